@@ -1,0 +1,51 @@
+"""The model spec: everything that is needed to build one network at one input size."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from perfcast.storage import digest_of_json
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One network at one input size.
+
+    Attributes:
+        name: the network without its input size, as `densenet121` or `basic_model_3_5_32_2`.
+        family: the networks it is left out with in validation, as `densenet` or `basic_model`.
+        source: the catalogue that builds it: `keras_applications`, `synthetic` or `dense`.
+        builder: what the catalogue builds, as `DenseNet121`.
+        input_shape: height, width and channels of one input, without the batch axis.
+        parameters: further arguments of the builder.
+        seed: the seed of its weights' values.
+    """
+
+    name: str
+    family: str
+    source: str
+    builder: str
+    input_shape: tuple[int, ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def model(self) -> str:
+        """The model's name: the network and its input size, as `densenet121_224`."""
+        height, width = self.input_shape[:2]
+        return f"{self.name}_{height}" if height == width else f"{self.name}_{height}x{width}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as JSON-ready values."""
+        return asdict(self) | {"input_shape": list(self.input_shape), "model": self.model}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelSpec:
+        """Return the spec that `to_dict` described."""
+        known = {key: value for key, value in values.items() if key != "model"}
+        return cls(**known | {"input_shape": tuple(known["input_shape"])})
+
+    def digest(self) -> str:
+        """Return the digest of the whole spec."""
+        return digest_of_json(self.to_dict())
