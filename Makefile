@@ -1,0 +1,59 @@
+# perfcast: `make run` measures this machine and forecasts; `make test` checks everything.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup setup-dev run test test-slow lint benchmark lock clean
+
+help:
+	@echo "make run        measure this machine, fit predictors, write the report"
+	@echo "make setup      only install what perfcast needs, into $(VENV)"
+	@echo "make test       linters and every test but the slow ones"
+	@echo "make test-slow  the tests that take minutes each"
+	@echo "make benchmark  overhead of measuring, against a process per model"
+	@echo "make lock       resolve envs/*.in again into pinned, hash-checked requirements"
+
+setup: $(VENV)/.runtime
+setup-dev: $(VENV)/.dev
+
+$(VENV)/.runtime: envs/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "perfcast needs Python 3.11 or later; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what perfcast needs (about 3.5 GB, minutes)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime envs/requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.txt
+	@touch $@
+
+run: setup
+	@$(BIN)/snakemake --profile profiles/local
+	@cat results/local/summary.txt
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy perfcast
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+
+test: lint
+	$(BIN)/pytest -m "not slow"
+
+test-slow: setup-dev
+	$(BIN)/pytest -m slow
+
+benchmark: setup
+	$(BIN)/python benchmarks/overhead.py
+
+lock: setup-dev
+	cd envs && for name in requirements requirements-dev; do \
+	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" --upgrade $$name.in -o $$name.txt || exit 1; done
+
+clean:
+	rm -rf $(VENV) .snakemake

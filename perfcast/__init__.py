@@ -1,0 +1,21 @@
+"""perfcast: measure neural networks on devices, and forecast latency and memory of those never measured."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perfcast.fit.predictor import Predictor, load_predictor
+
+__all__ = ["Predictor", "__version__", "load_predictor"]
+__version__ = version("perfcast")
+
+
+def __getattr__(name: str) -> Any:
+    # Snakefiles and the command line import perfcast: what a predictor needs is loaded once it is asked for.
+    if name in {"Predictor", "load_predictor"}:
+        from perfcast.fit import predictor
+
+        return getattr(predictor, name)
+    raise AttributeError(f"module 'perfcast' has no attribute {name!r}")

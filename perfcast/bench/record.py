@@ -1,0 +1,76 @@
+"""A measurement's record, and the store that keeps each one for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import StoreError
+from perfcast.storage import digest_of_json, read_json, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+VERDICTS = ("measured", "failed", "out_of_memory", "timed_out", "crashed")
+
+
+@dataclass(frozen=True)
+class MeasurementStore:
+    """Measurements below a folder: `measurements/<key>.json`, and `contexts/<digest>.json` that they name."""
+
+    root: Path
+
+    def has(self, key: str) -> bool:
+        """Say whether a sound measurement with ``key`` is there."""
+        try:
+            self.measurement(key)
+        except StoreError:
+            return False
+        return True
+
+    def measurement(self, key: str) -> dict[str, Any]:
+        """Return the measurement with ``key``.
+
+        Raises:
+            StoreError: it is absent, damaged, or from a newer version of perfcast.
+        """
+        path = self.root / "measurements" / f"{key}.json"
+        sealed = read_json(path)
+        record = _unsealed(sealed, path)
+        if record.get("schema_version", 0) > SCHEMA_VERSION:
+            raise StoreError(f"{path}: written by a newer perfcast; update perfcast to read it")
+        return record
+
+    def put(self, record: dict[str, Any]) -> None:
+        """Store a measurement under its key, with a digest that tells damage."""
+        path = self.root / "measurements" / f"{record['key']}.json"
+        write_json(path, {"digest": digest_of_json(record), "record": record})
+
+    def context(self, digest: str) -> dict[str, Any]:
+        """Return the context ``digest``.
+
+        Raises:
+            StoreError: it is absent or damaged.
+        """
+        path = self.root / "contexts" / f"{digest}.json"
+        context: dict[str, Any] = read_json(path)
+        if digest_of_json(context) != digest:
+            raise StoreError(f"{path}: the content does not match its digest")
+        return context
+
+    def put_context(self, context: dict[str, Any]) -> str:
+        """Store a context and return its digest."""
+        digest = digest_of_json(context)
+        write_json(self.root / "contexts" / f"{digest}.json", context)
+        return digest
+
+
+def _unsealed(sealed: Any, path: Path) -> dict[str, Any]:
+    try:
+        record, digest = sealed["record"], sealed["digest"]
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path}: is no measurement") from error
+    if digest_of_json(record) != digest:
+        raise StoreError(f"{path}: the content does not match its digest; delete the file to measure again")
+    return dict(record)

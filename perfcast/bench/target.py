@@ -1,0 +1,75 @@
+"""A target: where and how models run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How often a model runs, and how many of the first inferences do not count."""
+
+    name: str
+    iterations: int
+    discard: int
+
+    VERSION = 1
+    """Raised when the same values have to be measured anew."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the protocol as it stands in a measurement's key and record."""
+        return {
+            "name": self.name,
+            "version": self.VERSION,
+            "iterations": self.iterations,
+            "discard": self.discard,
+        }
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Which share of the models is measured again, and how often, to tell how repeatable numbers are."""
+
+    share: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target's description, checked; see config/README.md for each field's meaning."""
+
+    name: str
+    description: str
+    device_kind: str
+    device_name: str | None
+    transport: dict[str, Any]
+    factors: dict[str, Any]
+    protocol: Protocol
+    replicates: Replicates
+    time_limit_s: float
+
+    @classmethod
+    def from_dict(cls, name: str, values: dict[str, Any]) -> Target:
+        """Return the target that a checked description stands for."""
+        factors = dict(values["factors"])
+        factors["threads"] = factors["threads"] or available_cpus()
+        return cls(
+            name=name,
+            description=values["description"],
+            device_kind=values["device"]["kind"],
+            device_name=values["device"]["name"],
+            transport=values["transport"],
+            factors=factors,
+            protocol=Protocol(**values["protocol"]),
+            replicates=Replicates(**values["replicates"]),
+            time_limit_s=values["time_limit_s"],
+        )
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

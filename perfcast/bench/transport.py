@@ -1,0 +1,110 @@
+"""Transports: how a plan reaches the runner on a target, and how its answers come back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from perfcast.errors import BenchmarkError, UsageError
+from perfcast.storage import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUNNER = Path(__file__).resolve().parents[2] / "board" / "perfcast_runner.py"
+LAST_LINES = 20
+
+
+class Transport(Protocol):
+    """Brings plans to a target's runner."""
+
+    def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
+        """Return the target's context, without measuring."""
+
+    def run(self, plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the runner's answers as they are made."""
+
+
+@dataclass(frozen=True)
+class LocalTransport:
+    """Runs the runner on this machine, with this Python."""
+
+    log: Path | None = None
+
+    def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
+        """Return this machine's context.
+
+        Raises:
+            BenchmarkError: the runner did not answer.
+        """
+        for answer in self._answers(["--probe", factors["toolchain"]]):
+            context: dict[str, Any] = answer["context"]
+            return context
+        raise BenchmarkError("the runner said nothing about this machine")
+
+    def run(self, plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the runner's answers to ``plan``, as they are made.
+
+        Raises:
+            BenchmarkError: the runner ended early or answered what it should not.
+        """
+        with tempfile.TemporaryDirectory(prefix="perfcast-") as folder:
+            path = Path(folder) / "plan.json"
+            write_json(path, plan)
+            yield from self._answers([str(path)])
+
+    def _answers(self, arguments: list[str]) -> Iterator[dict[str, Any]]:
+        with tempfile.TemporaryFile("w+", prefix="perfcast-", errors="replace") as errors:
+            command = [sys.executable, str(RUNNER), *arguments]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            try:
+                for line in process.stdout or ():
+                    yield _parse(line)
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+                if process.stdout:
+                    process.stdout.close()
+                self._keep(errors)
+            if status != 0:
+                raise BenchmarkError(f"the runner ended with status {status}: {_last_words(errors)}")
+
+    def _keep(self, errors: Any) -> None:
+        errors.seek(0)
+        if self.log:
+            with self.log.open("a") as log:
+                log.write(errors.read())
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not isinstance(answer.get("event"), str):
+        raise BenchmarkError(f"the runner answered what it should not: {line.strip()[:200]!r}")
+    return answer
+
+
+def _last_words(errors: Any) -> str:
+    errors.seek(0)
+    lines = [line.strip() for line in deque(errors, LAST_LINES) if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def open_transport(description: dict[str, Any], log: Path | None = None) -> Transport:
+    """Return the transport that a target's description names.
+
+    Raises:
+        UsageError: there is no such transport.
+    """
+    if description["kind"] == "local":
+        return LocalTransport(log)
+    raise UsageError(f"transport.kind: {description['kind']!r} is not known; use 'local'")

@@ -1,0 +1,58 @@
+"""How values of parameters are written in sheets and in the names of networks."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from perfcast.errors import UsageError
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def format_value(value: Any) -> str:
+    """Return a parameter's value as sheets write it: `true`, `3`, `0.25` or a word."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def parse_value(text: str) -> bool | int | float | str:
+    """Return the value that `format_value` wrote.
+
+    Raises:
+        UsageError: it is no boolean, number or word of letters, digits, `.`, `-` and `_`.
+    """
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    if _WORD.fullmatch(text):
+        return text
+    raise UsageError(f"value {text[:40]!r} is no number, true, false or word")
+
+
+def whole_number(parameters: dict[str, Any], key: str, most: int) -> int:
+    """Return the parameter `key`, a whole number from 1 to `most`.
+
+    Raises:
+        UsageError: it is missing or anything else.
+    """
+    value = parameters.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise UsageError(f"parameter {key!r} has to be a whole number from 1 to {most}, not {value!r}")
+    return value
+
+
+def only(parameters: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """Refuse parameters other than `keys`.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for key in parameters:
+        if key not in keys:
+            raise UsageError(f"unknown parameter {key!r}; there are {', '.join(keys)}")

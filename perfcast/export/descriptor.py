@@ -1,0 +1,289 @@
+"""The descriptor of a network, `model.json`: its layers one by one, nested models flattened."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+
+from perfcast.errors import DataError, SourceError
+from perfcast.export.macs import count_macs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import keras
+
+    from perfcast.catalog.spec import ModelSpec
+
+SCHEMA_VERSION = 1
+"""The version of `model.json` that this module writes."""
+
+_SCHEMA = Path(__file__).parent.parent / "schemas" / "model.schema.json"
+
+# Numbers above it are not exact as 64-bit floats, which features are.
+_MOST = 2**53 - 1
+
+
+def describe(model: keras.Model, spec: ModelSpec) -> dict[str, Any]:
+    """Return the descriptor of a network, all of `model.json` but its key `graph`.
+
+    Layers of nested models are named `<nested model>/<layer>`; the second call of a shared layer `x` is
+    `x@2`, with its weights counted at the first. Operations that are no layers are listed too. Values of
+    weights are not read, so a model built in a `keras.StatelessScope` will do.
+
+    Args:
+        model: a functional or sequential network.
+        spec: what it was built from.
+
+    Raises:
+        SourceError: the model is no graph of layers, or a shape is not known without running it.
+    """
+    function = _function_of(model)
+    if function is None:
+        raise SourceError(f"{spec.model}: only functional and sequential networks can be described")
+    flattener = _Flattener(spec.model)
+    shapes = (
+        [spec.input_shape] if len(function.inputs) == 1 else [tensor.shape[1:] for tensor in function.inputs]
+    )
+    inputs = [flattener.add_input(*pair) for pair in zip(function.inputs, shapes, strict=True)]
+    outputs = flattener.walk(function, inputs, prefix="")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": spec.model,
+        "name": spec.name,
+        "family": spec.family,
+        "source": spec.source,
+        "input_shape": list(spec.input_shape),
+        "inputs": [_port(tensor) for tensor in inputs],
+        "outputs": [_port(tensor) for tensor in outputs],
+        "layers": flattener.layers,
+    }
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor of the flattened network: which layer returns it, and what Keras knows of it."""
+
+    producer: str
+    symbol: keras.KerasTensor
+
+    @property
+    def shape(self) -> list[int]:
+        return list(self.symbol.shape[1:])
+
+
+@dataclass
+class _Flattener:
+    model: str
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+    _counted: set[int] = field(default_factory=set)
+
+    def add_input(self, symbol: keras.KerasTensor, shape: Sequence[int]) -> _Tensor:
+        """Add the layer of one of the network's inputs."""
+        import keras
+
+        layer = symbol._keras_history.operation
+        actual = keras.KerasTensor((symbol.shape[0], *shape), dtype=symbol.dtype)
+        if len(shape) != len(symbol.shape) - 1 or any(
+            known not in (None, size) for known, size in zip(symbol.shape[1:], shape, strict=True)
+        ):
+            raise SourceError(f"{self.model}: takes inputs of shape {symbol.shape[1:]}, not {tuple(shape)}")
+        return self._add(layer, layer.name, [], [actual])[0]
+
+    def walk(self, function: keras.Function, inputs: Sequence[_Tensor], prefix: str) -> list[_Tensor]:
+        """Add the layers of a network that is called on `inputs`; return its outputs."""
+        tensors = {id(symbol): tensor for symbol, tensor in zip(function.inputs, inputs, strict=True)}
+        for node in _nodes_of(function):
+            read = [tensors[id(symbol)] for symbol in node.input_tensors]
+            name = prefix + node.operation.name
+            inner = _function_of(node.operation)
+            if inner is None:
+                returned = self._add(node.operation, name, read, _outputs_of(node, tensors))
+            else:
+                # What follows the inner inputs are masks and the like.
+                returned = self.walk(inner, read[: len(inner.inputs)], prefix=f"{name}/")
+            tensors |= {id(symbol): tensor for symbol, tensor in zip(node.outputs, returned, strict=True)}
+        return [tensors[id(symbol)] for symbol in function.outputs]
+
+    def _add(
+        self, operation: keras.Operation, name: str, read: list[_Tensor], symbols: list[keras.KerasTensor]
+    ) -> list[_Tensor]:
+        name = self._unused(name)
+        returned = [_Tensor(name, symbol) for symbol in symbols]
+        for tensor in returned:
+            if None in tensor.shape:
+                raise SourceError(
+                    f"{self.model}: the output shape of layer {name} is not fixed: {tensor.shape}"
+                )
+        inputs, outputs = [tensor.shape for tensor in read], [tensor.shape for tensor in returned]
+        identity = {
+            "name": name,
+            "type": type(operation).__name__,
+            "inputs": [item.producer for item in read],
+        }
+        shapes = {"input_shapes": inputs, "output_shapes": outputs}
+        weights = self._count_weights(operation)
+        macs = {"macs": count_macs(operation, inputs, outputs)}
+        self.layers.append(identity | shapes | _geometry(operation, inputs, outputs) | weights | macs)
+        return returned
+
+    def _unused(self, name: str) -> str:
+        unused, call = name, 1
+        while unused in self._names:
+            call += 1
+            unused = f"{name}@{call}"
+        self._names.add(unused)
+        return unused
+
+    def _count_weights(self, operation: keras.Operation) -> dict[str, int]:
+        fresh = [weight for weight in getattr(operation, "weights", ()) if id(weight) not in self._counted]
+        self._counted |= {id(weight) for weight in fresh}
+        trainable = {id(weight) for weight in getattr(operation, "trainable_weights", ())}
+        return {
+            "parameters": sum(math.prod(weight.shape) for weight in fresh),
+            "trainable_parameters": sum(math.prod(w.shape) for w in fresh if id(w) in trainable),
+        }
+
+
+def _function_of(operation: keras.Operation) -> keras.Function | None:
+    import keras
+
+    if isinstance(operation, keras.Sequential):
+        return operation._functional
+    return operation if isinstance(operation, keras.Function) else None
+
+
+def _nodes_of(function: keras.Function) -> Iterator[Any]:
+    # The order in which Keras itself runs them; nothing public tells it.
+    for _, nodes in sorted(function._nodes_by_depth.items(), reverse=True):
+        yield from (node for node in nodes if not node.is_input)
+
+
+def _outputs_of(node: Any, tensors: dict[int, _Tensor]) -> list[keras.KerasTensor]:
+    from keras import tree
+
+    if all(tensors[id(symbol)].symbol.shape == symbol.shape for symbol in node.input_tensors):
+        return node.outputs
+    # A nested network that is called at another shape than it was built at.
+    arguments, options = node.arguments.fill_in({key: tensor.symbol for key, tensor in tensors.items()})
+    return tree.flatten(node.operation.compute_output_spec(*arguments, **options))
+
+
+def _port(tensor: _Tensor) -> dict[str, Any]:
+    return {"name": tensor.producer, "shape": tensor.shape, "dtype": tensor.symbol.dtype}
+
+
+def _geometry(
+    operation: keras.Operation, inputs: list[list[int]], outputs: list[list[int]]
+) -> dict[str, Any]:
+    from keras import layers
+
+    kernel = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
+    groups = filters = None
+    if isinstance(operation, _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")):
+        axis = -1 if operation.data_format == "channels_last" else 0
+        groups, filters = inputs[0][axis], outputs[0][axis]
+    elif isinstance(
+        operation, _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")
+    ):
+        groups, filters = getattr(operation, "groups", 1), operation.filters
+    return {
+        "kernel": _whole_numbers(kernel),
+        "strides": _whole_numbers(getattr(operation, "strides", None)),
+        "dilation": _whole_numbers(getattr(operation, "dilation_rate", None)),
+        "groups": groups,
+        "filters": filters,
+        "units": operation.units if isinstance(operation, layers.Dense) else None,
+        "activation": _activation(operation),
+    }
+
+
+def _classes(names: str) -> tuple[type, ...]:
+    from keras import layers
+
+    return tuple(getattr(layers, name) for name in names.split())
+
+
+def _whole_numbers(value: Any) -> list[int] | None:
+    values = [value] if isinstance(value, int) else value
+    if isinstance(values, list | tuple) and all(isinstance(item, int) for item in values):
+        return list(values)
+    return None
+
+
+def _activation(operation: keras.Operation) -> str | None:
+    if not hasattr(operation, "activation"):
+        return None
+    function = operation.activation
+    if function is None:
+        return "linear"
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def validate_descriptor(descriptor: Any) -> None:
+    """Refuse what is no descriptor of a network.
+
+    Beside the published schema: layers' names are unique, each reads only layers listed before it (so there
+    is no cycle), shapes of inputs and of the layers they come from agree, no number is too large to be exact.
+
+    Raises:
+        DataError: it is none; one line that says where and why.
+    """
+    validator = _Validator(_schema())
+    error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
+    if error is not None:
+        place = "".join(f"[{part!r}]" for part in error.absolute_path)
+        raise DataError(f"descriptor{place}: {' '.join(error.message.split())[:300]}")
+    _check_links(descriptor)
+
+
+def _is_whole(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON Schema takes 3.0 for an integer; features must not turn into floats by it.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
+)
+
+
+def _schema() -> dict[str, Any]:
+    return json.loads(_SCHEMA.read_bytes())
+
+
+def _check_links(descriptor: dict[str, Any]) -> None:
+    returned: dict[str, list[list[int]]] = {}
+    for layer in descriptor["layers"]:
+        name = layer["name"]
+        if name in returned:
+            raise DataError(f"descriptor: two layers are named {name[:80]!r}")
+        _check_inputs(layer, returned)
+        if layer["trainable_parameters"] > layer["parameters"]:
+            raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
+        for shape in layer["output_shapes"]:
+            if math.prod(shape) > _MOST:
+                raise DataError(f"descriptor: the output of layer {name[:80]!r} is too large: {shape}")
+        returned[name] = layer["output_shapes"]
+    for port in (*descriptor["inputs"], *descriptor["outputs"]):
+        if port["shape"] not in returned.get(port["name"], []):
+            raise DataError(f"descriptor: no layer {port['name'][:80]!r} returns shape {port['shape']}")
+
+
+def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -> None:
+    name = layer["name"][:80]
+    if len(layer["inputs"]) != len(layer["input_shapes"]):
+        raise DataError(f"descriptor: layer {name!r} has other numbers of inputs and of input_shapes")
+    for read, shape in zip(layer["inputs"], layer["input_shapes"], strict=True):
+        if read not in returned:
+            raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is no layer before it")
+        if shape not in returned[read]:
+            raise DataError(
+                f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return"
+            )

@@ -1,0 +1,120 @@
+"""The export stage: specs in, artifacts in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from perfcast.catalog.build import build_model
+from perfcast.catalog.spec import ModelSpec
+from perfcast.storage import canonical_json, digest_of_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import keras
+    import pandas as pd
+
+    from perfcast.export.artifacts import ArtifactStore
+    from perfcast.progress import Advance
+
+EXPORT_VERSION = 1
+"""Raised when the same spec has to give another artifact."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A spec and the artifact it became."""
+
+    spec: ModelSpec
+    artifact: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the export as JSON-ready values, a manifest's entry."""
+        return {"spec": self.spec.to_dict(), "artifact": self.artifact}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Export:
+        """Return the export that `to_dict` described."""
+        return cls(ModelSpec.from_dict(values["spec"]), values["artifact"])
+
+
+def export_key(spec: ModelSpec) -> str:
+    """Return the key of an export: the whole spec, and the versions of all that turns it into an artifact."""
+    tools = {name: version(name) for name in ("tensorflow", "keras")}
+    return digest_of_json({"spec": spec.to_dict(), "export_version": EXPORT_VERSION, "tools": tools})
+
+
+def export_models(
+    specs: Iterable[ModelSpec], store: ArtifactStore, advance: Advance = lambda: None
+) -> list[Export]:
+    """Export each spec unless the store has it; call ``advance`` after each.
+
+    Raises:
+        SourceError: a spec cannot be built; what was exported before stays.
+    """
+    exports = []
+    for spec in specs:
+        artifact = store.find_export(export_key(spec)) or export_model(spec, store)
+        exports.append(Export(spec, artifact))
+        advance()
+    return exports
+
+
+def model_table(exports: list[Export], store: ArtifactStore) -> pd.DataFrame:
+    """Return the model database: a row an export, sorted by model; docs/data-model.md lists the columns."""
+    import pandas as pd
+
+    rows = [_model_row(export, store) for export in sorted(exports, key=lambda export: export.spec.model)]
+    return pd.DataFrame(rows)
+
+
+def _model_row(export: Export, store: ArtifactStore) -> dict[str, str]:
+    spec = export.spec
+    height, width = spec.input_shape[:2]
+    rebuild = {"builder": spec.builder, "input_shape": list(spec.input_shape), "seed": spec.seed}
+    return {
+        "model": spec.model,
+        "name": spec.name,
+        "family": spec.family,
+        "input_size": str(height) if height == width else f"{height}x{width}",
+        "source": spec.source,
+        "location": str(store.location(export.artifact)),
+        "digest": export.artifact,
+        "parameters": canonical_json(rebuild | spec.parameters).decode(),
+    }
+
+
+def export_model(spec: ModelSpec, store: ArtifactStore) -> str:
+    """Build a spec without values, write its artifact and return the artifact's digest.
+
+    Raises:
+        SourceError: the spec cannot be built.
+    """
+    graph, descriptor = build_artifact(spec)
+    return store.put(export_key(spec), graph, descriptor)
+
+
+def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
+    """Build a spec without values; return its serialized graph and its descriptor.
+
+    Raises:
+        SourceError: the spec cannot be built.
+    """
+    import keras
+
+    # Keras numbers layers through a process's life; a canonical export starts at one.
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        model = build_model(spec)
+    return artifact_of(model, spec)
+
+
+def artifact_of(model: keras.Model, spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
+    """Return the serialized weightless graph and the descriptor of a model that is there already."""
+    from perfcast.export.descriptor import describe
+    from perfcast.export.graph import trace_weightless
+
+    graph = trace_weightless(model)
+    return graph.serialized, describe(model, spec) | {"graph": graph.interface}

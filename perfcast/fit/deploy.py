@@ -1,0 +1,107 @@
+"""From an evaluation to the predictor that is deployed: the best algorithm, fitted on everything measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from perfcast.errors import DataError
+from perfcast.fit.domain import fit_domain
+from perfcast.fit.fitting import fit, tune
+from perfcast.fit.intervals import half_width
+from perfcast.fit.options import DEPLOYMENT_SCHEME
+from perfcast.fit.predictor import MetricPredictor, Predictor
+from perfcast.fit.table import FACTORS, learning_table, measured_rows
+from perfcast.storage import digest_of_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.fit.options import FitOptions
+    from perfcast.fit.table import LearningTable
+
+
+def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOptions) -> Predictor:
+    """Return the predictor of all metrics, each by the algorithm that ``evaluation`` found best.
+
+    Args:
+        dataset: the one evaluated.
+        evaluation: of `evaluate`, which chose the algorithms and made the errors that intervals are sized by.
+        options: the ones evaluated with.
+
+    Raises:
+        DataError: the dataset cannot be learned from, or is not the one that was evaluated.
+    """
+    tables = {name: learning_table(dataset, metric, options) for name, metric in options.metrics.items()}
+    return Predictor(
+        metrics={name: _fit_metric(name, table, evaluation, options) for name, table in tables.items()},
+        target=", ".join(_distinct(dataset, "target")),
+        context=_context(dataset),
+        training_digest=digest_of_json({name: table.digest() for name, table in tables.items()}),
+    )
+
+
+def _fit_metric(
+    name: str, table: LearningTable, evaluation: Evaluation, options: FitOptions
+) -> MetricPredictor:
+    summary = evaluation.summary["metrics"].get(name)
+    if summary is None:
+        raise DataError(f"metric '{name}' was not evaluated")
+    algorithm = summary["deployed"]
+    width = half_width(_residuals(name, algorithm, table, evaluation), options.interval)
+    with threadpool_limits(limits=1):
+        settings = tune(algorithm, table.rows, table.families, options.seed)
+        fitted = fit(algorithm, settings, table.rows, options.seed)
+    domain = fit_domain(table.inputs)
+    return MetricPredictor(
+        unit=options.metrics[name].unit,
+        algorithm=algorithm,
+        features=table.features,
+        fitted=fitted,
+        domain=domain,
+        interval_factor=float(np.exp(width.log)),
+        details={
+            "hyperparameters": dict(settings),
+            "domain": {
+                "lowest": dict(zip(table.features, table.inputs.min(axis=0).tolist(), strict=True)),
+                "highest": dict(zip(table.features, table.inputs.max(axis=0).tolist(), strict=True)),
+                "reach": float(domain.reach[0]),
+            },
+            "interval": {
+                "share": options.interval,
+                "factor": float(np.exp(width.log)),
+                "guaranteed": width.guaranteed,
+                "coverage": summary["interval_coverage"],
+            },
+            "errors": {
+                "models": len(table),
+                "families": summary["families"],
+                "repeatability_percent": summary["repeatability_percent"],
+                **summary["algorithms"][algorithm][DEPLOYMENT_SCHEME],
+            },
+        },
+    )
+
+
+def _residuals(name: str, algorithm: str, table: LearningTable, evaluation: Evaluation) -> np.ndarray:
+    predictions = evaluation.predictions
+    rows = predictions[
+        (predictions["metric"] == name)
+        & (predictions["algorithm"] == algorithm)
+        & (predictions["scheme"] == DEPLOYMENT_SCHEME)
+    ]
+    if not np.array_equal(rows["measured"].to_numpy(), table.target):
+        raise DataError(f"metric '{name}': the dataset is not the one that was evaluated")
+    return np.log(rows["measured"].to_numpy() / rows["predicted"].to_numpy())
+
+
+def _context(dataset: pd.DataFrame) -> dict[str, Any]:
+    rows, _ = measured_rows(dataset)
+    return {name: _distinct(rows, name) for name in (*FACTORS, "context") if name in rows}
+
+
+def _distinct(rows: pd.DataFrame, column: str) -> list[Any]:
+    return sorted(rows[column].dropna().unique().tolist()) if column in rows else []

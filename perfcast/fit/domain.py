@@ -1,0 +1,61 @@
+"""Where a predictor may be trusted: within the ranges it learned from, and near enough to what it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfcast.fit.encoding import signed_log
+from perfcast.fit.learners import squared_distances
+
+RANGE_MARGIN = 0.1
+DISTANCE_SHARE = 0.99
+DISTANCE_FACTOR = 1.5
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What was learned from, in logarithms.
+
+    Attributes:
+        low, high: of each feature, margin included.
+        scale: of each feature, 0 where it was constant and so says nothing of nearness.
+        rows: what was learned from, rows × features, divided by ``scale``.
+        reach: array of one number: how far from the nearest row a network may be.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    scale: np.ndarray
+    rows: np.ndarray
+    reach: np.ndarray
+
+    def contains(self, inputs: np.ndarray) -> np.ndarray:
+        """Return for each row of ``inputs`` (rows × features) whether it is like what was learned from."""
+        logarithms = signed_log(inputs)
+        within = ((logarithms >= self.low) & (logarithms <= self.high)).all(axis=1)
+        nearest = squared_distances(_scaled(logarithms, self.scale), self.rows).min(axis=1)
+        return within & (nearest <= self.reach[0] ** 2)
+
+
+def fit_domain(inputs: np.ndarray) -> Domain:
+    """Return the domain of a predictor learned from ``inputs`` (rows × features).
+
+    Ranges are widened by a tenth on either side. The reach is one and a half times the distance that 99% of
+    the rows keep from their nearest other row.
+    """
+    logarithms = signed_log(inputs)
+    low, high = logarithms.min(axis=0), logarithms.max(axis=0)
+    margin = RANGE_MARGIN * (high - low) + _ROUNDING
+    scale = np.where(high > low, logarithms.std(axis=0), 0.0)
+    rows = _scaled(logarithms, scale)
+    distances = squared_distances(rows, rows)
+    np.fill_diagonal(distances, np.inf)
+    reach = DISTANCE_FACTOR * np.quantile(np.sqrt(distances.min(axis=1)), DISTANCE_SHARE) + _ROUNDING
+    return Domain(low - margin, high + margin, scale, rows, np.array([reach]))
+
+
+def _scaled(logarithms: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return np.divide(logarithms, scale, out=np.zeros_like(logarithms), where=scale > 0)

@@ -1,0 +1,133 @@
+"""Evaluation of all algorithms on a dataset: the published protocol beside honest validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perfcast.fit.baselines import baseline_names
+from perfcast.fit.evaluation import Evaluation, Forecasts, predictions_table, ranking_table, splits_table
+from perfcast.fit.measures import mape
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.ranking import FScores, ShuffledFeatures
+from perfcast.fit.splits import scheme_folds, scheme_groups
+from perfcast.fit.summary import summarise
+from perfcast.fit.table import learning_table
+from perfcast.fit.tasks import HonestFold, PublishedSplits, run_all
+from perfcast.progress import quiet
+from perfcast.storage import write_json, write_table
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from perfcast.fit.options import FitOptions
+    from perfcast.fit.table import LearningTable
+    from perfcast.fit.tasks import Task
+    from perfcast.progress import Progress
+
+SPLITS_A_TASK = 10
+
+
+def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = quiet) -> Evaluation:
+    """Evaluate every algorithm and baseline on each metric of ``dataset``.
+
+    Args:
+        dataset: as `dataset.parquet`.
+        options: what to forecast and from what.
+        progress: shows how far it is, as `perfcast.progress.track`.
+
+    Raises:
+        DataError: the dataset cannot be learned from.
+    """
+    tables = {name: learning_table(dataset, metric, options) for name, metric in options.metrics.items()}
+    plan = [task for name, table in tables.items() for task in _algorithm_tasks(name, table, options)]
+    done = _run(plan, options.jobs, progress, "evaluate algorithms")
+    splits = splits_table(
+        [
+            (task.metric, task.algorithm, split, error)
+            for task, errors in done
+            if isinstance(task, PublishedSplits)
+            for split, error in zip(task.splits, errors, strict=True)
+        ]
+    )
+    forecasts = {name: _forecasts(name, table, done) for name, table in tables.items()}
+    deployed = {name: _most_accurate(table, forecasts[name]) for name, table in tables.items()}
+    ranking = _rank(tables, deployed, options, progress)
+    return Evaluation(
+        splits=splits,
+        predictions=predictions_table(tables, forecasts, deployed, options),
+        ranking=ranking,
+        summary=summarise(dataset, tables, splits, forecasts, deployed, options),
+    )
+
+
+def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> None:
+    """Write ``evaluation`` to ``folder``: splits, predictions and ranking as Parquet, and summary.json."""
+    directory = Path(folder)
+    for name in ("splits", "predictions", "ranking"):
+        write_table(directory / f"{name}.parquet", getattr(evaluation, name))
+    write_json(directory / "summary.json", evaluation.summary)
+
+
+def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> Iterator[Task]:
+    rows = table.rows
+    for algorithm in ALGORITHMS:
+        for first in range(0, options.splits, SPLITS_A_TASK):
+            splits = range(first, min(first + SPLITS_A_TASK, options.splits))
+            yield PublishedSplits(metric, algorithm, rows, splits, options.test_share)
+    flops = options.features.index(options.flops_column) if options.flops_column in options.features else -1
+    for scheme in SCHEMES:
+        groups = scheme_groups(table, scheme)
+        for fold in scheme_folds(table, scheme, options.seed):
+            for algorithm in (*ALGORITHMS, *baseline_names(options)):
+                yield HonestFold(metric, algorithm, scheme, rows, groups, fold, flops, options.seed)
+
+
+def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str) -> list[tuple[Task, Any]]:
+    done = []
+    with progress(len(tasks), description) as advance:
+        for task, result in zip(tasks, run_all(tasks, jobs), strict=True):
+            done.append((task, result))
+            advance()
+    return done
+
+
+def _forecasts(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any]]) -> Forecasts:
+    forecasts: Forecasts = {}
+    for task, result in done:
+        if isinstance(task, HonestFold) and task.metric == metric:
+            key = task.algorithm, task.scheme
+            forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result
+    return forecasts
+
+
+def _most_accurate(table: LearningTable, forecasts: Forecasts) -> str:
+    errors = [mape(table.target, forecasts[algorithm, DEPLOYMENT_SCHEME]) for algorithm in ALGORITHMS]
+    return ALGORITHMS[int(np.argmin(errors))]
+
+
+def _rank(
+    tables: Mapping[str, LearningTable], deployed: Mapping[str, str], options: FitOptions, progress: Progress
+) -> pd.DataFrame:
+    tasks: list[Task] = []
+    for name, table in tables.items():
+        tasks.append(FScores(name, table.rows, table.families, options.seed))
+        for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed):
+            tasks.append(
+                ShuffledFeatures(name, deployed[name], table.rows, table.families, fold, options.seed)
+            )
+    done = _run(tasks, options.jobs, progress, "rank features")
+    f_scores = {task.metric: scores for task, scores in done if isinstance(task, FScores)}
+    growth = {
+        name: sum(
+            errors for task, errors in done if isinstance(task, ShuffledFeatures) and task.metric == name
+        )
+        / len(table)
+        for name, table in tables.items()
+    }
+    return ranking_table(tables, f_scores, growth)

@@ -1,0 +1,102 @@
+"""What an evaluation found, as the tables that `docs/data-model.md` describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from perfcast.fit.intervals import half_widths_without_family
+from perfcast.fit.options import DEPLOYMENT_SCHEME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfcast.fit.options import FitOptions
+    from perfcast.fit.table import LearningTable
+
+Forecasts = dict[tuple[str, str], np.ndarray]
+"""One metric's honest forecasts, in the order of its table's rows, by (algorithm, scheme)."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        splits: the published protocol, a row a (metric, algorithm, split).
+        predictions: honest validation, a row a (metric, algorithm, scheme, model).
+        ranking: a row a (metric, feature).
+        summary: JSON-ready.
+    """
+
+    splits: pd.DataFrame
+    predictions: pd.DataFrame
+    ranking: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:
+    """Return `splits` from the MAPE of each (metric, algorithm, split)."""
+    table = pd.DataFrame(errors, columns=["metric", "algorithm", "split", "mape"])
+    return table.assign(accuracy=100 - table["mape"])
+
+
+def predictions_table(
+    tables: Mapping[str, LearningTable],
+    forecasts: Mapping[str, Forecasts],
+    deployed: Mapping[str, str],
+    options: FitOptions,
+) -> pd.DataFrame:
+    """Return `predictions`; intervals are judged honestly, without the errors of the row's own family."""
+    parts = []
+    for metric, table in tables.items():
+        widths = half_widths_without_family(
+            log_residuals(table, forecasts[metric][deployed[metric], DEPLOYMENT_SCHEME]),
+            table.families,
+            options.interval,
+        )
+        for (algorithm, scheme), predicted in forecasts[metric].items():
+            factor = np.exp(widths) if algorithm == deployed[metric] else np.nan
+            part = {
+                "metric": metric,
+                "unit": options.metrics[metric].unit,
+                "algorithm": algorithm,
+                "scheme": scheme,
+                "model": table.models,
+                "family": table.families,
+                "input_size": table.sizes,
+                "measured": table.target,
+                "predicted": predicted,
+                "lower": predicted / factor,
+                "upper": predicted * factor,
+            }
+            parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True)
+
+
+def ranking_table(
+    tables: Mapping[str, LearningTable],
+    f_scores: Mapping[str, np.ndarray],
+    growth: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Return `ranking`, each metric's most important feature first."""
+    parts = [
+        pd.DataFrame(
+            {
+                "metric": metric,
+                "feature": table.features,
+                "f_score": f_scores[metric].astype(int),
+                "permutation_mape": growth[metric],
+            }
+        ).sort_values("permutation_mape", ascending=False, kind="stable")
+        for metric, table in tables.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def log_residuals(table: LearningTable, predicted: np.ndarray) -> np.ndarray:
+    """Return log(measured / predicted), one number a row."""
+    return np.log(table.target / predicted)

@@ -1,0 +1,166 @@
+"""The five fitted regressors as plain arrays, and their answers computed with NumPy.
+
+Nothing here needs the library that fitted them, but for `Boosted`, which reads XGBoost's own JSON. What a
+learner takes and gives is encoded: see `perfcast.fit.encoding`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xgboost
+
+LEAF = -1
+
+
+class Learner(Protocol):
+    """A fitted regressor."""
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded`` (rows × encoded inputs)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """A polynomial of degree 1 or 2.
+
+    Attributes:
+        weights: of the inputs or, for degree 2, of the monomials in the order of `monomials`.
+        intercept: array of one number.
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``."""
+        degree = 1 if len(self.weights) == encoded.shape[1] else 2
+        return monomials(encoded, degree) @ self.weights + self.intercept[0]
+
+
+def monomials(encoded: np.ndarray, degree: int) -> np.ndarray:
+    """Return ``encoded`` and, for ``degree`` 2, its columns' products xᵢ·xⱼ for i ≤ j, i varying slowest."""
+    if degree == 1:
+        return encoded
+    first, second = np.triu_indices(encoded.shape[1])
+    return np.column_stack([encoded, encoded[:, first] * encoded[:, second]])
+
+
+@dataclass(frozen=True)
+class SupportVectors:
+    """Support vector regression with the kernel exp(−gamma·‖x − v‖²).
+
+    Attributes:
+        vectors: support vectors × inputs.
+        weights: of the support vectors.
+        intercept, gamma: arrays of one number.
+    """
+
+    vectors: np.ndarray
+    weights: np.ndarray
+    intercept: np.ndarray
+    gamma: np.ndarray
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``."""
+        return (
+            np.exp(-self.gamma[0] * squared_distances(encoded, self.vectors)) @ self.weights
+            + self.intercept[0]
+        )
+
+
+def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the squared Euclidean distances, points × others."""
+    squares = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None, :]
+    return np.maximum(squares - 2 * points @ others.T, 0.0)
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """A multi-layer perceptron with one hidden layer of tanh units.
+
+    Attributes:
+        hidden_weights: inputs × units.
+        hidden_bias: one a unit.
+        weights: one a unit.
+        bias: array of one number.
+    """
+
+    hidden_weights: np.ndarray
+    hidden_bias: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``."""
+        return np.tanh(encoded @ self.hidden_weights + self.hidden_bias) @ self.weights + self.bias[0]
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A random forest: all trees' nodes one after another; a node's children stand behind it.
+
+    Attributes:
+        roots: index of each tree's first node.
+        feature: the input a node tests, -1 in leaves.
+        threshold: a node's left child is next when the input, as a 32-bit float, is at most this.
+        left, right: indices of the children, -1 in leaves.
+        value: a leaf's answer.
+    """
+
+    roots: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``: the mean over trees."""
+        inputs = encoded.astype(np.float32)
+        rows = np.arange(len(inputs))[:, None]
+        nodes = np.tile(self.roots, (len(inputs), 1))
+        while (inner := self.left[nodes] != LEAF).any():
+            goes_left = inputs[rows, self.feature[nodes]] <= self.threshold[nodes]
+            nodes = np.where(inner, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
+        return self.value[nodes].mean(axis=1)
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """Gradient-boosted trees, evaluated by XGBoost.
+
+    Attributes:
+        model: XGBoost's JSON.
+    """
+
+    model: bytes
+
+    @cached_property
+    def booster(self) -> xgboost.Booster:
+        """XGBoost's own object, on one thread: a few rows are not worth starting more."""
+        import xgboost
+
+        booster = xgboost.Booster(params={"nthread": 1})
+        booster.load_model(bytearray(self.model))
+        return booster
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``."""
+        return np.asarray(self.booster.inplace_predict(encoded.astype(np.float32)), dtype=float)
+
+
+LEARNERS: dict[str, type[Learner]] = {
+    "poly": Polynomial,
+    "svr": SupportVectors,
+    "mlp": Perceptron,
+    "forest": Forest,
+    "xgboost": Boosted,
+}
+"""Each algorithm's learner, by its name in files."""

@@ -1,0 +1,88 @@
+"""What to fit and how: the options that every part of `perfcast.fit` shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
+"""The five regressors of the published method, by their names in files."""
+
+BASELINES = ("flops_only", "nearest_neighbour")
+"""What a regressor has to beat to be worth its keep."""
+
+SCHEMES = ("random_folds", "leave_one_family_out", "unseen_input_size")
+"""The honest validations, from the easiest to the ones that resemble use."""
+
+DEPLOYMENT_SCHEME = "leave_one_family_out"
+"""The scheme that chooses what is deployed and sizes its intervals: users ask about networks not seen."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is forecast: the dataset's column that holds it and its unit."""
+
+    column: str
+    unit: str
+
+
+def default_metrics() -> dict[str, Metric]:
+    """Return the metrics fitted unless told otherwise: latency and memory of inference."""
+    return {
+        "latency_ms": Metric("latency_mean_ms", "ms"),
+        "ram_mb": Metric("ram_inference_peak_mb", "MB"),
+    }
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of evaluating and fitting.
+
+    Attributes:
+        features: the dataset's columns to learn from.
+        metrics: what to forecast, by the name it has in files and answers.
+        splits: random splits of the published protocol; their seeds are 0, 1, …, splits - 1.
+        seed: seed of everything that is random and is not a published split.
+        jobs: processes to use; results do not depend on it.
+        test_share: share of the rows tested in a published split.
+        interval: share of forecasts that the intervals should contain.
+        flops_column: the column that the baseline `flops_only` reads; without it that baseline is left out.
+        additive: the columns of which run time and memory are a sum with weights that are not negative;
+            by default all features whose name does not speak of a share, mean or the like.
+    """
+
+    features: tuple[str, ...]
+    metrics: Mapping[str, Metric] = field(default_factory=default_metrics)
+    splits: int = 200
+    seed: int = 0
+    jobs: int = 1
+    test_share: float = 0.2
+    interval: float = 0.9
+    flops_column: str = "flops"
+    additive: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be carried out.
+
+        Raises:
+            UsageError: an option is out of its range.
+        """
+        checks = (
+            (bool(self.features), "features: name at least one column to learn from"),
+            (len(set(self.features)) == len(self.features), "features: a column is named twice"),
+            (bool(self.metrics), "metrics: name at least one metric to forecast"),
+            (self.splits >= 1, f"splits: must be at least 1, not {self.splits}"),
+            (self.seed >= 0, f"seed: must not be negative, but is {self.seed}"),
+            (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),
+            (0 < self.test_share < 1, f"test_share: must be between 0 and 1, not {self.test_share}"),
+            (0 < self.interval < 1, f"interval: must be between 0 and 1, not {self.interval}"),
+            (set(self.additive or ()) <= set(self.features), "additive: names a column that is no feature"),
+        )
+        for holds, message in checks:
+            if not holds:
+                raise UsageError(message)

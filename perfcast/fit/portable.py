@@ -1,0 +1,144 @@
+"""Fitted regressors as files that any later version can read and that cannot run code.
+
+A metric is one `.npz` of plain arrays, named `encoding.<attribute>`, `domain.<attribute>` and
+`learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from perfcast.errors import PredictorError
+from perfcast.fit.domain import Domain
+from perfcast.fit.encoding import Encoding
+from perfcast.fit.fitted import Fitted
+from perfcast.fit.learners import LEAF, LEARNERS, Boosted, Forest, Learner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_BYTES = 2**30
+
+Part = TypeVar("Part")
+
+
+def to_files(metric: str, fitted: Fitted, domain: Domain) -> dict[str, bytes]:
+    """Return the contents of the files of ``metric``, by file name."""
+    parts: dict[str, Any] = {"encoding": fitted.encoding, "domain": domain}
+    files = {}
+    if isinstance(fitted.learner, Boosted):
+        files[f"{metric}.xgb.json"] = fitted.learner.model
+    else:
+        parts["learner"] = fitted.learner
+    arrays = {
+        f"{part}.{field.name}": np.asarray(getattr(value, field.name))
+        for part, value in parts.items()
+        for field in fields(value)
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return {f"{metric}.npz": buffer.getvalue(), **files}
+
+
+def from_files(
+    metric: str, algorithm: str, features: int, files: Mapping[str, bytes]
+) -> tuple[Fitted, Domain]:
+    """Return what `to_files` made ``files`` of.
+
+    Args:
+        metric: its name, which the files bear.
+        algorithm: the learner's.
+        features: how many it takes.
+        files: contents by file name.
+
+    Raises:
+        PredictorError: a file is missing, damaged, or does not hold what it should.
+    """
+    if algorithm not in LEARNERS:
+        raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
+    npz, json = f"{metric}.npz", f"{metric}.xgb.json"
+    for name in (npz, json) if algorithm == "xgboost" else (npz,):
+        if name not in files:
+            raise PredictorError(f"{name}: is missing from the predictor")
+    arrays = _read_arrays(npz, files[npz])
+    encoding = _part(npz, "encoding", Encoding, arrays)
+    domain = _part(npz, "domain", Domain, arrays)
+    learner: Learner
+    if algorithm == "xgboost":
+        learner = Boosted(files[json])
+    else:
+        learner = _part(npz, "learner", LEARNERS[algorithm], arrays)
+    fitted = Fitted(encoding, learner)
+    _try_out(json if algorithm == "xgboost" else npz, fitted, domain, features)
+    return fitted, domain
+
+
+def _read_arrays(name: str, data: bytes) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise PredictorError(f"{name}: unpacks to more than a predictor can be")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, KeyError) as error:
+        raise PredictorError(f"{name}: is not a file of plain arrays ({error})") from error
+    for key, array in arrays.items():
+        if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+            raise PredictorError(f"{name}: '{key}' holds something else than finite numbers")
+    return arrays
+
+
+def _part(name: str, part: str, kind: type[Part], arrays: Mapping[str, np.ndarray]) -> Part:
+    try:
+        values = {field.name: arrays[f"{part}.{field.name}"] for field in fields(kind)}  # type: ignore[arg-type]
+    except KeyError as error:
+        raise PredictorError(f"{name}: lacks the array {error}") from error
+    return kind(**values)
+
+
+def _try_out(name: str, fitted: Fitted, domain: Domain, features: int) -> None:
+    """Make one forecast, so that arrays that do not fit together are found while loading."""
+    if isinstance(fitted.learner, Forest):
+        _check_trees(name, fitted.learner)
+    inputs = np.ones((1, features))
+    try:
+        with np.errstate(all="ignore"):
+            forecast = fitted.predict(inputs)
+            inside = domain.contains(inputs)
+    except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
+        raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
+    if forecast.shape != (1,) or inside.shape != (1,) or not np.isfinite(forecast).all():
+        raise PredictorError(f"{name}: its numbers do not make a forecast")
+
+
+def _check_trees(name: str, forest: Forest) -> None:
+    """Refuse nodes that lead backwards or out of the forest: following them might never end."""
+    nodes = np.arange(forest.feature.size)
+    inner = forest.left != LEAF
+    sound = (
+        all(
+            array.shape == nodes.shape
+            for array in (forest.threshold, forest.left, forest.right, forest.value)
+        )
+        and all(
+            array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right)
+        )
+        and forest.roots.ndim == 1
+        and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
+        and (forest.feature[inner] >= 0).all()
+        and all(
+            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all()
+            for child in (forest.left, forest.right)
+        )
+    )
+    if not sound:
+        raise PredictorError(f"{name}: its trees are damaged")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,232 @@
+"""A fitted predictor: forecasts with intervals, kept in a folder that cannot run code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from perfcast.errors import PredictorError
+from perfcast.fit.portable import from_files, to_files
+from perfcast.fit.table import number_columns
+from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from perfcast.fit.domain import Domain
+    from perfcast.fit.fitted import Fitted
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class MetricPredictor:
+    """The forecaster of one metric.
+
+    Attributes:
+        unit: of its forecasts.
+        algorithm: one of the five.
+        features: the columns it needs, in order.
+        fitted: the regressor.
+        domain: where it may be trusted.
+        interval_factor: intervals reach from the forecast divided by this to the forecast times this.
+        details: what the manifest says besides: `hyperparameters`, `domain`, `interval`, `errors`.
+    """
+
+    unit: str
+    algorithm: str
+    features: tuple[str, ...]
+    fitted: Fitted
+    domain: Domain
+    interval_factor: float
+    details: Mapping[str, Any]
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return `unit`, `prediction`, `lower`, `upper` and `in_domain`, a row a row of ``features``.
+
+        Raises:
+            DataError: a column is missing or holds something else than finite numbers.
+        """
+        inputs = number_columns(features, self.features)
+        prediction = self.fitted.predict(inputs)
+        return pd.DataFrame(
+            {
+                "unit": self.unit,
+                "prediction": prediction,
+                "lower": prediction / self.interval_factor,
+                "upper": prediction * self.interval_factor,
+                "in_domain": self.domain.contains(inputs),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Forecasters of one target.
+
+    Attributes:
+        metrics: by name.
+        target: its name.
+        context: where and with what it was measured.
+        training_digest: of all rows learned from.
+    """
+
+    metrics: Mapping[str, MetricPredictor]
+    target: str
+    context: Mapping[str, Any]
+    training_digest: str
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return forecasts with intervals for the models in ``features``.
+
+        Args:
+            features: a row a model, with all features the predictor needs and, if the models have names, a
+                column `model`; other columns do not matter.
+
+        Returns:
+            `model`, `metric`, `unit`, `prediction`, `lower`, `upper` (in that unit) and `in_domain`: the rows
+            of ``features`` in their order, each with all metrics.
+
+        Raises:
+            DataError: a column is missing or holds something else than finite numbers.
+        """
+        names = features.get("model", features.index)
+        parts = []
+        for name, metric in sorted(self.metrics.items()):
+            part = metric.predict(features)
+            part.insert(0, "model", names.astype(str).to_numpy(dtype=object))
+            part.insert(1, "metric", name)
+            parts.append(part)
+        return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+
+
+def save_predictor(predictor: Predictor, folder: str | os.PathLike[str]) -> None:
+    """Write ``predictor`` to ``folder``, which is replaced as a whole.
+
+    Raises:
+        PredictorError: ``folder`` holds something else than a predictor.
+    """
+    target = Path(folder)
+    if target.exists() and not (target / MANIFEST).exists() and any(target.iterdir()):
+        raise PredictorError(f"{target}: holds something else than a predictor, so it is not replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        fresh = aside / "new"
+        _write(predictor, fresh)
+        if target.exists():
+            target.rename(aside / "old")
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(aside)
+
+
+def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
+    """Return the predictor that `save_predictor` wrote to ``folder``.
+
+    Raises:
+        PredictorError: a file is missing, damaged, edited or of a newer version; it names the file.
+    """
+    directory = Path(folder)
+    manifest = _read_manifest(directory / MANIFEST)
+    try:
+        return Predictor(
+            metrics={
+                name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()
+            },
+            target=manifest["target"],
+            context=manifest["context"],
+            training_digest=manifest["training_digest"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
+
+
+def _write(predictor: Predictor, folder: Path) -> None:
+    entries = {}
+    for name, metric in predictor.metrics.items():
+        files = to_files(name, metric.fitted, metric.domain)
+        for file, data in files.items():
+            write_bytes(folder / file, data)
+        entries[name] = {
+            "unit": metric.unit,
+            "algorithm": metric.algorithm,
+            "features": list(metric.features),
+            **metric.details,
+            "files": {file: digest_of(data) for file, data in files.items()},
+        }
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "perfcast_version": metadata.version("perfcast"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": predictor.target,
+        "context": dict(predictor.context),
+        "training_digest": predictor.training_digest,
+        "metrics": entries,
+    }
+    write_json(folder / MANIFEST, manifest | {"manifest_digest": digest_of_json(manifest)})
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise PredictorError(f"{path}: there is no predictor here") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise PredictorError(f"{path}: cannot be read as JSON ({error})") from error
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if not isinstance(version, int):
+        raise PredictorError(f"{path}: does not describe a predictor (no schema_version)")
+    if version > SCHEMA_VERSION:
+        raise PredictorError(
+            f"{path}: written by a newer perfcast (schema {version}, not {SCHEMA_VERSION}): upgrade this one"
+        )
+    digest = manifest.pop("manifest_digest", None)
+    if digest != _digest_or_none(manifest):
+        raise PredictorError(f"{path}: was changed after it was written (its digest does not match)")
+    return manifest
+
+
+def _digest_or_none(manifest: dict[str, Any]) -> str | None:
+    try:
+        return digest_of(canonical_json(manifest))
+    except ValueError:  # NaN, infinity or lone surrogates, which perfcast never writes
+        return None
+
+
+def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
+    contents = {
+        file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()
+    }
+    features = tuple(entry["features"])
+    fitted, domain = from_files(name, entry["algorithm"], len(features), contents)
+    details = ("hyperparameters", "domain", "interval", "errors")
+    return MetricPredictor(
+        unit=entry["unit"],
+        algorithm=entry["algorithm"],
+        features=features,
+        fitted=fitted,
+        domain=domain,
+        interval_factor=float(entry["interval"]["factor"]),
+        details={key: entry[key] for key in details},
+    )
+
+
+def _read_verified(path: Path, digest: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PredictorError(f"{path}: cannot be read ({error.strerror})") from error
+    if digest_of(data) != digest:
+        raise PredictorError(f"{path}: is damaged or was changed (its digest does not match the manifest)")
+    return data

@@ -1,0 +1,188 @@
+"""Fitting the five regressors of the published method, and the settings to choose from.
+
+Ridge polynomial regression, support vector regression, multi-layer perceptron, random forest and XGBoost, as
+in Bouzidi et al., "Performance modeling of computer vision-based CNN on edge GPUs", 2022. Each is fitted on
+encoded inputs and target (see `perfcast.fit.encoding`) and handed back as plain arrays.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xgboost
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
+from sklearn.svm import SVR
+
+from perfcast.fit.learners import (
+    LEAF,
+    Boosted,
+    Forest,
+    Learner,
+    Perceptron,
+    Polynomial,
+    SupportVectors,
+    monomials,
+)
+
+if TYPE_CHECKING:
+    from sklearn.base import RegressorMixin
+
+Settings = Mapping[str, float | bool]
+
+GRIDS: dict[str, tuple[Settings, ...]] = {
+    "poly": tuple(
+        {"physical": physical, "degree": degree, "alpha": alpha}
+        for physical in (True, False)
+        for degree, alpha in ((1, 1.0), (1, 30.0), (2, 10.0), (2, 100.0), (2, 1000.0))
+    ),
+    "svr": tuple(
+        {"physical": physical, "C": c, "gamma": gamma}
+        for physical in (True, False)
+        for c in (1.0, 10.0)
+        for gamma in (0.1, 0.5)
+    ),
+    "mlp": (
+        {"physical": True, "alpha": 10.0},
+        {"physical": True, "alpha": 1.0},
+        {"physical": False, "alpha": 1.0},
+    ),
+    "forest": ({"physical": True}, {"physical": False}),
+    "xgboost": ({"physical": True, "max_depth": 4}, {"physical": False, "max_depth": 4}),
+}
+"""The settings each algorithm is tuned over; the first of the costly ones is what they have untuned.
+
+`physical` says whether the learner corrects a physical estimate; the rest are the library's parameters, but
+that `gamma` is divided by the number of inputs.
+"""
+
+CHEAP = ("poly", "svr")
+"""The algorithms that are fitted in milliseconds."""
+
+
+def fit_learner(
+    algorithm: str, settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int
+) -> Learner:
+    """Return ``algorithm``'s learner fitted on ``encoded`` (rows × inputs) and the encoded ``target``."""
+    return portable(fit_estimator(algorithm, settings, encoded, target, seed))
+
+
+def fit_estimator(
+    algorithm: str, settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int
+) -> RegressorMixin | xgboost.Booster:
+    """Return the library's own fitted object, for `portable` to take the numbers from."""
+    return _ESTIMATORS[algorithm](settings, encoded, target, seed)
+
+
+def portable(estimator: RegressorMixin | xgboost.Booster) -> Learner:
+    """Return the learner that answers as ``estimator`` does, without the library that fitted it."""
+    return _PORTABLE[type(estimator)](estimator)
+
+
+def _ridge(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> Ridge:
+    del seed
+    return Ridge(alpha=settings["alpha"]).fit(monomials(encoded, int(settings["degree"])), target)
+
+
+def _svr(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> SVR:
+    del seed
+    gamma = settings["gamma"] / max(encoded.shape[1], 1)
+    return SVR(C=settings["C"], gamma=gamma, epsilon=0.05).fit(encoded, target)
+
+
+def _mlp(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> MLPRegressor:
+    network = MLPRegressor(
+        hidden_layer_sizes=(16,),
+        activation="tanh",
+        solver="lbfgs",
+        alpha=settings["alpha"],
+        max_iter=150,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        # Stopping after `max_iter` steps is meant: together with `alpha` it is what keeps the network smooth.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return network.fit(encoded, target)
+
+
+def _forest(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> RandomForestRegressor:
+    del settings
+    return RandomForestRegressor(n_estimators=50, max_features=0.5, random_state=seed).fit(encoded, target)
+
+
+def _xgboost(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> xgboost.Booster:
+    parameters = {
+        "max_depth": int(settings["max_depth"]),
+        "eta": 0.1,
+        "min_child_weight": 2,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+        "tree_method": "exact",
+        "nthread": 1,
+        "seed": seed,
+    }
+    matrix = xgboost.DMatrix(encoded.astype(np.float32), label=target, nthread=1)
+    return xgboost.train(parameters, matrix, num_boost_round=150)
+
+
+def _polynomial(ridge: Ridge) -> Polynomial:
+    return Polynomial(ridge.coef_, np.array([float(ridge.intercept_)]))
+
+
+def _support_vectors(svr: SVR) -> SupportVectors:
+    return SupportVectors(
+        svr.support_vectors_, svr.dual_coef_[0], np.array(svr.intercept_), np.array([float(svr.gamma)])
+    )
+
+
+def _perceptron(network: MLPRegressor) -> Perceptron:
+    (hidden_weights, weights), (hidden_bias, bias) = network.coefs_, network.intercepts_
+    return Perceptron(hidden_weights, hidden_bias, weights[:, 0], bias)
+
+
+def _trees(forest: RandomForestRegressor) -> Forest:
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
+
+    def shifted(children: str) -> np.ndarray:
+        moved = [
+            np.where(getattr(tree, children) == LEAF, LEAF, getattr(tree, children) + root)
+            for tree, root in zip(trees, roots, strict=True)
+        ]
+        return np.concatenate(moved)
+
+    left = shifted("children_left")
+    feature = np.concatenate([tree.feature for tree in trees])
+    return Forest(
+        roots=roots,
+        feature=np.where(left == LEAF, LEAF, feature),
+        threshold=np.concatenate([tree.threshold for tree in trees]),
+        left=left,
+        right=shifted("children_right"),
+        value=np.concatenate([tree.value[:, 0, 0] for tree in trees]),
+    )
+
+
+def _boosted(booster: xgboost.Booster) -> Boosted:
+    return Boosted(bytes(booster.save_raw("json")))
+
+
+_ESTIMATORS: dict[str, Callable[..., RegressorMixin | xgboost.Booster]] = {
+    "poly": _ridge,
+    "svr": _svr,
+    "mlp": _mlp,
+    "forest": _forest,
+    "xgboost": _xgboost,
+}
+_PORTABLE: dict[type, Callable[..., Learner]] = {
+    Ridge: _polynomial,
+    SVR: _support_vectors,
+    MLPRegressor: _perceptron,
+    RandomForestRegressor: _trees,
+    xgboost.Booster: _boosted,
+}

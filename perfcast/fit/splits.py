@@ -1,0 +1,64 @@
+"""Which rows are learned from and which are tested: the published random splits and the honest schemes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from perfcast.fit.table import LearningTable
+
+SCHEME_FOLDS = 5
+
+
+class Fold(NamedTuple):
+    """Row numbers to learn from and to test on."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def published_split(rows: int, test_share: float, split: int) -> Fold:
+    """Return the random split numbered ``split``, which is its seed; at least one row is on either side."""
+    order = np.random.default_rng(split).permutation(rows)
+    tested = min(max(round(rows * test_share), 1), rows - 1)
+    return Fold(train=np.sort(order[tested:]), test=np.sort(order[:tested]))
+
+
+def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
+    """Return the group of each row that ``scheme`` never parts: its family, its input size or just itself."""
+    if scheme == "random_folds":
+        return np.arange(len(table))
+    return table.families if scheme == "leave_one_family_out" else table.sizes
+
+
+def scheme_folds(table: LearningTable, scheme: str, seed: int) -> list[Fold]:
+    """Return the folds of ``scheme``; none where the table holds a single group.
+
+    Families are left out one by one; rows and input sizes go into five folds (fewer where there are fewer).
+    """
+    groups = scheme_groups(table, scheme)
+    distinct = len(set(groups))
+    if distinct < 2:
+        return []
+    return grouped_folds(groups, distinct if scheme == "leave_one_family_out" else SCHEME_FOLDS, seed)
+
+
+def grouped_folds(groups: np.ndarray, folds: int, seed: int) -> list[Fold]:
+    """Return at most ``folds`` folds of nearly equal size that part no group; each row is tested once.
+
+    The largest groups are dealt first, each to the fold with the fewest rows, equal ones in random order.
+    """
+    names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    largest_first = shuffled[np.argsort(-counts[shuffled], kind="stable")]
+    sizes = np.zeros(min(folds, len(names)), dtype=int)
+    fold_of = np.empty(len(names), dtype=int)
+    for group in largest_first:
+        fold_of[group] = np.argmin(sizes)
+        sizes[fold_of[group]] += counts[group]
+    of_row = fold_of[members]
+    return [
+        Fold(np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)) for fold in range(len(sizes))
+    ]

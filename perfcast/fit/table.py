@@ -1,0 +1,192 @@
+"""The rows to learn one metric from, taken out of the dataset and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from perfcast.errors import DataError
+from perfcast.storage import digest_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perfcast.fit.options import FitOptions, Metric
+
+MIN_ROWS = 5
+FACTORS = (
+    "device",
+    "toolchain",
+    "toolchain_version",
+    "threads",
+    "batch",
+    "precision",
+    "optimised",
+    "weights_as",
+    "clock_mhz",
+    "workload",
+    "protocol",
+)
+_NOT_ADDITIVE = (
+    *("share", "ratio", "fraction", "intensity", "mean", "largest", "_min", "_max"),
+    *("input_size", "width", "height", "kernel_size", "forces"),
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The numbers of a table's rows: inputs (rows × features), target, and which features are additive."""
+
+    inputs: np.ndarray
+    target: np.ndarray
+    additive: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return the rows numbered ``rows``."""
+        return Rows(self.inputs[rows], self.target[rows], self.additive)
+
+
+@dataclass(frozen=True)
+class LearningTable:
+    """The rows that one metric is learned from.
+
+    Attributes:
+        features: names of the columns of ``inputs``.
+        additive: for each feature, whether time and memory may be a sum of it (see `FitOptions.additive`).
+        inputs: rows × features, finite.
+        target: one positive number a row, in the metric's unit.
+        models, families, sizes: what each row is about.
+        excluded: how many rows of the dataset were left out, by reason.
+    """
+
+    features: tuple[str, ...]
+    additive: np.ndarray
+    inputs: np.ndarray
+    target: np.ndarray
+    models: np.ndarray
+    families: np.ndarray
+    sizes: np.ndarray
+    excluded: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def rows(self) -> Rows:
+        """The numbers alone."""
+        return Rows(self.inputs, self.target, self.additive)
+
+    def digest(self) -> str:
+        """Return the digest of all that is learned from."""
+        names = "\n".join([*self.features, *map(str, self.models), *map(str, self.families)])
+        return digest_of(names.encode() + self.inputs.tobytes() + self.target.tobytes())
+
+
+def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> LearningTable:
+    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, and replicate 0.
+
+    Raises:
+        DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
+    """
+    _require_columns(dataset, ("model", "family", "input_size", metric.column, *options.features))
+    measured, replicates = measured_rows(dataset)
+    first = measured[replicates == 0]
+    rows = first[first[metric.column].notna()]
+    excluded = {"not_measured": len(dataset) - len(measured), "no_value": len(first) - len(rows)}
+    _refuse_mixed_factors(rows, options.features)
+    inputs = number_columns(rows, options.features)
+    target = number_columns(rows, (metric.column,))[:, 0]
+    families = rows["family"].astype(str).to_numpy(dtype=object)
+    _check_learnable(rows, metric.column, target, families)
+    additive = [_is_additive(name, options.additive) for name in options.features]
+    return LearningTable(
+        features=tuple(options.features),
+        additive=np.array(additive) & (inputs >= 0).all(axis=0),
+        inputs=inputs,
+        target=target,
+        models=rows["model"].astype(str).to_numpy(dtype=object),
+        families=families,
+        sizes=rows["input_size"].to_numpy(),
+        excluded=excluded,
+    )
+
+
+def measured_rows(dataset: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the rows whose verdict is `measured`, and the replicate of each.
+
+    A table from elsewhere may lack both columns: all its rows then count as measured once.
+    """
+    rows = dataset[dataset["verdict"] == "measured"] if "verdict" in dataset else dataset
+    replicates = rows["replicate"].to_numpy() if "replicate" in rows else np.zeros(len(rows), dtype=int)
+    return rows, replicates
+
+
+def number_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+    """Return the columns ``names`` of ``rows`` as a matrix of finite floats.
+
+    Raises:
+        DataError: a column is missing, or holds text, a missing or an infinite value (it says where).
+    """
+    _require_columns(rows, names)
+    matrix = np.empty((len(rows), len(names)))
+    for position, name in enumerate(names):
+        values = rows[name].to_numpy(dtype=object, na_value=np.nan)
+        for row, value in enumerate(values):
+            matrix[row, position] = _number(value, name, _row_name(rows, row))
+    return matrix
+
+
+def _number(value: object, column: str, row: str) -> float:
+    if not isinstance(value, (int, float, np.number, np.bool_)):
+        raise DataError(f"column '{column}', {row}: expected a number, not {value!r}")
+    if not np.isfinite(value):
+        raise DataError(f"column '{column}', {row}: the value is missing or not finite ({value})")
+    return float(value)
+
+
+def _row_name(rows: pd.DataFrame, position: int) -> str:
+    return f"row {position} ({rows['model'].iloc[position]})" if "model" in rows else f"row {position}"
+
+
+def _require_columns(table: pd.DataFrame, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in table]
+    if missing:
+        listed = ", ".join(f"'{name}'" for name in missing)
+        raise DataError(f"the table lacks the column{'s' * (len(missing) > 1)} {listed}")
+
+
+def _refuse_mixed_factors(rows: pd.DataFrame, features: tuple[str, ...]) -> None:
+    identity = ["model", *(name for name in FACTORS if name in features)]
+    repeated = rows[rows.duplicated(identity, keep=False)]
+    if repeated.empty:
+        return
+    model = repeated["model"].iloc[0]
+    same = repeated[repeated["model"] == model]
+    varying = [name for name in FACTORS if name in same and same[name].nunique(dropna=False) > 1]
+    because = f"they differ in {', '.join(varying)}" if varying else "they have the same factors"
+    raise DataError(
+        f"model '{model}' has {len(same)} rows to learn from ({because}): keep one of them, "
+        "or make what they differ in a feature"
+    )
+
+
+def _check_learnable(rows: pd.DataFrame, column: str, target: np.ndarray, families: np.ndarray) -> None:
+    if len(rows) < MIN_ROWS:
+        raise DataError(
+            f"'{column}': {len(rows)} measured rows are too few to learn from (at least {MIN_ROWS})"
+        )
+    if (target <= 0).any():
+        row = int(np.argmax(target <= 0))
+        raise DataError(
+            f"column '{column}', {_row_name(rows, row)}: must be positive, but is {target[row]:g}"
+        )
+    if np.ptp(target) == 0:
+        raise DataError(f"'{column}': all {len(rows)} values are {target[0]:g}, so there is nothing to learn")
+    if len(set(families)) < 2:
+        raise DataError(f"'{column}': all rows are of family '{families[0]}'; validation needs at least two")
+
+
+def _is_additive(name: str, chosen: tuple[str, ...] | None) -> bool:
+    return not any(word in name for word in _NOT_ADDITIVE) if chosen is None else name in chosen

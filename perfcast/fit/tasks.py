@@ -1,0 +1,94 @@
+"""The pieces that an evaluation consists of, independent of each other, and running them side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import joblib
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from perfcast.fit.baselines import predict_baseline
+from perfcast.fit.fitting import fit, tune
+from perfcast.fit.measures import mape
+from perfcast.fit.options import BASELINES
+from perfcast.fit.regressors import CHEAP, GRIDS
+from perfcast.fit.splits import published_split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from perfcast.fit.splits import Fold
+    from perfcast.fit.table import Rows
+
+
+class Task(Protocol):
+    """A piece of work that can be sent to another process."""
+
+    def run(self) -> Any:
+        """Do it, and return its result."""
+        ...
+
+
+@dataclass(frozen=True)
+class PublishedSplits:
+    """Some splits of the published protocol, with one algorithm."""
+
+    metric: str
+    algorithm: str
+    rows: Rows
+    splits: range
+    test_share: float
+
+    def run(self) -> list[float]:
+        """Return each split's MAPE on its test part."""
+        return [self._mape(split) for split in self.splits]
+
+    def _mape(self, split: int) -> float:
+        fold = published_split(len(self.rows.target), self.test_share, split)
+        train, test = self.rows.take(fold.train), self.rows.take(fold.test)
+        # No setting may be chosen by looking at a test part. Cheap algorithms are tuned inside each split's
+        # training part; tuning the others ten thousand times would take days: they keep their first settings.
+        settings = GRIDS[self.algorithm][0]
+        if self.algorithm in CHEAP:
+            settings = tune(self.algorithm, train, np.arange(len(train.target)), seed=split)
+        return mape(test.target, fit(self.algorithm, settings, train, seed=split).predict(test.inputs))
+
+
+@dataclass(frozen=True)
+class HonestFold:
+    """One fold of an honest scheme, with one algorithm or baseline.
+
+    Attributes:
+        groups: of each row; what the scheme does not part, tuning does not part either.
+        flops: index of the column that the baseline `flops_only` reads.
+    """
+
+    metric: str
+    algorithm: str
+    scheme: str
+    rows: Rows
+    groups: np.ndarray
+    fold: Fold
+    flops: int
+    seed: int
+
+    def run(self) -> np.ndarray:
+        """Return the forecasts of the fold's test rows."""
+        train, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        if self.algorithm in BASELINES:
+            return predict_baseline(self.algorithm, train, test.inputs, self.flops)
+        settings = tune(self.algorithm, train, self.groups[self.fold.train], self.seed)
+        return fit(self.algorithm, settings, train, self.seed).predict(test.inputs)
+
+
+def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:
+    """Yield the results of ``tasks`` in order, from ``jobs`` processes; how many does not change them."""
+    return joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(_run)(task) for task in tasks)
+
+
+def _run(task: Task) -> Any:
+    # One thread a process: the matrices are small, and sums would depend on the number of threads.
+    with threadpool_limits(limits=1):
+        return task.run()

@@ -1,0 +1,112 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MISSING = "–"
+SPACE = "\u00a0"
+_REORDERING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_METRICS = {
+    "latency": "Latency",
+    "latency_ms": "Latency",
+    "time": "Latency",
+    "ram": "Memory (RAM)",
+    "ram_mb": "Memory (RAM)",
+    "memory": "Memory (RAM)",
+}
+_ALGORITHMS = {
+    "poly": "Poly",
+    "svr": "SVR",
+    "mlp": "MLP",
+    "forest": "Random forest",
+    "xgboost": "XGBoost",
+    "flops_only": "FLOPs only (baseline)",
+    "nearest_neighbour": "Nearest neighbour (baseline)",
+}
+_SCHEMES = {
+    "random_folds": "Random folds",
+    "leave_one_family_out": "Leave one family out",
+    "unseen_input_size": "Unseen input size",
+}
+
+
+def visible(name: Any) -> str:
+    """Return ``name`` as text in which characters that reorder their surroundings show as `\ufffd`."""
+    return str(name).translate(_REORDERING)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether ``value`` is a finite number."""
+    try:
+        return value is not None and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return ``value`` with ``digits`` significant digits, whole from 100 up, a dash where it is missing."""
+    if not is_number(value):
+        return MISSING
+    value = float(value)
+    if value == 0:
+        return "0"
+    # The exponent is that of the rounded value: 9.996 is 10.0.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    if exponent < -4:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def whole(value: Any) -> str:
+    """Return a count with thousands separated, as a multiple of a power of thousand from 100,000 up."""
+    if not is_number(value):
+        return MISSING
+    value = float(value)
+    if abs(value) < 1e5:
+        return f"{value:,.0f}"
+    thousands = max(2, int(math.log10(abs(value)) / 3))
+    return f"{value / 1000**thousands:.4g}{SPACE}×{SPACE}10{str(3 * thousands).translate(_RAISED)}"
+
+
+def percent(value: Any, digits: int = 3) -> str:
+    """Return ``value``, in percent, with its sign (`14.2 %`)."""
+    return f"{number(value, digits)}{SPACE}%" if is_number(value) else MISSING
+
+
+def accuracy(value: Any) -> str:
+    """Return an accuracy in percent with two decimals, as the source document prints them."""
+    return f"{float(value):.2f}{SPACE}%" if is_number(value) else MISSING
+
+
+def span(low: Any, high: Any) -> str:
+    """Return `low – high`, a dash where either is missing."""
+    return f"{number(low)} – {number(high)}" if is_number(low) and is_number(high) else MISSING
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 model`, `1,016 models`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def metric_label(metric: str) -> str:
+    """Return how a metric is called in headings."""
+    return _METRICS.get(metric, _words(metric))
+
+
+def algorithm_label(algorithm: str | None) -> str:
+    """Return how an algorithm is called in tables; a dash for none."""
+    return _ALGORITHMS.get(algorithm, algorithm) if algorithm else MISSING
+
+
+def scheme_label(scheme: str) -> str:
+    """Return how a validation scheme is called in tables."""
+    return _SCHEMES.get(scheme, _words(scheme))
+
+
+def _words(key: str) -> str:
+    text = key.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,197 @@
+"""What the report reads: the tables of the data model, checked once and split by what the page tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from perfcast.errors import DataError
+from perfcast.report.formatting import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BASELINES = ("flops_only", "nearest_neighbour")
+SCHEMES = ("random_folds", "leave_one_family_out", "unseen_input_size")
+HONEST_SCHEME = "leave_one_family_out"
+
+FACTORS = (
+    "toolchain",
+    "toolchain_version",
+    "workload",
+    "precision",
+    "weights_as",
+    "threads",
+    "batch",
+    "optimised",
+    "clock_mhz",
+)
+_REQUIRED = ("model", "family", "input_size", "replicate", "verdict", "latency_mean_ms")
+
+
+def _no_rows() -> pd.DataFrame:
+    return pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evaluation folder of a target as `docs/data-model.md` describes it; empty where nothing was fitted.
+
+    Attributes:
+        splits: the published protocol, a row a (metric, algorithm, split).
+        predictions: honest validation, a row a (metric, algorithm, scheme, model).
+        ranking: a row a (metric, feature).
+        summary: the content of `summary.json`.
+    """
+
+    splits: pd.DataFrame = field(default_factory=_no_rows)
+    predictions: pd.DataFrame = field(default_factory=_no_rows)
+    ranking: pd.DataFrame = field(default_factory=_no_rows)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_metric(self, table: str, metric: str) -> pd.DataFrame:
+        """Return the rows of ``table`` (`splits`, `predictions` or `ranking`) that belong to ``metric``."""
+        rows: pd.DataFrame = getattr(self, table)
+        return rows[rows["metric"] == metric] if len(rows) else rows
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """What `summary.json` says of one metric; every number may be missing.
+
+    Attributes:
+        metric: its name, as in the evaluation tables.
+        values: its part of the summary.
+        interval: the share of forecasts that the predictor's intervals should hold.
+    """
+
+    metric: str
+    values: Mapping[str, Any]
+    interval: float = 0.9
+
+    @property
+    def unit(self) -> str:
+        """The unit of measured and predicted values, `ms` or `MB`."""
+        return str(self.values.get("unit") or "")
+
+    @property
+    def column(self) -> str:
+        """The dataset's column that holds the measured values."""
+        return str(self.values.get("column") or "")
+
+    @property
+    def deployed(self) -> str | None:
+        """The algorithm in the predictor folder, None where none was fitted."""
+        return self.values.get("deployed")
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms with results, baselines last."""
+        known = list(self.values.get("algorithms") or {})
+        return tuple(sorted(known, key=lambda name: name in BASELINES))
+
+    def published(self, algorithm: str | None) -> Mapping[str, Any]:
+        """Return the accuracies of ``algorithm`` under the published protocol, empty where there are none."""
+        return self._of(algorithm).get("published") or {}
+
+    def scheme(self, algorithm: str | None, scheme: str) -> Mapping[str, Any]:
+        """Return the errors of ``algorithm`` under ``scheme``, empty where there are none."""
+        return self._of(algorithm).get(scheme) or {}
+
+    def honest(self) -> Mapping[str, Any]:
+        """Return the leave-one-family-out errors of the deployed algorithm."""
+        return self.scheme(self.deployed, HONEST_SCHEME)
+
+    def best_published(self) -> str | None:
+        """Return the algorithm with the best accuracy over all splits, None where no splits were made."""
+        found = {name: self.published(name).get("best_accuracy") for name in self.algorithms}
+        scored = {name: value for name, value in found.items() if value is not None}
+        return max(scored, key=lambda name: scored[name]) if scored else None
+
+    def repeatability(self) -> Mapping[str, Any]:
+        """Return `median` and `p95` of the replicates' difference in %, empty without replicates."""
+        return self.values.get("repeatability_percent") or {}
+
+    def _of(self, algorithm: str | None) -> Mapping[str, Any]:
+        return (self.values.get("algorithms") or {}).get(algorithm) or {}
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page is made of.
+
+    Attributes:
+        target: the target's name.
+        dataset: every measurement, with a `label` that tells apart one model under several factors.
+        evaluation: the tables of the evaluation folder.
+        metrics: one result a metric, in the summary's order.
+        contexts: the context of each digest.
+        manifest: the predictor's manifest, None where nothing was fitted.
+    """
+
+    target: str
+    dataset: pd.DataFrame
+    evaluation: Evaluation
+    metrics: tuple[MetricResult, ...]
+    contexts: Mapping[str, Mapping[str, Any]]
+    manifest: Mapping[str, Any] | None
+
+    @property
+    def first(self) -> pd.DataFrame:
+        """The measurements that are learned from (replicate 0), failed ones included."""
+        return self.dataset[self.dataset["replicate"] == 0]
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The successful measurements that are learned from."""
+        return self.first[self.first["verdict"] == "measured"]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The measurements of replicate 0 that gave no numbers."""
+        return self.first[self.first["verdict"] != "measured"]
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The factors that take more than one value in the dataset."""
+        return varying_factors(self.dataset)
+
+
+def varying_factors(dataset: pd.DataFrame) -> tuple[str, ...]:
+    """Return the factor columns of ``dataset`` that take more than one value."""
+    return tuple(name for name in FACTORS if name in dataset and dataset[name].nunique() > 1)
+
+
+def read_inputs(
+    dataset: pd.DataFrame,
+    evaluation: Evaluation,
+    contexts: Mapping[str, Mapping[str, Any]],
+    manifest: Mapping[str, Any] | None,
+    target: str,
+) -> ReportData:
+    """Check the tables and return them ready for the page.
+
+    Raises:
+        DataError: the dataset lacks a column that the report cannot do without.
+    """
+    lacking = [name for name in _REQUIRED if name not in dataset]
+    if lacking:
+        raise DataError(f"dataset of target {target}: no column {', '.join(lacking)}")
+    labelled = dataset.assign(label=_labels(dataset)).reset_index(drop=True)
+    return ReportData(target, labelled, evaluation, metric_results(evaluation), contexts, manifest)
+
+
+def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:
+    """Return the summary's metrics."""
+    metrics = evaluation.summary.get("metrics") or {}
+    interval = float(evaluation.summary.get("interval") or MetricResult.interval)
+    return tuple(MetricResult(name, values, interval) for name, values in metrics.items())
+
+
+def _labels(dataset: pd.DataFrame) -> pd.Series:
+    labels = dataset["model"].map(visible).astype(str)
+    for factor in varying_factors(dataset):
+        labels = labels + " · " + factor + " " + dataset[factor].astype(str)
+    return labels

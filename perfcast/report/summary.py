@@ -1,0 +1,197 @@
+"""The answer in words: the cards at the page's head and the five lines of `summary.txt`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.report import formatting as fmt
+from perfcast.report.inputs import BASELINES, HONEST_SCHEME, metric_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from perfcast.report.inputs import Evaluation, MetricResult
+
+_COVERAGE_SLACK = 0.05
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One metric's answer.
+
+    Attributes:
+        label: the metric.
+        error: the honest error, large.
+        lines: what else to know, in plain words, the most important first.
+        warnings: what a reader must not overlook.
+    """
+
+    label: str
+    error: str
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def headline(result: MetricResult) -> Headline:
+    """Return the answer for one metric, saying what is missing where something is."""
+    honest = result.honest()
+    label = fmt.metric_label(result.metric)
+    if not result.deployed:
+        return Headline(label, fmt.MISSING, ("No predictor was fitted for this metric.",), ())
+    lines = (
+        _honest_line(result),
+        _published_line(result),
+        _noise_line(result),
+        _interval_line(result),
+        _baseline_line(result),
+    )
+    return Headline(label, fmt.percent(honest.get("mape")), lines, tuple(_warnings(result)))
+
+
+def _honest_line(result: MetricResult) -> str:
+    honest, name = result.honest(), fmt.algorithm_label(result.deployed)
+    if not fmt.is_number(honest.get("mape")):
+        return f"{name} is deployed; its error on families left out was not evaluated."
+    interval = ""
+    if fmt.is_number(honest.get("mape_low")):
+        interval = f" (95 % interval {fmt.span(honest['mape_low'], honest.get('mape_high'))} %)"
+    error = fmt.percent(honest["mape"])
+    return f"{name} is deployed. On a family that it never saw, it is off by {error} in the mean{interval}."
+
+
+def _published_line(result: MetricResult) -> str:
+    own = result.published(result.deployed)
+    if not fmt.is_number(own.get("best_accuracy")):
+        return "The published protocol (best of many random splits) was not run."
+    top, middle = fmt.accuracy(own["best_accuracy"]), fmt.accuracy(own.get("median_accuracy"))
+    text = (
+        f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
+    )
+    best = result.best_published()
+    if best != result.deployed:
+        highest = fmt.accuracy(result.published(best)["best_accuracy"])
+        text += f" The best of all is {fmt.algorithm_label(best)} with {highest}."
+    return text
+
+
+def _noise_line(result: MetricResult) -> str:
+    noise = result.repeatability()
+    if not fmt.is_number(noise.get("median")):
+        return "Repeatability is unknown: no model was measured twice."
+    return (
+        f"Measuring the same model again gives a value {fmt.percent(noise['median'])} away in the median, "
+        f"{fmt.percent(noise.get('p95'))} at the 95th percentile: no forecast can be better than that."
+    )
+
+
+def _interval_line(result: MetricResult) -> str:
+    coverage: Any = result.values.get("interval_coverage")
+    width = result.values.get("interval_width_factor")
+    if not fmt.is_number(coverage):
+        return "The coverage of its intervals was not evaluated."
+    reach = f" and reach over a factor of {fmt.number(width)}" if fmt.is_number(width) else ""
+    promised, share = fmt.percent(100 * result.interval, 2), fmt.percent(float(coverage) * 100)
+    return f"Its {promised} intervals hold the measured value in {share} of the cases{reach}."
+
+
+def _baseline_line(result: MetricResult) -> str:
+    errors = [
+        f"{fmt.algorithm_label(name)} {fmt.percent(mape)}"
+        for name in BASELINES
+        if fmt.is_number(mape := result.scheme(name, HONEST_SCHEME).get("mape"))
+    ]
+    return (
+        f"For comparison, on families left out: {', '.join(errors)}."
+        if errors
+        else "No baseline was evaluated."
+    )
+
+
+def _warnings(result: MetricResult) -> list[str]:
+    found = []
+    honest: Any = result.honest().get("mape")
+    for name in BASELINES:
+        mape: Any = result.scheme(name, HONEST_SCHEME).get("mape")
+        if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
+            found.append(
+                f"{fmt.algorithm_label(name)} does no worse than the deployed algorithm on families left out."
+            )
+    coverage: Any = result.values.get("interval_coverage")
+    if fmt.is_number(coverage) and float(coverage) < result.interval - _COVERAGE_SLACK:
+        found.append("The intervals hold less often than they say.")
+    if result.values.get("interval_guaranteed") is False:
+        found.append("Too few models were measured for intervals that can be relied on.")
+    return found
+
+
+def measured_sentence(dataset: pd.DataFrame) -> str:
+    """Return how many models were measured, how many failed and how often some were repeated."""
+    first = dataset[dataset["replicate"] == 0]
+    good = int((first["verdict"] == "measured").sum())
+    repeated = int((dataset.loc[dataset["replicate"] > 0, "verdict"] == "measured").sum())
+    families = first.loc[first["verdict"] == "measured", "family"].nunique()
+    text = f"{fmt.counted(good, 'model')} measured"
+    text += f" in {fmt.counted(families, 'family', 'families')}" if families else ""
+    return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"
+
+
+def summary_lines(
+    dataset: pd.DataFrame,
+    evaluation: Evaluation,
+    *,
+    report: str | Path,
+    predictor: str | Path | None,
+) -> list[str]:
+    """Return a target's summary: what was measured, repeatability, a line a metric, where the results are.
+
+    Args:
+        dataset: the target's dataset.
+        evaluation: the target's evaluation tables.
+        report: where the report is.
+        predictor: where the predictor is, None where none was fitted.
+
+    Returns:
+        Five lines for two metrics, without line ends.
+    """
+    metrics = metric_results(evaluation)
+    where = f"predictor: {predictor}" if predictor is not None else "no predictor was fitted"
+    errors = [_metric_line(result) for result in metrics] or ["errors: nothing was fitted"]
+    lines = [measured_sentence(dataset), _repeatability(metrics), *errors, f"report: {report}; {where}"]
+    # Terminals and grep want the plain space.
+    return [line.replace(fmt.SPACE, " ") for line in lines]
+
+
+def _repeatability(metrics: tuple[MetricResult, ...]) -> str:
+    known = [
+        f"{_plain(result)} {fmt.percent(noise['median'])} (95th percentile {fmt.percent(noise.get('p95'))})"
+        for result in metrics
+        if fmt.is_number((noise := result.repeatability()).get("median"))
+    ]
+    return (
+        f"repeatability, median difference: {', '.join(known)}"
+        if known
+        else "repeatability: unknown, no replicates"
+    )
+
+
+def _metric_line(result: MetricResult) -> str:
+    honest: Any = result.honest()
+    best = result.best_published()
+    published = "published protocol not run"
+    if best is not None:
+        highest = fmt.accuracy(result.published(best)["best_accuracy"])
+        published = f"published best accuracy {highest} ({fmt.algorithm_label(best)})"
+    if not result.deployed:
+        return f"{_plain(result)}: no algorithm deployed; {published}"
+    error = f"{fmt.percent(honest.get('mape'))} error on families left out"
+    if fmt.is_number(honest.get("mape_low")):
+        error += f" (95 % interval {fmt.span(honest['mape_low'], honest.get('mape_high'))} %)"
+    return f"{_plain(result)}: {fmt.algorithm_label(result.deployed)}, {error}; {published}"
+
+
+def _plain(result: MetricResult) -> str:
+    label = fmt.metric_label(result.metric)
+    return label[:1].lower() + label[1:]

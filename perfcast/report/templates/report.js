@@ -1,0 +1,269 @@
+"use strict";
+(() => {
+  const read = (name) => JSON.parse(document.getElementById(`data-${name}`).textContent);
+  const figures = read("figures"), predicted = read("predicted"), samples = read("samples");
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const hovers = matchMedia("(hover: hover)").matches;
+  const redraws = new Map();
+
+  // ---- drawing ----------------------------------------------------------------------------------------------------
+
+  const axis = (given = {}) => ({
+    gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true,
+    ...given,
+    title: { ...given.title, font: { size: 13 }, standoff: 8 },
+  });
+
+  const layoutFor = (layout = {}) => ({
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
+    margin: { l: 56, r: 16, t: hovers ? 34 : 14, b: 48 }, hoverlabel: { align: "left" }, dragmode: touch ? false : "zoom",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("accent") },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 11 } },
+    ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+  });
+
+  const draw = (div, data, layout) =>
+    Plotly.react(div, data, layoutFor(layout), {
+      responsive: true, displaylogo: false, displayModeBar: hovers ? "hover" : false, modeBarButtons: [["toImage", "resetScale2d"]],
+    });
+
+  // Left alone, a logarithmic axis over less than a decade shows one label or none, and over more 2, 5, 2, 5.
+  const logTicks = (low, high, space) => {
+    const decades = Math.log10(high / low), room = space / 60 / Math.max(decades, 0.1);
+    const steps = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 3], [1]].find((choice) => choice.length <= room) ?? [1];
+    const values = [];
+    for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power += 1)
+      for (const step of steps) values.push(Number((step * 10 ** power).toPrecision(6)));
+    return { tickmode: "array", tickvals: values, ticktext: values.map((value) => value.toLocaleString("en")) };
+  };
+
+  const withLogTicks = (figure, div) => {
+    const layout = { ...figure.layout };
+    for (const letter of ["x", "y"]) {
+      const name = `${letter}axis`;
+      if (layout[name]?.type !== "log") continue;
+      const keys = letter === "x" ? ["x", "q1", "q3", "lowerfence", "upperfence"] : ["y"];
+      const known = figure.data.flatMap((trace) => keys.flatMap((key) => trace[key] ?? [])).filter((value) => value > 0);
+      if (known.length) layout[name] = { ...layout[name], ...logTicks(Math.min(...known), Math.max(...known), letter === "x" ? div.clientWidth - 80 : 2 * div.clientHeight) };
+    }
+    return layout;
+  };
+
+  for (const div of document.querySelectorAll("[data-figure]")) {
+    const figure = figures[div.dataset.figure];
+    redraws.set(div, () => draw(div, figure.data, withLogTicks(figure, div)));
+  }
+
+  // ---- predicted against measured ---------------------------------------------------------------------------------
+
+  const shownLegend = 20;
+  const percent = (value) => `${value < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString("en")}\u00a0%`;
+
+  const drawPredicted = (div) => {
+    const metric = div.dataset.predicted, source = predicted[metric];
+    const chosen = (what) => document.querySelector(`[data-predicted-${what}="${CSS.escape(metric)}"]`);
+    const scheme = source.choices[chosen("algorithm").value]?.[chosen("scheme").value];
+    const found = source.measured.map((_, index) => index).filter((index) => scheme?.predicted[index] > 0);
+    const traces = source.families.map((family, position) => {
+      const own = found.filter((index) => source.family[index] === position);
+      const bounds = scheme?.lower && {
+        type: "data", symmetric: false, thickness: 1, width: 0, color: family.color,
+        array: own.map((index) => Math.max(0, (scheme.upper[index] ?? scheme.predicted[index]) - scheme.predicted[index])),
+        arrayminus: own.map((index) => Math.max(0, scheme.predicted[index] - (scheme.lower[index] ?? scheme.predicted[index]))),
+      };
+      return {
+        type: "scatter", mode: "markers", name: family.name, showlegend: position < shownLegend && own.length > 0,
+        x: own.map((index) => source.measured[index]), y: own.map((index) => scheme.predicted[index]),
+        text: own.map((index) => source.names[index]),
+        customdata: own.map((index) => `${((scheme.predicted[index] / source.measured[index] - 1) * 100).toFixed(1)} %`),
+        marker: { color: family.color, symbol: family.symbol, size: 8, opacity: 0.85 },
+        ...(bounds ? { error_y: bounds } : {}),
+        hovertemplate: `%{text}<br>measured %{x} ${source.unit}<br>predicted %{y} ${source.unit} (%{customdata})<extra></extra>`,
+      };
+    });
+    const values = found.flatMap((index) => [source.measured[index], scheme.predicted[index]]);
+    const low = values.reduce((a, b) => Math.min(a, b), Infinity) / 1.3, high = values.reduce((a, b) => Math.max(a, b), 0) * 1.3;
+    const line = (factor, dash) => ({
+      type: "scatter", mode: "lines", x: [low, high], y: [low * factor, high * factor], hoverinfo: "skip", showlegend: false,
+      line: { color: colour("soft"), width: 1, dash },
+    });
+    const range = [Math.log10(low), Math.log10(high)], across = found.length ? logTicks(low, high, div.clientWidth - 200) : {};
+    const up = found.length ? logTicks(low, high, 700) : {};
+    draw(div, [line(1, "solid"), line(2, "dot"), line(0.5, "dot"), ...traces], {
+      xaxis: { type: "log", range, ...across, title: { text: `Measured, ${source.unit}` } },
+      yaxis: { type: "log", range, ...up, title: { text: `Predicted, ${source.unit}` } },
+      legend: innerWidth < 700
+        ? { orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 10 } }
+        : { orientation: "v", x: 1.01, xanchor: "left", y: 1, font: { size: 11 } },
+    });
+    const errors = found.map((index) => Math.abs(scheme.predicted[index] / source.measured[index] - 1) * 100);
+    const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+    const without = source.measured.length - found.length;
+    const text = found.length ? `Shown: ${found.length} models, mean error ${percent(mean)}.` : "This algorithm made no predictions under this scheme.";
+    document.querySelector(`[data-predicted-note="${CSS.escape(metric)}"]`).textContent =
+      text + (found.length && without ? ` ${without} models have no positive prediction here and are not drawn.` : "");
+  };
+
+  for (const div of document.querySelectorAll("[data-predicted]")) {
+    redraws.set(div, () => drawPredicted(div));
+    for (const what of ["algorithm", "scheme"])
+      document.querySelector(`[data-predicted-${what}="${CSS.escape(div.dataset.predicted)}"]`).addEventListener("change", () => drawPredicted(div));
+  }
+
+  // ---- samples of a model -----------------------------------------------------------------------------------------
+
+  const unpack = (packed) => {
+    if (!packed) return [];
+    const bytes = Uint8Array.from(atob(packed.steps), (character) => character.charCodeAt(0));
+    const view = new DataView(bytes.buffer), values = [];
+    for (let at = 0; at < bytes.length; at += 2)
+      values.push(packed.low + ((packed.high - packed.low) * view.getUint16(at, true)) / 65535);
+    return values;
+  };
+
+  const quantile = (sorted, share) => {
+    const at = (sorted.length - 1) * share, low = Math.floor(at);
+    return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low);
+  };
+
+  const short = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
+
+  // The first inference can take a hundred times as long as the others, which would press these into a line.
+  const keptRange = (wall) => {
+    const low = Math.min(...wall), high = Math.max(...wall), room = Math.max((high - low) * 0.1, high * 0.05);
+    return [Math.max(0, low - room), high + room];
+  };
+
+  const drawSeries = (entry, wall) => {
+    const warmup = unpack(entry.warmup), process = unpack(entry.process);
+    const points = (x, y, name, color, extra) => ({
+      type: "scatter", mode: "lines+markers", x, y, name, line: { width: 1, color }, marker: { size: 4, color },
+      hovertemplate: "iteration %{x}: %{y:.4g} ms<extra></extra>", ...extra,
+    });
+    const kept = wall.map((_, index) => index), visits = entry.visits;
+    const where = (index) => {
+      const last = visits.filter((visit) => visit[0] <= index).pop();
+      return last ? `<br>round ${last[1]}, visit ${last[2]}` : "";
+    };
+    const wallTrace = points(kept, wall, "wall", "#3b7dd8", { text: kept.map(where), hovertemplate: "iteration %{x}: %{y:.4g} ms%{text}<extra></extra>" });
+    const traces = [wallTrace];
+    if (warmup.length) traces.push(points(warmup.map((_, index) => index - warmup.length), warmup, "wall, warm-up (discarded)", "#d9622b"));
+    if (process.length) traces.push(points(process.map((_, index) => index), process, "process", "#1f9d78", { visible: "legendonly" }));
+    const edge = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("soft"), width: 1, dash } });
+    const shapes = visits.slice(1).map((visit) => edge(visit[0] - 0.5, "dot"));
+    if (warmup.length) shapes.push({ type: "rect", x0: -warmup.length - 0.5, x1: -0.5, yref: "paper", y0: 0, y1: 1, fillcolor: "#d9622b", opacity: 0.08, line: { width: 0 } });
+    draw(document.getElementById("sample-series"), traces, {
+      shapes, xaxis: { title: { text: "Iteration" }, zeroline: false },
+      yaxis: { title: { text: "Time, ms" }, ...(whole.checked ? { rangemode: "tozero" } : { range: keptRange(wall) }) },
+    });
+    const cut = warmup.filter((value) => value > keptRange(wall)[1]).length;
+    return cut && !whole.checked ? ` ${cut} warm-up samples, up to ${short(Math.max(...warmup))} ms, are above the picture.` : "";
+  };
+
+  const drawHistogram = (wall, mean, deviation, median) => {
+    const sorted = [...wall].sort((a, b) => a - b), low = sorted[0], high = sorted[sorted.length - 1];
+    const width = (2 * (quantile(sorted, 0.75) - quantile(sorted, 0.25))) / Math.cbrt(wall.length) || (high - low) / 20 || 1e-6;
+    // Freedman and Diaconis' width, but a series with spikes would get thousands of bins.
+    const bins = Math.max(5, Math.min(80, Math.ceil((high - low) / width) || 1)), size = (high - low) / bins || 1e-6;
+    const counts = new Array(bins).fill(0);
+    for (const value of wall) counts[Math.min(bins - 1, Math.floor((value - low) / size))] += 1;
+    const bars = { type: "bar", x: counts.map((_, bin) => low + (bin + 0.5) * size), y: counts, width: size, name: "samples", marker: { color: "#3b7dd8" }, hovertemplate: "%{x:.4g} ms: %{y} samples<extra></extra>" };
+    const grid = Array.from({ length: 80 }, (_, step) => low + ((high - low) * step) / 79);
+    const normal = { type: "scatter", mode: "lines", name: "normal", x: grid, y: grid.map((x) => (wall.length * size * Math.exp(-0.5 * ((x - mean) / deviation) ** 2)) / (deviation * Math.sqrt(2 * Math.PI))), line: { color: "#d9622b", width: 2 }, hoverinfo: "skip" };
+    const top = Math.max(...counts);
+    const mark = (x, name, dash) => ({ type: "scatter", mode: "lines", name, x: [x, x], y: [0, top], line: { color: colour("ink"), width: 1.5, dash }, hovertemplate: `${name} ${short(x)} ms<extra></extra>` });
+    const traces = [bars, ...(deviation > 0 ? [normal] : []), mark(mean, "mean", "solid"), mark(median, "median", "dot")];
+    draw(document.getElementById("sample-histogram"), traces, { bargap: 0, xaxis: { title: { text: "Wall time, ms" } }, yaxis: { title: { text: "Samples" } } });
+  };
+
+  const chooser = document.getElementById("sample-model"), whole = document.getElementById("sample-whole");
+  const drawSample = () => {
+    const entry = samples[Number(chooser.value)], wall = unpack(entry.wall);
+    const mean = wall.reduce((sum, value) => sum + value, 0) / wall.length;
+    const deviation = Math.sqrt(wall.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, wall.length - 1));
+    const median = quantile([...wall].sort((a, b) => a - b), 0.5);
+    const cut = drawSeries(entry, wall);
+    drawHistogram(wall, mean, deviation, median);
+    document.getElementById("sample-note").textContent =
+      `${chooser.selectedOptions[0].textContent}: ${wall.length} kept samples, mean ${short(mean)} ms, median ${short(median)} ms, standard deviation ${short(deviation)} ms.${cut}`;
+  };
+
+  if (chooser) {
+    const step = (by) => {
+      chooser.selectedIndex = (chooser.selectedIndex + by + chooser.length) % chooser.length;
+      drawSample();
+    };
+    chooser.addEventListener("change", drawSample);
+    whole.addEventListener("change", drawSample);
+    document.getElementById("sample-previous").addEventListener("click", () => step(-1));
+    document.getElementById("sample-next").addEventListener("click", () => step(1));
+    for (const link of document.querySelectorAll("[data-sample]"))
+      link.addEventListener("click", () => {
+        chooser.value = link.dataset.sample;
+        drawSample();
+        setTimeout(() => chooser.closest(".controls").scrollIntoView(), 0);
+      });
+    redraws.set(document.getElementById("sample-series"), drawSample);
+  }
+
+  // ---- the table of models ----------------------------------------------------------------------------------------
+
+  const sortBy = (table, column, ascending) => {
+    const body = table.tBodies[0], sign = ascending ? 1 : -1;
+    const keyed = [...body.rows].map((row) => ({ row, cell: row.cells[column] }));
+    const numeric = table.tHead.rows[0].cells[column].classList.contains("num");
+    const compare = (a, b) => {
+      if (!numeric) return sign * a.cell.textContent.localeCompare(b.cell.textContent, "en", { numeric: true });
+      const [x, y] = [a, b].map((item) => Number(item.cell.textContent.replaceAll(",", "")));
+      // What is missing stays last, whichever way the rest is sorted.
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+      return sign * (x - y);
+    };
+    body.append(...keyed.sort(compare).map((item) => item.row));
+  };
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) =>
+      head.firstElementChild.addEventListener("click", () => {
+        const ascending = head.getAttribute("aria-sort") !== "ascending";
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+        sortBy(table, column, ascending);
+      }),
+    );
+  }
+
+  const models = document.getElementById("all-models");
+  if (models) {
+    const inputs = ["name", "family", "verdict"].map((what) => document.getElementById(`filter-${what}`));
+    const filter = () => {
+      const [name, family, verdict] = inputs.map((input) => input.value);
+      let shown = 0;
+      for (const row of models.tBodies[0].rows) {
+        const fits = row.cells[0].textContent.toLowerCase().includes(name.toLowerCase())
+          && (!family || row.dataset.family === family) && (!verdict || row.dataset.verdict === verdict);
+        row.hidden = !fits;
+        shown += fits;
+      }
+      document.getElementById("filter-count").textContent = `${shown} of ${models.tBodies[0].rows.length} shown`;
+    };
+    for (const input of inputs) input.addEventListener("input", filter);
+    filter();
+  }
+
+  // ---- start ------------------------------------------------------------------------------------------------------
+
+  const drawAll = async () => {
+    for (const redraw of [...redraws.values()]) {
+      redraw();
+      // A turn of the event loop between plots keeps the page usable while they are drawn.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    document.documentElement.dataset.drawn = "yes";
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  drawAll();
+})();

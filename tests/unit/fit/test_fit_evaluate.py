@@ -1,0 +1,144 @@
+"""Evaluation: its tables, its honesty, and its refusals."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perfcast.errors import DataError, UsageError
+from perfcast.fit.evaluate import evaluate, write_evaluation
+from perfcast.fit.options import ALGORITHMS, BASELINES, SCHEMES, Metric
+
+from .conftest import FEATURES, make_dataset, make_options
+
+
+def test_tables_have_the_promised_columns(evaluation):
+    assert list(evaluation.splits) == ["metric", "algorithm", "split", "mape", "accuracy"]
+    assert list(evaluation.predictions) == [
+        "metric", "unit", "algorithm", "scheme", "model", "family", "input_size",
+        "measured", "predicted", "lower", "upper",
+    ]  # fmt: skip
+    assert list(evaluation.ranking) == ["metric", "feature", "f_score", "permutation_mape"]
+    assert set(evaluation.predictions["algorithm"]) == {*ALGORITHMS, *BASELINES}
+    assert set(evaluation.predictions["scheme"]) == set(SCHEMES)
+
+
+def test_every_model_is_forecast_once_by_each_algorithm_and_scheme(evaluation, dataset):
+    counts = evaluation.predictions.groupby(["algorithm", "scheme"])["model"].agg(["count", "nunique"])
+    assert (counts == len(dataset)).all(axis=None)
+    assert (evaluation.predictions["predicted"] > 0).all()
+
+
+def test_only_the_deployed_algorithm_has_intervals(evaluation):
+    deployed = evaluation.summary["metrics"]["latency_ms"]["deployed"]
+    has = evaluation.predictions["lower"].notna()
+    assert set(evaluation.predictions["algorithm"][has]) == {deployed}
+    rows = evaluation.predictions[has]
+    assert ((rows["lower"] < rows["predicted"]) & (rows["predicted"] < rows["upper"])).all()
+
+
+def test_summary_agrees_with_the_tables(evaluation):
+    found = evaluation.summary["metrics"]["latency_ms"]
+    for algorithm in ALGORITHMS:
+        accuracy = evaluation.splits.query("algorithm == @algorithm").set_index("split")["accuracy"]
+        published = found["algorithms"][algorithm]["published"]
+        assert published["best_accuracy"] == accuracy.max() == accuracy[published["best_split"]]
+    errors = {a: found["algorithms"][a]["leave_one_family_out"]["mape"] for a in ALGORITHMS}
+    assert found["deployed"] == min(errors, key=errors.get)
+    assert found["algorithms"]["flops_only"]["published"] is None
+    assert 0 <= found["interval_coverage"] <= 1 <= found["interval_width_factor"]
+    assert found["repeatability_percent"] is None
+
+
+def test_learning_beats_the_baselines(evaluation):
+    algorithms = evaluation.summary["metrics"]["latency_ms"]["algorithms"]
+    best = min(algorithms[name]["leave_one_family_out"]["mape"] for name in ALGORITHMS)
+    assert best < 10
+    assert best < min(algorithms[name]["leave_one_family_out"]["mape"] for name in BASELINES)
+
+
+def test_ranking_finds_what_time_depends_on(evaluation):
+    ranking = evaluation.ranking.set_index("feature")
+    assert set(ranking.index) == set(FEATURES)
+    assert ranking["permutation_mape"].idxmax() in {"flops", "sum_activations"}
+    assert ranking.loc["channels", "f_score"] == ranking.loc["channels", "permutation_mape"] == 0
+
+
+def test_results_do_not_depend_on_jobs_or_on_other_rows():
+    dataset, small = make_dataset(families=2, networks=1, sizes=(64, 96, 224)), make_options(splits=2)
+    replicates = dataset.assign(replicate=1, latency_mean_ms=dataset["latency_mean_ms"] * 1.1)
+    failed = dataset.head(3).assign(verdict="crashed", latency_mean_ms=np.nan, model="broken")
+    first = evaluate(dataset, small)
+    second = evaluate(pd.concat([dataset, replicates, failed]), make_options(splits=2, jobs=2))
+    pd.testing.assert_frame_equal(first.splits, second.splits)
+    pd.testing.assert_frame_equal(first.predictions, second.predictions)
+    pd.testing.assert_frame_equal(first.ranking, second.ranking)
+    metric = second.summary["metrics"]["latency_ms"]
+    assert metric["excluded"]["not_measured"] == 3
+    assert metric["repeatability_percent"]["median"] == pytest.approx(100 * 0.1 / 1.05)
+
+
+def test_written_evaluation_reads_back(evaluation, tmp_path):
+    write_evaluation(evaluation, tmp_path / "evaluation")
+    for name in ("splits", "predictions", "ranking"):
+        table = pd.read_parquet(tmp_path / "evaluation" / f"{name}.parquet")
+        pd.testing.assert_frame_equal(table, getattr(evaluation, name), check_dtype=False)
+    assert json.loads((tmp_path / "evaluation/summary.json").read_text()) == evaluation.summary
+
+
+def changed(column, row, value):
+    table = make_dataset()
+    table[column] = table[column].astype(object)
+    table.loc[row, column] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (make_dataset().head(3), "3 measured rows are too few"),
+        (make_dataset(families=1), "all rows are of family 'family0'"),
+        (make_dataset().assign(latency_mean_ms=2.0), "all 32 values are 2"),
+        (make_dataset().assign(verdict="failed"), "0 measured rows"),
+        (changed("latency_mean_ms", 4, 0.0), "'latency_mean_ms', row 4 .*positive"),
+        (changed("latency_mean_ms", 4, -1.0), "'latency_mean_ms', row 4 .*positive"),
+        (changed("latency_mean_ms", 4, np.inf), "'latency_mean_ms', row 4 .*not finite"),
+        (changed("flops", 2, np.nan), r"'flops', row 2 \(family0_net0_128\)"),
+        (changed("flops", 2, "many"), "'flops', row 2 .*not 'many'"),
+        (make_dataset().drop(columns="flops"), "lacks the column 'flops'"),
+        (pd.concat([make_dataset(), make_dataset().assign(batch=8)]), "differ in batch"),
+        (pd.concat([make_dataset(), make_dataset()]), "the same factors"),
+    ],
+)
+def test_data_that_cannot_be_learned_from_is_refused_in_one_line(dataset, message):
+    with pytest.raises(DataError, match=message) as caught:
+        evaluate(dataset, make_options())
+    assert "\n" not in str(caught.value)
+
+
+def test_factors_that_are_features_may_vary():
+    table = pd.concat([make_dataset(), make_dataset().assign(batch=8)], ignore_index=True)
+    options = make_options(
+        splits=1, features=("flops", "batch"), metrics={"t": Metric("latency_mean_ms", "ms")}
+    )
+    from perfcast.fit.table import learning_table
+
+    assert len(learning_table(table, options.metrics["t"], options)) == 64
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"features": ()}, {"splits": 0}, {"test_share": 1.0}, {"interval": 0}, {"jobs": 0}, {"metrics": {}}],
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(UsageError):
+        make_options(**options)
+
+
+def test_tables_from_elsewhere_need_no_flops_and_one_size_is_enough():
+    table = make_dataset(sizes=(224,), networks=3, families=2).drop(columns=["flops", "verdict", "replicate"])
+    features = tuple(name for name in FEATURES if name != "flops")
+    found = evaluate(table, make_options(features=features, splits=1)).summary["metrics"]["latency_ms"]
+    assert "flops_only" not in found["algorithms"]
+    assert found["algorithms"]["poly"]["unseen_input_size"] is None

@@ -1,0 +1,158 @@
+"""The parts of fitting: physics, encoding, splits, intervals, domain, baselines, measures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfcast.fit.baselines import flops_only
+from perfcast.fit.domain import fit_domain
+from perfcast.fit.encoding import fit_encoding
+from perfcast.fit.fitting import fit, tune
+from perfcast.fit.intervals import half_width, half_widths_without_family
+from perfcast.fit.measures import error_summary, repeatability
+from perfcast.fit.options import ALGORITHMS
+from perfcast.fit.physical import fit_physical, log_estimate
+from perfcast.fit.regressors import GRIDS
+from perfcast.fit.splits import grouped_folds, published_split, scheme_folds
+from perfcast.fit.table import learning_table
+
+from .conftest import make_dataset, make_options
+
+
+def test_physical_model_finds_the_costs():
+    inputs = np.random.default_rng(0).uniform(1, 1e6, (50, 3))
+    costs = np.array([2.0, 1e-3, 0.0, 5e-2])
+    target = costs[0] + inputs @ costs[1:]
+    found = fit_physical(inputs, np.array([True, True, True]), target)
+    assert (found >= 0).all()
+    np.testing.assert_allclose(
+        np.exp(log_estimate(found, 1e3 * inputs)), costs[0] + 1e3 * inputs @ costs[1:], rtol=0.01
+    )
+
+
+def test_physical_model_gives_features_that_are_not_additive_no_cost():
+    inputs = np.random.default_rng(0).uniform(1, 10, (30, 2))
+    assert fit_physical(inputs, np.array([True, False]), inputs[:, 1])[2] == 0
+
+
+@pytest.mark.parametrize("physical", [True, False])
+def test_encoding_decodes_what_it_encoded(physical):
+    random = np.random.default_rng(0)
+    inputs = random.uniform(0, 1e9, (20, 4))
+    target = random.uniform(1, 100, 20)
+    encoding = fit_encoding(inputs, np.ones(4, bool), target, physical=physical)
+    answers = encoding.encode_target(inputs, target)
+    np.testing.assert_allclose(encoding.decode(inputs, answers), target)
+    assert np.abs(encoding.encode(1e6 * inputs)).max() < 10
+
+
+def test_published_split_depends_on_its_number_alone():
+    first, again, other = (published_split(50, 0.2, split) for split in (7, 7, 8))
+    assert len(first.test) == 10
+    assert set(first.train) | set(first.test) == set(range(50))
+    assert (first.test == again.test).all()
+    assert set(first.test) != set(other.test)
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=60), st.integers(2, 6), st.integers(0, 9))
+@settings(max_examples=50, deadline=None)
+def test_grouped_folds_part_no_group_and_test_each_row_once(names, folds, seed):
+    groups = np.array(names, dtype=object)
+    made = grouped_folds(groups, folds, seed)
+    assert sorted(np.concatenate([fold.test for fold in made])) == list(range(len(groups)))
+    for fold in made:
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+def test_schemes_hold_out_what_they_say():
+    table = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options())
+    assert len(scheme_folds(table, "leave_one_family_out", 0)) == 4
+    for fold in scheme_folds(table, "unseen_input_size", 0):
+        assert not set(table.sizes[fold.train]) & set(table.sizes[fold.test])
+
+
+def test_half_width_is_corrected_for_few_errors():
+    errors = np.arange(1, 20) / 100
+    assert half_width(errors, 0.9) == (0.18, True)
+    assert half_width(errors[:5], 0.9) == (0.05, False)
+
+
+def test_half_widths_leave_out_the_family_that_is_judged():
+    families = np.array(["a"] * 20 + ["b"] * 20, dtype=object)
+    residuals = np.r_[np.full(20, 0.1), np.full(20, -0.5)]
+    widths = half_widths_without_family(residuals, families, 0.9)
+    assert set(widths[:20]) == {0.5}
+    assert set(widths[20:]) == {0.1}
+
+
+def test_half_width_covers_new_errors():
+    random = np.random.default_rng(0)
+    inside = [abs(random.normal()) <= half_width(random.normal(size=40), 0.9).log for _ in range(2000)]
+    assert 0.87 < np.mean(inside) < 0.94
+
+
+def test_domain_holds_what_was_learned_and_refuses_what_is_far():
+    inputs = make_dataset()[["flops", "nb_layers", "channels"]].to_numpy(float)
+    domain = fit_domain(inputs)
+    assert domain.contains(inputs).all()
+    assert not domain.contains(inputs * [1e4, 1, 1]).any()
+    assert not domain.contains(inputs + np.array([0, 0, 1])).any(), "a feature that was constant changed"
+
+
+def test_domain_refuses_an_unseen_mixture_within_all_ranges():
+    along = np.exp(np.linspace(0, 10, 60))
+    domain = fit_domain(np.column_stack([along, along]))
+    assert domain.contains(np.array([[100.0, 100.0]]))[0]
+    assert not domain.contains(np.array([[2.0, 10000.0]]))[0]
+
+
+def test_flops_only_is_a_power_law():
+    flops = np.array([1e6, 1e7, 1e8])
+    np.testing.assert_allclose(
+        flops_only(flops, 3e-5 * flops**0.8, np.array([1e10])), 3e-5 * 1e10**0.8, rtol=1e-4
+    )
+
+
+def test_error_summary_is_wider_when_families_differ():
+    measured = np.ones(40)
+    families = np.repeat(np.array(list("abcd"), dtype=object), 10)
+    alike = error_summary(measured, np.full(40, 1.1), families, 0)
+    differing = error_summary(measured, np.repeat([1.0, 1.0, 1.0, 1.4], 10), families, 0)
+    assert alike["mape"] == pytest.approx(differing["mape"]) == pytest.approx(10)
+    assert alike["mape_high"] - alike["mape_low"] < 1e-9
+    assert differing["mape_high"] - differing["mape_low"] > 10
+
+
+def test_repeatability_compares_replicates_of_the_same_model_and_factors():
+    rows = pd.DataFrame(
+        {
+            "model": ["a", "a", "a", "b", "b"],
+            "batch": [1, 1, 8, 1, 1],
+            "replicate": [0, 1, 0, 0, 1],
+            "verdict": ["measured"] * 4 + ["failed"],
+            "latency_mean_ms": [10.0, 11.0, 80.0, 5.0, np.nan],
+        }
+    )
+    found = repeatability(rows, "latency_mean_ms")
+    assert found == pytest.approx({"median": 100 / 10.5, "p95": 100 / 10.5, "pairs": 1})
+    assert repeatability(rows[rows["replicate"] == 0], "latency_mean_ms") is None
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_learns_the_physics(algorithm):
+    rows = learning_table(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options()).rows
+    order = np.random.default_rng(0).permutation(len(rows.target))
+    train, test = rows.take(order[16:]), rows.take(order[:16])
+    forecast = fit(algorithm, GRIDS[algorithm][0], train, seed=0).predict(test.inputs)
+    assert np.abs(forecast / test.target - 1).mean() < 0.1
+
+
+def test_tuning_looks_at_its_rows_only_and_is_repeatable():
+    rows = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options()).rows
+    groups = np.arange(len(rows.target)) % 4
+    assert tune("poly", rows, groups, 0) == tune("poly", rows, groups, 0)
+    assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], (
+        "one group leaves nothing to compare"
+    )

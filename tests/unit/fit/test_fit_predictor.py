@@ -1,0 +1,204 @@
+"""The deployed predictor: its forecasts, its folder, and what it refuses to load."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perfcast.errors import DataError, PredictorError
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.options import ALGORITHMS
+from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.storage import digest_of, digest_of_json
+
+from .conftest import FEATURES, make_dataset
+
+
+def with_algorithm(evaluation, algorithm):
+    summary = json.loads(json.dumps(evaluation.summary))
+    summary["metrics"]["latency_ms"]["deployed"] = algorithm
+    return type(evaluation)(evaluation.splits, evaluation.predictions, evaluation.ranking, summary)
+
+
+def rewrite(folder, change):
+    """Change the manifest as someone would who also repairs its digest."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_digest"]
+    change(manifest)
+    path.write_text(json.dumps(manifest | {"manifest_digest": digest_of_json(manifest)}))
+
+
+@pytest.fixture
+def folder(predictor, tmp_path):
+    save_predictor(predictor, tmp_path / "predictor")
+    return tmp_path / "predictor"
+
+
+def test_forecasts_have_a_row_a_model_in_order(predictor, dataset):
+    shuffled = dataset.sample(frac=1, random_state=0)
+    found = predictor.predict(shuffled)
+    assert list(found) == ["model", "metric", "unit", "prediction", "lower", "upper", "in_domain"]
+    assert list(found["model"]) == list(shuffled["model"])
+    error = np.abs(found["prediction"].to_numpy() / shuffled["latency_mean_ms"].to_numpy() - 1)
+    assert error.mean() < 0.1
+    assert found["in_domain"].all()
+
+
+def test_forecasts_extrapolate_with_the_physics_and_say_so(predictor):
+    table = make_dataset(sizes=(448,))
+    found = predictor.predict(table)
+    assert np.abs(found["prediction"] / table["latency_mean_ms"] - 1).mean() < 0.25
+    assert not predictor.predict(table.assign(flops=1e15))["in_domain"].any()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, options, tmp_path):
+    made = fit_predictor(dataset, with_algorithm(evaluation, algorithm), options)
+    save_predictor(made, tmp_path / "predictor")
+    loaded = load_predictor(tmp_path / "predictor")
+    assert loaded.metrics["latency_ms"].algorithm == algorithm
+    assert loaded.target == "bench"
+    pd.testing.assert_frame_equal(loaded.predict(dataset), made.predict(dataset))
+    assert loaded.predict(dataset.head(0)).empty
+
+
+def test_saving_again_replaces_the_whole_folder(predictor, folder, dataset):
+    (folder / "stale.npz").write_bytes(b"old")
+    save_predictor(predictor, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["latency_ms.npz", "manifest.json"]
+    assert [path.name for path in folder.parent.iterdir()] == ["predictor"], "nothing is left beside it"
+    pd.testing.assert_frame_equal(load_predictor(folder).predict(dataset), predictor.predict(dataset))
+
+
+def test_a_folder_of_something_else_is_not_replaced(predictor, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(PredictorError, match="holds something else"):
+        save_predictor(predictor, tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (make_dataset().drop(columns="nb_layers"), "lacks the column 'nb_layers'"),
+        (make_dataset().assign(nb_layers=np.nan), "'nb_layers', row 0 .*not finite"),
+        (make_dataset().assign(flops=-np.inf), "'flops', row 0 .*not finite"),
+        (make_dataset().assign(flops="lots"), "'flops', row 0 .*not 'lots'"),
+        (pd.DataFrame(), "lacks the columns"),
+    ],
+)
+def test_features_that_cannot_be_used_are_refused(predictor, table, message):
+    with pytest.raises(DataError, match=message):
+        predictor.predict(table)
+
+
+def test_models_without_names_are_called_by_their_index(predictor, dataset):
+    found = predictor.predict(dataset[list(FEATURES)].head(2))
+    assert list(found["model"]) == ["0", "1"]
+
+
+def test_another_dataset_than_the_evaluated_one_is_refused(evaluation, options):
+    with pytest.raises(DataError, match="not the one that was evaluated"):
+        fit_predictor(make_dataset(seed=1), evaluation, options)
+
+
+def test_every_flipped_bit_is_noticed(folder):
+    random = np.random.default_rng(0)
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        for position in random.integers(len(data), size=20):
+            flipped = bytearray(data)
+            flipped[position] ^= 1 << int(random.integers(8))
+            path.write_bytes(flipped)
+            with pytest.raises(PredictorError, match=str(folder)):
+                load_predictor(folder)
+        path.write_bytes(data)
+    load_predictor(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "latency_ms.npz"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
+def test_missing_and_truncated_files_are_named(folder, name, damage):
+    path = folder / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(data[: len(data) // 2] if damage == "truncated" else b"")
+    with pytest.raises(PredictorError, match=name):
+        load_predictor(folder)
+
+
+def test_a_newer_schema_is_refused_as_such(folder):
+    rewrite(folder, lambda manifest: manifest.update(schema_version=2))
+    with pytest.raises(PredictorError, match="written by a newer perfcast"):
+        load_predictor(folder)
+
+
+@pytest.mark.parametrize("key", ["metrics", "target", "training_digest"])
+def test_a_manifest_without_a_key_is_refused(folder, key):
+    rewrite(folder, lambda manifest: manifest.pop(key))
+    with pytest.raises(PredictorError, match="does not describe a predictor"):
+        load_predictor(folder)
+
+
+class Exploit:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+@pytest.mark.parametrize(
+    ("array", "replacement"),
+    [
+        ("encoding.mean", np.array([Exploit()], dtype=object)),
+        ("encoding.mean", np.array(["text"])),
+        ("encoding.mean", np.array([np.nan])),
+        ("encoding.varying", np.array([999])),
+        ("encoding.scale", np.ones(77)),
+        ("encoding.costs", None),
+        ("domain.rows", np.ones((2, 2))),
+    ],
+)
+def test_hostile_arrays_are_refused(folder, capfd, array, replacement):
+    path = folder / "latency_ms.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays.pop(array)
+    if replacement is not None:
+        arrays[array] = replacement
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, **arrays)
+    path.write_bytes(buffer.getvalue())
+    files = {path.name: digest_of(buffer.getvalue())}
+    rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"].update(files=files))
+    with pytest.raises(PredictorError, match=r"latency_ms\.npz"):
+        load_predictor(folder)
+    assert "code ran" not in capfd.readouterr().out
+
+
+def test_trees_that_run_in_circles_are_refused(dataset, evaluation, options, tmp_path):
+    save_predictor(fit_predictor(dataset, with_algorithm(evaluation, "forest"), options), tmp_path / "p")
+    path = tmp_path / "p" / "latency_ms.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["learner.left"] = np.where(arrays["learner.left"] > 0, 0, -1)
+    np.savez(path, **arrays)
+    files = {path.name: digest_of(path.read_bytes())}
+    rewrite(tmp_path / "p", lambda manifest: manifest["metrics"]["latency_ms"].update(files=files))
+    with pytest.raises(PredictorError, match="trees are damaged"):
+        load_predictor(tmp_path / "p")
+
+
+def test_loading_and_predicting_needs_no_fitting_library(folder, dataset, tmp_path):
+    dataset.to_parquet(tmp_path / "features.parquet")
+    table = str(tmp_path / "features.parquet")
+    code = (
+        "import sys, pandas; from perfcast.fit.predictor import load_predictor;"
+        f"load_predictor({str(folder)!r}).predict(pandas.read_parquet({table!r}));"
+        "assert not {'sklearn', 'scipy', 'tensorflow', 'joblib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

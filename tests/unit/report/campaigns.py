@@ -1,0 +1,249 @@
+"""A target's files as they would be after a campaign, made up but consistent with `docs/data-model.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfcast.report import Evaluation
+
+FAMILIES = ("densenet", "resnet", "vgg", "mobilenet", "efficientnet", "convnext", "nasnet", "basic_model")
+SIZES = (128, 160, 192, 224, 256)
+ALGORITHMS = {"poly": 0.32, "svr": 0.2, "mlp": 0.24, "forest": 0.17, "xgboost": 0.13}
+BASELINES = {"flops_only": 0.6, "nearest_neighbour": 0.45}
+SCHEMES = {"random_folds": 0.6, "leave_one_family_out": 1.3, "unseen_input_size": 0.9}
+METRICS = {
+    "latency_ms": ("ms", "latency_mean_ms", "xgboost"),
+    "ram_mb": ("MB", "ram_inference_peak_mb", "svr"),
+}
+FEATURES = (
+    "flops", "activations", "neurons", "conv_params", "layers", "input_size", "fc_params", "bn_params",
+    "bn_layers", "conv_layers", "fc_layers",
+)  # fmt: skip
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    "a\"b'c`${d}",
+    "{{ 7*7 }}{% raw %}",
+    "%{x}<b>bold</b>&amp;",
+    "網路–é\u202eevil\u2028",
+)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Everything that a report is made of."""
+
+    dataset: pd.DataFrame
+    evaluation: Evaluation
+    contexts: dict[str, dict[str, Any]]
+    manifest: dict[str, Any] | None
+
+    def arguments(self) -> tuple[Any, ...]:
+        return self.dataset, self.evaluation, self.contexts, self.manifest
+
+    def with_dataset(self, dataset: pd.DataFrame) -> Campaign:
+        return replace(self, dataset=dataset)
+
+
+def make_campaign(
+    sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FAMILIES, splits: int = 100
+) -> Campaign:
+    """Return a campaign of ``families`` × ``sizes`` models with three failures and six replicates."""
+    draw = np.random.default_rng(7)
+    rows = [_row(draw, family, size, 0) for family in families for size in sizes]
+    rows += [
+        _row(draw, rows[index]["family"], rows[index]["input_size"], 1, rows[index]) for index in range(6)
+    ]
+    rows += [_failed(reason, verdict) for verdict, reason in _FAILURES]
+    dataset = pd.DataFrame(rows)
+    dataset["started_at"] = [
+        f"2026-03-01T{10 + at // 60:02d}:{at % 60:02d}:00+00:00" for at in range(len(rows))
+    ]
+    contexts = {"c" * 64: _context("5.10.104-tegra", 0.12)}
+    manifest = {
+        "schema_version": 1, "perfcast_version": "0.1.0", "target": "jetson_nano",
+        "created_at": "2026-03-02T08:00:00+00:00", "training_digest": "d" * 64,
+    }  # fmt: skip
+    return Campaign(dataset, _evaluation(draw, dataset, splits), contexts, manifest)
+
+
+_FAILURES = (
+    ("out_of_memory", "killed by the kernel at 3.9 GB while loading"),
+    ("timed_out", "no result within 600 s"),
+    ("crashed", "signal 11 in <Conv2D> & co"),
+)
+
+
+def _shared(family: str, size: int, name: str) -> dict[str, Any]:
+    return {
+        "model": f"{name}_{size}", "name": name, "family": family, "source": "keras_applications",
+        "input_size": size, "artifact": "a" * 64, "measurement": f"{name}-{size}", "context": "c" * 64,
+        "target": "jetson_nano", "device": "NVIDIA Jetson Nano", "toolchain": "tensorflow",
+        "toolchain_version": "2.7.0", "precision": "float32", "weights_as": "constant",
+        "workload": "inference", "threads": 4, "batch": 1, "optimised": True,
+        "clock_mhz": 1479.0, "protocol": "published",
+    }  # fmt: skip
+
+
+def _row(
+    draw: np.random.Generator, family: str, size: int, replicate: int, first: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    depth = 1 + FAMILIES.index(family) if family in FAMILIES else 4
+    flops = 2e8 * depth**1.5 * (size / 128) ** 2
+    typical = first["latency_p50_ms"] if first else 3 + flops / 1e8 * draw.uniform(0.8, 1.25)
+    wall, warmup = _series(draw, typical * draw.normal(1, 0.01), depth)
+    process = wall * draw.uniform(2.4, 3.2) * draw.normal(1, 0.02, len(wall))
+    low, middle, high, extreme = np.quantile(wall, [0, 0.5, 0.9, 0.99])
+    memory = (first or {}).get("ram_inference_peak_mb", 40 + depth * size / 4) * draw.normal(1, 0.01)
+    return _shared(family, size, f"{family}{100 + depth}") | _features(depth, size, flops) | {
+        "replicate": replicate, "verdict": "measured", "reason": None,
+        "wall_samples_ms": list(wall), "process_samples_ms": list(process), "warmup_samples_ms": list(warmup),
+        "round": [at // 100 for at in range(200)], "visit": [at // 50 for at in range(200)],
+        "latency_mean_ms": wall.mean(), "latency_min_ms": low, "latency_max_ms": wall.max(),
+        "latency_std_ms": wall.std(), "latency_p50_ms": middle, "latency_p90_ms": high,
+        "latency_p99_ms": extreme,
+        "process_mean_ms": process.mean(), "reference_ms": 21.3 * draw.normal(1, 0.01),
+        "ram_load_peak_mb": memory * 1.4, "ram_inference_peak_mb": memory, "allocator_peak_mb": None,
+        "system_drop_mb": memory * 1.1, "load_s": 1.5, "first_call_s": 0.7, "overhead_s": 2.9,
+    }  # fmt: skip
+
+
+def _series(draw: np.random.Generator, typical: float, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    wall = typical * draw.normal(1, 0.015, 200)
+    if depth == 2:
+        wall[draw.integers(0, 200, 8)] *= 4
+    elif depth == 3:
+        wall[draw.integers(0, 200, 5)] *= 0.5
+    elif depth == 4:
+        wall[120:] *= 1.2
+    warmup = typical * (1 + 3 * np.exp(-np.arange(50) / 3)) * draw.normal(1, 0.02, 50)
+    return wall, warmup
+
+
+def _features(depth: int, size: int, flops: float) -> dict[str, Any]:
+    return {
+        "flops": flops, "activations": flops / 90, "neurons": flops / 45, "conv_params": 4e5 * depth**2,
+        "layers": 30 * depth, "fc_params": 2_049_000, "bn_params": 3000 * depth, "bn_layers": 12 * depth,
+        "conv_layers": 13 * depth, "fc_layers": 1, "input_size": size,
+    }  # fmt: skip
+
+
+def _failed(reason: str, verdict: str) -> dict[str, Any]:
+    return _shared("vgg", 2400, f"vgg_{verdict}") | _features(3, 2400, 4e12) | {
+        "replicate": 0, "verdict": verdict, "reason": reason,
+        "wall_samples_ms": None, "process_samples_ms": None, "warmup_samples_ms": None,
+        "round": None, "visit": None,
+    }  # fmt: skip
+
+
+def _context(kernel: str, load: float) -> dict[str, Any]:
+    return {
+        "schema_version": 1, "host": "nano-07", "os": "Ubuntu 18.04.6 LTS", "kernel": kernel,
+        "cpu": {"model": "Cortex-A57", "cores": 4, "governor": "performance"},
+        "memory": {"total_bytes": 4156833792},
+        "libraries": {"tensorflow": "2.7.0", "numpy": "1.19.5"}, "load": [load, 0.1, 0.05],
+    }  # fmt: skip
+
+
+def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -> Evaluation:
+    first = dataset[(dataset["replicate"] == 0) & (dataset["verdict"] == "measured")]
+    made = [_split_rows(draw, metric, splits) for metric in METRICS]
+    predictions = pd.concat([_predictions(draw, metric, first) for metric in METRICS], ignore_index=True)
+    ranking = pd.DataFrame(
+        {
+            "metric": metric,
+            "feature": feature,
+            "f_score": int(900 / rank),
+            "permutation_mape": 20.0 / rank**1.5,
+        }
+        for metric in METRICS
+        for rank, feature in enumerate(FEATURES, 1)
+    )
+    table = pd.concat(made, ignore_index=True)
+    summary = {
+        "schema_version": 1,
+        "metrics": {name: _metric_summary(name, table, predictions) for name in METRICS},
+    }
+    return Evaluation(table, predictions, ranking, summary)
+
+
+def _split_rows(draw: np.random.Generator, metric: str, splits: int) -> pd.DataFrame:
+    parts = []
+    for algorithm, scale in ALGORITHMS.items():
+        mape = 55 * scale * draw.lognormal(0, 0.3, splits)
+        parts.append(
+            {
+                "metric": metric,
+                "algorithm": algorithm,
+                "split": range(splits),
+                "mape": mape,
+                "accuracy": 100 - mape,
+            }
+        )
+    return pd.concat(map(pd.DataFrame, parts), ignore_index=True)
+
+
+def _predictions(draw: np.random.Generator, metric: str, first: pd.DataFrame) -> pd.DataFrame:
+    unit, column, deployed = METRICS[metric]
+    parts = []
+    for algorithm, scale in (ALGORITHMS | BASELINES).items():
+        for scheme, factor in SCHEMES.items():
+            rows = first[["model", "family", "input_size"]].copy()
+            rows["metric"], rows["unit"], rows["algorithm"], rows["scheme"] = metric, unit, algorithm, scheme
+            rows["measured"] = first[column]
+            rows["predicted"] = first[column] * draw.lognormal(0, scale * factor, len(first))
+            own = algorithm == deployed
+            rows["lower"] = rows["predicted"] / 1.4 if own else np.nan
+            rows["upper"] = rows["predicted"] * 1.4 if own else np.nan
+            parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _metric_summary(metric: str, splits: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, Any]:
+    unit, column, deployed = METRICS[metric]
+    own = predictions[predictions["metric"] == metric]
+    mine = splits[splits["metric"] == metric]
+    algorithms: dict[str, Any] = {}
+    for name in ALGORITHMS | BASELINES:
+        schemes = {
+            scheme: _errors(own[(own["algorithm"] == name) & (own["scheme"] == scheme)]) for scheme in SCHEMES
+        }
+        algorithms[name] = {"published": _published(mine[mine["algorithm"] == name]), **schemes}
+    return {
+        "unit": unit, "column": column, "models": own["model"].nunique(), "families": own["family"].nunique(),
+        "deployed": deployed, "repeatability_percent": {"median": 1.1, "p95": 3.4}, "algorithms": algorithms,
+        "interval_coverage": 0.91, "interval_width_factor": 1.96,
+    }  # fmt: skip
+
+
+def _errors(rows: pd.DataFrame) -> dict[str, float]:
+    ape = (rows["predicted"] / rows["measured"] - 1).abs() * 100
+    mean = float(ape.mean())
+    return {"mape": mean, "median_ape": float(ape.median()), "mape_low": mean * 0.8, "mape_high": mean * 1.3}
+
+
+def _published(rows: pd.DataFrame) -> dict[str, Any] | None:
+    if not len(rows):
+        return None
+    low, middle, high = rows["accuracy"].quantile([0.05, 0.5, 0.95])
+    best = rows.loc[rows["accuracy"].idxmax()]
+    return {
+        "best_accuracy": float(best["accuracy"]), "best_split": int(best["split"]), "median_accuracy": middle,
+        "p05_accuracy": low, "p95_accuracy": high,
+    }  # fmt: skip
+
+
+def rename_models(campaign: Campaign, names: tuple[str, ...]) -> Campaign:
+    """Return the campaign with its first models and families renamed to ``names`` everywhere."""
+    models = dict(zip(campaign.dataset["model"].unique(), names, strict=False))
+    families = dict(zip(FAMILIES, names, strict=False))
+
+    def renamed(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(model=table["model"].replace(models), family=table["family"].replace(families))
+
+    evaluation = replace(campaign.evaluation, predictions=renamed(campaign.evaluation.predictions))
+    return replace(campaign, dataset=renamed(campaign.dataset), evaluation=evaluation)

@@ -1,0 +1,258 @@
+"""Measuring through the campaign's door, with the real runner in a process of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from perfcast.bench.campaign import Campaign, fraction_of, is_repeated, shard_of
+from perfcast.bench.record import MeasurementStore
+from perfcast.bench.target import Replicates, Target
+from perfcast.bench.transport import RUNNER, LocalTransport, open_transport
+from perfcast.catalog.spec import ModelSpec
+from perfcast.config import read_yaml
+from perfcast.errors import BenchmarkError, StoreError, UsageError
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import export_models
+from perfcast.progress import quiet
+
+SPECS = [
+    ModelSpec("basic_model_1_3_8_2", "basic_model", "synthetic", "basic_model", (32, 32, 3),
+              {"conv_layers": 1, "filter_size": 3, "filters": 8, "strides": 2}),
+    ModelSpec("basic_model_2_3_8_1", "basic_model", "synthetic", "basic_model", (32, 32, 3),
+              {"conv_layers": 2, "filter_size": 3, "filters": 8, "strides": 1}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    store = ArtifactStore(tmp_path_factory.mktemp("store"))
+    return store, export_models(SPECS, store)
+
+
+@pytest.fixture
+def campaign(exported, root, tmp_path):
+    description = read_yaml(root / "config/targets/local.yaml")
+    description["protocol"] = {"name": "published", "iterations": 8, "discard": 3}
+    target = Target.from_dict("local", description)
+    target = replace(target, replicates=Replicates(share=0.0, count=0), time_limit_s=60.0)
+    return Campaign(target, LocalTransport(tmp_path / "log"), exported[0], MeasurementStore(tmp_path))
+
+
+def on_null(campaign, **changes):
+    target = replace(campaign.target, factors=campaign.target.factors | {"toolchain": "null"}, **changes)
+    return replace(campaign, target=target)
+
+
+@pytest.mark.parametrize("weights_as", ["constant", "variable"])
+def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, weights_as):
+    factors = campaign.target.factors | {"weights_as": weights_as}
+    campaign = replace(campaign, target=replace(campaign.target, factors=factors))
+    keys = campaign.measure(exported[1], quiet, "measuring")
+    records = [campaign.measurements.measurement(key) for key in keys]
+    assert [record["model"] for record in records] == [spec.model for spec in SPECS]
+    for record in records:
+        assert record["verdict"] == "measured", record["reason"]
+        assert record["factors"]["weights_as"] == weights_as
+        samples = record["samples"]
+        assert samples["discarded"] == [True] * 3 + [False] * 5
+        assert {len(values) for values in samples.values()} == {8}
+        assert min(samples["wall_ns"]) > 0
+        memory = record["memory"]
+        assert memory["load_peak_bytes"] > memory["null_rss_bytes"] > 50e6
+        assert record["timing"]["overhead_s"] > record["timing"]["load_s"] > 0
+        context = campaign.measurements.context(record["context"])
+        assert context["machine"]["memory_bytes"] > 1e8
+        assert context["software"]["tensorflow"] == record["factors"]["toolchain_version"]
+
+
+def test_the_null_toolchain_measures_without_a_runtime(campaign, exported):
+    campaign = on_null(campaign)
+    keys = campaign.measure(exported[1], quiet, "measuring")
+    record = campaign.measurements.measurement(keys[0])
+    assert record["factors"]["toolchain"] == "null"
+    assert record["verdict"] == "measured"
+
+
+def test_what_is_measured_is_not_measured_again(campaign, exported):
+    campaign = on_null(campaign)
+    keys = campaign.measure(exported[1], quiet, "measuring")
+    before = {key: campaign.measurements.measurement(key) for key in keys}
+    broken = replace(campaign, transport=_Silent(campaign.transport))
+    assert broken.measure(exported[1], quiet, "measuring") == keys
+    assert {key: campaign.measurements.measurement(key) for key in keys} == before
+
+
+class _Silent(LocalTransport):
+    """Probes as ever, and must not be asked to measure."""
+
+    def __init__(self, transport):
+        super().__init__(transport.log)
+
+    def run(self, plan):
+        raise AssertionError(f"{len(plan['tasks'])} models would be measured again")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"record": {}, "digest": "x"}', b"[]"])
+def test_only_a_damaged_measurement_is_made_again(campaign, exported, damage):
+    campaign = on_null(campaign)
+    first, second = campaign.measure(exported[1], quiet, "measuring")
+    kept = campaign.measurements.measurement(second)
+    path = campaign.measurements.root / "measurements" / f"{first}.json"
+    path.write_bytes(damage)
+    with pytest.raises(StoreError, match=first):
+        campaign.measurements.measurement(first)
+    campaign.measure(exported[1], quiet, "measuring")
+    assert campaign.measurements.measurement(first)["key"] == first
+    assert campaign.measurements.measurement(second) == kept
+
+
+def test_a_changed_digit_is_noticed(campaign, exported):
+    campaign = on_null(campaign)
+    key, _ = campaign.measure(exported[1], quiet, "measuring")
+    path = campaign.measurements.root / "measurements" / f"{key}.json"
+    sealed = json.loads(path.read_text())
+    sealed["record"]["samples"]["wall_ns"][4] += 1
+    path.write_text(json.dumps(sealed))
+    with pytest.raises(StoreError, match="does not match its digest"):
+        campaign.measurements.measurement(key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"factors": {"batch": 2}},
+        {"factors": {"weights_as": "variable"}},
+        {"device_name": "another board"},
+    ],
+)
+def test_another_target_or_factor_is_another_measurement(campaign, exported, change):
+    campaign = on_null(campaign)
+    factors = campaign.target.factors | change.get("factors", {})
+    other = replace(campaign, target=replace(campaign.target, **change | {"factors": factors}))
+    assert not {task.key for task in campaign.tasks(exported[1])} & {task.key for task in other.tasks(exported[1])}
+
+
+def test_repetitions_are_apart_and_come_last(campaign, exported):
+    campaign = on_null(campaign, replicates=Replicates(share=1.0, count=2))
+    tasks = campaign.tasks(exported[1])
+    assert [task.replicate for task in tasks] == [0, 0, 1, 1, 2, 2]
+    assert len({task.key for task in tasks}) == 6
+
+
+def test_a_model_that_takes_too_long_is_stopped_and_on_record(campaign, exported):
+    protocol = replace(campaign.target.protocol, iterations=10**7)
+    campaign = on_null(campaign, time_limit_s=1.0, protocol=protocol)
+    (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
+    record = campaign.measurements.measurement(key)
+    assert (record["verdict"], record["samples"]) == ("timed_out", None)
+    assert "1 s" in record["reason"]
+
+
+def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):
+    """A graph damaged after the plan was made: the other model is measured all the same."""
+    keys = [task.key for task in campaign.tasks(exported[1])]
+    plan = campaign._plan(campaign.tasks(exported[1]))
+    damaged = campaign.measurements.root / "damaged.pb"
+    damaged.write_bytes(b"\x00\x01 no graph")
+    plan["tasks"][0]["graph"] = str(damaged)
+    answers = [a for a in campaign.transport.run(plan) if a["event"] == "measurement"]
+    assert [a["key"] for a in answers] == keys
+    assert [a["verdict"] for a in answers] == ["failed", "measured"]
+    assert "DecodeError" in answers[0]["reason"]
+
+
+def test_an_output_of_another_shape_fails(campaign, exported):
+    plan = campaign._plan(campaign.tasks(exported[1][:1]))
+    plan["tasks"][0]["outputs"][0]["shape"] = [11]
+    (answer,) = [a for a in campaign.transport.run(plan) if a["event"] == "measurement"]
+    assert answer["verdict"] == "failed"
+    assert "shape" in answer["reason"]
+
+
+def test_a_child_that_is_killed_takes_nothing_else_with_it(campaign, exported, tmp_path):
+    plan = campaign._plan(campaign.tasks(exported[1]))
+    plan["factors"]["toolchain"] = "null"
+    plan["protocol"]["iterations"] = 10**7
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    runner = subprocess.Popen(
+        [sys.executable, RUNNER, tmp_path / "plan.json"], stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        assert json.loads(runner.stdout.readline())["event"] == "context"
+        for index in range(2):
+            os.kill(_child_of(runner.pid), signal.SIGKILL)
+            answer = json.loads(runner.stdout.readline())
+            assert answer["key"] == plan["tasks"][index]["key"]
+            assert answer["verdict"] == "crashed"
+            assert "signal 9" in answer["reason"]
+        assert json.loads(runner.stdout.readline()) == {"event": "done"}
+        assert runner.wait() == 0
+    finally:
+        runner.kill()
+        runner.wait()
+        runner.stdout.close()
+
+
+def _child_of(pid):
+    """Return the process that measures a model: the null model's is over in less CPU time."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for child in psutil.Process(pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.cpu_times().user > 0.3:
+                    return child.pid
+        time.sleep(0.02)
+    raise AssertionError("no child")
+
+
+@pytest.mark.parametrize("answer", ["hello", "[]", '{"event": 1}', '{"event": "measurement", "key": "no"}'])
+def test_a_runner_that_answers_garbage_ends_the_campaign_in_one_line(campaign, exported, tmp_path, answer, monkeypatch):
+    fake = tmp_path / "runner.py"
+    context = json.dumps({"event": "context", "context": {"machine": {"cpu": "x"}, "software": {"null": "1"}}})
+    fake.write_text(f"import sys\nprint({context!r} if '--probe' in sys.argv else {answer!r})\n")
+    monkeypatch.setattr("perfcast.bench.transport.RUNNER", fake)
+    with pytest.raises(BenchmarkError) as caught:
+        on_null(campaign).measure(exported[1], quiet, "measuring")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_runner_that_dies_says_its_last_words(campaign, exported, tmp_path, monkeypatch):
+    fake = tmp_path / "runner.py"
+    fake.write_text("import sys\nsys.exit('no numpy on this board')\n")
+    monkeypatch.setattr("perfcast.bench.transport.RUNNER", fake)
+    with pytest.raises(BenchmarkError, match="status 1: no numpy on this board"):
+        on_null(campaign).measure(exported[1], quiet, "measuring")
+
+
+def test_an_unknown_transport_is_the_users_mistake():
+    with pytest.raises(UsageError, match="pigeon"):
+        open_transport({"kind": "pigeon"})
+
+
+def test_shards_keep_their_members_and_are_even():
+    names = [f"model_{i}" for i in range(4000)]
+    sizes = np.bincount([shard_of(name, 4) for name in names])
+    assert len(sizes) == 4
+    assert sizes.min() > 900
+    repeated = sum(is_repeated(name, Replicates(0.2, 1)) for name in names)
+    assert 700 < repeated < 900
+    assert 0 <= fraction_of("") < 1
+
+
+def test_the_runner_is_old_python():
+    """Python 3.6 is what the oldest boards have: no newer syntax, no import that it lacks."""
+    import ast
+
+    tree = ast.parse(RUNNER.read_text(), feature_version=(3, 6))
+    imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    assert imported <= set(sys.stdlib_module_names) | {"numpy", "tensorflow"}

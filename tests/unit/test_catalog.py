@@ -1,0 +1,191 @@
+"""The catalogues: what they list, what they draw, and that it can be built."""
+
+import re
+from pathlib import Path
+
+import keras
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfcast.catalog import dense, keras_applications, sheet, synthetic
+from perfcast.catalog.build import build_model
+from perfcast.catalog.spec import ModelSpec
+from perfcast.catalog.synthetic import SyntheticRequest, draw
+from perfcast.errors import SourceError, UsageError
+
+SHEETS = Path(__file__).parents[2] / "config" / "models"
+
+
+def built(spec):
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        return build_model(spec)
+
+
+def test_every_installed_architecture_has_a_family_named_as_its_module():
+    for builder, function in keras_applications.installed_architectures().items():
+        module = re.sub(
+            r"_|(?<=vgg)\d+|(?<=inception)_v\d|(?<=resnet)_v2$", "", function.__module__.split(".")[-1]
+        )
+        family = keras_applications.family_of(builder)
+        assert family.removesuffix("v2") == re.sub(r"v2$|(?<=inception)v3$", "", module)
+
+
+def test_no_helper_is_taken_for_an_architecture():
+    names = set(keras_applications.installed_architectures())
+    assert {"MobileNet", "ResNet50V2", "ConvNeXtTiny", "VGG16"} <= names
+    assert not {name for name in names if name.islower()}
+
+
+@pytest.mark.parametrize(("builder", "least"), [("MobileNetV3Small", 32), ("Xception", 71)])
+def test_least_size_is_the_least_that_keras_allows(builder, least):
+    assert keras_applications.least_size(builder) == least
+    spec = keras_applications.make_spec(builder, (least, least, 3), {})
+    assert built(spec).input_shape == (None, least, least, 3)
+    function = keras_applications.installed_architectures()[builder]
+    with pytest.raises(ValueError, match="at least"):
+        function(weights=None, input_shape=(least - 1, least - 1, 3))
+
+
+def test_sheet_of_keras_applications_is_not_stale():
+    path = SHEETS / "keras_applications.csv"
+    written = sheet.format_sheet(keras_applications.all_specs())
+    assert path.read_text() == written, "write_sheet(path, keras_applications.all_specs()) renews it"
+
+
+def test_local_sheet_lets_families_be_left_out():
+    specs = sheet.read_sheet(SHEETS / "local.csv")
+    families = {}
+    for spec in specs:
+        families.setdefault(spec.family, []).append(spec)
+    assert len(specs) >= 60
+    assert len(families) >= 10
+    assert min(map(len, families.values())) >= 2
+
+
+@pytest.mark.parametrize(
+    ("builder", "parameters", "name", "model"),
+    [
+        ("DenseNet121", {}, "densenet121", "densenet121_224"),
+        ("MobileNet", {"alpha": 0.25}, "mobilenet_alpha0.25", "mobilenet_alpha0.25_224"),
+        ("MobileNetV3Small", {"minimalistic": True}, "mobilenetv3small_minimalistic", None),
+    ],
+)
+def test_names_of_keras_applications(builder, parameters, name, model):
+    spec = keras_applications.make_spec(builder, (224, 224, 3), parameters)
+    assert spec.name == name
+    assert model in (None, spec.model)
+
+
+def test_synthetic_draw_is_reproducible_and_unique():
+    first, again = draw(SyntheticRequest(1000, seed=3)), draw(SyntheticRequest(1000, seed=3))
+    assert first == again
+    assert len({spec.name for spec in first.specs}) == 1000
+    assert all(re.fullmatch(r"basic_model_\d+_\d+_\d+_\d+", spec.name) for spec in first.specs)
+    assert draw(SyntheticRequest(1000, seed=4)) != first
+    assert first.discarded > 0
+
+
+def test_asking_for_more_synthetic_networks_than_exist_says_how_many_there_are():
+    request = SyntheticRequest(9, (1, 2), (3,), (8,), (1, 4), (8,))
+    # Two layers of stride 4 leave no 3 pixels of 8.
+    with pytest.raises(UsageError, match="only 3 of the 4 combinations"):
+        draw(request)
+    assert draw(SyntheticRequest(3, (1, 2), (3,), (8,), (1, 4), (8,), seed=1)).discarded <= 1
+
+
+ranges = st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True).map(tuple)
+
+
+@given(ranges, ranges, ranges, ranges, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True))
+@settings(max_examples=50, deadline=None)
+def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters, strides, inputs):
+    request = SyntheticRequest(0, layers, sizes, filters, strides, tuple(inputs), memory_budget_mb=0.05)
+    possible = {
+        (a, b, c, d)
+        for a in layers
+        for b in sizes
+        for c in filters
+        for d in strides
+        if any(
+            cost is not None and cost.memory_bytes <= 50_000
+            for size in inputs
+            for cost in [
+                synthetic.cost_of(dict(zip(synthetic.PARAMETERS, (a, b, c, d), strict=True)), (size, size, 3))
+            ]
+        )
+    }
+    with pytest.raises(UsageError, match=f"only {len(possible)} of"):
+        draw(SyntheticRequest(10_000, layers, sizes, filters, strides, tuple(inputs), 0.05))
+    assert draw(request).specs == ()
+    drawn = draw(SyntheticRequest(len(possible), layers, sizes, filters, strides, tuple(inputs), 0.05))
+    assert {tuple(spec.parameters.values()) for spec in drawn.specs} == possible
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"filters": (0,)},
+        {"filters": ()},
+        {"filters": (8, 8)},
+        {"strides": (True,)},
+        {"count": -1},
+        {"count": 1.5},
+        {"memory_budget_mb": 0},
+        {"macs_budget": float("nan")},
+        {"filters": tuple(range(1, 10_001)), "conv_layers": tuple(range(1, 1000))},
+    ],
+)
+def test_impossible_requests_are_refused(options):
+    with pytest.raises(UsageError, match="synthetic"):
+        SyntheticRequest(**{"count": 1} | options)
+
+
+def test_cost_agrees_with_the_network_that_is_built():
+    spec = synthetic.make_spec(
+        "basic_model", (20, 24, 3), {"conv_layers": 3, "filter_size": 3, "filters": 8, "strides": 2}
+    )
+    model = built(spec)
+    convolutions = [layer for layer in model.layers if layer.name.startswith("conv")]
+    assert [layer.output.shape[1:3] for layer in convolutions] == [(9, 11), (7, 9), (3, 4)]
+    macs = 9 * 11 * 27 * 8 + 7 * 9 * 72 * 8 + 3 * 4 * 72 * 8 + 80
+    memory = 4 * (model.count_params() + 2 * 9 * 11 * 8)
+    assert 20 * 24 * 3 + 9 * 11 * 8 > 2 * 9 * 11 * 8
+    memory = 4 * (model.count_params() + 20 * 24 * 3 + 9 * 11 * 8)
+    assert synthetic.cost_of(spec.parameters, spec.input_shape) == synthetic.Cost(macs, memory)
+
+
+def test_dense_network():
+    spec = dense.make_spec("mlp", (8, 8, 3), {"layers": 2, "units": 16})
+    assert (spec.name, spec.family, spec.model) == ("mlp_2_16", "mlp", "mlp_2_16_8")
+    assert built(spec).count_params() == 192 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
+
+
+def test_layer_names_depend_on_the_spec_alone():
+    spec = keras_applications.make_spec("MobileNet", (32, 32, 3), {"alpha": 0.25})
+    assert [layer.name for layer in built(spec).layers] == [layer.name for layer in built(spec).layers]
+
+
+@pytest.mark.parametrize(
+    ("source", "builder", "size", "parameters", "kind"),
+    [
+        ("nowhere", "MobileNet", 32, {}, UsageError),
+        ("keras_applications", "MobilNet", 32, {}, UsageError),
+        ("keras_applications", "DenseNet9", 32, {}, UsageError),
+        ("keras_applications", "MobileNet", 31, {}, UsageError),
+        ("keras_applications", "MobileNet", 32, {"aplha": 1}, UsageError),
+        ("keras_applications", "MobileNet", 32, {"weights": "imagenet"}, UsageError),
+        ("keras_applications", "MobileNet", 32, {"alpha": -1}, SourceError),
+        ("synthetic", "other", 32, {}, UsageError),
+        ("synthetic", "basic_model", 32, {"conv_layers": 1}, UsageError),
+        ("dense", "mlp", 32, {"layers": 1, "units": 0}, UsageError),
+        ("dense", "mlp", 32, {"layers": 1, "units": 1, "width": 1}, UsageError),
+    ],
+)
+def test_what_cannot_be_built_is_one_line_that_names_the_model(source, builder, size, parameters, kind):
+    spec = ModelSpec("net", "family", source, builder, (size, size, 3), parameters)
+    with pytest.raises(kind) as caught:
+        built(spec)
+    assert str(caught.value).startswith(f"net_{size}: ")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,100 @@
+import copy
+from pathlib import Path
+
+import pytest
+
+from perfcast.bench.target import Target, available_cpus
+from perfcast.config import check, find_file, read_yaml, schema
+from perfcast.errors import UsageError
+
+
+@pytest.fixture
+def config(root):
+    return read_yaml(root / "config/config.yaml") | {"target": "local"}
+
+
+@pytest.fixture
+def target(root):
+    return read_yaml(root / "config/targets/local.yaml")
+
+
+def test_what_ships_is_valid(config, target, root):
+    check(config, "config", "config.yaml")
+    for path in (root / "config/targets").glob("*.yaml"):
+        check(read_yaml(path), "target", str(path))
+    full = read_yaml(root / "config/full.yaml")
+    merged = config | full | {"fit": config["fit"] | full["fit"]}
+    check(merged, "config", "full.yaml")
+
+
+def _leaves(properties, path=()):
+    for name, values in properties.items():
+        yield (*path, name)
+        yield from _leaves(values.get("properties", {}), (*path, name))
+
+
+@pytest.mark.parametrize("name", ["config", "target"])
+def test_each_option_is_documented_and_each_documented_option_exists(root, name):
+    text = (root / "config/README.md").read_text()
+    section = text.split(f"## `{name}`")[1].split("\n## ")[0]
+    documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
+    properties = schema(name)["properties"]
+    options = {".".join(path) for path in _leaves(properties)}
+    assert documented == options
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("shards",), 0, "shards: 0 is less than the minimum"),
+        (("shards",), "four", "shards: 'four' is not of type 'integer'"),
+        (("shard",), 4, "unknown key shard; known are fit, models"),
+        (("target",), "../etc", "target: '../etc' does not match"),
+        (("models", "sheets"), "x.csv", "models.sheets: 'x.csv' is not of type 'array'"),
+        (("models", "synthetic"), {"count": 3}, "models.synthetic"),
+        (("fit", "splits"), 1.5, "fit.splits: 1.5 is not of type 'integer'"),
+        (("fit", "test_share"), 1, "fit.test_share: 1 is greater than or equal"),
+        (("fit", "split"), 3, "fit: unknown key split"),
+    ],
+)
+def test_a_wrong_option_is_named(config, path, value, words):
+    wrong = copy.deepcopy(config)
+    inner = wrong
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(UsageError) as caught:
+        check(wrong, "config", "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_option_is_named(config):
+    del config["fit"]
+    with pytest.raises(UsageError, match=r"my\.yaml: 'fit' is a required property"):
+        check(config, "config", "my.yaml")
+
+
+@pytest.mark.parametrize("content", ["a: [1", "\t", "a: &x\n- *y"])
+def test_what_is_no_yaml_is_one_line(tmp_path, content):
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"bad\.yaml") as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_are_found_in_the_first_folder_that_has_them(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x").touch()
+    assert find_file("x", [tmp_path / "a", tmp_path / "b"]) == tmp_path / "b" / "x"
+    with pytest.raises(UsageError, match="y: there is no such file"):
+        find_file("y", [tmp_path / "a", Path()])
+
+
+def test_threads_left_open_are_the_cpus_there_are(target):
+    assert Target.from_dict("local", target).factors["threads"] == available_cpus()
+    target["factors"]["threads"] = 1
+    assert Target.from_dict("local", target).factors["threads"] == 1

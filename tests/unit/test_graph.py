@@ -1,0 +1,124 @@
+"""The exported graph computes what the model computes, holds no weights, and is the same whoever writes it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from perfcast.catalog.spec import ModelSpec
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import build_artifact, export_models
+
+SPECS = {
+    "mobilenetv2": ModelSpec(
+        "mobilenetv2_alpha0.35", "mobilenetv2", "keras_applications", "MobileNetV2", (32, 32, 3), {"alpha": 0.35}
+    ),
+    "efficientnetb0": ModelSpec(
+        "efficientnetb0", "efficientnet", "keras_applications", "EfficientNetB0", (32, 32, 3)
+    ),
+    "convnexttiny": ModelSpec("convnexttiny", "convnext", "keras_applications", "ConvNeXtTiny", (32, 32, 3)),
+}
+
+
+def parse(serialized):
+    from tensorflow.core.framework import graph_pb2
+
+    return graph_pb2.GraphDef.FromString(serialized)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "efficientnetb0"])
+def test_outputs_equal_the_original_models(name):
+    import keras
+    import tensorflow as tf
+
+    spec = SPECS[name]
+    serialized, descriptor = build_artifact(spec)
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, spec.builder)(weights=None, input_shape=spec.input_shape, **spec.parameters)
+    # Fresh models are degenerate (all means 0, variances 1): move every weight.
+    generator = np.random.default_rng(0)
+    for variable in model.variables:
+        variable.assign(np.asarray(variable) + generator.uniform(0.01, 0.1, variable.shape).astype("float32"))
+    batch = generator.random((2, *spec.input_shape), dtype=np.float32)
+    feed = {f"weight_{i}:0": np.asarray(v) for i, v in enumerate(model.variables)} | {"input_0:0": batch}
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(parse(serialized), name="")
+        known = {tensor: value for tensor, value in feed.items() if tensor[:-2] in _names(graph)}
+        with tf.compat.v1.Session(graph=graph) as session:
+            exported = session.run(descriptor["graph"]["outputs"][0]["tensor"], known)
+    np.testing.assert_allclose(exported, model(batch, training=False), rtol=1e-4, atol=1e-6)
+
+
+def _names(graph):
+    return {operation.name for operation in graph.get_operations()}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_graphs_hold_no_weights(name):
+    serialized, descriptor = build_artifact(SPECS[name])
+    graph = parse(serialized)
+    weights = [node for node in graph.node if "_weight_distribution" in node.attr]
+    assert len(weights) == descriptor["graph"]["weights"]
+    assert {node.op for node in weights} == {"Placeholder"}
+    size = sum(int(np.prod([d.size for d in node.attr["shape"].shape.dim])) for node in weights)
+    assert 4 * size == descriptor["graph"]["weight_bytes"]
+    assert len(serialized) < descriptor["graph"]["weight_bytes"] / 10
+
+
+def test_grouped_convolutions_keep_their_functions_and_say_that_they_force_xla():
+    serialized, descriptor = build_artifact(SPECS["convnexttiny"])
+    assert descriptor["graph"]["graph_forces_xla"] is True
+    functions = [function.signature.name for function in parse(serialized).library.function]
+    assert functions == sorted(functions)
+    assert functions
+    assert build_artifact(SPECS["mobilenetv2"])[1]["graph"]["graph_forces_xla"] is False
+
+
+EXPORT_IN_ORDER = """
+import sys
+from pathlib import Path
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import export_models
+from tests.unit.test_graph import SPECS
+names = sys.argv[2].split(",")
+for name, export in zip(names, export_models([SPECS[n] for n in names], ArtifactStore(Path(sys.argv[1])))):
+    print(name, export.artifact)
+"""
+
+
+def test_two_processes_that_export_in_different_orders_write_identical_bytes(tmp_path, root):
+    def export(folder, names):
+        command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / folder), ",".join(names)]
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        return dict(line.split() for line in answer.stdout.splitlines())
+
+    names = list(SPECS)
+    assert export("a", names) == export("b", [*names[::-1], names[0]])
+
+
+def test_a_spec_is_exported_once(tmp_path, monkeypatch):
+    store = ArtifactStore(tmp_path)
+    (first,) = export_models([SPECS["mobilenetv2"]], store)
+    monkeypatch.setattr("perfcast.export.stage.build_artifact", None)
+    (second,) = export_models([SPECS["mobilenetv2"]], store)
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["graph.pb", "model.json"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
+def test_a_damaged_artifact_is_exported_again(tmp_path, name, damage):
+    store = ArtifactStore(tmp_path)
+    (first,) = export_models([SPECS["mobilenetv2"]], store)
+    path = store.location(first.artifact) / name
+    sound = path.read_bytes()
+    if damage == "truncate":
+        path.write_bytes(sound[:-10])
+    elif damage == "flip":
+        path.write_bytes(bytes([sound[0] ^ 1]) + sound[1:])
+    else:
+        path.unlink()
+    (second,) = export_models([SPECS["mobilenetv2"]], store)
+    assert second.artifact == first.artifact
+    assert path.read_bytes() == sound

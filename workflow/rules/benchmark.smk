@@ -1,0 +1,24 @@
+"""Benchmark: a shard's artifacts in; its measurements in the store and their manifest out.
+
+A measurement never overlaps another job on its device: the job takes all cores and the device.
+"""
+
+
+rule benchmark_shard:
+    input:
+        exports=f"{MANIFESTS}/export/{{shard}}.json",
+    output:
+        manifest=f"{TARGET_RESULTS}/manifests/{{shard}}.json",
+    log:
+        f"{TARGET_RESULTS}/logs/benchmark/{{shard}}.log",
+    params:
+        store=STORE,
+        target=TARGET,
+        name=config["target"],
+        shards=len(SHARDS),
+        code=code("bench", "../board/perfcast_runner"),
+    threads: workflow.cores
+    resources:
+        device=1,
+    script:
+        "../scripts/benchmark_shard.py"

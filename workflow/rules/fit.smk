@@ -1,0 +1,20 @@
+"""Fit: a target's dataset in; the evaluation of all algorithms and the deployed predictor out."""
+
+
+rule fit_predictor:
+    input:
+        dataset=f"{TARGET_RESULTS}/dataset.parquet",
+    output:
+        evaluation=directory(f"{TARGET_RESULTS}/evaluation"),
+        predictor=directory(f"{TARGET_RESULTS}/predictor"),
+    log:
+        f"{TARGET_RESULTS}/logs/fit.log",
+    params:
+        fit=config["fit"],
+        metrics=TARGET["metrics"],
+        target=config["target"],
+        store=STORE,
+        code=code("fit", "features", "dataset"),
+    threads: workflow.cores
+    script:
+        "../scripts/fit_predictor.py"

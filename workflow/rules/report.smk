@@ -1,0 +1,19 @@
+"""Report: dataset, evaluation and predictor in; one page and a summary of five lines out."""
+
+
+rule render_report:
+    input:
+        dataset=f"{TARGET_RESULTS}/dataset.parquet",
+        evaluation=f"{TARGET_RESULTS}/evaluation",
+        predictor=f"{TARGET_RESULTS}/predictor",
+    output:
+        report=f"{TARGET_RESULTS}/report.html",
+        summary=f"{TARGET_RESULTS}/summary.txt",
+    log:
+        f"{TARGET_RESULTS}/logs/report.log",
+    params:
+        target=config["target"],
+        store=STORE,
+        code=code("report"),
+    script:
+        "../scripts/render_report.py"

@@ -1,0 +1,25 @@
+"""Measure a shard's models on the target."""
+
+from pathlib import Path
+
+from stage import stage
+
+from perfcast.bench.campaign import Campaign
+from perfcast.bench.record import MeasurementStore
+from perfcast.bench.target import Target
+from perfcast.bench.transport import open_transport
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import Export
+from perfcast.progress import track
+from perfcast.storage import read_json, write_json
+
+with stage(snakemake.log[0]) as log:
+    target = Target.from_dict(snakemake.params.name, snakemake.params.target)
+    store = Path(snakemake.params.store)
+    transport = open_transport(target.transport, log=Path(snakemake.log[0]))
+    campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store))
+    exports = [Export.from_dict(entry) for entry in read_json(snakemake.input.exports)]
+    name = f"measuring, part {int(snakemake.wildcards.shard) + 1} of {snakemake.params.shards}"
+    keys = campaign.measure(exports, track, name)
+    write_json(snakemake.output.manifest, keys)
+    log(f"{len(keys)} measurements")
