@@ -68,7 +68,10 @@ def _sources(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @_sources
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write: .csv or .parquet."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write: .csv or .parquet.",
 )
 def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, out: Path) -> None:
     """Write the features of models: a row a SOURCE, in order."""
@@ -88,12 +91,8 @@ def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, ou
     required=True,
     help="Folder of a predictor, such as results/local/predictor.",
 )
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet."
-)
-def predict(
-    sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, predictor: Path, out: Path | None
-) -> None:
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
+def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, predictor: Path, out: Path | None) -> None:
     """Forecast latency and memory of models, with 90% intervals."""
     from perfcast.features.table import features_table
     from perfcast.fit.predictor import load_predictor

@@ -51,7 +51,7 @@ def check(values: Any, name: str, origin: str) -> None:
 
 def _plain(error: jsonschema.ValidationError) -> str:
     allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    if error.validator == "additionalProperties" and allowed:
+    if error.validator == "additionalProperties" and allowed and isinstance(error.instance, dict):
         unknown = ", ".join(sorted(set(error.instance) - set(allowed)))
         return f"unknown key {unknown}; known are {', '.join(sorted(allowed))}"
     return error.message

@@ -17,44 +17,31 @@ SCHEMA_VERSION = 1
 _MS = 1e-6
 _MB = 1e-6
 
-_TEXT = pa.Column(str)
-_LATENCY = pa.Column(float, pa.Check.gt(0), nullable=True)
-_MAYBE = pa.Column(float, nullable=True)
-_SAMPLES = pa.Column(object, nullable=True)
+_TEXT = [
+    *("model", "name", "family", "source", "artifact", "measurement", "context", "target", "device", "toolchain"),
+    *("toolchain_version", "precision", "weights_as", "workload", "protocol", "verdict", "started_at"),
+]
+_LATENCIES = [f"latency_{name}_ms" for name in ("mean", "min", "max", "p50", "p90", "p99")]
+_NUMBERS = [
+    *("clock_mhz", "process_mean_ms", "reference_ms", "ram_load_peak_mb", "ram_inference_peak_mb"),
+    *("allocator_peak_mb", "system_drop_mb", "load_s", "first_call_s", "overhead_s"),
+]
+_LISTS = ["wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit"]
 
 SCHEMA = pa.DataFrameSchema(
     {
-        **{
-            name: _TEXT
-            for name in (
-                "model", "name", "family", "source", "artifact", "measurement", "context", "target", "device",
-                "toolchain", "toolchain_version", "precision", "weights_as", "workload", "protocol",
-                "verdict", "started_at",
-            )
-        },
-        "input_size": pa.Column(int, pa.Check.gt(0)),
-        "threads": pa.Column(int, pa.Check.gt(0)),
-        "batch": pa.Column(int, pa.Check.gt(0)),
+        **{name: pa.Column(str) for name in _TEXT},
+        **{name: pa.Column(float, pa.Check.gt(0), nullable=True) for name in _LATENCIES},
+        **{name: pa.Column(float, nullable=True) for name in _NUMBERS},
+        **{name: pa.Column(object, nullable=True) for name in _LISTS},
+        **{name: pa.Column(int, pa.Check.gt(0)) for name in ("input_size", "threads", "batch")},
+        "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
         "optimised": pa.Column(bool),
-        "clock_mhz": _MAYBE,
         "replicate": pa.Column(int, pa.Check.ge(0)),
         "reason": pa.Column(str, nullable=True),
-        **{f"latency_{name}_ms": _LATENCY for name in ("mean", "min", "max", "p50", "p90", "p99")},
-        "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
-        **{
-            name: _MAYBE
-            for name in (
-                "process_mean_ms", "reference_ms", "ram_load_peak_mb", "ram_inference_peak_mb",
-                "allocator_peak_mb", "system_drop_mb", "load_s", "first_call_s", "overhead_s",
-            )
-        },
-        **{
-            name: _SAMPLES
-            for name in ("wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit")
-        },
     },
     unique=["measurement"],
-)  # fmt: skip
+)
 
 
 def build_dataset(records: Iterable[dict[str, Any]], features: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
@@ -108,10 +95,8 @@ def _time_columns(record: dict[str, Any]) -> dict[str, Any]:
     samples, timing = record["samples"], record["timing"] or {}
     spent = {name: _number(timing.get(name)) for name in ("load_s", "first_call_s", "overhead_s")}
     if not samples:
-        lists = ("wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit")
-        numbers = [f"latency_{name}_ms" for name in ("mean", "min", "max", "std", "p50", "p90", "p99")]
-        missing = dict.fromkeys([*numbers, "process_mean_ms", "reference_ms"], np.nan)
-        return dict.fromkeys(lists) | missing | spent
+        missing = dict.fromkeys([*_LATENCIES, "latency_std_ms", "process_mean_ms", "reference_ms"], np.nan)
+        return dict.fromkeys(_LISTS) | missing | spent
     wall, process = (np.array(samples[name], float) * _MS for name in ("wall_ns", "process_ns"))
     kept = ~np.array(samples["discarded"], bool)
     reference = [ns for visit in record["reference_ns"] for ns in (visit["before_ns"], visit["after_ns"])]

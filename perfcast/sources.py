@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, SourceError, StoreError, UsageError
-from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.descriptor import validate_descriptor
 from perfcast.export.stage import artifact_of, build_artifact, export_key
 from perfcast.storage import read_json
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import keras
+
+    from perfcast.export.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _load_keras(path: Path) -> keras.Model:
         # Safe mode refuses to deserialise code, such as that of Lambda layers.
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         model.inputs  # noqa: B018  (a subclassed model that was never called has none)
-    except Exception as error:  # noqa: BLE001  (whatever a hostile or foreign file makes Keras raise)
+    except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise SourceError(f"{path}: Keras cannot load it: {reason[0][:300]}") from error
     return model

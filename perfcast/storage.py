@@ -80,9 +80,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 def canonical_json(value: Any, indent: int | None = None) -> bytes:
     """Return the one JSON text of ``value``: sorted keys, UTF-8, no NaN."""
     separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(
-        value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
-    )
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
     return text.encode() + (b"" if indent is None else b"\n")
 
 

@@ -39,6 +39,4 @@ def build_model(spec: ModelSpec) -> keras.Model:
     # Builders are other people's code, which raises whatever it likes.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        raise SourceError(
-            f"{spec.model}: {spec.builder} of {spec.source} cannot be built: {reason}"
-        ) from error
+        raise SourceError(f"{spec.model}: {spec.builder} of {spec.source} cannot be built: {reason}") from error

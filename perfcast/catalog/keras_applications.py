@@ -82,7 +82,7 @@ def family_of(builder: str) -> str:
         UsageError: no family is known for it.
     """
     for family, pattern in _FAMILIES:
-        if re.fullmatch(pattern, builder.lower()):
+        if re.fullmatch(pattern, builder.lower(), re.ASCII):
             return family
     known = ", ".join(sorted(family for family, _ in _FAMILIES))
     raise UsageError(f"{builder!r} is no network of Keras Applications; known families are {known}")
@@ -121,8 +121,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
         if key in _RESERVED:
             raise UsageError(f"{builder}: parameter {key!r} is set by perfcast; leave it out")
     variant = "".join(
-        f"_{key}" if value is True else f"_{key}{format_value(value)}"
-        for key, value in sorted(parameters.items())
+        f"_{key}" if value is True else f"_{key}{format_value(value)}" for key, value in sorted(parameters.items())
     )
     return ModelSpec(builder.lower() + variant.lower(), family, SOURCE, builder, input_shape, parameters)
 

@@ -74,7 +74,7 @@ def parse_sheet(text: str, name: str) -> list[ModelSpec]:
 
 def _check_header(row: list[str]) -> list[str]:
     if sorted(row) != sorted(COLUMNS):
-        raise UsageError(f"the columns have to be {','.join(COLUMNS)}, not {','.join(row)[:100]}")
+        raise UsageError(f"the columns have to be {','.join(COLUMNS)}, not {','.join(row)[:100]!r}")
     return row
 
 

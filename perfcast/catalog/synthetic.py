@@ -202,9 +202,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     values = {key: whole_number(parameters, key, _MOST) for key in PARAMETERS}
     name = "_".join([BUILDER, *map(str, values.values())])
     if cost_of(values, input_shape) is None:
-        raise UsageError(
-            f"{name} is impossible at {min(input_shape[:2])} px: the image shrinks below the filter"
-        )
+        raise UsageError(f"{name} is impossible at {min(input_shape[:2])} px: the image shrinks below the filter")
     return ModelSpec(name, BUILDER, SOURCE, BUILDER, input_shape, values)
 
 
@@ -215,9 +213,7 @@ def build(spec: ModelSpec) -> keras.Model:
     conv_layers, filter_size, filters, strides = (spec.parameters[key] for key in PARAMETERS)
     inputs = tensor = Input(spec.input_shape, name="input")
     for layer in range(conv_layers):
-        convolution = layers.Conv2D(
-            filters, filter_size, _stride(layer, strides), use_bias=False, name=f"conv_{layer}"
-        )
+        convolution = layers.Conv2D(filters, filter_size, _stride(layer, strides), use_bias=False, name=f"conv_{layer}")
         tensor = convolution(tensor)
         tensor = layers.BatchNormalization(name=f"bn_{layer}")(tensor)
         tensor = layers.ReLU(name=f"relu_{layer}")(tensor)

@@ -1,0 +1,1 @@
+"""Exporting: a model spec becomes an artifact, the same for every target."""

@@ -47,9 +47,7 @@ def describe(model: keras.Model, spec: ModelSpec) -> dict[str, Any]:
     if function is None:
         raise SourceError(f"{spec.model}: only functional and sequential networks can be described")
     flattener = _Flattener(spec.model)
-    shapes = (
-        [spec.input_shape] if len(function.inputs) == 1 else [tensor.shape[1:] for tensor in function.inputs]
-    )
+    shapes = [spec.input_shape] if len(function.inputs) == 1 else [tensor.shape[1:] for tensor in function.inputs]
     inputs = [flattener.add_input(*pair) for pair in zip(function.inputs, shapes, strict=True)]
     outputs = flattener.walk(function, inputs, prefix="")
     return {
@@ -118,9 +116,7 @@ class _Flattener:
         returned = [_Tensor(name, symbol) for symbol in symbols]
         for tensor in returned:
             if None in tensor.shape:
-                raise SourceError(
-                    f"{self.model}: the output shape of layer {name} is not fixed: {tensor.shape}"
-                )
+                raise SourceError(f"{self.model}: the output shape of layer {name} is not fixed: {tensor.shape}")
         inputs, outputs = [tensor.shape for tensor in read], [tensor.shape for tensor in returned]
         identity = {
             "name": name,
@@ -166,22 +162,24 @@ def _nodes_of(function: keras.Function) -> Iterator[Any]:
 
 
 def _outputs_of(node: Any, tensors: dict[int, _Tensor]) -> list[keras.KerasTensor]:
-    from keras import tree
+    from keras import Operation, tree
 
-    if all(tensors[id(symbol)].symbol.shape == symbol.shape for symbol in node.input_tensors):
-        return node.outputs
-    # A nested network that is called at another shape than it was built at.
+    outputs = node.outputs
     arguments, options = node.arguments.fill_in({key: tensor.symbol for key, tensor in tensors.items()})
-    return tree.flatten(node.operation.compute_output_spec(*arguments, **options))
+    if any(tensors[id(symbol)].symbol.shape != symbol.shape for symbol in node.input_tensors):
+        # A nested network that is called at another shape than it was built at.
+        outputs = tree.flatten(node.operation.compute_output_spec(*arguments, **options))
+    if any(None in symbol.shape[1:] for symbol in outputs):
+        # What the layer says of its own shape leaves sizes open; tracing it does not.
+        outputs = tree.flatten(Operation.compute_output_spec(node.operation, *arguments, **options))
+    return outputs
 
 
 def _port(tensor: _Tensor) -> dict[str, Any]:
     return {"name": tensor.producer, "shape": tensor.shape, "dtype": tensor.symbol.dtype}
 
 
-def _geometry(
-    operation: keras.Operation, inputs: list[list[int]], outputs: list[list[int]]
-) -> dict[str, Any]:
+def _geometry(operation: keras.Operation, inputs: list[list[int]], outputs: list[list[int]]) -> dict[str, Any]:
     from keras import layers
 
     kernel = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
@@ -189,9 +187,7 @@ def _geometry(
     if isinstance(operation, _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")):
         axis = -1 if operation.data_format == "channels_last" else 0
         groups, filters = inputs[0][axis], outputs[0][axis]
-    elif isinstance(
-        operation, _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")
-    ):
+    elif isinstance(operation, _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")):
         groups, filters = getattr(operation, "groups", 1), operation.filters
     return {
         "kernel": _whole_numbers(kernel),
@@ -265,6 +261,8 @@ def _check_links(descriptor: dict[str, Any]) -> None:
         if name in returned:
             raise DataError(f"descriptor: two layers are named {name[:80]!r}")
         _check_inputs(layer, returned)
+        if layer["filters"] is not None and layer["units"] is not None:
+            raise DataError(f"descriptor: layer {name[:80]!r} has filters and units; it can have but one")
         if layer["trainable_parameters"] > layer["parameters"]:
             raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
         for shape in layer["output_shapes"]:
@@ -284,6 +282,4 @@ def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -
         if read not in returned:
             raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is no layer before it")
         if shape not in returned[read]:
-            raise DataError(
-                f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return"
-            )
+            raise DataError(f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return")

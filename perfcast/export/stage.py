@@ -46,9 +46,7 @@ def export_key(spec: ModelSpec) -> str:
     return digest_of_json({"spec": spec.to_dict(), "export_version": EXPORT_VERSION, "tools": tools})
 
 
-def export_models(
-    specs: Iterable[ModelSpec], store: ArtifactStore, advance: Advance = lambda: None
-) -> list[Export]:
+def export_models(specs: Iterable[ModelSpec], store: ArtifactStore, advance: Advance = lambda: None) -> list[Export]:
     """Export each spec unless the store has it; call ``advance`` after each.
 
     Raises:

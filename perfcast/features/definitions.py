@@ -50,19 +50,13 @@ FEATURES = (
     Feature("bn_layers", "layers", "batch normalisations", "published"),
     Feature("fc_layers", "layers", "dense layers", "published"),
     Feature("activation_layers", "layers", "layers that are an activation function and no more", "document"),
-    Feature(
-        "fused_activations", "layers", "other layers that end in a function which is not linear", "structure"
-    ),
+    Feature("fused_activations", "layers", "other layers that end in a function which is not linear", "structure"),
     Feature("filters_min", "filters", "least output channels of a convolution, 0 without any", "document"),
     Feature("filters_max", "filters", "most output channels of a convolution, 0 without any", "document"),
-    Feature(
-        "filters_mean", "filters", "mean output channels of the convolutions, 0 without any", "structure"
-    ),
+    Feature("filters_mean", "filters", "mean output channels of the convolutions, 0 without any", "structure"),
     Feature("units_min", "units", "least units of a dense layer, 0 without any", "document"),
     Feature("units_max", "units", "most units of a dense layer, 0 without any", "document"),
-    Feature(
-        "kernel_size_min", "pixels", "shortest side of a convolution's kernel, 0 without any", "document"
-    ),
+    Feature("kernel_size_min", "pixels", "shortest side of a convolution's kernel, 0 without any", "document"),
     Feature("kernel_size_max", "pixels", "longest side of a convolution's kernel, 0 without any", "document"),
     Feature("conv_macs", "multiply-accumulates", "of convolutions that are not depthwise", "physics"),
     Feature("depthwise_macs", "multiply-accumulates", "of convolutions of each channel by itself", "physics"),
@@ -71,12 +65,8 @@ FEATURES = (
     Feature("depthwise_mac_share", "fraction", "depthwise_macs / macs", "physics"),
     Feature("pointwise_mac_share", "fraction", "macs of 1x1 convolutions / macs", "physics"),
     Feature("largest_layer_macs", "multiply-accumulates", "of the layer with the most", "physics"),
-    Feature(
-        "mean_mac_filters", "filters", "mean output channels of convolutions, weighted by macs", "physics"
-    ),
-    Feature(
-        "mean_mac_positions", "positions", "mean output pixels of convolutions, weighted by macs", "physics"
-    ),
+    Feature("mean_mac_filters", "filters", "mean output channels of convolutions, weighted by macs", "physics"),
+    Feature("mean_mac_positions", "positions", "mean output pixels of convolutions, weighted by macs", "physics"),
     Feature("largest_activation", "elements", "largest output of a layer", "physics"),
     Feature("weight_bytes", "bytes", "4 x parameters", "physics"),
     Feature(
@@ -106,17 +96,11 @@ FEATURES = (
         "10 operations while it moves a byte",
         "physics",
     ),
-    Feature(
-        "fused_layers", "layers", "layers that are neither free nor folded: about one call each", "structure"
-    ),
+    Feature("fused_layers", "layers", "layers that are neither free nor folded: about one call each", "structure"),
     Feature("merge_layers", "layers", "layers that read two tensors or more", "structure"),
-    Feature(
-        "merged_elements", "elements", "sum of the output sizes of layers that read two or more", "structure"
-    ),
+    Feature("merged_elements", "elements", "sum of the output sizes of layers that read two or more", "structure"),
     Feature("longest_path", "layers", "layers on the longest path from an input", "structure"),
-    Feature(
-        "graph_forces_xla", "0 or 1", "whether the graph has functions that must be compiled", "structure"
-    ),
+    Feature("graph_forces_xla", "0 or 1", "whether the graph has functions that must be compiled", "structure"),
 )
 """All features in the order of the table's columns."""
 

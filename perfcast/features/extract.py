@@ -120,9 +120,7 @@ def _traffic(layers: list[Layer], outputs: set[str], flops: float) -> Numbers:
     folded = schedule.folded(layers, outputs)
     free = {layer["name"] for layer in layers if of.is_free(layer)}
     moved = {layer["name"]: of.moved_bytes(layer) for layer in layers}
-    fused = moved | {
-        layer["name"]: of.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded
-    }
+    fused = moved | {layer["name"]: of.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded}
     roofline = (max(fused[layer["name"]], of.flops(layer) / _OPERATIONS_PER_BYTE) for layer in layers)
     return {
         "peak_activation_bytes": schedule.peak_activation_bytes(layers, outputs, folded | free),

@@ -88,9 +88,7 @@ _ELEMENTWISE_TYPES = frozenset(
     }
 )
 _SCALING_TYPES = frozenset(("BatchNormalization", "Normalization", "Rescaling"))
-_NORMALISING_TYPES = frozenset(
-    ("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization")
-)
+_NORMALISING_TYPES = frozenset(("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"))
 _SCALING_FLOPS = 2
 _NORMALISING_FLOPS = 7
 

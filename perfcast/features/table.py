@@ -31,9 +31,7 @@ def features_table(descriptors: Iterable[dict[str, Any]]) -> pd.DataFrame:
     for descriptor in descriptors:
         model = descriptor["model"]
         if model in rows:
-            raise DataError(
-                f"two descriptors are of the model {str(model)[:80]!r}; features need names that differ"
-            )
+            raise DataError(f"two descriptors are of the model {str(model)[:80]!r}; features need names that differ")
         rows[model] = {key: descriptor[key] for key in _IDENTITY} | extract_features(descriptor)
     columns = [*_IDENTITY, *(feature.name for feature in FEATURES)]
     return pd.DataFrame(list(rows.values()), columns=columns)

@@ -44,9 +44,7 @@ def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOpt
     )
 
 
-def _fit_metric(
-    name: str, table: LearningTable, evaluation: Evaluation, options: FitOptions
-) -> MetricPredictor:
+def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options: FitOptions) -> MetricPredictor:
     summary = evaluation.summary["metrics"].get(name)
     if summary is None:
         raise DataError(f"metric '{name}' was not evaluated")

@@ -54,9 +54,7 @@ class Encoding:
         return log_estimate(self.costs, inputs) if self.costs.size else np.zeros(len(inputs))
 
 
-def fit_encoding(
-    inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, *, physical: bool = True
-) -> Encoding:
+def fit_encoding(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, *, physical: bool = True) -> Encoding:
     """Return the encoding learned from ``inputs`` (rows × features) and their ``target``.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +16,8 @@ from perfcast.fit.summary import summarise
 from perfcast.fit.table import learning_table
 from perfcast.fit.tasks import HonestFold, PublishedSplits, run_all
 from perfcast.progress import quiet
-from perfcast.storage import write_json, write_table
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
@@ -64,14 +61,6 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
         ranking=ranking,
         summary=summarise(dataset, tables, splits, forecasts, deployed, options),
     )
-
-
-def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> None:
-    """Write ``evaluation`` to ``folder``: splits, predictions and ranking as Parquet, and summary.json."""
-    directory = Path(folder)
-    for name in ("splits", "predictions", "ranking"):
-        write_table(directory / f"{name}.parquet", getattr(evaluation, name))
-    write_json(directory / "summary.json", evaluation.summary)
 
 
 def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> Iterator[Task]:
@@ -118,15 +107,11 @@ def _rank(
     for name, table in tables.items():
         tasks.append(FScores(name, table.rows, table.families, options.seed))
         for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed):
-            tasks.append(
-                ShuffledFeatures(name, deployed[name], table.rows, table.families, fold, options.seed)
-            )
+            tasks.append(ShuffledFeatures(name, deployed[name], table.rows, table.families, fold, options.seed))
     done = _run(tasks, options.jobs, progress, "rank features")
     f_scores = {task.metric: scores for task, scores in done if isinstance(task, FScores)}
     growth = {
-        name: sum(
-            errors for task, errors in done if isinstance(task, ShuffledFeatures) and task.metric == name
-        )
+        name: sum(errors for task, errors in done if isinstance(task, ShuffledFeatures) and task.metric == name)
         / len(table)
         for name, table in tables.items()
     }

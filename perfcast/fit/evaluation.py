@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 
 from perfcast.fit.intervals import half_widths_without_family
 from perfcast.fit.options import DEPLOYMENT_SCHEME
+from perfcast.storage import read_json, write_json, write_table
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from perfcast.fit.options import FitOptions
@@ -21,9 +24,14 @@ Forecasts = dict[tuple[str, str], np.ndarray]
 """One metric's honest forecasts, in the order of its table's rows, by (algorithm, scheme)."""
 
 
+_TABLES = ("splits", "predictions", "ranking")
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluation found.
+
+    Empty where nothing was fitted.
 
     Attributes:
         splits: the published protocol, a row a (metric, algorithm, split).
@@ -32,10 +40,32 @@ class Evaluation:
         summary: JSON-ready.
     """
 
-    splits: pd.DataFrame
-    predictions: pd.DataFrame
-    ranking: pd.DataFrame
-    summary: dict[str, Any]
+    splits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def of_metric(self, table: str, metric: str) -> pd.DataFrame:
+        """Return the rows of ``table`` (`splits`, `predictions` or `ranking`) that belong to ``metric``."""
+        rows: pd.DataFrame = getattr(self, table)
+        return rows[rows["metric"] == metric] if len(rows) else rows
+
+
+def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> None:
+    """Write ``evaluation`` to ``folder``: splits, predictions and ranking as Parquet, and summary.json."""
+    for name in _TABLES:
+        write_table(Path(folder) / f"{name}.parquet", getattr(evaluation, name))
+    write_json(Path(folder) / "summary.json", evaluation.summary)
+
+
+def read_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
+    """Return the evaluation that `write_evaluation` wrote to ``folder``.
+
+    Raises:
+        StoreError: the summary is absent or damaged.
+    """
+    tables = {name: pd.read_parquet(Path(folder) / f"{name}.parquet") for name in _TABLES}
+    return Evaluation(**tables, summary=read_json(Path(folder) / "summary.json"))
 
 
 def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:

@@ -27,9 +27,7 @@ def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:
     return _fit_encoded(algorithm, settings, rows, encoding, seed)
 
 
-def tune(
-    algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None
-) -> Settings:
+def tune(algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None) -> Settings:
     """Return the settings of ``algorithm`` with the least MAPE over three folds that part no group.
 
     Only ``rows`` are looked at, of more than 300 a random 300. Where they hold a single group, there is
@@ -46,9 +44,7 @@ def tune(
     return grid[int(np.argmin([mape(rows.target, forecast) for forecast in forecasts]))]
 
 
-def _forecasts(
-    algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequence[Fold], seed: int
-) -> np.ndarray:
+def _forecasts(algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequence[Fold], seed: int) -> np.ndarray:
     forecasts = np.empty((len(grid), len(rows.target)))
     for fold in folds:
         train, test = rows.take(fold.train), rows.take(fold.test)

@@ -69,10 +69,7 @@ class SupportVectors:
 
     def predict(self, encoded: np.ndarray) -> np.ndarray:
         """Return one answer a row of ``encoded``."""
-        return (
-            np.exp(-self.gamma[0] * squared_distances(encoded, self.vectors)) @ self.weights
-            + self.intercept[0]
-        )
+        return np.exp(-self.gamma[0] * squared_distances(encoded, self.vectors)) @ self.weights + self.intercept[0]
 
 
 def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:

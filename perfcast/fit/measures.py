@@ -24,9 +24,7 @@ def mape(measured: np.ndarray, predicted: np.ndarray) -> float:
     return float(percentage_errors(measured, predicted).mean())
 
 
-def error_summary(
-    measured: np.ndarray, predicted: np.ndarray, families: np.ndarray, seed: int
-) -> dict[str, float]:
+def error_summary(measured: np.ndarray, predicted: np.ndarray, families: np.ndarray, seed: int) -> dict[str, float]:
     """Return `mape`, `median_ape` and the 95% interval of the MAPE, `mape_low` to `mape_high`.
 
     The interval is bootstrapped over families, since rows of a family err alike: a thousand times as many

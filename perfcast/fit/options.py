@@ -44,7 +44,7 @@ class FitOptions:
     """Options of evaluating and fitting.
 
     Attributes:
-        features: the dataset's columns to learn from.
+        features: the dataset's columns to learn from (see `perfcast.fit.selection.select_features`).
         metrics: what to forecast, by the name it has in files and answers.
         splits: random splits of the published protocol; their seeds are 0, 1, …, splits - 1.
         seed: seed of everything that is random and is not a published split.
@@ -53,7 +53,7 @@ class FitOptions:
         interval: share of forecasts that the intervals should contain.
         flops_column: the column that the baseline `flops_only` reads; without it that baseline is left out.
         additive: the columns of which run time and memory are a sum with weights that are not negative;
-            by default all features whose name does not speak of a share, mean or the like.
+            chosen by `perfcast.fit.selection.additive_features` unless given.
     """
 
     features: tuple[str, ...]

@@ -45,9 +45,7 @@ def to_files(metric: str, fitted: Fitted, domain: Domain) -> dict[str, bytes]:
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(
-    metric: str, algorithm: str, features: int, files: Mapping[str, bytes]
-) -> tuple[Fitted, Domain]:
+def from_files(metric: str, algorithm: str, features: int, files: Mapping[str, bytes]) -> tuple[Fitted, Domain]:
     """Return what `to_files` made ``files`` of.
 
     Args:
@@ -68,13 +66,10 @@ def from_files(
     arrays = _read_arrays(npz, files[npz])
     encoding = _part(npz, "encoding", Encoding, arrays)
     domain = _part(npz, "domain", Domain, arrays)
-    learner: Learner
-    if algorithm == "xgboost":
-        learner = Boosted(files[json])
-    else:
-        learner = _part(npz, "learner", LEARNERS[algorithm], arrays)
+    boosted = algorithm == "xgboost"
+    learner: Learner = Boosted(files[json]) if boosted else _part(npz, "learner", LEARNERS[algorithm], arrays)
     fitted = Fitted(encoding, learner)
-    _try_out(json if algorithm == "xgboost" else npz, fitted, domain, features)
+    _try_out(json if boosted else npz, fitted, domain, features)
     return fitted, domain
 
 
@@ -121,19 +116,13 @@ def _check_trees(name: str, forest: Forest) -> None:
     nodes = np.arange(forest.feature.size)
     inner = forest.left != LEAF
     sound = (
-        all(
-            array.shape == nodes.shape
-            for array in (forest.threshold, forest.left, forest.right, forest.value)
-        )
-        and all(
-            array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right)
-        )
+        all(array.shape == nodes.shape for array in (forest.threshold, forest.left, forest.right, forest.value))
+        and all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right))
         and forest.roots.ndim == 1
         and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
         and (forest.feature[inner] >= 0).all()
         and all(
-            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all()
-            for child in (forest.left, forest.right)
+            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
         )
     )
     if not sound:

@@ -117,7 +117,7 @@ def save_predictor(predictor: Predictor, folder: str | os.PathLike[str]) -> None
         PredictorError: ``folder`` holds something else than a predictor.
     """
     target = Path(folder)
-    if target.exists() and not (target / MANIFEST).exists() and any(target.iterdir()):
+    if target.exists() and not _replaceable(target):
         raise PredictorError(f"{target}: holds something else than a predictor, so it is not replaced")
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -141,15 +141,17 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
     manifest = _read_manifest(directory / MANIFEST)
     try:
         return Predictor(
-            metrics={
-                name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()
-            },
+            metrics={name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()},
             target=manifest["target"],
             context=manifest["context"],
             training_digest=manifest["training_digest"],
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
+
+
+def _replaceable(path: Path) -> bool:
+    return path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))
 
 
 def _write(predictor: Predictor, folder: Path) -> None:
@@ -205,9 +207,7 @@ def _digest_or_none(manifest: dict[str, Any]) -> str | None:
 
 
 def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
-    contents = {
-        file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()
-    }
+    contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
     features = tuple(entry["features"])
     fitted, domain = from_files(name, entry["algorithm"], len(features), contents)
     details = ("hyperparameters", "domain", "interval", "errors")

@@ -65,9 +65,7 @@ CHEAP = ("poly", "svr")
 """The algorithms that are fitted in milliseconds."""
 
 
-def fit_learner(
-    algorithm: str, settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int
-) -> Learner:
+def fit_learner(algorithm: str, settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> Learner:
     """Return ``algorithm``'s learner fitted on ``encoded`` (rows × inputs) and the encoded ``target``."""
     return portable(fit_estimator(algorithm, settings, encoded, target, seed))
 

@@ -59,6 +59,4 @@ def grouped_folds(groups: np.ndarray, folds: int, seed: int) -> list[Fold]:
         fold_of[group] = np.argmin(sizes)
         sizes[fold_of[group]] += counts[group]
     of_row = fold_of[members]
-    return [
-        Fold(np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)) for fold in range(len(sizes))
-    ]
+    return [Fold(np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)) for fold in range(len(sizes))]

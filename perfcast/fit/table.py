@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.errors import DataError
+from perfcast.fit.selection import additive_features
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ FACTORS = (
     "clock_mhz",
     "workload",
     "protocol",
-)
-_NOT_ADDITIVE = (
-    *("share", "ratio", "fraction", "intensity", "mean", "largest", "_min", "_max"),
-    *("input_size", "width", "height", "kernel_size", "forces"),
 )
 
 
@@ -100,10 +97,10 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     target = number_columns(rows, (metric.column,))[:, 0]
     families = rows["family"].astype(str).to_numpy(dtype=object)
     _check_learnable(rows, metric.column, target, families)
-    additive = [_is_additive(name, options.additive) for name in options.features]
+    additive = additive_features(options.features) if options.additive is None else options.additive
     return LearningTable(
         features=tuple(options.features),
-        additive=np.array(additive) & (inputs >= 0).all(axis=0),
+        additive=np.isin(options.features, additive) & (inputs >= 0).all(axis=0),
         inputs=inputs,
         target=target,
         models=rows["model"].astype(str).to_numpy(dtype=object),
@@ -174,19 +171,11 @@ def _refuse_mixed_factors(rows: pd.DataFrame, features: tuple[str, ...]) -> None
 
 def _check_learnable(rows: pd.DataFrame, column: str, target: np.ndarray, families: np.ndarray) -> None:
     if len(rows) < MIN_ROWS:
-        raise DataError(
-            f"'{column}': {len(rows)} measured rows are too few to learn from (at least {MIN_ROWS})"
-        )
+        raise DataError(f"'{column}': {len(rows)} measured rows are too few to learn from (at least {MIN_ROWS})")
     if (target <= 0).any():
         row = int(np.argmax(target <= 0))
-        raise DataError(
-            f"column '{column}', {_row_name(rows, row)}: must be positive, but is {target[row]:g}"
-        )
+        raise DataError(f"column '{column}', {_row_name(rows, row)}: must be positive, but is {target[row]:g}")
     if np.ptp(target) == 0:
         raise DataError(f"'{column}': all {len(rows)} values are {target[0]:g}, so there is nothing to learn")
     if len(set(families)) < 2:
         raise DataError(f"'{column}': all rows are of family '{families[0]}'; validation needs at least two")
-
-
-def _is_additive(name: str, chosen: tuple[str, ...] | None) -> bool:
-    return not any(word in name for word in _NOT_ADDITIVE) if chosen is None else name in chosen

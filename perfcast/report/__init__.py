@@ -1,6 +1,6 @@
 """The report of a target: one page and five lines, made from the files of the data model alone."""
 
-from perfcast.report.inputs import Evaluation
+from perfcast.fit.evaluation import Evaluation
 from perfcast.report.page import render_report, write_report
 from perfcast.report.summary import summary_lines
 

@@ -10,24 +10,26 @@ from perfcast.report import formatting as fmt
 from perfcast.report.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from perfcast.report.inputs import ReportData
 
 _ORDER = (
     "host",
+    "machine",
     "os",
-    "system",
     "cpu",
-    "gpu",
-    "accelerator",
     "kernel",
     "memory",
+    "software",
     "libraries",
-    "packages",
+    "settings",
     "load",
+    "state",
 )
+_PASSING = ("load", "state")
 _SHORT = 12
+_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,11 @@ class ContextView:
 
 
 def context_view(data: ReportData) -> ContextView:
-    """Return every context that a measurement names, one column each, rows that differ marked."""
+    """Return the contexts of most measurements, one column each, rows that differ marked."""
     named = data.dataset["context"].dropna().value_counts() if "context" in data.dataset else {}
     counts = {str(digest): int(count) for digest, count in named.items()}
-    shown = {digest: dict(_flat(data.contexts[digest])) for digest in counts if digest in data.contexts}
+    given = [digest for digest in counts if digest in data.contexts]
+    shown = {digest: dict(_flat(data.contexts[digest])) for digest in given[:_MOST]}
     keys = sorted({key: None for facts in shown.values() for key in facts}, key=_rank)
     rows = tuple(_row(key, shown) for key in keys)
     columns = (
@@ -53,18 +56,26 @@ def context_view(data: ReportData) -> ContextView:
         ),
     )
     table = Table("Contexts of the measurements", columns, rows, "No context was recorded for this dataset.")
-    return ContextView(table, tuple(_warnings(counts, shown)))
+    return ContextView(table, tuple(_warnings(counts, given, shown)))
 
 
-def _warnings(counts: Mapping[str, int], shown: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _warnings(counts: Mapping[str, int], given: Sequence[str], shown: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     if len(counts) > 1:
-        yield (
-            f"The measurements were made in {len(counts)} different contexts. Numbers from different "
-            "contexts compare only as far as the marked differences do not matter."
+        lasting = {frozenset(_lasting(facts)) for facts in shown.values()}
+        yield f"The measurements were made in {len(counts)} different contexts. " + (
+            "They differ only in the machine's state at the start, such as its load."
+            if len(lasting) == 1 and len(shown) == len(counts)
+            else "Numbers from them compare only as far as the marked differences do not matter."
         )
-    for digest in sorted(set(counts) - set(shown)):
+    if len(given) > _MOST:
+        yield f"Only the {_MOST} contexts with the most measurements are shown."
+    for digest in sorted(set(counts) - set(given)):
         count = fmt.counted(counts[digest], "measurement")
         yield f"Context {digest[:_SHORT]} is named by {count} but was not given."
+
+
+def _lasting(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((key, text) for key, text in facts.items() if key.partition("\0")[0] not in _PASSING)
 
 
 def _row(key: str, shown: Mapping[str, Mapping[str, str]]) -> Row:
@@ -77,9 +88,9 @@ def _heading(key: str) -> str:
     return " › ".join(part.replace("_", " ") for part in key.removesuffix("_bytes").split("\0"))
 
 
-def _rank(key: str) -> tuple[int, str]:
-    words = key.lower().replace("\0", "_").split("_")
-    return next((rank for rank, word in enumerate(_ORDER) if word in words), len(_ORDER)), key
+def _rank(key: str) -> int:
+    group = key.partition("\0")[0]
+    return _ORDER.index(group) if group in _ORDER else len(_ORDER)
 
 
 def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

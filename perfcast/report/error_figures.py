@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.report import formatting as fmt
 from perfcast.report.embed import finite, plot_text
 from perfcast.report.figures import COLOURS, GREY, Figure, family_styles
-from perfcast.report.inputs import HONEST_SCHEME, SCHEMES
 
 if TYPE_CHECKING:
     from perfcast.report.inputs import MetricResult, ReportData
@@ -52,9 +52,7 @@ def splits_figure(data: ReportData, result: MetricResult) -> Figure:
         f"Boxes hold the middle half of {fmt.counted(count, 'split')}, whiskers reach from the 5th to the "
         "95th percentile. Star: the seed that the published protocol reports. Diamond: families left out."
     )
-    alt = (
-        f"Box plots of the error over {count} random splits for {', '.join(map(fmt.algorithm_label, names))}."
-    )
+    alt = f"Box plots of the error over {count} random splits for {', '.join(map(fmt.algorithm_label, names))}."
     return Figure(key, title, alt, (boxes, *marks), layout, caption)
 
 
@@ -78,7 +76,7 @@ def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -> list[dict[str, Any]]:
     best = splits.loc[splits.groupby("algorithm")["mape"].idxmin()].set_index("algorithm").loc[names]
     labels = [plot_text(fmt.algorithm_label(name)) for name in names]
-    honest = [result.scheme(name, HONEST_SCHEME).get("mape") for name in names]
+    honest = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
     star = {
         "type": "scatter",
         "mode": "markers",
@@ -105,13 +103,29 @@ def family_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return the leave-one-family-out error of the deployed algorithm, family by family."""
     label = fmt.metric_label(result.metric)
     key, title = f"families-{result.metric}", f"{label}: error on each family when it is left out"
-    errors = deployed_errors(data, result, HONEST_SCHEME)
+    errors = deployed_errors(data, result, DEPLOYMENT_SCHEME)
     if not len(errors):
-        return Figure(
-            key, title, title, missing="No leave-one-family-out predictions of the deployed algorithm."
-        )
+        return Figure(key, title, title, missing="No leave-one-family-out predictions of the deployed algorithm.")
     means = errors.groupby("family")["ape"].mean().sort_values()
     shown = {name: f"{plot_text(name, _LABEL)} ({(errors['family'] == name).sum()})" for name in means.index}
+    layout = {
+        "height": 150 + _ROW * len(means),
+        "xaxis": {"type": "log", "title": {"text": "Error, %"}},
+        "yaxis": {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [shown[name] for name in means.index],
+            "automargin": True,
+            "dtick": 1,
+        },
+    }
+    caption = "In brackets the number of models. The predictor never saw the family whose error is shown."
+    ends = [f"{name} at {fmt.percent(means[name])}" for name in (means.index[0], means.index[-1])]
+    alt = f"Errors by family: best {ends[0]}, worst {ends[1]}."
+    return Figure(key, title, alt, _family_points(errors, means, shown), layout, caption)
+
+
+def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]) -> tuple[dict[str, Any], ...]:
     points = {
         "type": "scatter",
         "mode": "markers",
@@ -131,21 +145,7 @@ def family_figure(data: ReportData, result: MetricResult) -> Figure:
         "marker": {"color": COLOURS[1], "size": 12, "symbol": "diamond"},
         "hovertemplate": "%{y}: %{x} %<extra></extra>",
     }
-    layout = {
-        "height": 150 + _ROW * len(means),
-        "xaxis": {"type": "log", "title": {"text": "Error, %"}},
-        "yaxis": {
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": [shown[name] for name in means.index],
-            "automargin": True,
-            "dtick": 1,
-        },
-    }
-    caption = "In brackets the number of models. The predictor never saw the family whose error is shown."
-    ends = [f"{name} at {fmt.percent(means[name])}" for name in (means.index[0], means.index[-1])]
-    alt = f"Errors by family: best {ends[0]}, worst {ends[1]}."
-    return Figure(key, title, alt, (points, mean), layout, caption)
+    return points, mean
 
 
 def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
@@ -154,9 +154,7 @@ def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
     key, title = f"sizes-{result.metric}", f"{label}: error at each input size when it is left out"
     errors = deployed_errors(data, result, "unseen_input_size")
     if not len(errors):
-        return Figure(
-            key, title, title, missing="No predictions at unseen input sizes by the deployed algorithm."
-        )
+        return Figure(key, title, title, missing="No predictions at unseen input sizes by the deployed algorithm.")
     groups = errors.groupby("input_size")["ape"]
     means = groups.mean().sort_index(key=lambda sizes: pd.to_numeric(sizes, errors="coerce"))
     trace = {
@@ -212,7 +210,7 @@ def predicted_choices(values: dict[str, Any], result: MetricResult) -> dict[str,
     """Return the algorithms and schemes to choose from, as (key, label), the one shown first in front."""
     algorithms = sorted(values["choices"], key=lambda name: name != result.deployed)
     found = {scheme for schemes in values["choices"].values() for scheme in schemes}
-    order = (HONEST_SCHEME, *(scheme for scheme in SCHEMES if scheme != HONEST_SCHEME))
+    order = (DEPLOYMENT_SCHEME, *(scheme for scheme in SCHEMES if scheme != DEPLOYMENT_SCHEME))
     schemes = [scheme for scheme in order if scheme in found] + sorted(found - set(order))
     return {
         "algorithms": [(name, fmt.algorithm_label(name)) for name in algorithms],

@@ -218,9 +218,7 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
     label = fmt.metric_label(result.metric)
     key, title = f"repeatability-{result.metric}", f"{label}: difference between replicates"
     if not len(pairs):
-        reason = (
-            "No model was measured twice, so the noise floor is unknown and forecasts cannot be judged by it."
-        )
+        reason = "No model was measured twice, so the noise floor is unknown and forecasts cannot be judged by it."
         return Figure(key, title, title, missing=reason)
     trace = {
         "type": "scatter",
@@ -251,9 +249,7 @@ def reference_figure(data: ReportData) -> Figure:
     """Return the reference workload's time over the campaign: it shows whether the machine drifted."""
     key, title = "reference", "The reference workload over the campaign"
     columns = {"started_at", "reference_ms"}
-    rows = (
-        data.dataset.dropna(subset=list(columns)) if columns <= set(data.dataset) else data.dataset.iloc[:0]
-    )
+    rows = data.dataset.dropna(subset=list(columns)) if columns <= set(data.dataset) else data.dataset.iloc[:0]
     if not len(rows):
         return Figure(key, title, title, missing="No reference workload was timed around the measurements.")
     rows = rows.sort_values("started_at")
@@ -274,7 +270,5 @@ def reference_figure(data: ReportData) -> Figure:
         "yaxis": {"title": {"text": "Difference from its median, %"}, "zeroline": True},
     }
     worst = float(relative.abs().max())
-    caption = (
-        f"The same work, timed around every measurement, was at most {fmt.percent(worst)} off its median."
-    )
+    caption = f"The same work, timed around every measurement, was at most {fmt.percent(worst)} off its median."
     return Figure(key, title, caption, (trace,), layout, caption)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from perfcast.errors import DataError
+from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
 from perfcast.report.formatting import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BASELINES = ("flops_only", "nearest_neighbour")
-SCHEMES = ("random_folds", "leave_one_family_out", "unseen_input_size")
-HONEST_SCHEME = "leave_one_family_out"
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
 
 FACTORS = (
     "toolchain",
@@ -29,32 +28,6 @@ FACTORS = (
     "clock_mhz",
 )
 _REQUIRED = ("model", "family", "input_size", "replicate", "verdict", "latency_mean_ms")
-
-
-def _no_rows() -> pd.DataFrame:
-    return pd.DataFrame()
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The evaluation folder of a target as `docs/data-model.md` describes it; empty where nothing was fitted.
-
-    Attributes:
-        splits: the published protocol, a row a (metric, algorithm, split).
-        predictions: honest validation, a row a (metric, algorithm, scheme, model).
-        ranking: a row a (metric, feature).
-        summary: the content of `summary.json`.
-    """
-
-    splits: pd.DataFrame = field(default_factory=_no_rows)
-    predictions: pd.DataFrame = field(default_factory=_no_rows)
-    ranking: pd.DataFrame = field(default_factory=_no_rows)
-    summary: Mapping[str, Any] = field(default_factory=dict)
-
-    def of_metric(self, table: str, metric: str) -> pd.DataFrame:
-        """Return the rows of ``table`` (`splits`, `predictions` or `ranking`) that belong to ``metric``."""
-        rows: pd.DataFrame = getattr(self, table)
-        return rows[rows["metric"] == metric] if len(rows) else rows
 
 
 @dataclass(frozen=True)
@@ -102,7 +75,7 @@ class MetricResult:
 
     def honest(self) -> Mapping[str, Any]:
         """Return the leave-one-family-out errors of the deployed algorithm."""
-        return self.scheme(self.deployed, HONEST_SCHEME)
+        return self.scheme(self.deployed, DEPLOYMENT_SCHEME)
 
     def best_published(self) -> str | None:
         """Return the algorithm with the best accuracy over all splits, None where no splits were made."""
@@ -116,6 +89,13 @@ class MetricResult:
 
     def _of(self, algorithm: str | None) -> Mapping[str, Any]:
         return (self.values.get("algorithms") or {}).get(algorithm) or {}
+
+
+UNFITTED_METRICS = (
+    MetricResult("latency_ms", {"unit": "ms", "column": "latency_mean_ms"}),
+    MetricResult("ram_mb", {"unit": "MB", "column": "ram_inference_peak_mb"}),
+)
+"""What is said of repeatability where nothing was fitted."""
 
 
 @dataclass(frozen=True)

@@ -56,25 +56,16 @@ def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) 
         Cell(str(row["input_size"])),
         Cell(verdict.replace("_", " ")),
         *(number_cell(row.get(name)) for name, _ in _NUMBERS),
-        number_cell(_scaled(row, ("flops",), 1e-9)),
-        number_cell(_scaled(row, ("parameters", "params", "total_params"), 1e-6) or _summed_parameters(row)),
+        number_cell(_scaled(row, "flops", 1e-9)),
+        number_cell(_scaled(row, "parameters", 1e-6)),
     )
     mark = "" if verdict == "measured" else "failed"
     return Row(cells, mark, {"family": str(row["family"]), "verdict": verdict})
 
 
-def _scaled(row: Mapping[str, Any], names: tuple[str, ...], factor: float) -> float | None:
-    value = next((row[name] for name in names if fmt.is_number(row.get(name))), None)
-    return None if value is None else float(value) * factor
-
-
-def _summed_parameters(row: Mapping[str, Any]) -> float | None:
-    parts = [row.get(name) for name in ("conv_params", "bn_params", "fc_params")]
-    return (
-        sum(float(part) for part in parts if part is not None) * 1e-6
-        if all(map(fmt.is_number, parts))
-        else None
-    )
+def _scaled(row: Mapping[str, Any], name: str, factor: float) -> float | None:
+    value = row.get(name)
+    return float(value) * factor if value is not None and fmt.is_number(value) else None
 
 
 def failed_table(data: ReportData) -> Table:
@@ -113,7 +104,7 @@ def extremes_table(data: ReportData, title: str, column: str, heading: str) -> T
                 Cell(row["label"]),
                 Cell(str(row["input_size"])),
                 number_cell(row[column]),
-                number_cell(_scaled(row, ("flops",), 1e-9)),
+                number_cell(_scaled(row, "flops", 1e-9)),
             )
         )
         for row in largest.to_dict("records")
@@ -137,13 +128,7 @@ def patterns_table(data: ReportData, patterns: pd.DataFrame) -> Table:
     )
     rows = []
     for pattern in PATTERNS:
-        scores = (
-            patterns[pattern.key].dropna()
-            if pattern.key in patterns
-            else patterns.iloc[:, :0].sum(axis=1)[:0]
-        )
+        scores = patterns[pattern.key].dropna() if pattern.key in patterns else patterns.iloc[:, :0].sum(axis=1)[:0]
         example = data.dataset.loc[scores.idxmax(), "label"] if len(scores) else fmt.MISSING
-        rows.append(
-            text_row(pattern.title, pattern.figure, pattern.rule, fmt.whole(len(scores)), str(example))
-        )
+        rows.append(text_row(pattern.title, pattern.figure, pattern.rule, fmt.whole(len(scores)), str(example)))
     return Table("Patterns of variation over the iterations; a model can show several", columns, tuple(rows))

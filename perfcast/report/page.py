@@ -11,11 +11,18 @@ import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from perfcast.fit.options import DEPLOYMENT_SCHEME
 from perfcast.report import error_figures, figures, model_tables, series, tables
 from perfcast.report import formatting as fmt
 from perfcast.report.contexts import context_view
 from perfcast.report.embed import embedded_json
-from perfcast.report.inputs import FACTORS, HONEST_SCHEME, MetricResult, ReportData, read_inputs
+from perfcast.report.inputs import (
+    FACTORS,
+    UNFITTED_METRICS,
+    MetricResult,
+    ReportData,
+    read_inputs,
+)
 from perfcast.report.reference import SOURCE
 from perfcast.report.summary import headline, measured_sentence
 from perfcast.storage import write_text
@@ -26,8 +33,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from perfcast.fit.evaluation import Evaluation
     from perfcast.report.figures import Figure
-    from perfcast.report.inputs import Evaluation
     from perfcast.report.tables import Table
 
 
@@ -48,7 +55,6 @@ class MetricView:
         errors: the figures of errors.
         algorithms: algorithms by schemes.
         groups: errors by family and by input size.
-        repeatability: the replicates.
     """
 
     metric: str
@@ -61,7 +67,6 @@ class MetricView:
     errors: tuple[Figure, ...]
     algorithms: Table
     groups: tuple[Table, ...]
-    repeatability: Figure
 
 
 def render_report(
@@ -87,39 +92,45 @@ def render_report(
         DataError: the dataset lacks a column that the report cannot do without.
     """
     data = read_inputs(dataset, evaluation, contexts, manifest, target)
+    page = _environment().get_template("report.html.j2")
+    text = page.render(title=title or f"{target}: measured and forecast", data=data, source=SOURCE, **_content(data))
+    # A lone surrogate, which a name read from a file system can hold, has no UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _content(data: ReportData) -> dict[str, Any]:
     metrics = tuple(_metric_view(data, result) for result in data.metrics)
     samples = series.sample_browser(data)
     patterns = series.found_patterns(data)
-    shown = {
+    shown = _figures(data, patterns)
+    return {
+        "facts": _facts(data),
+        "measured": measured_sentence(data.dataset),
+        "headlines": [headline(result) for result in data.metrics],
+        "metrics": metrics,
+        "samples": samples,
+        "figures": shown,
+        "tables": _tables(data, patterns, samples.positions),
+        "means": series.misleading_means(data),
+        "families": sorted({str(family) for family in data.first["family"]}),
+        "context": context_view(data),
+        "css": _own("report.css"),
+        "script": _own("report.js"),
+        "plotly": Markup(get_plotlyjs()),
+        "embedded": _embedded(metrics, shown, samples),
+    }
+
+
+def _figures(data: ReportData, patterns: pd.DataFrame) -> dict[str, Any]:
+    return {
         "patterns": figures.pattern_figures(data, patterns),
         "wall_process": figures.wall_process_figure(data),
+        "repeatability": tuple(
+            figures.repeatability_figure(result, series.replicate_pairs(data, result))
+            for result in data.metrics or UNFITTED_METRICS
+        ),
         "reference": figures.reference_figure(data),
     }
-    text = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title or f"{target}: measured and forecast",
-            data=data,
-            facts=_facts(data),
-            measured=measured_sentence(data.dataset),
-            headlines=[headline(result) for result in data.metrics],
-            metrics=metrics,
-            samples=samples,
-            figures=shown,
-            tables=_tables(data, patterns, samples.positions),
-            means=series.misleading_means(data),
-            families=sorted({str(family) for family in data.first["family"]}),
-            context=context_view(data),
-            source=SOURCE,
-            css=_own("report.css"),
-            script=_own("report.js"),
-            plotly=Markup(get_plotlyjs()),
-            embedded=_embedded(metrics, shown, samples),
-        )
-    )
-    # A lone surrogate, which a name read from a file system can hold, has no UTF-8.
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def write_report(path: str | Path, html: str) -> None:
@@ -134,7 +145,7 @@ def write_report(path: str | Path, html: str) -> None:
 def _metric_view(data: ReportData, result: MetricResult) -> MetricView:
     ranking = data.evaluation.of_metric("ranking", result.metric)
     predicted = error_figures.predicted_data(data, result)
-    families = error_figures.deployed_errors(data, result, HONEST_SCHEME)
+    families = error_figures.deployed_errors(data, result, DEPLOYMENT_SCHEME)
     sizes = error_figures.deployed_errors(data, result, "unseen_input_size")
     ordered = ranking.sort_values("permutation_mape", ascending=False) if len(ranking) else ranking
     return MetricView(
@@ -155,7 +166,6 @@ def _metric_view(data: ReportData, result: MetricResult) -> MetricView:
             tables.group_errors_table(result, families, "family", "Family"),
             tables.group_errors_table(result, sizes, "input_size", "Input size, px"),
         ),
-        repeatability=figures.repeatability_figure(result, series.replicate_pairs(data, result)),
     )
 
 
@@ -197,9 +207,7 @@ def _fact(value: Any) -> str:
 def _embedded(
     metrics: tuple[MetricView, ...], shown: Mapping[str, Any], samples: series.SampleBrowser
 ) -> dict[str, Markup]:
-    drawn = {
-        figure.key: {"data": figure.traces, "layout": figure.layout} for figure in _drawn(metrics, shown)
-    }
+    drawn = {figure.key: {"data": figure.traces, "layout": figure.layout} for figure in _drawn(metrics, shown)}
     predicted = {view.metric: view.predicted for view in metrics if view.predicted}
     return {
         "figures": embedded_json(drawn),
@@ -209,9 +217,9 @@ def _embedded(
 
 
 def _drawn(metrics: tuple[MetricView, ...], shown: Mapping[str, Any]) -> Iterator[Figure]:
-    every = [*shown["patterns"], shown["wall_process"], shown["reference"]]
+    every = [*shown["patterns"], *shown["repeatability"], shown["wall_process"], shown["reference"]]
     for view in metrics:
-        every += [*view.ranking, *view.errors, view.repeatability]
+        every += [*view.ranking, *view.errors]
     return (figure for figure in every if not figure.missing)
 
 

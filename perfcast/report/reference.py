@@ -28,17 +28,18 @@ class PublishedRange:
     """A row of the document's Figure 11, and the features that hold the same quantity here.
 
     Attributes:
-        feature: the quantity, in the document's words.
-        low, high: the printed range; `text` is used instead where it is no plain number.
-        low_columns, high_columns: feature columns whose minimum and maximum make the range; the first found.
+        quantity: in the document's words.
+        low, high: the printed range.
+        low_feature, high_feature: the features whose minimum and maximum make the range.
+        printed: the range as printed, where it is no pair of plain numbers.
     """
 
-    feature: str
+    quantity: str
     low: float
     high: float
-    low_columns: tuple[str, ...]
-    high_columns: tuple[str, ...]
-    text: str | None = None
+    low_feature: str
+    high_feature: str
+    printed: str | None = None
 
 
 TABLE_1 = (
@@ -46,24 +47,18 @@ TABLE_1 = (
     PublishedResult("Orin", 1159, "XGB", 88.09, "SVR", 96.12),
     PublishedResult("Halima Nano", 1612, "XGB", 92.01, "Poly", 93.57),
 )
-
-
-def _same(feature: str, low: float, high: float, *columns: str) -> PublishedRange:
-    return PublishedRange(feature, low, high, columns, columns)
-
-
 FIGURE_11 = (
-    _same("# of hidden layers", 10, 4072, "hidden_layers", "nb_layers", "layers"),
-    _same("# of CONV layers", 4, 1825, "conv_layers", "nb_conv_layers"),
-    _same("# of BN layers", 0, 265, "bn_layers", "nb_bn_layers"),
-    _same("# of FC layers", 0, 18, "fc_layers", "nb_fc_layers"),
-    PublishedRange("# of filters per CONV layer", 3, 2688, ("conv_filters_min",), ("conv_filters_max",)),
-    PublishedRange("# of units per FC layer", 0, 5_625_000, ("fc_units_min",), ("fc_units_max",)),
-    PublishedRange("Filter size", 1, 11, ("filter_size_min",), ("filter_size_max",), "(1x1) – (11x11)"),
-    _same("Input size", 32, 2400, "input_size"),
-    _same("# of CONV layers parameters", 0.27e6, 87.1e6, "conv_params"),
-    _same("# of BN layers parameters", 0, 0.8e6, "bn_params"),
-    _same("# of FC layers parameters", 0, 119.8e6, "fc_params"),
-    _same("Total number of FLOPs", 3.1e6, 5.2e12, "flops"),
-    _same("Sum of intermediate activations", 0.1e6, 37.6e9, "activations", "sum_activations"),
+    PublishedRange("# of hidden layers", 10, 4072, "layers", "layers"),
+    PublishedRange("# of CONV layers", 4, 1825, "conv_layers", "conv_layers"),
+    PublishedRange("# of BN layers", 0, 265, "bn_layers", "bn_layers"),
+    PublishedRange("# of FC layers", 0, 18, "fc_layers", "fc_layers"),
+    PublishedRange("# of filters per CONV layer", 3, 2688, "filters_min", "filters_max"),
+    PublishedRange("# of units per FC layer", 0, 5_625_000, "units_min", "units_max"),
+    PublishedRange("Filter size", 1, 11, "kernel_size_min", "kernel_size_max", "(1x1) – (11x11)"),
+    PublishedRange("Input size", 32, 2400, "input_size", "input_size"),
+    PublishedRange("# of CONV layers parameters", 0.27e6, 87.1e6, "conv_parameters", "conv_parameters"),
+    PublishedRange("# of BN layers parameters", 0, 0.8e6, "bn_parameters", "bn_parameters"),
+    PublishedRange("# of FC layers parameters", 0, 119.8e6, "fc_parameters", "fc_parameters"),
+    PublishedRange("Total number of FLOPs", 3.1e6, 5.2e12, "flops", "flops"),
+    PublishedRange("Sum of intermediate activations", 0.1e6, 37.6e9, "sum_activations", "sum_activations"),
 )

@@ -94,9 +94,7 @@ def found_patterns(data: ReportData) -> pd.DataFrame:
     measured = data.measured
     samples = measured["wall_samples_ms"] if "wall_samples_ms" in measured else pd.Series(dtype=object)
     scores = {index: pattern_scores(_floats(values)) for index, values in samples.items()}
-    return pd.DataFrame.from_dict(
-        scores, orient="index", columns=[pattern.key for pattern in PATTERNS], dtype=float
-    )
+    return pd.DataFrame.from_dict(scores, orient="index", columns=[pattern.key for pattern in PATTERNS], dtype=float)
 
 
 def misleading_means(data: ReportData) -> int:
@@ -120,7 +118,5 @@ def replicate_pairs(data: ReportData, result: MetricResult) -> pd.DataFrame:
     joined = again.merge(first, on="label", suffixes=("", "_first"))
     a, b = joined[f"{result.column}_first"], joined[result.column]
     mean = (a + b) / 2
-    pairs = joined[["label", "replicate"]].assign(
-        first=a, again=b, mean=mean, percent=(a - b).abs() / mean * 100
-    )
+    pairs = joined[["label", "replicate"]].assign(first=a, again=b, mean=mean, percent=(a - b).abs() / mean * 100)
     return pairs[pairs["mean"] > 0].reset_index(drop=True) if len(pairs) else empty

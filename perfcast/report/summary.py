@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
 from perfcast.report import formatting as fmt
-from perfcast.report.inputs import BASELINES, HONEST_SCHEME, metric_results
+from perfcast.report.inputs import metric_results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from perfcast.report.inputs import Evaluation, MetricResult
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.report.inputs import MetricResult
 
 _COVERAGE_SLACK = 0.05
 
@@ -67,9 +69,7 @@ def _published_line(result: MetricResult) -> str:
     if not fmt.is_number(own.get("best_accuracy")):
         return "The published protocol (best of many random splits) was not run."
     top, middle = fmt.accuracy(own["best_accuracy"]), fmt.accuracy(own.get("median_accuracy"))
-    text = (
-        f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
-    )
+    text = f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
     best = result.best_published()
     if best != result.deployed:
         highest = fmt.accuracy(result.published(best)["best_accuracy"])
@@ -101,24 +101,18 @@ def _baseline_line(result: MetricResult) -> str:
     errors = [
         f"{fmt.algorithm_label(name)} {fmt.percent(mape)}"
         for name in BASELINES
-        if fmt.is_number(mape := result.scheme(name, HONEST_SCHEME).get("mape"))
+        if fmt.is_number(mape := result.scheme(name, DEPLOYMENT_SCHEME).get("mape"))
     ]
-    return (
-        f"For comparison, on families left out: {', '.join(errors)}."
-        if errors
-        else "No baseline was evaluated."
-    )
+    return f"For comparison, on families left out: {', '.join(errors)}." if errors else "No baseline was evaluated."
 
 
 def _warnings(result: MetricResult) -> list[str]:
     found = []
     honest: Any = result.honest().get("mape")
     for name in BASELINES:
-        mape: Any = result.scheme(name, HONEST_SCHEME).get("mape")
+        mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
         if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
-            found.append(
-                f"{fmt.algorithm_label(name)} does no worse than the deployed algorithm on families left out."
-            )
+            found.append(f"{fmt.algorithm_label(name)} does no worse than the deployed algorithm on families left out.")
     coverage: Any = result.values.get("interval_coverage")
     if fmt.is_number(coverage) and float(coverage) < result.interval - _COVERAGE_SLACK:
         found.append("The intervals hold less often than they say.")
@@ -170,11 +164,7 @@ def _repeatability(metrics: tuple[MetricResult, ...]) -> str:
         for result in metrics
         if fmt.is_number((noise := result.repeatability()).get("median"))
     ]
-    return (
-        f"repeatability, median difference: {', '.join(known)}"
-        if known
-        else "repeatability: unknown, no replicates"
-    )
+    return f"repeatability, median difference: {', '.join(known)}" if known else "repeatability: unknown, no replicates"
 
 
 def _metric_line(result: MetricResult) -> str:

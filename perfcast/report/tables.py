@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.report import formatting as fmt
-from perfcast.report.inputs import BASELINES, HONEST_SCHEME, SCHEMES
 from perfcast.report.reference import FIGURE_11, TABLE_1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -88,9 +88,7 @@ def results_table(data: ReportData) -> Table:
         Column("RAM: honest accuracy"),
     )
     time, ram = metric_of_unit(data, "ms"), metric_of_unit(data, "MB")
-    inputs = [
-        int(result.values["models"]) for result in (time, ram) if result and result.values.get("models")
-    ]
+    inputs = [int(result.values["models"]) for result in (time, ram) if result and result.values.get("models")]
     own = text_row(
         data.target,
         fmt.whole(max(inputs) if inputs else len(data.measured)),
@@ -119,7 +117,7 @@ def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
     if result is None:
         return fmt.MISSING, fmt.MISSING, fmt.MISSING
     best = result.best_published()
-    honest: Any = result.scheme(best, HONEST_SCHEME).get("mape")
+    honest: Any = result.scheme(best, DEPLOYMENT_SCHEME).get("mape")
     return (
         fmt.algorithm_label(best),
         fmt.accuracy(result.published(best).get("best_accuracy")),
@@ -141,22 +139,16 @@ def ranges_table(data: ReportData) -> Table:
 
 
 def _range_row(entry: PublishedRange, models: pd.DataFrame) -> Row:
-    printed = entry.text or f"{fmt.whole(entry.low)} – {fmt.whole(entry.high)}"
-    low = _extreme(models, entry.low_columns, "min")
-    high = _extreme(models, entry.high_columns, "max")
-    if low is None or high is None:
-        return text_row(entry.feature, fmt.MISSING, fmt.MISSING, printed, "not among this dataset's features")
-    beyond = [
-        word for word, is_beyond in (("below", low < entry.low), ("above", high > entry.high)) if is_beyond
-    ]
+    printed = entry.printed or f"{fmt.whole(entry.low)} – {fmt.whole(entry.high)}"
+    lacking = {entry.low_feature, entry.high_feature} - set(models)
+    if lacking or not len(models):
+        why = "not among this dataset's features" if lacking else "no model was measured"
+        return text_row(entry.quantity, fmt.MISSING, fmt.MISSING, printed, why)
+    low, high = float(models[entry.low_feature].min()), float(models[entry.high_feature].max())
+    ends = (("below", low < entry.low), ("above", high > entry.high))
+    beyond = [word for word, is_beyond in ends if is_beyond]
     verdict = f"reaches {' and '.join(beyond)}" if beyond else "yes"
-    return text_row(entry.feature, fmt.whole(low), fmt.whole(high), printed, verdict)
-
-
-def _extreme(models: pd.DataFrame, columns: Iterable[str], which: str) -> float | None:
-    name = next((column for column in columns if column in models), None)
-    value = getattr(models[name], which)() if name is not None and len(models) else None
-    return float(value) if value is not None and fmt.is_number(value) else None
+    return text_row(entry.quantity, fmt.whole(low), fmt.whole(high), printed, verdict)
 
 
 def algorithms_table(result: MetricResult) -> Table:
@@ -196,7 +188,7 @@ def _algorithm_row(result: MetricResult, algorithm: str, best: Mapping[str, str 
         Cell(fmt.accuracy(published.get("best_accuracy"))),
         Cell(spread),
         *(_error_cell(result, algorithm, scheme, best[scheme] == algorithm) for scheme in SCHEMES),
-        number_cell(result.scheme(algorithm, HONEST_SCHEME).get("median_ape")),
+        number_cell(result.scheme(algorithm, DEPLOYMENT_SCHEME).get("median_ape")),
     ]
     mark = "own" if algorithm == result.deployed else "reference" if algorithm in BASELINES else ""
     return Row(tuple(cells), mark)

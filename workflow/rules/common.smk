@@ -45,7 +45,9 @@ def code(*modules):
     digest = hashlib.sha256()
     for module in ("storage", "errors", *modules):
         path = BASE / "perfcast" / module
-        files = sorted(path.rglob("*.*")) if path.is_dir() else [path.with_suffix(".py")]
+        files = (
+            sorted(path.rglob("*.*")) if path.is_dir() else [path.with_suffix(".py")]
+        )
         for file in files:
             if file.suffix != ".pyc":
                 digest.update(f"{file.name}\0".encode() + file.read_bytes())

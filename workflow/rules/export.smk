@@ -8,12 +8,12 @@ rule export_shard:
         manifest=f"{MANIFESTS}/export/{{shard}}.json",
     log:
         f"{RESULTS}/logs/export/{{shard}}.log",
+    resources:
+        mem_mb=2000,
     params:
         store=STORE,
         shards=len(SHARDS),
         code=code("catalog", "export"),
-    resources:
-        mem_mb=2000,
     script:
         "../scripts/export_shard.py"
 

@@ -9,12 +9,12 @@ rule fit_predictor:
         predictor=directory(f"{TARGET_RESULTS}/predictor"),
     log:
         f"{TARGET_RESULTS}/logs/fit.log",
+    threads: workflow.cores
     params:
         fit=config["fit"],
         metrics=TARGET["metrics"],
         target=config["target"],
         store=STORE,
         code=code("fit", "features", "dataset"),
-    threads: workflow.cores
     script:
         "../scripts/fit_predictor.py"

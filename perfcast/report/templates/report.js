@@ -59,7 +59,15 @@
   // ---- predicted against measured ---------------------------------------------------------------------------------
 
   const shownLegend = 20;
+  const short = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
   const percent = (value) => `${value < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString("en")}\u00a0%`;
+
+  const told = (scheme, source, index) => {
+    const predicted = scheme.predicted[index], off = (predicted / source.measured[index] - 1) * 100;
+    const [low, high] = [scheme.lower?.[index], scheme.upper?.[index]];
+    const interval = low && high ? `<br>interval ${short(low)} – ${short(high)} ${source.unit}` : "";
+    return `${short(predicted)} ${source.unit} (${off > 0 ? "+" : ""}${off.toFixed(1)} %)${interval}`;
+  };
 
   const drawPredicted = (div) => {
     const metric = div.dataset.predicted, source = predicted[metric];
@@ -77,10 +85,10 @@
         type: "scatter", mode: "markers", name: family.name, showlegend: position < shownLegend && own.length > 0,
         x: own.map((index) => source.measured[index]), y: own.map((index) => scheme.predicted[index]),
         text: own.map((index) => source.names[index]),
-        customdata: own.map((index) => `${((scheme.predicted[index] / source.measured[index] - 1) * 100).toFixed(1)} %`),
+        customdata: own.map((index) => told(scheme, source, index)),
         marker: { color: family.color, symbol: family.symbol, size: 8, opacity: 0.85 },
         ...(bounds ? { error_y: bounds } : {}),
-        hovertemplate: `%{text}<br>measured %{x} ${source.unit}<br>predicted %{y} ${source.unit} (%{customdata})<extra></extra>`,
+        hovertemplate: `%{text}<br>measured %{x} ${source.unit}<br>predicted %{customdata}<extra></extra>`,
       };
     });
     const values = found.flatMap((index) => [source.measured[index], scheme.predicted[index]]);
@@ -127,8 +135,6 @@
     const at = (sorted.length - 1) * share, low = Math.floor(at);
     return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low);
   };
-
-  const short = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
 
   // The first inference can take a hundred times as long as the others, which would press these into a line.
   const keptRange = (wall) => {

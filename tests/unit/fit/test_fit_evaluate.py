@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from perfcast.errors import DataError, UsageError
-from perfcast.fit.evaluate import evaluate, write_evaluation
+from perfcast.fit.evaluate import evaluate
+from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import ALGORITHMS, BASELINES, SCHEMES, Metric
 
 from .conftest import FEATURES, make_dataset, make_options
@@ -119,9 +120,7 @@ def test_data_that_cannot_be_learned_from_is_refused_in_one_line(dataset, messag
 
 def test_factors_that_are_features_may_vary():
     table = pd.concat([make_dataset(), make_dataset().assign(batch=8)], ignore_index=True)
-    options = make_options(
-        splits=1, features=("flops", "batch"), metrics={"t": Metric("latency_mean_ms", "ms")}
-    )
+    options = make_options(splits=1, features=("flops", "batch"), metrics={"t": Metric("latency_mean_ms", "ms")})
     from perfcast.fit.table import learning_table
 
     assert len(learning_table(table, options.metrics["t"], options)) == 64

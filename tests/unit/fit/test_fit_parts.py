@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfcast.features.definitions import FEATURES
 from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import fit_encoding
@@ -15,6 +16,7 @@ from perfcast.fit.measures import error_summary, repeatability
 from perfcast.fit.options import ALGORITHMS
 from perfcast.fit.physical import fit_physical, log_estimate
 from perfcast.fit.regressors import GRIDS
+from perfcast.fit.selection import PHYSICAL, PUBLISHED, additive_features, select_features
 from perfcast.fit.splits import grouped_folds, published_split, scheme_folds
 from perfcast.fit.table import learning_table
 
@@ -66,6 +68,18 @@ def test_grouped_folds_part_no_group_and_test_each_row_once(names, folds, seed):
         assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
+def test_features_are_selected_from_known_tables_and_taken_as_they_are_from_others():
+    known = [*PUBLISHED, *PHYSICAL, "units_min", "graph_name"]
+    assert select_features(known) == (*PUBLISHED, *PHYSICAL)
+    assert select_features(["gflops", "nodes", "mean_width"]) == ("gflops", "nodes", "mean_width")
+    assert additive_features(["gflops", "nodes", "mean_width"]) == ("gflops", "nodes")
+    assert {"flops", "weight_bytes"} < set(additive_features(known)) < set(known) - {"bn_parameters"}
+
+
+def test_known_features_exist():
+    assert {*PUBLISHED, *PHYSICAL} <= {feature.name for feature in FEATURES}
+
+
 def test_schemes_hold_out_what_they_say():
     table = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options())
     assert len(scheme_folds(table, "leave_one_family_out", 0)) == 4
@@ -110,9 +124,7 @@ def test_domain_refuses_an_unseen_mixture_within_all_ranges():
 
 def test_flops_only_is_a_power_law():
     flops = np.array([1e6, 1e7, 1e8])
-    np.testing.assert_allclose(
-        flops_only(flops, 3e-5 * flops**0.8, np.array([1e10])), 3e-5 * 1e10**0.8, rtol=1e-4
-    )
+    np.testing.assert_allclose(flops_only(flops, 3e-5 * flops**0.8, np.array([1e10])), 3e-5 * 1e10**0.8, rtol=1e-4)
 
 
 def test_error_summary_is_wider_when_families_differ():
@@ -153,6 +165,4 @@ def test_tuning_looks_at_its_rows_only_and_is_repeatable():
     rows = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options()).rows
     groups = np.arange(len(rows.target)) % 4
     assert tune("poly", rows, groups, 0) == tune("poly", rows, groups, 0)
-    assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], (
-        "one group leaves nothing to compare"
-    )
+    assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], "one group leaves nothing to compare"

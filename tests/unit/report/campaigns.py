@@ -20,8 +20,8 @@ METRICS = {
     "ram_mb": ("MB", "ram_inference_peak_mb", "svr"),
 }
 FEATURES = (
-    "flops", "activations", "neurons", "conv_params", "layers", "input_size", "fc_params", "bn_params",
-    "bn_layers", "conv_layers", "fc_layers",
+    "flops", "sum_activations", "weighted_sum_neurons", "conv_parameters", "layers", "input_size",
+    "fc_parameters", "bn_parameters", "bn_layers", "conv_layers", "fc_layers",
 )  # fmt: skip
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -49,20 +49,14 @@ class Campaign:
         return replace(self, dataset=dataset)
 
 
-def make_campaign(
-    sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FAMILIES, splits: int = 100
-) -> Campaign:
+def make_campaign(sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FAMILIES, splits: int = 100) -> Campaign:
     """Return a campaign of ``families`` × ``sizes`` models with three failures and six replicates."""
     draw = np.random.default_rng(7)
     rows = [_row(draw, family, size, 0) for family in families for size in sizes]
-    rows += [
-        _row(draw, rows[index]["family"], rows[index]["input_size"], 1, rows[index]) for index in range(6)
-    ]
+    rows += [_row(draw, rows[index]["family"], rows[index]["input_size"], 1, rows[index]) for index in range(6)]
     rows += [_failed(reason, verdict) for verdict, reason in _FAILURES]
     dataset = pd.DataFrame(rows)
-    dataset["started_at"] = [
-        f"2026-03-01T{10 + at // 60:02d}:{at % 60:02d}:00+00:00" for at in range(len(rows))
-    ]
+    dataset["started_at"] = [f"2026-03-01T{10 + at // 60:02d}:{at % 60:02d}:00+00:00" for at in range(len(rows))]
     contexts = {"c" * 64: _context("5.10.104-tegra", 0.12)}
     manifest = {
         "schema_version": 1, "perfcast_version": "0.1.0", "target": "jetson_nano",
@@ -126,8 +120,10 @@ def _series(draw: np.random.Generator, typical: float, depth: int) -> tuple[np.n
 
 def _features(depth: int, size: int, flops: float) -> dict[str, Any]:
     return {
-        "flops": flops, "activations": flops / 90, "neurons": flops / 45, "conv_params": 4e5 * depth**2,
-        "layers": 30 * depth, "fc_params": 2_049_000, "bn_params": 3000 * depth, "bn_layers": 12 * depth,
+        "flops": flops, "sum_activations": flops / 90, "weighted_sum_neurons": flops / 45,
+        "conv_parameters": 4e5 * depth**2, "parameters": 4e5 * depth**2 + 2_049_000 + 3000 * depth,
+        "layers": 30 * depth, "fc_parameters": 2_049_000, "bn_parameters": 3000 * depth,
+        "bn_layers": 12 * depth, "filters_min": 16, "filters_max": 4096, "units_min": 1000, "units_max": 1000,
         "conv_layers": 13 * depth, "fc_layers": 1, "input_size": size,
     }  # fmt: skip
 
@@ -209,9 +205,7 @@ def _metric_summary(metric: str, splits: pd.DataFrame, predictions: pd.DataFrame
     mine = splits[splits["metric"] == metric]
     algorithms: dict[str, Any] = {}
     for name in ALGORITHMS | BASELINES:
-        schemes = {
-            scheme: _errors(own[(own["algorithm"] == name) & (own["scheme"] == scheme)]) for scheme in SCHEMES
-        }
+        schemes = {scheme: _errors(own[(own["algorithm"] == name) & (own["scheme"] == scheme)]) for scheme in SCHEMES}
         algorithms[name] = {"published": _published(mine[mine["algorithm"] == name]), **schemes}
     return {
         "unit": unit, "column": column, "models": own["model"].nunique(), "families": own["family"].nunique(),

@@ -163,9 +163,7 @@ def test_without_replicates_the_noise_floor_is_unknown(campaign):
     summary = json.loads(json.dumps(campaign.evaluation.summary))
     for metric in summary["metrics"].values():
         metric["repeatability_percent"] = None
-    read = render(
-        replace(campaign.with_dataset(dataset), evaluation=replace(campaign.evaluation, summary=summary))
-    )
+    read = render(replace(campaign.with_dataset(dataset), evaluation=replace(campaign.evaluation, summary=summary)))
     assert "No model was measured twice" in read.text
     assert "Repeatability is unknown" in read.text
 
@@ -189,16 +187,13 @@ def test_several_contexts_warn_and_stand_side_by_side(campaign):
     dataset.loc[dataset.index[:10], "context"] = "e" * 64
     contexts = campaign.contexts | {"e" * 64: campaign.contexts["c" * 64] | {"kernel": "6.1.0-other"}}
     read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
-    assert "2 different contexts" in read.text
+    assert "2 different contexts. Numbers from them compare only as far" in read.text
     assert "6.1.0-other" in read.text
     assert sum(attributes.get("class") == "differs" for _, attributes in read.tags) == 1
 
 
 def test_a_context_that_is_not_given_is_named(campaign):
-    assert (
-        "cccccccccccc is named by 49 measurements but was not given"
-        in render(replace(campaign, contexts={})).text
-    )
+    assert "cccccccccccc is named by 49 measurements but was not given" in render(replace(campaign, contexts={})).text
 
 
 def test_a_factor_that_varies_is_part_of_the_names(campaign):
@@ -218,3 +213,24 @@ def test_write_report_replaces_the_file(tmp_path):
     write_report(path, "<p>ü</p>")
     assert path.read_bytes() == "<p>ü</p>".encode()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_contexts_that_differ_in_load_alone_are_the_same_machine(campaign):
+    dataset = campaign.dataset.copy()
+    dataset.loc[dataset.index[:10], "context"] = "e" * 64
+    contexts = campaign.contexts | {"e" * 64: campaign.contexts["c" * 64] | {"load": [3.0]}}
+    read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
+    assert "differ only in the machine's state at the start" in read.text
+
+
+def test_only_the_most_frequent_contexts_are_columns(campaign):
+    digests = [f"{number:064d}" for number in range(20)]
+    dataset = campaign.dataset.assign(context=[digests[at % 20] for at in range(len(campaign.dataset))])
+    contexts = dict.fromkeys(digests, campaign.contexts["c" * 64])
+    read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
+    assert "Only the 6 contexts with the most measurements are shown." in read.text
+
+
+def test_repeatability_is_shown_without_a_fit(campaign):
+    read = render(replace(campaign, evaluation=Evaluation(), manifest=None))
+    assert {"repeatability-latency_ms", "repeatability-ram_mb"} <= set(read.embedded("figures"))

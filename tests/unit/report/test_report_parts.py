@@ -127,6 +127,7 @@ def test_ranges_table(data):
     rows = {texts(row)[0]: texts(row)[1:] for row in tables.ranges_table(data).rows}
     assert rows["Input size"] == ["128", "256", "32 – 2,400", "yes"]
     assert rows["# of hidden layers"][2] == "10 – 4,072"
+    assert rows["# of filters per CONV layer"] == ["16", "4,096", "3 – 2,688", "reaches above"]
     assert rows["Filter size"][-1] == "not among this dataset's features"
     assert len(rows) == 13
 
@@ -221,9 +222,7 @@ def test_contexts_flatten_nested_facts(data):
 
 
 def test_summary_is_five_lines(campaign):
-    lines = summary_lines(
-        campaign.dataset, campaign.evaluation, report="r/report.html", predictor="r/predictor"
-    )
+    lines = summary_lines(campaign.dataset, campaign.evaluation, report="r/report.html", predictor="r/predictor")
     assert len(lines) == 5
     assert lines[0] == "40 models measured in 8 families, 3 failed, 6 measured again"
     assert lines[1].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")

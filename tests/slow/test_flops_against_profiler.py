@@ -1,0 +1,56 @@
+"""The features' operations against TensorFlow's own profiler, on every Keras Application."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from perfcast.catalog import keras_applications
+from perfcast.catalog.build import build_model
+from perfcast.export.descriptor import describe, validate_descriptor
+from perfcast.features.extract import extract_features
+
+GRAPH = {
+    "inputs": [{"node": "input", "shape": [224, 224, 3], "dtype": "float32"}],
+    "outputs": [{"tensor": "Identity:0", "shape": [1000], "dtype": "float32"}],
+    "graph_forces_xla": False,
+    "weights": 0,
+    "weight_bytes": 0,
+}
+
+
+def profiled_flops(model, shape):
+    """Return what the profiler counts on the inference graph, weights being placeholders."""
+
+    def infer(inputs):
+        weights = [tf.compat.v1.placeholder(weight.dtype, weight.shape) for weight in model.variables]
+        mapping = list(zip(model.variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping, initialize_variables=False):
+            return model(inputs, training=False)
+
+    graph = tf.function(infer, autograph=False).get_concrete_function(tf.TensorSpec((1, *shape))).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    return tf.compat.v1.profiler.profile(graph=graph, options=options).total_float_ops
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
+def test_flops_are_within_5_percent_of_the_profiler(builder):
+    spec = keras_applications.make_spec(builder, (224, 224, 3), {})
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        model = build_model(spec)
+    descriptor = describe(model, spec) | {"graph": GRAPH}
+    validate_descriptor(descriptor)
+    features = extract_features(descriptor)
+    assert features["parameters"] == model.count_params()
+    assert features["flops"] == pytest.approx(profiled_flops(model, spec.input_shape), rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
+def test_every_architecture_can_be_built_at_its_least_size(builder):
+    least = keras_applications.least_size(builder)
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        model = build_model(keras_applications.make_spec(builder, (least, least, 3), {}))
+    assert model.input_shape == (None, least, least, 3)

@@ -1,0 +1,33 @@
+"""Descriptors of small networks, for tests."""
+
+import json
+
+import keras
+
+from perfcast.catalog.spec import ModelSpec
+from perfcast.export.descriptor import describe
+
+GRAPH = {
+    "inputs": [{"node": "input", "shape": [8, 8, 3], "dtype": "float32"}],
+    "outputs": [{"tensor": "Identity:0", "shape": [10], "dtype": "float32"}],
+    "graph_forces_xla": False,
+    "weights": 1,
+    "weight_bytes": 4,
+}
+
+
+def described(make, shape=(8, 8, 3)):
+    """Return the whole descriptor, as read from JSON, of what `make` builds in a stateless scope."""
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        model = make()
+    descriptor = describe(model, ModelSpec("net", "family", "source", "builder", shape))
+    return json.loads(json.dumps(descriptor | {"graph": GRAPH}))
+
+
+def chain(shape, *layers):
+    """Return a functional network of layers one after the other."""
+    inputs = tensor = keras.Input(shape, name="input")
+    for layer in layers:
+        tensor = layer(tensor)
+    return keras.Model(inputs, tensor)

@@ -1,0 +1,23 @@
+"""Judge all algorithms on a target's dataset, and fit the predictor to deploy."""
+
+import pandas as pd
+from stage import stage
+
+from perfcast.features.definitions import FEATURES
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.evaluate import evaluate
+from perfcast.fit.evaluation import write_evaluation
+from perfcast.fit.options import FitOptions, Metric
+from perfcast.fit.predictor import save_predictor
+from perfcast.fit.selection import select_features
+from perfcast.progress import track
+
+with stage(snakemake.log[0]) as log:
+    dataset = pd.read_parquet(snakemake.input.dataset)
+    metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
+    features = select_features([feature.name for feature in FEATURES])
+    options = FitOptions(features, metrics, jobs=snakemake.threads, **snakemake.params.fit)
+    evaluation = evaluate(dataset, options, track)
+    write_evaluation(evaluation, snakemake.output.evaluation)
+    save_predictor(fit_predictor(dataset, evaluation, options), snakemake.output.predictor)
+    log(f"fitted on {len(dataset)} rows: {', '.join(metrics)}")

@@ -1,0 +1,23 @@
+"""Render a target's report and its summary."""
+
+from pathlib import Path
+
+import pandas as pd
+from stage import stage
+
+from perfcast.bench.record import MeasurementStore
+from perfcast.fit.evaluation import read_evaluation
+from perfcast.report import render_report, summary_lines, write_report
+from perfcast.storage import read_json, write_text
+
+with stage(snakemake.log[0]) as log:
+    dataset = pd.read_parquet(snakemake.input.dataset)
+    store = MeasurementStore(Path(snakemake.params.store))
+    contexts = {digest: store.context(digest) for digest in dataset["context"].unique()}
+    evaluation = read_evaluation(snakemake.input.evaluation)
+    manifest = read_json(Path(snakemake.input.predictor) / "manifest.json")
+    page = render_report(dataset, evaluation, contexts, manifest, target=snakemake.params.target)
+    write_report(snakemake.output.report, page)
+    lines = summary_lines(dataset, evaluation, report=snakemake.output.report, predictor=snakemake.input.predictor)
+    write_text(snakemake.output.summary, "\n".join(lines) + "\n")
+    log(f"{len(dataset)} measurements reported")
