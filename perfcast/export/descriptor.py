@@ -179,15 +179,17 @@ def _port(tensor: _Tensor) -> dict[str, Any]:
     return {"name": tensor.producer, "shape": tensor.shape, "dtype": tensor.symbol.dtype}
 
 
-def _geometry(operation: keras.Operation, inputs: list[list[int]], outputs: list[list[int]]) -> dict[str, Any]:
+def _geometry(operation: Any, inputs: list[list[int]], outputs: list[list[int]]) -> dict[str, Any]:
     from keras import layers
 
+    depthwise = _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")
+    convolutions = _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")
     kernel = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
     groups = filters = None
-    if isinstance(operation, _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")):
+    if isinstance(operation, depthwise):
         axis = -1 if operation.data_format == "channels_last" else 0
         groups, filters = inputs[0][axis], outputs[0][axis]
-    elif isinstance(operation, _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")):
+    elif isinstance(operation, convolutions):
         groups, filters = getattr(operation, "groups", 1), operation.filters
     return {
         "kernel": _whole_numbers(kernel),
@@ -200,7 +202,7 @@ def _geometry(operation: keras.Operation, inputs: list[list[int]], outputs: list
     }
 
 
-def _classes(names: str) -> tuple[type, ...]:
+def _classes(names: str) -> tuple[Any, ...]:
     from keras import layers
 
     return tuple(getattr(layers, name) for name in names.split())
@@ -244,7 +246,7 @@ def _is_whole(_checker: Any, value: Any) -> bool:
 
 
 # JSON Schema takes 3.0 for an integer; features must not turn into floats by it.
-_Validator = jsonschema.validators.extend(
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
 )

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +19,11 @@ from perfcast.export.descriptor import describe
 from perfcast.features.definitions import FEATURES, document
 from perfcast.features.extract import extract_features
 from perfcast.features.table import features_table
+from tests.measured import FOLDER, needs
 from tests.unit.descriptors import GRAPH, chain, described
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = Path(os.environ.get("PERFCAST_SHARED_DATA", ROOT.parent / "shared" / "data")) / "keras2_models"
+PUBLISHED = FOLDER / "keras2_models"
 
 
 def convolutions():
@@ -196,7 +196,7 @@ _COLUMNS = {
 }
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"no published networks in {PUBLISHED}")
+@needs(PUBLISHED)
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,7 +1,5 @@
 """Forecasts of published measurements at input sizes that were not learned from."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +7,9 @@ import pytest
 from perfcast.fit.fitting import fit, tune
 from perfcast.fit.regressors import CHEAP, GRIDS
 from perfcast.fit.table import Rows
+from tests.measured import FOLDER, needs
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data" / "edge_gpu_2022" / "execution_time" / "Nano"
+DATA = FOLDER / "edge_gpu_2022" / "execution_time" / "Nano"
 COLUMNS = [
     "model", "input_shape", "latency_ms", "input_width", "input_size", "conv", "bn", "fc", "flops",
     "layers", "conv_layers", "bn_layers", "fc_layers", "sum_activations", "neurons",
@@ -23,7 +22,7 @@ def read(name):
     return Rows(features, table["latency_ms"].to_numpy(float), np.ones(features.shape[1], bool))
 
 
-@pytest.mark.skipif(not DATA.exists(), reason=f"the published measurements are not at {DATA}")
+@needs(DATA)
 @pytest.mark.parametrize(("algorithm", "bound"), [("poly", 11), ("svr", 8), ("xgboost", 8)])
 def test_unseen_sizes_are_forecast_better_than_published(algorithm, bound):
     train, test = read("training_dataset.csv"), read("test_dim1.csv")
