@@ -28,6 +28,7 @@ import numpy as np
 RUNNER_VERSION = 1
 ALIGNMENT_BYTES = 64
 REFERENCE_REPEATS = 5
+NULL_ITERATIONS = 50
 
 # Python 3.6 has the clocks in seconds only.
 perf_counter_ns = getattr(time, "perf_counter_ns", lambda: int(time.perf_counter() * 1e9))
@@ -76,13 +77,8 @@ def as_number(text, scale=1.0):
         return None
 
 
-def read_temperature():
-    """Return the first thermal zone's temperature in degrees Celsius, None where none is readable."""
-    return as_number(first_text("/sys/class/thermal/thermal_zone*/temp"), 1e-3)
-
-
 def read_context(toolchain):
-    """Return what the machine is (machine, software, settings) and how it is now (state)."""
+    """Return what the machine is: machine, software, settings."""
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text("/etc/os-release") or "", re.MULTILINE)
     memory = "/proc/meminfo"
     return {
@@ -109,12 +105,16 @@ def read_context(toolchain):
             "swappiness": as_number(read_text("/proc/sys/vm/swappiness")),
             "memory_limit": first_text("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
         },
-        "state": {
-            "load_1_minute": os.getloadavg()[0],
-            "memory_available_bytes": kilobytes(memory, "MemAvailable"),
-            "cpu_mhz": as_number(field_of("/proc/cpuinfo", "cpu MHz")),
-            "temperature_c": read_temperature(),
-        },
+    }
+
+
+def read_state():
+    """Return how the machine is now, as far as it says."""
+    return {
+        "load_1_minute": os.getloadavg()[0],
+        "memory_available_bytes": kilobytes("/proc/meminfo", "MemAvailable"),
+        "cpu_mhz": as_number(field_of("/proc/cpuinfo", "cpu MHz")),
+        "temperature_c": as_number(first_text("/sys/class/thermal/thermal_zone*/temp"), 1e-3),
     }
 
 
@@ -401,7 +401,7 @@ def draw_inputs(task, batch):
     return inputs
 
 
-def measure(toolchain, task, protocol, null_rss_bytes):
+def measure(toolchain, task, protocol):
     """Load a model, warm it up, time it; return a measurement without what only the parent knows."""
     batch, iterations = toolchain.factors["batch"], protocol["iterations"]
     started = time.time()
@@ -432,7 +432,6 @@ def measure(toolchain, task, protocol, null_rss_bytes):
         },
         "reference_ns": [{"visit": 0, "before_ns": reference_before, "after_ns": reference_after}],
         "memory": {
-            "null_rss_bytes": null_rss_bytes,
             "load_peak_bytes": load_peak,
             "inference_peak_bytes": peak_rss_bytes(),
             "peak_resettable": resettable,
@@ -448,10 +447,10 @@ def failure(verdict, reason):
     return {"verdict": verdict, "reason": reason, "samples": None, "reference_ns": [], "memory": None, "timing": None}
 
 
-def measure_or_say_why(toolchain, task, protocol, null_rss_bytes):
+def measure_or_say_why(toolchain, task, protocol):
     """Return the measurement, or the failure that an exception tells of."""
     try:
-        return measure(toolchain, task, protocol, null_rss_bytes)
+        return measure(toolchain, task, protocol)
     except MemoryError as error:
         return failure("out_of_memory", str(error) or "not enough memory")
     except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
@@ -513,15 +512,24 @@ def emit(event, **values):
     print(json.dumps(dict(values, event=event)), flush=True)
 
 
-def null_rss(toolchain, time_limit_s):
-    """Return the peak resident set in bytes of a model that does nothing, under the same toolchain."""
-    answer = in_child(
-        lambda: measure_or_say_why(toolchain, toolchain.null_task(), {"iterations": 3, "discard": 0}, 0),
-        time_limit_s,
-    )
+def measure_null(toolchain, time_limit_s):
+    """Return the memory that a model which does nothing takes under the same toolchain."""
+    protocol = {"iterations": NULL_ITERATIONS, "discard": 0}
+    answer = in_child(lambda: measure_or_say_why(toolchain, toolchain.null_task(), protocol), time_limit_s)
     if answer["verdict"] != "measured":
         raise SystemExit("the null model could not be measured: %s" % answer["reason"])
-    return answer["memory"]["inference_peak_bytes"]
+    return {
+        "null_load_peak_bytes": answer["memory"]["load_peak_bytes"],
+        "null_inference_peak_bytes": answer["memory"]["inference_peak_bytes"],
+    }
+
+
+def add_what_the_parent_knows(result, elapsed_s, null_memory):
+    """Complete a measurement: what it cost beside the timed inferences, and the memory baseline."""
+    timing = result["timing"]
+    timing["overhead_s"] = elapsed_s - sum(result["samples"]["wall_ns"]) * 1e-9
+    timing["fork_s"] = elapsed_s - timing.pop("measure_s")
+    result["memory"].update(null_memory)
 
 
 def run_campaign(plan):
@@ -530,17 +538,15 @@ def run_campaign(plan):
     toolchain.preload()
     emit("context", runner_version=RUNNER_VERSION, context=read_context(toolchain))
     limit = plan["time_limit_s"]
-    baseline = null_rss(toolchain, limit)
+    null_memory = measure_null(toolchain, limit)
     for task in plan["tasks"]:
         started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        state = read_state()
         start = time.time()
-        result = in_child(lambda: measure_or_say_why(toolchain, task, plan["protocol"], baseline), limit)
-        elapsed = time.time() - start
-        if result["timing"]:
-            timed = sum(result["samples"]["wall_ns"]) * 1e-9
-            result["timing"]["overhead_s"] = elapsed - timed
-            result["timing"]["fork_s"] = elapsed - result["timing"].pop("measure_s")
-        emit("measurement", key=task["key"], started_at=started_at, **result)
+        result = in_child(lambda: measure_or_say_why(toolchain, task, plan["protocol"]), limit)
+        if result["verdict"] == "measured":
+            add_what_the_parent_knows(result, time.time() - start, null_memory)
+        emit("measurement", key=task["key"], started_at=started_at, state=state, **result)
     emit("done")
 
 

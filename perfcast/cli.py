@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from perfcast.sources import Library
 
-_SHEETS = Path("config/models")
+_SHEETS = (Path("config/models"), Path(__file__).resolve().parents[1] / "config/models")
 _STORE = Path("results/store")
 
 
@@ -112,7 +112,8 @@ def _library(sheets: tuple[Path, ...], store: Path) -> Library:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.sources import Library
 
-    return Library(sheets or tuple(sorted(_SHEETS.glob("*.csv"))), ArtifactStore(store))
+    folder = next((folder for folder in _SHEETS if folder.is_dir()), _SHEETS[0])
+    return Library(sheets or tuple(sorted(folder.glob("*.csv"))), ArtifactStore(store))
 
 
 def _check_ending(out: Path) -> None:

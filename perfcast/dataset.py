@@ -26,13 +26,14 @@ _NUMBERS = [
     *("clock_mhz", "process_mean_ms", "reference_ms", "ram_load_peak_mb", "ram_inference_peak_mb"),
     *("allocator_peak_mb", "system_drop_mb", "load_s", "first_call_s", "overhead_s"),
 ]
+_STATE = ["load_1_minute", "cpu_mhz", "temperature_c"]
 _LISTS = ["wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit"]
 
 SCHEMA = pa.DataFrameSchema(
     {
         **{name: pa.Column(str) for name in _TEXT},
         **{name: pa.Column(float, pa.Check.gt(0), nullable=True) for name in _LATENCIES},
-        **{name: pa.Column(float, nullable=True) for name in _NUMBERS},
+        **{name: pa.Column(float, nullable=True) for name in [*_NUMBERS, *_STATE]},
         **{name: pa.Column(object, nullable=True) for name in _LISTS},
         **{name: pa.Column(int, pa.Check.gt(0)) for name in ("input_size", "threads", "batch")},
         "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
@@ -88,6 +89,7 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "started_at": record["started_at"],
         **_time_columns(record),
         **_memory_columns(record["memory"]),
+        **{name: _number((record["state"] or {}).get(name)) for name in _STATE},
     }
 
 
@@ -130,10 +132,11 @@ def latency_columns(wall_ms: np.ndarray) -> dict[str, float]:
 def _memory_columns(memory: dict[str, Any] | None) -> dict[str, float]:
     """Return the memory columns, in MB of 10^6 bytes; docs/measuring.md defines each."""
     memory = memory or {}
-    null = memory.get("null_rss_bytes")
-    return {
-        "ram_load_peak_mb": _number(memory.get("load_peak_bytes"), minus=null) * _MB,
-        "ram_inference_peak_mb": _number(memory.get("inference_peak_bytes"), minus=null) * _MB,
+    above_null = {
+        f"ram_{name}_mb": _number(memory.get(f"{name}_bytes"), minus=memory.get(f"null_{name}_bytes")) * _MB
+        for name in ("load_peak", "inference_peak")
+    }
+    return above_null | {
         "allocator_peak_mb": _number(memory.get("allocator_peak_bytes")) * _MB,
         "system_drop_mb": _number(memory.get("system_drop_bytes")) * _MB,
     }

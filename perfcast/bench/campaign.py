@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perfcast.export.stage import Export
     from perfcast.progress import Progress
 
-RESULT_KEYS = ("samples", "reference_ns", "memory", "timing", "verdict", "reason")
+RESULT_KEYS = ("state", "samples", "reference_ns", "memory", "timing", "verdict", "reason")
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,7 @@ if TYPE_CHECKING:
 
     from perfcast.report.inputs import ReportData
 
-_ORDER = (
-    "host",
-    "machine",
-    "os",
-    "cpu",
-    "kernel",
-    "memory",
-    "software",
-    "libraries",
-    "settings",
-    "load",
-    "state",
-)
-_PASSING = ("load", "state")
+_ORDER = ("machine", "software", "settings")
 _SHORT = 12
 _MOST = 6
 
@@ -56,26 +43,20 @@ def context_view(data: ReportData) -> ContextView:
         ),
     )
     table = Table("Contexts of the measurements", columns, rows, "No context was recorded for this dataset.")
-    return ContextView(table, tuple(_warnings(counts, given, shown)))
+    return ContextView(table, tuple(_warnings(counts, given)))
 
 
-def _warnings(counts: Mapping[str, int], given: Sequence[str], shown: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _warnings(counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
     if len(counts) > 1:
-        lasting = {frozenset(_lasting(facts)) for facts in shown.values()}
-        yield f"The measurements were made in {len(counts)} different contexts. " + (
-            "They differ only in the machine's state at the start, such as its load."
-            if len(lasting) == 1 and len(shown) == len(counts)
-            else "Numbers from them compare only as far as the marked differences do not matter."
+        yield (
+            f"The measurements were made in {len(counts)} different contexts. "
+            "Numbers from them compare only as far as the marked differences do not matter."
         )
     if len(given) > _MOST:
         yield f"Only the {_MOST} contexts with the most measurements are shown."
     for digest in sorted(set(counts) - set(given)):
         count = fmt.counted(counts[digest], "measurement")
         yield f"Context {digest[:_SHORT]} is named by {count} but was not given."
-
-
-def _lasting(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((key, text) for key, text in facts.items() if key.partition("\0")[0] not in _PASSING)
 
 
 def _row(key: str, shown: Mapping[str, Mapping[str, str]]) -> Row:

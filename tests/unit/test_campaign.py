@@ -67,7 +67,9 @@ def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, we
         assert {len(values) for values in samples.values()} == {8}
         assert min(samples["wall_ns"]) > 0
         memory = record["memory"]
-        assert memory["load_peak_bytes"] > memory["null_rss_bytes"] > 50e6
+        for peak in ("load_peak_bytes", "inference_peak_bytes"):
+            assert memory[peak] > memory[f"null_{peak}"] > 50e6
+        assert record["state"]["load_1_minute"] >= 0
         assert record["timing"]["overhead_s"] > record["timing"]["load_s"] > 0
         context = campaign.measurements.context(record["context"])
         assert context["machine"]["memory_bytes"] > 1e8

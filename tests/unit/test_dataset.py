@@ -25,6 +25,7 @@ def record(model="net_32", wall_ms=(9.0, 1.0, 2.0, 3.0), discard=1, **changes):
         "replicate": 0,
         "context": "c" * 64,
         "started_at": "2026-01-01T00:00:00Z",
+        "state": {"load_1_minute": 0.5, "memory_available_bytes": 1, "cpu_mhz": None, "temperature_c": 40.0},
         "verdict": "measured",
         "reason": None,
         "samples": {
@@ -36,7 +37,8 @@ def record(model="net_32", wall_ms=(9.0, 1.0, 2.0, 3.0), discard=1, **changes):
         },
         "reference_ns": [{"visit": 0, "before_ns": 1_000_000, "after_ns": 3_000_000}],
         "memory": {
-            "null_rss_bytes": 300_000_000, "load_peak_bytes": 500_000_000, "inference_peak_bytes": 400_000_000,
+            "null_load_peak_bytes": 290_000_000, "load_peak_bytes": 500_000_000,
+            "null_inference_peak_bytes": 300_000_000, "inference_peak_bytes": 400_000_000,
             "peak_resettable": True, "allocator_peak_bytes": None, "system_drop_bytes": 210_000_000,
         },
         "timing": {"load_s": 0.5, "first_call_s": 0.1, "overhead_s": 0.7},
@@ -67,9 +69,11 @@ def test_columns_are_derived_from_the_samples_that_count(tables):
     assert row["process_mean_ms"] == pytest.approx(4.0)
     assert row["reference_ms"] == pytest.approx(2.0)
     assert (row["wall_samples_ms"], row["warmup_samples_ms"]) == ([1.0, 2.0, 3.0], [9.0])
-    assert row["ram_load_peak_mb"] == pytest.approx(200.0)
+    assert row["ram_load_peak_mb"] == pytest.approx(210.0)
     assert row["ram_inference_peak_mb"] == pytest.approx(100.0)
     assert np.isnan(row["allocator_peak_mb"])
+    assert (row["load_1_minute"], row["temperature_c"]) == (0.5, 40.0)
+    assert np.isnan(row["cpu_mhz"])
     assert (row["flops"], row["family"], row["source"]) == (10, "f", "synthetic")
 
 

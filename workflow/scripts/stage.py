@@ -16,7 +16,9 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
     What native libraries and child processes say goes to the log; Python's own error stream (progress, errors)
     stays on the terminal.
     """
-    with Path(log).open("w", buffering=1) as file, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+    Path(log).write_text("")
+    # Appending: the runner and other libraries write to the same file.
+    with Path(log).open("a", buffering=1) as file, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
         os.dup2(file.fileno(), 2)
         sys.stderr = terminal
         try:

@@ -57,7 +57,7 @@ def make_campaign(sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FA
     rows += [_failed(reason, verdict) for verdict, reason in _FAILURES]
     dataset = pd.DataFrame(rows)
     dataset["started_at"] = [f"2026-03-01T{10 + at // 60:02d}:{at % 60:02d}:00+00:00" for at in range(len(rows))]
-    contexts = {"c" * 64: _context("5.10.104-tegra", 0.12)}
+    contexts = {"c" * 64: _context("5.10.104-tegra")}
     manifest = {
         "schema_version": 1, "perfcast_version": "0.1.0", "target": "jetson_nano",
         "created_at": "2026-03-02T08:00:00+00:00", "training_digest": "d" * 64,
@@ -136,12 +136,14 @@ def _failed(reason: str, verdict: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _context(kernel: str, load: float) -> dict[str, Any]:
+def _context(kernel: str) -> dict[str, Any]:
     return {
-        "schema_version": 1, "host": "nano-07", "os": "Ubuntu 18.04.6 LTS", "kernel": kernel,
-        "cpu": {"model": "Cortex-A57", "cores": 4, "governor": "performance"},
-        "memory": {"total_bytes": 4156833792},
-        "libraries": {"tensorflow": "2.7.0", "numpy": "1.19.5"}, "load": [load, 0.1, 0.05],
+        "machine": {
+            "host": "nano-07", "architecture": "aarch64", "cpu": "Cortex-A57", "cpus": 4, "gpu": None,
+            "memory_bytes": 4156833792, "swap_bytes": 0,
+        },
+        "software": {"os": "Ubuntu 18.04.6 LTS", "kernel": kernel, "tensorflow": "2.7.0", "numpy": "1.19.5"},
+        "settings": {"governor": "performance", "swappiness": 0.0, "memory_limit": None},
     }  # fmt: skip
 
 

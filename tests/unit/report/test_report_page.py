@@ -215,14 +215,6 @@ def test_write_report_replaces_the_file(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_contexts_that_differ_in_load_alone_are_the_same_machine(campaign):
-    dataset = campaign.dataset.copy()
-    dataset.loc[dataset.index[:10], "context"] = "e" * 64
-    contexts = campaign.contexts | {"e" * 64: campaign.contexts["c" * 64] | {"load": [3.0]}}
-    read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
-    assert "differ only in the machine's state at the start" in read.text
-
-
 def test_only_the_most_frequent_contexts_are_columns(campaign):
     digests = [f"{number:064d}" for number in range(20)]
     dataset = campaign.dataset.assign(context=[digests[at % 20] for at in range(len(campaign.dataset))])

@@ -216,9 +216,9 @@ def test_replicate_pairs(data):
 
 def test_contexts_flatten_nested_facts(data):
     rows = [texts(row) for row in context_view(data).table.rows]
-    assert ["memory › total", "4,157 MB"] in rows
-    assert ["cpu › model", "Cortex-A57"] in rows
-    assert rows[0] == ["host", "nano-07"]
+    assert ["machine › memory", "4,157 MB"] in rows
+    assert ["machine › cpu", "Cortex-A57"] in rows
+    assert rows[0] == ["machine › host", "nano-07"]
 
 
 def test_summary_is_five_lines(campaign):
