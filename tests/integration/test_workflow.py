@@ -38,26 +38,11 @@ fit:
 """
 
 
-def snakemake(folder, root, *arguments, timeout=600):
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(root / "Snakefile"),
-        "--directory",
-        str(folder),
-    ]
-    command += [
-        "--cores",
-        "2",
-        "--resources",
-        "device=1",
-        "--configfile",
-        str(folder / "config.yaml"),
-        *arguments,
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+def snakemake(folder, root, *outputs):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
+    command += ["--directory", str(folder), "--configfile", str(folder / "config.yaml")]
+    command += ["--cores", "2", "--resources", "device=1", "--", *outputs]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
 def prepare(folder, root):
@@ -188,8 +173,13 @@ def test_a_new_model_is_the_only_one_measured(done, root):
         ("config.yaml", "target: quick", "", "no target is chosen"),
         ("config.yaml", "sheet.csv", "sheets.csv", "models.sheets: sheets.csv: there is no such file"),
         ("config/targets/quick.yaml", "discard: 4", "discard: -4", "protocol.discard"),
-        ("sheet.csv", "EfficientNetB0", "EfficientNetB9", "sheet.csv, row 6"),
-        ("sheet.csv", "EfficientNetB0,32", "EfficientNetB0,3", "efficientnetb0_3"),
+        (
+            "sheet.csv",
+            "EfficientNetB0",
+            "EfficientNetB9",
+            "efficientnetb9_32: the installed Keras Applications have no",
+        ),
+        ("sheet.csv", "EfficientNetB0,32", "EfficientNetB0,3", "sheet.csv, row 6: EfficientNetB0 takes inputs of"),
     ],
 )
 def test_a_mistake_is_named_and_shows_no_traceback(tmp_path, root, file, old, new, words):
