@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ import click
 from perfcast.errors import PerfcastError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -75,12 +77,8 @@ def _sources(command: Callable[..., None]) -> Callable[..., None]:
 )
 def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, out: Path) -> None:
     """Write the features of models: a row a SOURCE, in order."""
-    from perfcast.features.table import features_table
-    from perfcast.sources import describe_sources
-
     _check_ending(out)
-    table = features_table(describe_sources(sources, _library(sheets, store)))
-    _write(out, table)
+    _write(out, _features_of(sources, sheets, store))
 
 
 @main.command()
@@ -94,18 +92,40 @@ def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, ou
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
 def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, predictor: Path, out: Path | None) -> None:
     """Forecast latency and memory of models, with 90% intervals."""
-    from perfcast.features.table import features_table
     from perfcast.fit.predictor import load_predictor
-    from perfcast.sources import describe_sources
 
     if out:
         _check_ending(out)
     loaded = load_predictor(predictor)
-    forecasts = loaded.predict(features_table(describe_sources(sources, _library(sheets, store))))
+    forecasts = loaded.predict(_features_of(sources, sheets, store))
     if out:
         _write(out, forecasts)
     else:
         _show(forecasts)
+
+
+def _features_of(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path) -> pd.DataFrame:
+    from perfcast.features.table import features_table
+    from perfcast.sources import describe_sources
+
+    with _native_libraries_silent():
+        return features_table(describe_sources(sources, _library(sheets, store)))
+
+
+@contextlib.contextmanager
+def _native_libraries_silent() -> Iterator[None]:
+    """Keep what native libraries print off the terminal: TensorFlow's start would bury the answer.
+
+    Errors come as exceptions and are not affected.
+    """
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _library(sheets: tuple[Path, ...], store: Path) -> Library:
@@ -142,8 +162,13 @@ def _show(forecasts: pd.DataFrame) -> None:
         table.add_column(name, justify="right")
     table.add_column("")
     for row in forecasts.itertuples():
-        interval = f"{row.lower:.3g} to {row.upper:.3g} {row.unit}"
+        interval = f"{_digits(row.lower)} to {_digits(row.upper)} {row.unit}"
         warning = "" if row.in_domain else "unlike what was measured: trust it less"
-        cells = (row.model, row.metric, f"{row.prediction:.3g} {row.unit}", interval, warning)
+        cells = (row.model, row.metric, f"{_digits(row.prediction)} {row.unit}", interval, warning)
         table.add_row(*(Text(str(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _digits(value: float) -> str:
+    """Return a number with three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,.10g}"

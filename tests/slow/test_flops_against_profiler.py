@@ -32,7 +32,6 @@ def profiled_flops(model, shape):
     return tf.compat.v1.profiler.profile(graph=graph, options=options).total_float_ops
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
 def test_flops_are_within_5_percent_of_the_profiler(builder):
     spec = keras_applications.make_spec(builder, (224, 224, 3), {})
@@ -46,7 +45,6 @@ def test_flops_are_within_5_percent_of_the_profiler(builder):
     assert features["flops"] == pytest.approx(profiled_flops(model, spec.input_shape), rel=0.05)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
 def test_every_architecture_can_be_built_at_its_least_size(builder):
     least = keras_applications.least_size(builder)
