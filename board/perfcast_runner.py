@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the models of a plan on this machine; one file for Python 3.6 and later.
 
-    python3 perfcast_runner.py PLAN.json        measure; one JSON object a line on standard output
+    python3 perfcast_runner.py PLAN.json            measure; one JSON object a line on standard output
     python3 perfcast_runner.py --probe TOOLCHAIN    say what this machine is
 
 Needs the standard library, NumPy and the runtime that the plan names. The runtime is imported once and not
@@ -29,6 +29,7 @@ RUNNER_VERSION = 1
 ALIGNMENT_BYTES = 64
 REFERENCE_REPEATS = 5
 NULL_ITERATIONS = 50
+PR_SET_PDEATHSIG = 1
 
 # Python 3.6 has the clocks in seconds only.
 perf_counter_ns = getattr(time, "perf_counter_ns", lambda: int(time.perf_counter() * 1e9))
@@ -404,14 +405,15 @@ def draw_inputs(task, batch):
 def measure(toolchain, task, protocol):
     """Load a model, warm it up, time it; return a measurement without what only the parent knows."""
     batch, iterations = toolchain.factors["batch"], protocol["iterations"]
-    started = time.time()
+    started = time.monotonic()
     system = SystemMemory()
     resettable = reset_peak()
     infer = toolchain.load(task)
-    loaded = time.time()
+    loaded = time.monotonic()
+    system.look()
     inputs = draw_inputs(task, batch)
     check_outputs(task, infer(*inputs), batch)
-    called = time.time()
+    called = time.monotonic()
     system.look()
     load_peak = peak_rss_bytes()
     release_free_memory()
@@ -438,7 +440,7 @@ def measure(toolchain, task, protocol):
             "allocator_peak_bytes": toolchain.allocator_peak_bytes(),
             "system_drop_bytes": system.drop_bytes(),
         },
-        "timing": {"load_s": loaded - started, "first_call_s": called - loaded, "measure_s": time.time() - started},
+        "timing": {"load_s": loaded - started, "first_call_s": called - loaded, "measure_s": time.monotonic() - started},
     }
 
 
@@ -470,6 +472,7 @@ def in_child(function, time_limit_s):
     pid = os.fork()
     if pid == 0:
         os.close(reader)
+        die_with_parent()
         status = 1
         try:
             with os.fdopen(writer, "w") as pipe:
@@ -478,7 +481,7 @@ def in_child(function, time_limit_s):
         finally:
             os._exit(status)  # No clean-up of what the parent owns.
     os.close(writer)
-    text, timed_out = read_until(reader, time.time() + time_limit_s)
+    text, timed_out = read_until(reader, time.monotonic() + time_limit_s)
     os.close(reader)
     if timed_out:
         os.kill(pid, signal.SIGKILL)
@@ -494,11 +497,19 @@ def in_child(function, time_limit_s):
     return json.loads(text)
 
 
+def die_with_parent():
+    """Have the kernel end this process when its parent ends: nothing may go on measuring unseen."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass  # Not Linux: a parent that is killed leaves its child to end by itself.
+
+
 def read_until(reader, deadline):
     """Read a pipe to its end; return the text and whether the deadline passed first."""
     pieces = []
     while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.time()))
+        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return "", True
         piece = os.read(reader, 1 << 16)
@@ -542,10 +553,10 @@ def run_campaign(plan):
     for task in plan["tasks"]:
         started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         state = read_state()
-        start = time.time()
+        start = time.monotonic()
         result = in_child(lambda: measure_or_say_why(toolchain, task, plan["protocol"]), limit)
         if result["verdict"] == "measured":
-            add_what_the_parent_knows(result, time.time() - start, null_memory)
+            add_what_the_parent_knows(result, time.monotonic() - start, null_memory)
         emit("measurement", key=task["key"], started_at=started_at, state=state, **result)
     emit("done")
 
@@ -553,8 +564,11 @@ def run_campaign(plan):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("plan", nargs="?", help="the plan, a JSON file; its graphs are named relative to it")
+    parser.add_argument("--die-with-parent", action="store_true", help="end when the process that started this ends")
     parser.add_argument("--probe", metavar="TOOLCHAIN", choices=sorted(TOOLCHAINS), help="say what this machine is")
     arguments = parser.parse_args()
+    if arguments.die_with_parent:
+        die_with_parent()
     if arguments.probe:
         emit("context", runner_version=RUNNER_VERSION, context=read_context(TOOLCHAINS[arguments.probe]({})))
         return

@@ -65,7 +65,7 @@ def build_dataset(records: Iterable[dict[str, Any]], features: pd.DataFrame, mod
     if strangers:
         raise DataError(f"{strangers[0]}: measured, but without features; run the features stage again")
     joined = known.merge(rows, on="model", validate="one_to_many")
-    return _checked(joined)
+    return _checked(joined, features.attrs.get("features_version"))
 
 
 def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
@@ -146,10 +146,10 @@ def _number(value: Any, minus: Any = 0) -> float:
     return np.nan if value is None or minus is None else float(value) - float(minus)
 
 
-def _checked(table: pd.DataFrame) -> pd.DataFrame:
+def _checked(table: pd.DataFrame, features_version: int | None) -> pd.DataFrame:
     try:
         checked = SCHEMA.validate(table, lazy=False)
     except pa.errors.SchemaError as error:
         raise DataError(f"dataset: {str(error).splitlines()[0]}") from error
-    checked.attrs["schema_version"] = SCHEMA_VERSION
+    checked.attrs = {"schema_version": SCHEMA_VERSION, "features_version": features_version}
     return checked

@@ -52,9 +52,15 @@ def _bar(total: int, description: str) -> Iterator[Advance]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    # No thread that draws by itself: it would run beside what is being timed.
+    with Bar(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda pieces=1: bar.advance(task, pieces)
+
+        def advance(pieces: int = 1) -> None:
+            bar.update(task, advance=pieces, refresh=True)
+
+        bar.refresh()
+        yield advance
 
 
 @dataclass

@@ -48,7 +48,7 @@ class Campaign:
             BenchmarkError: the runner ended early, or answered what it should not.
         """
         tasks = self.tasks(exports)
-        missing = [task for task in tasks if not self.measurements.has(task.key)]
+        missing = [task for task in tasks if not self._is_settled(task)]
         if missing:
             with progress(len(tasks), description) as advance:
                 advance(len(tasks) - len(missing))
@@ -68,6 +68,9 @@ class Campaign:
         for replicate in range(1, self.target.replicates.count + 1):
             wanted += [(e, replicate) for e in exports if is_repeated(e.spec.model, self.target.replicates)]
         return [self._task(export, replicate, device) for export, replicate in wanted]
+
+    def _is_settled(self, task: Task) -> bool:
+        return self.measurements.is_settled(task.key, self.target.time_limit_s)
 
     def _task(self, export: Export, replicate: int, device: dict[str, str]) -> Task:
         shape = list(export.spec.input_shape)
@@ -123,6 +126,7 @@ class Campaign:
             "factors": task.factors,
             "protocol": self.target.protocol.to_dict(),
             "replicate": task.replicate,
+            "time_limit_s": self.target.time_limit_s,
             "context": context,
             "started_at": str(answer.get("started_at")),
             **{key: answer.get(key) for key in RESULT_KEYS},

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
+_REMEDY = "delete results/<target>/manifests and run again: only what is damaged is measured again"
 VERDICTS = ("measured", "failed", "out_of_memory", "timed_out", "crashed")
 
 
@@ -21,13 +22,19 @@ class MeasurementStore:
 
     root: Path
 
-    def has(self, key: str) -> bool:
-        """Say whether a sound measurement with ``key`` is there."""
+    def is_settled(self, key: str, time_limit_s: float) -> bool:
+        """Say whether measuring ``key`` again would give nothing new.
+
+        It would where the record is absent or damaged, where the child was killed (perhaps by what has passed
+        since), and where it took too long for a limit that is wider now.
+        """
         try:
-            self.measurement(key)
+            record = self.measurement(key)
         except StoreError:
             return False
-        return True
+        if record["verdict"] == "timed_out":
+            return bool(record["time_limit_s"] >= time_limit_s)
+        return bool(record["verdict"] != "crashed")
 
     def measurement(self, key: str) -> dict[str, Any]:
         """Return the measurement with ``key``.
@@ -72,5 +79,5 @@ def _unsealed(sealed: Any, path: Path) -> dict[str, Any]:
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path}: is no measurement") from error
     if digest_of_json(record) != digest:
-        raise StoreError(f"{path}: the content does not match its digest; delete the file to measure again")
+        raise StoreError(f"{path}: the content does not match its digest; {_REMEDY}")
     return dict(record)

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from perfcast.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -17,6 +19,15 @@ class Protocol:
 
     VERSION = 1
     """Raised when the same values have to be measured anew."""
+
+    def __post_init__(self) -> None:
+        """Refuse a protocol that keeps no sample.
+
+        Raises:
+            UsageError: it discards as many inferences as it makes.
+        """
+        if self.discard >= self.iterations:
+            raise UsageError(f"protocol: discard {self.discard} has to be less than iterations {self.iterations}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the protocol as it stands in a measurement's key and record."""

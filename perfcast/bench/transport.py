@@ -61,7 +61,7 @@ class LocalTransport:
 
     def _answers(self, arguments: list[str]) -> Iterator[dict[str, Any]]:
         with tempfile.TemporaryFile("w+", prefix="perfcast-", errors="replace") as errors:
-            command = [sys.executable, str(RUNNER), *arguments]
+            command = [sys.executable, str(RUNNER), "--die-with-parent", *arguments]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
             try:
                 for line in process.stdout or ():

@@ -68,7 +68,7 @@ class ArtifactStore:
         except OSError as error:
             raise StoreError(f"{folder}: the artifact cannot be read ({error})") from error
         if _content_digest(graph, text) != digest:
-            raise StoreError(f"{folder}: the content does not match its digest; delete the folder and export again")
+            raise StoreError(f"{folder}: the content does not match its digest; run the workflow's export again")
 
     def _write(self, digest: str, files: dict[str, bytes]) -> None:
         target = self.location(digest)

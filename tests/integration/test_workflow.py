@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -165,14 +166,44 @@ def test_a_new_model_is_the_only_one_measured(done, root):
     assert len(pd.read_csv(done / "results/models.csv")) == 13
 
 
+def test_what_the_store_lost_is_made_again_and_nothing_else(done, root):
+    store = done / "results/store"
+    measured = sorted((store / "measurements").iterdir())
+    kept = {path.name: path.stat().st_mtime_ns for path in measured[1:]}
+    measured[0].write_bytes(measured[0].read_bytes()[:-20])
+    digest = json.loads(measured[1].read_text())["record"]["artifact"]
+    graph = store / "artifacts" / digest / "graph.pb"
+    sound = graph.read_bytes()
+    graph.write_bytes(b"damaged")
+    shutil.rmtree(done / "results/quick/manifests")
+    answer = snakemake(done, root)
+    assert answer.returncode == 0, answer.stderr
+    assert graph.read_bytes() == sound
+    assert json.loads(measured[0].read_text())["record"]["verdict"] == "measured"
+    assert {path.name: path.stat().st_mtime_ns for path in measured[1:]} == kept
+
+
+def test_a_bug_is_one_line_on_the_terminal_and_whole_in_the_log(done, root):
+    dataset = done / "results/quick/dataset.parquet"
+    sound = dataset.read_bytes()
+    dataset.write_bytes(b"no parquet")
+    answer = snakemake(done, root, "results/quick/report.html")
+    dataset.write_bytes(sound)
+    assert answer.returncode != 0
+    assert "Traceback" not in answer.stderr
+    assert "all of it is in results/quick/logs/" in answer.stderr
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
         ("config.yaml", "shards: 2", "shard: 2", "unknown key shard"),
         ("config.yaml", "target: quick", "target: slow", "config/targets/slow.yaml: there is no such file"),
         ("config.yaml", "target: quick", "", "no target is chosen"),
-        ("config.yaml", "sheet.csv", "sheets.csv", "models.sheets: sheets.csv: there is no such file"),
+        ("config.yaml", "sheet.csv", "sheets.csv", "sheets.csv: there is no such file"),
         ("config/targets/quick.yaml", "discard: 4", "discard: -4", "protocol.discard"),
+        ("config/targets/quick.yaml", "discard: 4", "discard: 12", "discard 12 has to be less than iterations 12"),
+        ("config.yaml", "target: quick", "target: store", "target: 'store' should not be valid"),
         (
             "sheet.csv",
             "EfficientNetB0",

@@ -15,7 +15,7 @@ import pytest
 
 from perfcast.bench.campaign import Campaign, fraction_of, is_repeated, shard_of
 from perfcast.bench.record import MeasurementStore
-from perfcast.bench.target import Replicates, Target
+from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import RUNNER, LocalTransport, open_transport
 from perfcast.catalog.spec import ModelSpec
 from perfcast.config import read_yaml
@@ -158,6 +158,43 @@ def test_a_model_that_takes_too_long_is_stopped_and_on_record(campaign, exported
     record = campaign.measurements.measurement(key)
     assert (record["verdict"], record["samples"]) == ("timed_out", None)
     assert "1 s" in record["reason"]
+
+
+def test_only_what_may_go_otherwise_is_tried_again(campaign, exported):
+    campaign = on_null(campaign)
+    (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
+    store, record = campaign.measurements, campaign.measurements.measurement(key)
+    for verdict, again in (("measured", False), ("failed", False), ("out_of_memory", False), ("crashed", True)):
+        store.put(record | {"verdict": verdict})
+        assert store.is_settled(key, 60.0) is not again
+    store.put(record | {"verdict": "timed_out", "time_limit_s": 60.0})
+    assert store.is_settled(key, 60.0)
+    assert not store.is_settled(key, 61.0)
+
+
+def test_a_protocol_that_keeps_no_sample_is_refused():
+    with pytest.raises(UsageError, match="discard 5 has to be less than iterations 5"):
+        Protocol("published", 5, 5)
+
+
+def test_the_runner_ends_with_whoever_started_it(campaign, exported, tmp_path):
+    """A stage that is killed must not leave a measurement running that the next one overlaps with."""
+    plan = campaign._plan(campaign.tasks(exported[1][:1]))
+    plan["factors"]["toolchain"] = "null"
+    plan["protocol"]["iterations"] = 10**9
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    command = [sys.executable, RUNNER, "--die-with-parent", tmp_path / "plan.json"]
+    starter = f"import subprocess; subprocess.run({[str(word) for word in command]!r})"
+    stage = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while len(family := psutil.Process(stage.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(family) == 2
+    time.sleep(0.5)  # The child asks to end with its parent as its first act.
+    stage.kill()
+    stage.wait()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
 
 
 def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):

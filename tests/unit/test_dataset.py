@@ -57,6 +57,7 @@ def tables():
     features = pd.DataFrame(
         {"model": names, "name": ["net", "huge"], "family": "f", "input_size": [32, 224], "flops": [10, 99]}
     )
+    features.attrs["features_version"] = 7
     return features, models
 
 
@@ -85,7 +86,7 @@ def test_a_failed_measurement_keeps_its_row_and_its_reason(tables, tmp_path):
     assert read.loc["huge_224", "reason"] == "too big"
     assert np.isnan(read.loc["huge_224", "latency_mean_ms"])
     assert list(read.loc["net_32", "wall_samples_ms"]) == [1.0, 2.0, 3.0]
-    assert read.attrs["schema_version"] == 1
+    assert read.attrs == {"schema_version": 1, "features_version": 7}
 
 
 def test_failed_rows_alone_are_a_dataset_too(tables):

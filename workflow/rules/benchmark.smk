@@ -19,6 +19,6 @@ rule benchmark_shard:
         target=TARGET,
         name=config["target"],
         shards=len(SHARDS),
-        code=code("bench", "../board/perfcast_runner"),
+        code=code("bench", "catalog", "export", "../board/perfcast_runner"),
     script:
         "../scripts/benchmark_shard.py"

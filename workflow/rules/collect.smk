@@ -3,13 +3,13 @@
 
 rule collect_models:
     input:
-        sheets=sheets(),
+        sheets=SHEETS,
     output:
         shards=expand(f"{MANIFESTS}/collect/{{shard}}.json", shard=SHARDS),
     log:
         f"{RESULTS}/logs/collect.log",
     params:
         synthetic=config["models"]["synthetic"],
-        code=code("catalog"),
+        code=code("catalog", "bench/campaign"),
     script:
         "../scripts/collect_models.py"

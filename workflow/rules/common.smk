@@ -1,30 +1,40 @@
 """What all rules share: the checked configuration, and digests of the code that a stage uses."""
 
+import contextlib
 import hashlib
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
+from perfcast.bench.target import Target
 from perfcast.config import check, find_file, read_yaml
 from perfcast.errors import UsageError
 
 BASE = Path(workflow.basedir)
 
 
-def checked_config():
-    """Check the configuration and the target that it names; return the target's description and file."""
-    if "target" not in config:
-        raise WorkflowError(
-            "no target is chosen. Run `snakemake --profile profiles/local` to measure this machine, "
-            "or add `--config target=<a file of config/targets>`."
-        )
+@contextlib.contextmanager
+def users_mistakes():
+    """End with one line and exit code 2: Snakemake's own errors add lines of this file."""
     try:
-        check(config, "config", "configuration")
-        path = project_file(f"{config['targets']}/{config['target']}.yaml")
-        target = read_yaml(path)
-        check(target, "target", str(path))
+        yield
     except UsageError as error:
-        raise WorkflowError(str(error))
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def checked_target():
+    """Check the configuration and the target that it names; return the target's description."""
+    if "target" not in config:
+        raise UsageError(
+            "no target is chosen; run `snakemake --profile profiles/local` to measure this machine, "
+            "or add `--config target=<a file of config/targets>`"
+        )
+    check(config, "config", "config/config.yaml and what overrides it")
+    path = project_file(f"{config['targets']}/{config['target']}.yaml")
+    target = read_yaml(path)
+    check(target, "target", str(path))
+    Target.from_dict(config["target"], target)
     return target
 
 
@@ -33,11 +43,9 @@ def project_file(name):
     return find_file(name, [Path(), BASE])
 
 
-def sheets():
-    try:
-        return [str(project_file(name)) for name in config["models"]["sheets"]]
-    except UsageError as error:
-        raise WorkflowError(f"models.sheets: {error}")
+def versions(*packages):
+    """Return the installed versions: what other versions made has to be made again."""
+    return {package: version(package) for package in packages}
 
 
 def code(*modules):
@@ -54,7 +62,9 @@ def code(*modules):
     return digest.hexdigest()
 
 
-TARGET = checked_config()
+with users_mistakes():
+    TARGET = checked_target()
+    SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
 RESULTS = config["results"]
 STORE = f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"

@@ -13,6 +13,7 @@ rule export_shard:
     params:
         store=STORE,
         shards=len(SHARDS),
+        tools=versions("tensorflow", "keras"),
         code=code("catalog", "export"),
     script:
         "../scripts/export_shard.py"

@@ -1,15 +1,15 @@
-"""Features: the model database in; a row of numbers a model, from descriptors alone, out."""
+"""Features: exports in; a row of numbers a model, from descriptors alone, out."""
 
 
 rule extract_features:
     input:
-        models=f"{RESULTS}/models.csv",
+        manifests=expand(f"{MANIFESTS}/export/{{shard}}.json", shard=SHARDS),
     output:
         features=f"{RESULTS}/features.parquet",
     log:
         f"{RESULTS}/logs/features.log",
     params:
         store=STORE,
-        code=code("features", "export/artifacts"),
+        code=code("features", "export", "catalog"),
     script:
         "../scripts/extract_features.py"

@@ -9,7 +9,7 @@ from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.bench.transport import open_transport
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import Export
+from perfcast.export.stage import Export, export_models
 from perfcast.progress import track
 from perfcast.storage import read_json, write_json
 
@@ -17,8 +17,10 @@ with stage(snakemake.log[0]) as log:
     target = Target.from_dict(snakemake.params.name, snakemake.params.target)
     store = Path(snakemake.params.store)
     transport = open_transport(target.transport, log=Path(snakemake.log[0]))
-    campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store))
-    exports = [Export.from_dict(entry) for entry in read_json(snakemake.input.exports)]
+    artifacts = ArtifactStore(store)
+    campaign = Campaign(target, transport, artifacts, MeasurementStore(store))
+    # Exports again what the store lost since.
+    exports = export_models([Export.from_dict(e).spec for e in read_json(snakemake.input.exports)], artifacts)
     name = f"measuring, part {int(snakemake.wildcards.shard) + 1} of {snakemake.params.shards}"
     keys = campaign.measure(exports, track, name)
     write_json(snakemake.output.manifest, keys)

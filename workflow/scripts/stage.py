@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,5 +28,9 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
             print(f"error: {error}", file=file)
             print(f"error: {error}", file=terminal)
             sys.exit(error.exit_code)
+        except Exception as error:  # noqa: BLE001  (a bug: the log has all of it, the terminal one line)
+            traceback.print_exc(file=file)
+            print(f"error: {type(error).__name__}: {error}; all of it is in {log}", file=terminal)
+            sys.exit(1)
         finally:
             sys.stderr = sys.__stderr__

@@ -1,0 +1,37 @@
+"""What the documents point to is there."""
+
+import re
+import subprocess
+
+import pytest
+
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def documents(root):
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=root, capture_output=True, text=True, check=True)
+    return [root / name for name in listed.stdout.split()]
+
+
+def test_every_relative_link_leads_somewhere(root):
+    links = [(path, link) for path in documents(root) for link in LINK.findall(path.read_text())]
+    assert len(links) > 10
+    assert [f"{path.name}: {link}" for path, link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("target", ["setup", "run", "test", "test-slow", "lint", "benchmark", "lock"])
+def test_what_the_makefile_promises_it_has(root, target):
+    makefile = (root / "Makefile").read_text()
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert f"make {target}" in makefile or target in {"lint"}
+
+
+def test_requirements_are_pinned_hashed_and_name_no_index(root):
+    for name in ("requirements", "requirements-dev"):
+        text = (root / f"envs/{name}.txt").read_text()
+        assert "://" not in text
+        assert "index" not in text
+        pins = re.findall(r"^([a-z0-9][a-z0-9._-]*)(?:\[.*?\])?(==)?", text, re.MULTILINE)
+        assert len(pins) > 50
+        assert all(pin for _, pin in pins)
+        assert text.count("--hash=sha256:") >= len(pins)
