@@ -66,11 +66,12 @@ print(time.perf_counter() - start)
 """
 
 
+GOALS = {"keras_applications": "median 6 s", "synthetic": "most 1.5 s"}
 COLUMNS = ("fork s", "load s", "first s", "all s", "naive s", "ratio")
 
 
 def measure_ours(specs, iterations, folder, root):
-    """Return the records of a campaign over ``specs``."""
+    """Return the records of a campaign over ``specs``, and what storing each takes (s)."""
     description = read_yaml(root / "config/targets/local.yaml")
     description["protocol"] |= {"iterations": iterations, "discard": iterations // 5}
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0))
@@ -78,7 +79,14 @@ def measure_ours(specs, iterations, folder, root):
     with track(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
     campaign = Campaign(target, LocalTransport(folder / "log"), artifacts, measurements)
-    return [measurements.measurement(key) for key in campaign.measure(exports, track, "measuring")]
+    records = [measurements.measurement(key) for key in campaign.measure(exports, track, "measuring")]
+    return records, [stored_s(measurements, record) for record in records]
+
+
+def stored_s(measurements, record):
+    start = time.perf_counter()
+    measurements.put(record)
+    return time.perf_counter() - start
 
 
 def naive_overhead_s(spec, iterations):
@@ -99,11 +107,11 @@ def main():
     specs = parse_sheet(SHEET, "the fixed list")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(__file__).resolve().parents[1]
-        records = measure_ours(specs, arguments.iterations, Path(folder), root)
+        records, stored = measure_ours(specs, arguments.iterations, Path(folder), root)
     print(f"{'model':32}{'latency ms':>11}" + "".join(f"{name:>8}" for name in COLUMNS))
     kinds = {"keras_applications": [], "synthetic": []}
-    for spec, record in zip(specs, records, strict=True):
-        timing = record["timing"]
+    for spec, record, write_s in zip(specs, records, stored, strict=True):
+        timing = record["timing"] | {"fork_s": record["timing"]["fork_s"] + write_s}
         naive = float("nan") if arguments.skip_naive else naive_overhead_s(spec, arguments.iterations)
         latency = statistics.median(record["samples"]["wall_ns"]) * 1e-6
         kinds[spec.source].append((timing["fork_s"], timing["overhead_s"], naive))
@@ -113,8 +121,8 @@ def main():
     for kind, rows in kinds.items():
         fork, ours, naive = zip(*rows, strict=True)
         print(
-            f"{kind}: fork and answer at most {max(fork):.2f} s; in all median {statistics.median(ours):.2f} s, "
-            f"most {max(ours):.2f} s; naive median {statistics.median(naive):.2f} s"
+            f"{kind}: fork and write at most {max(fork):.2f} s (goal 0.3); all median {statistics.median(ours):.2f} s, "
+            f"most {max(ours):.2f} s (goal: {GOALS[kind]}); naive median {statistics.median(naive):.2f} s"
         )
 
 

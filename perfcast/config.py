@@ -1,4 +1,4 @@
-"""Configuration and target files, checked against their schemas: a typo is an error that names file and key."""
+"""Configuration, targets and answers of boards, checked against schemas: one line names file and key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_yaml(path: Path) -> Any:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema `config` or `target`."""
+    """Return the schema `config`, `target` or `answer`."""
     loaded: dict[str, Any] = read_yaml(_SCHEMAS / f"{name}.schema.yaml")
     return loaded
 

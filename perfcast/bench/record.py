@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _REMEDY = "delete results/<target>/manifests and run again: only what is damaged is measured again"
-VERDICTS = ("measured", "failed", "out_of_memory", "timed_out", "crashed")
 
 
 @dataclass(frozen=True)

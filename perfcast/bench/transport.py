@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from perfcast.config import check
 from perfcast.errors import BenchmarkError, UsageError
 from perfcast.storage import write_json
 
@@ -84,12 +85,15 @@ class LocalTransport:
 
 
 def _parse(line: str) -> dict[str, Any]:
+    """Return a line of the runner's answer, once it is what a runner may say: boards are not trusted."""
     try:
-        answer = json.loads(line)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or not isinstance(answer.get("event"), str):
-        raise BenchmarkError(f"the runner answered what it should not: {line.strip()[:200]!r}")
+        answer: dict[str, Any] = json.loads(line)
+        check(answer, "answer", "the runner")
+    except (ValueError, RecursionError, UsageError) as error:
+        raise BenchmarkError(f"the runner answered what it should not: {line.strip()[:200]!r}") from error
+    samples = answer.get("samples")
+    if samples and len({len(values) for values in samples.values()}) > 1:
+        raise BenchmarkError("the runner answered lists of samples that differ in length")
     return answer
 
 

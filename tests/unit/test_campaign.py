@@ -254,10 +254,19 @@ def _child_of(pid):
     raise AssertionError("no child")
 
 
-@pytest.mark.parametrize("answer", ["hello", "[]", '{"event": 1}', '{"event": "measurement", "key": "no"}'])
+GARBAGE = ["hello", "[]", '{"event": 1}', '{"event": "measurement", "key": "no"}', '{"event": "context"}', "[" * 9999]
+
+
+@pytest.mark.parametrize("answer", GARBAGE)
 def test_a_runner_that_answers_garbage_ends_the_campaign_in_one_line(campaign, exported, tmp_path, answer, monkeypatch):
     fake = tmp_path / "runner.py"
-    context = json.dumps({"event": "context", "context": {"machine": {"cpu": "x"}, "software": {"null": "1"}}})
+    context = json.dumps(
+        {
+            "event": "context",
+            "runner_version": 1,
+            "context": {"machine": {"cpu": "x"}, "software": {"null": "1"}, "settings": {}},
+        }
+    )
     fake.write_text(f"import sys\nprint({context!r} if '--probe' in sys.argv else {answer!r})\n")
     monkeypatch.setattr("perfcast.bench.transport.RUNNER", fake)
     with pytest.raises(BenchmarkError) as caught:
