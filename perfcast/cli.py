@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfcast.catalog.naming import visible
 from perfcast.errors import PerfcastError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class _Perfcast(click.Group):
         try:
             return super().main(*args, **kwargs)
         except PerfcastError as error:
-            click.echo(f"perfcast: error: {error}", err=True)
+            # Errors quote files and names, which may hold what commands a terminal.
+            click.echo(f"perfcast: error: {visible(error)}", err=True)
             sys.exit(error.exit_code)
 
 
@@ -91,7 +93,7 @@ def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, ou
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
 def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, predictor: Path, out: Path | None) -> None:
-    """Forecast latency and memory of models, with 90% intervals."""
+    """Forecast latency and memory of models, with prediction intervals."""
     from perfcast.fit.predictor import load_predictor
 
     if out:
@@ -101,7 +103,7 @@ def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, pre
     if out:
         _write(out, forecasts)
     else:
-        _show(forecasts)
+        _show(forecasts, loaded.interval)
 
 
 def _features_of(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path) -> pd.DataFrame:
@@ -139,8 +141,13 @@ def _library(sheets: tuple[Path, ...], store: Path) -> Library:
 def _check_ending(out: Path) -> None:
     if out.suffix not in {".csv", ".parquet"}:
         raise UsageError(f"--out {out}: the ending has to be .csv or .parquet")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.absolute().parent}")
+    folder = out.absolute().parent
+    try:
+        found = folder.is_dir()
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
+    if not found:
+        raise UsageError(f"--out {out}: there is no folder {folder}")
 
 
 def _write(out: Path, table: pd.DataFrame) -> None:
@@ -152,20 +159,20 @@ def _write(out: Path, table: pd.DataFrame) -> None:
         raise PerfcastError(f"{out}: cannot be written ({error})") from error
 
 
-def _show(forecasts: pd.DataFrame) -> None:
+def _show(forecasts: pd.DataFrame, share: float) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("model", "metric", box=None, pad_edge=False)
-    for name in ("forecast", "90% interval"):
+    for name in ("forecast", f"{share:.0%} interval"):
         table.add_column(name, justify="right")
     table.add_column("")
     for row in forecasts.itertuples():
         interval = f"{_digits(row.lower)} to {_digits(row.upper)} {row.unit}"
         warning = "" if row.in_domain else "unlike what was measured: trust it less"
         cells = (row.model, row.metric, f"{_digits(row.prediction)} {row.unit}", interval, warning)
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

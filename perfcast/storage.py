@@ -69,11 +69,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON from ``path``.
 
     Raises:
-        StoreError: the file is absent or holds no JSON.
+        StoreError: the file is absent, holds no JSON or is nested too deep.
     """
     try:
         return json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read as JSON ({error})") from error
 
 

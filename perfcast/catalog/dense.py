@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from perfcast.catalog.limits import refuse_too_large
 from perfcast.catalog.naming import only, whole_number
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import UsageError
@@ -32,7 +34,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
         parameters: `layers`, the hidden ones, and `units` of each.
 
     Raises:
-        UsageError: the builder or a parameter is unknown or out of bounds.
+        UsageError: the builder or a parameter is unknown or out of bounds, or the network would be too large.
     """
     if builder != BUILDER:
         raise UsageError(f"unknown builder {builder!r}; the fully connected networks' builder is {BUILDER!r}")
@@ -40,7 +42,10 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     layers = whole_number(parameters, "layers", _MOST_LAYERS)
     units = whole_number(parameters, "units", _MOST_UNITS)
     values = {"layers": layers, "units": units}
-    return ModelSpec(f"{BUILDER}_{layers}_{units}", BUILDER, SOURCE, BUILDER, input_shape, values)
+    name = f"{BUILDER}_{layers}_{units}"
+    macs = math.prod(input_shape) * units + (layers - 1) * units * units + units * _CLASSES
+    refuse_too_large(name, macs + layers * units + _CLASSES, macs)
+    return ModelSpec(name, BUILDER, SOURCE, BUILDER, input_shape, values)
 
 
 def build(spec: ModelSpec) -> keras.Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,8 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
         parameters: arguments of the builder, as `{"alpha": 0.25}`.
 
     Raises:
-        UsageError: the architecture is unknown, the input too small, or a parameter not the user's to set.
+        UsageError: the architecture is unknown, the input too small, or a parameter wrong or not the user's to
+            set.
     """
     family = family_of(builder)
     least = least_size(builder)
@@ -120,10 +122,17 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     for key in parameters:
         if key in _RESERVED:
             raise UsageError(f"{builder}: parameter {key!r} is set by perfcast; leave it out")
+    if not _is_width(parameters.get("alpha", 1)):
+        raise UsageError(f"{builder}: parameter 'alpha' has to be a number above 0, not {parameters['alpha']!r}")
     variant = "".join(
         f"_{key}" if value is True else f"_{key}{format_value(value)}" for key, value in sorted(parameters.items())
     )
     return ModelSpec(builder.lower() + variant.lower(), family, SOURCE, builder, input_shape, parameters)
+
+
+def _is_width(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0
 
 
 def installed_architectures() -> dict[str, Callable[..., keras.Model]]:

@@ -1,4 +1,4 @@
-"""How values of parameters are written in sheets and in the names of networks."""
+"""How values of parameters are written in sheets and names of networks, and how names are shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from perfcast.errors import UsageError
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+# Words that builders would read as these numbers.
+_NOT_FINITE = frozenset(("nan", "inf", "infinity"))
+
+# Controls command terminals, marks and overrides of direction reorder what surrounds them, and lone surrogates
+# cannot be written at all.
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SURROGATES = range(0xD800, 0xE000)
+_HIDDEN = dict.fromkeys((*_CONTROLS, *_DIRECTIONS, *_SURROGATES), "\ufffd")
 
 
 def format_value(value: Any) -> str:
@@ -22,7 +31,7 @@ def parse_value(text: str) -> bool | int | float | str:
     """Return the value that `format_value` wrote.
 
     Raises:
-        UsageError: it is no boolean, number or word of letters, digits, `.`, `-` and `_`.
+        UsageError: it is no boolean, finite number or word of letters, digits, `.`, `-` and `_`.
     """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -30,9 +39,17 @@ def parse_value(text: str) -> bool | int | float | str:
         return int(text)
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
-    if _WORD.fullmatch(text):
+    if _WORD.fullmatch(text) and text.lower() not in _NOT_FINITE:
         return text
     raise UsageError(f"value {text[:40]!r} is no number, true, false or word")
+
+
+def visible(text: Any) -> str:
+    """Return ``text`` with each character that could harm where it is shown replaced by `�`.
+
+    Those are control characters, line breaks too, characters that reorder their surroundings and lone surrogates.
+    """
+    return str(text).translate(_HIDDEN)
 
 
 def whole_number(parameters: dict[str, Any], key: str, most: int) -> int:

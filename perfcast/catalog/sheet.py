@@ -132,8 +132,6 @@ def format_sheet(specs: Iterable[ModelSpec]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for spec in specs:
-        height, width = spec.input_shape[:2]
-        size = str(height) if height == width else f"{height}x{width}"
         parameters = ";".join(f"{key}={format_value(value)}" for key, value in spec.parameters.items())
-        writer.writerow([spec.source, spec.builder, size, parameters])
+        writer.writerow([spec.source, spec.builder, spec.size, parameters])
     return out.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from perfcast.errors import SourceError
 from perfcast.storage import digest_of_json
 
 
@@ -17,7 +18,8 @@ class ModelSpec:
         family: the networks it is left out with in validation, as `densenet` or `basic_model`.
         source: the catalogue that builds it: `keras_applications`, `synthetic` or `dense`.
         builder: what the catalogue builds, as `DenseNet121`.
-        input_shape: height, width and channels of one input, without the batch axis.
+        input_shape: height, width and channels of one input, without the batch axis; of other networks than
+            those of images one length or more.
         parameters: further arguments of the builder.
         seed: the seed of its weights' values.
     """
@@ -33,8 +35,19 @@ class ModelSpec:
     @property
     def model(self) -> str:
         """The model's name: the network and its input size, as `densenet121_224`."""
-        height, width = self.input_shape[:2]
-        return f"{self.name}_{height}" if height == width else f"{self.name}_{height}x{width}"
+        return f"{self.name}_{self.size}"
+
+    @property
+    def size(self) -> str:
+        """The input size: `224`, `192x256` (height x width) or, of an input of one axis, its length.
+
+        Raises:
+            SourceError: the input is a single number, which has no size.
+        """
+        if not self.input_shape:
+            raise SourceError(f"{self.name}: its input has no axis beside the batch; it needs one at least")
+        lengths = self.input_shape[:2]
+        return str(lengths[0]) if len(set(lengths)) == 1 else "x".join(map(str, lengths))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON-ready values."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfcast.catalog.limits import is_too_large, refuse_too_large
 from perfcast.catalog.naming import only, whole_number
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import UsageError
@@ -97,7 +98,8 @@ class SyntheticDraw:
 
     Attributes:
         specs: the networks, in the order drawn; no two share all four parameters.
-        discarded: combinations that came up and were discarded, as impossible at every size or over budget.
+        discarded: combinations that came up and were discarded, as impossible or too large at every size or over
+            budget.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -106,10 +108,11 @@ class SyntheticDraw:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network takes: multiply-accumulates, and bytes of weights and largest activations."""
+    """What a network takes: multiply-accumulates, bytes of weights and largest activations, number of weights."""
 
     macs: int
     memory_bytes: int
+    weights: int
 
 
 def draw(request: SyntheticRequest) -> SyntheticDraw:
@@ -148,7 +151,7 @@ def _shuffled(request: SyntheticRequest, generator: np.random.Generator) -> Iter
 
 def _fits(parameters: dict[str, int], size: int, request: SyntheticRequest) -> bool:
     cost = cost_of(parameters, (size, size, _CHANNELS))
-    if cost is None:
+    if cost is None or is_too_large(cost.weights, cost.macs):
         return False
     memory = request.memory_budget_mb
     within_memory = memory is None or cost.memory_bytes <= memory * 1e6
@@ -178,7 +181,7 @@ def cost_of(parameters: dict[str, int], input_shape: tuple[int, ...]) -> Cost | 
         activations = max(activations, before + height * width * filters, 2 * height * width * filters)
         channels = filters
     weights += (channels + 1) * _CLASSES
-    return Cost(macs + channels * _CLASSES, _FLOAT_BYTES * (weights + activations))
+    return Cost(macs + channels * _CLASSES, _FLOAT_BYTES * (weights + activations), weights)
 
 
 def _stride(layer: int, strides: int) -> int:
@@ -194,15 +197,18 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
         parameters: `conv_layers`, `filter_size`, `filters` and `strides`.
 
     Raises:
-        UsageError: the builder or a parameter is unknown, or the image would shrink below the filter.
+        UsageError: the builder or a parameter is unknown, the image would shrink below the filter, or the network
+            would be too large.
     """
     if builder != BUILDER:
         raise UsageError(f"unknown builder {builder!r}; the synthetic networks' builder is {BUILDER!r}")
     only(parameters, PARAMETERS)
     values = {key: whole_number(parameters, key, _MOST) for key in PARAMETERS}
     name = "_".join([BUILDER, *map(str, values.values())])
-    if cost_of(values, input_shape) is None:
+    cost = cost_of(values, input_shape)
+    if cost is None:
         raise UsageError(f"{name} is impossible at {min(input_shape[:2])} px: the image shrinks below the filter")
+    refuse_too_large(name, cost.weights, cost.macs)
     return ModelSpec(name, BUILDER, SOURCE, BUILDER, input_shape, values)
 
 

@@ -233,12 +233,32 @@ def validate_descriptor(descriptor: Any) -> None:
     Raises:
         DataError: it is none; one line that says where and why.
     """
+    _check_version(descriptor)
     validator = _Validator(_schema())
-    error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
+    try:
+        error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
+    except RecursionError as failure:
+        raise DataError("descriptor: is nested too deep") from failure
     if error is not None:
         place = "".join(f"[{part!r}]" for part in error.absolute_path)
-        raise DataError(f"descriptor{place}: {' '.join(error.message.split())[:300]}")
+        raise DataError(f"descriptor{place}: {_reason(error)}")
     _check_links(descriptor)
+
+
+def _check_version(descriptor: Any) -> None:
+    version = descriptor.get("schema_version") if isinstance(descriptor, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise DataError(
+            f"descriptor['schema_version'] is above {SCHEMA_VERSION}: written by a newer perfcast; "
+            "update perfcast to read it"
+        )
+
+
+def _reason(error: jsonschema.ValidationError) -> str:
+    if error.validator == "pattern":
+        # The schema's only pattern; a reader need not decode it.
+        return f"{str(error.instance)[:80]!r} holds control characters or lone surrogates, which no name may"
+    return " ".join(error.message.split())[:300]
 
 
 def _is_whole(_checker: Any, value: Any) -> bool:

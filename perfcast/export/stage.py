@@ -70,13 +70,12 @@ def model_table(exports: list[Export], store: ArtifactStore) -> pd.DataFrame:
 
 def _model_row(export: Export, store: ArtifactStore) -> dict[str, str]:
     spec = export.spec
-    height, width = spec.input_shape[:2]
     rebuild = {"builder": spec.builder, "input_shape": list(spec.input_shape), "seed": spec.seed}
     return {
         "model": spec.model,
         "name": spec.name,
         "family": spec.family,
-        "input_size": str(height) if height == width else f"{height}x{width}",
+        "input_size": spec.size,
         "source": spec.source,
         "location": str(store.location(export.artifact)),
         "digest": export.artifact,

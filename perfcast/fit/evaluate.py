@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.fit.baselines import baseline_names
+from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, Forecasts, predictions_table, ranking_table, splits_table
-from perfcast.fit.measures import mape
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import scheme_folds, scheme_groups
@@ -53,7 +53,7 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
         ]
     )
     forecasts = {name: _forecasts(name, table, done) for name, table in tables.items()}
-    deployed = {name: _most_accurate(table, forecasts[name]) for name, table in tables.items()}
+    deployed = {name: most_accurate(table, forecasts[name]) for name, table in tables.items()}
     ranking = _rank(tables, deployed, options, progress)
     return Evaluation(
         splits=splits,
@@ -93,11 +93,6 @@ def _forecasts(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any
             key = task.algorithm, task.scheme
             forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result
     return forecasts
-
-
-def _most_accurate(table: LearningTable, forecasts: Forecasts) -> str:
-    errors = [mape(table.target, forecasts[algorithm, DEPLOYMENT_SCHEME]) for algorithm in ALGORITHMS]
-    return ALGORITHMS[int(np.argmin(errors))]
 
 
 def _rank(

@@ -47,8 +47,8 @@ def repeatability(dataset: pd.DataFrame, column: str) -> dict[str, float] | None
     """Return how far repeated measurements of a model differ, in percent; None without replicates.
 
     Returns:
-        `median` and `p95` of 100·|a − b| / mean(a, b) over all pairs of replicates of a model under the same
-        factors, and the number of `pairs`. No forecast can be expected to err less.
+        `median` and `p95` of 100·|a − b| / mean(a, b) over all pairs of positive replicates of a model under
+        the same factors, and the number of `pairs`. No forecast can be expected to err less.
     """
     rows, replicates = measured_rows(dataset)
     rows = rows.assign(replicate=replicates)[rows[column].notna()]
@@ -66,5 +66,6 @@ def repeatability(dataset: pd.DataFrame, column: str) -> dict[str, float] | None
 
 
 def _pairs(values: np.ndarray) -> list[tuple[float, float]]:
-    first, second = np.triu_indices(len(values), k=1)
-    return list(zip(values[first], values[second], strict=True))
+    positive = values[values > 0]
+    first, second = np.triu_indices(len(positive), k=1)
+    return list(zip(positive[first], positive[second], strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,12 +18,20 @@ from perfcast.errors import PredictorError
 from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
 from perfcast.fit.fitted import Fitted
-from perfcast.fit.learners import LEAF, LEARNERS, Boosted, Forest, Learner
+from perfcast.fit.learners import LEARNERS, Boosted, Forest, Learner
+from perfcast.fit.soundness import check_domain, check_encoding, check_forest
+from perfcast.fit.xgboost_json import checked_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_BYTES = 2**30
+
+# All that `zipfile` and NumPy raise for archives that nobody wrote in earnest.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, OverflowError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
+)
 
 Part = TypeVar("Part")
 
@@ -66,10 +75,16 @@ def from_files(metric: str, algorithm: str, features: int, files: Mapping[str, b
     arrays = _read_arrays(npz, files[npz])
     encoding = _part(npz, "encoding", Encoding, arrays)
     domain = _part(npz, "domain", Domain, arrays)
+    check_encoding(npz, encoding, features)
+    check_domain(npz, domain, features)
     boosted = algorithm == "xgboost"
-    learner: Learner = Boosted(files[json]) if boosted else _part(npz, "learner", LEARNERS[algorithm], arrays)
+    learner: Learner
+    if boosted:
+        learner = Boosted(checked_model(json, files[json], len(encoding.mean)))
+    else:
+        learner = _part(npz, "learner", LEARNERS[algorithm], arrays)
     fitted = Fitted(encoding, learner)
-    _try_out(json if boosted else npz, fitted, domain, features)
+    _try_out(json if boosted else npz, fitted, domain)
     return fitted, domain
 
 
@@ -80,10 +95,10 @@ def _read_arrays(name: str, data: bytes) -> dict[str, np.ndarray]:
                 raise PredictorError(f"{name}: unpacks to more than a predictor can be")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, KeyError) as error:
+    except _UNREADABLE as error:
         raise PredictorError(f"{name}: is not a file of plain arrays ({error})") from error
     for key, array in arrays.items():
-        if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fi" or not np.isfinite(array).all():
             raise PredictorError(f"{name}: '{key}' holds something else than finite numbers")
     return arrays
 
@@ -96,37 +111,20 @@ def _part(name: str, part: str, kind: type[Part], arrays: Mapping[str, np.ndarra
     return kind(**values)
 
 
-def _try_out(name: str, fitted: Fitted, domain: Domain, features: int) -> None:
-    """Make one forecast, so that arrays that do not fit together are found while loading."""
+def _try_out(name: str, fitted: Fitted, domain: Domain) -> None:
+    """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
     if isinstance(fitted.learner, Forest):
-        _check_trees(name, fitted.learner)
-    inputs = np.ones((1, features))
+        check_forest(name, fitted.learner)
     try:
         with np.errstate(all="ignore"):
+            ends = np.stack([domain.low, domain.high])
+            inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
             forecast = fitted.predict(inputs)
             inside = domain.contains(inputs)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
-    if forecast.shape != (1,) or inside.shape != (1,) or not np.isfinite(forecast).all():
+    if forecast.shape != (3,) or inside.shape != (3,) or not np.isfinite(forecast).all():
         raise PredictorError(f"{name}: its numbers do not make a forecast")
-
-
-def _check_trees(name: str, forest: Forest) -> None:
-    """Refuse nodes that lead backwards or out of the forest: following them might never end."""
-    nodes = np.arange(forest.feature.size)
-    inner = forest.left != LEAF
-    sound = (
-        all(array.shape == nodes.shape for array in (forest.threshold, forest.left, forest.right, forest.value))
-        and all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right))
-        and forest.roots.ndim == 1
-        and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
-        and (forest.feature[inner] >= 0).all()
-        and all(
-            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
-        )
-    )
-    if not sound:
-        raise PredictorError(f"{name}: its trees are damaged")
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfcast.errors import PredictorError
+from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.portable import from_files, to_files
 from perfcast.fit.table import number_columns
-from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes, write_json
+from perfcast.storage import digest_of, write_bytes, write_json
 
 if TYPE_CHECKING:
     import os
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from perfcast.fit.domain import Domain
     from perfcast.fit.fitted import Fitted
-
-SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,11 @@ class Predictor:
     context: Mapping[str, Any]
     training_digest: str
 
+    @property
+    def interval(self) -> float:
+        """The share of measured values that the intervals are meant to hold, such as 0.9; all metrics' alike."""
+        return float(next(iter(self.metrics.values())).details["interval"]["share"])
+
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return forecasts with intervals for the models in ``features``.
 
@@ -135,10 +137,11 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
     """Return the predictor that `save_predictor` wrote to ``folder``.
 
     Raises:
-        PredictorError: a file is missing, damaged, edited or of a newer version; it names the file.
+        PredictorError: a file is missing, damaged, edited, of a newer version, or holds what no predictor can;
+            it names the file and, in the manifest, the key.
     """
     directory = Path(folder)
-    manifest = _read_manifest(directory / MANIFEST)
+    manifest = read_manifest(directory / MANIFEST)
     try:
         return Predictor(
             metrics={name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()},
@@ -146,7 +149,7 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
             context=manifest["context"],
             training_digest=manifest["training_digest"],
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
 
 
@@ -176,34 +179,7 @@ def _write(predictor: Predictor, folder: Path) -> None:
         "training_digest": predictor.training_digest,
         "metrics": entries,
     }
-    write_json(folder / MANIFEST, manifest | {"manifest_digest": digest_of_json(manifest)})
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise PredictorError(f"{path}: there is no predictor here") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise PredictorError(f"{path}: cannot be read as JSON ({error})") from error
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if not isinstance(version, int):
-        raise PredictorError(f"{path}: does not describe a predictor (no schema_version)")
-    if version > SCHEMA_VERSION:
-        raise PredictorError(
-            f"{path}: written by a newer perfcast (schema {version}, not {SCHEMA_VERSION}): upgrade this one"
-        )
-    digest = manifest.pop("manifest_digest", None)
-    if digest != _digest_or_none(manifest):
-        raise PredictorError(f"{path}: was changed after it was written (its digest does not match)")
-    return manifest
-
-
-def _digest_or_none(manifest: dict[str, Any]) -> str | None:
-    try:
-        return digest_of(canonical_json(manifest))
-    except ValueError:  # NaN, infinity or lone surrogates, which perfcast never writes
-        return None
+    write_json(folder / MANIFEST, seal(manifest))
 
 
 def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:

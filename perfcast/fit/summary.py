@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfcast.fit.choice import chosen_without_family
 from perfcast.fit.evaluation import Forecasts, log_residuals
 from perfcast.fit.intervals import half_width, half_widths_without_family
 from perfcast.fit.measures import error_summary, repeatability
@@ -42,6 +43,9 @@ def summarise(
             "input_sizes": len(set(table.sizes)),
             "excluded": table.excluded,
             "deployed": deployed[name],
+            "chosen_without_family": error_summary(
+                table.target, chosen_without_family(table, forecasts[name]), table.families, options.seed
+            ),
             "repeatability_percent": repeatability(dataset, options.metrics[name].column),
             "algorithms": {
                 algorithm: _algorithm(table, algorithm, published, forecasts[name], options.seed)

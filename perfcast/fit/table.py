@@ -82,7 +82,10 @@ class LearningTable:
 
 
 def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> LearningTable:
-    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, and replicate 0.
+    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, positive, and replicate 0.
+
+    A value may be zero or less where little is left after the null model's was taken off (a tiny model's
+    memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others.
 
     Raises:
         DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
@@ -91,12 +94,17 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     measured, replicates = measured_rows(dataset)
     first = measured[replicates == 0]
     rows = first[first[metric.column].notna()]
-    excluded = {"not_measured": len(dataset) - len(measured), "no_value": len(first) - len(rows)}
     _refuse_mixed_factors(rows, options.features)
+    values = number_columns(rows, (metric.column,))[:, 0]
+    excluded = {
+        "not_measured": len(dataset) - len(measured),
+        "no_value": len(first) - len(rows),
+        "not_positive": int((values <= 0).sum()),
+    }
+    rows, target = rows[values > 0], values[values > 0]
     inputs = number_columns(rows, options.features)
-    target = number_columns(rows, (metric.column,))[:, 0]
     families = rows["family"].astype(str).to_numpy(dtype=object)
-    _check_learnable(rows, metric.column, target, families)
+    _check_learnable(metric.column, target, families, excluded["not_positive"])
     additive = additive_features(options.features) if options.additive is None else options.additive
     return LearningTable(
         features=tuple(options.features),
@@ -169,13 +177,13 @@ def _refuse_mixed_factors(rows: pd.DataFrame, features: tuple[str, ...]) -> None
     )
 
 
-def _check_learnable(rows: pd.DataFrame, column: str, target: np.ndarray, families: np.ndarray) -> None:
-    if len(rows) < MIN_ROWS:
-        raise DataError(f"'{column}': {len(rows)} measured rows are too few to learn from (at least {MIN_ROWS})")
-    if (target <= 0).any():
-        row = int(np.argmax(target <= 0))
-        raise DataError(f"column '{column}', {_row_name(rows, row)}: must be positive, but is {target[row]:g}")
+def _check_learnable(column: str, target: np.ndarray, families: np.ndarray, not_positive: int) -> None:
+    if len(target) < MIN_ROWS:
+        besides = f"; {not_positive} more are not positive" if not_positive else ""
+        raise DataError(
+            f"'{column}': {len(target)} measured rows are too few to learn from (at least {MIN_ROWS}{besides})"
+        )
     if np.ptp(target) == 0:
-        raise DataError(f"'{column}': all {len(rows)} values are {target[0]:g}, so there is nothing to learn")
+        raise DataError(f"'{column}': all {len(target)} values are {target[0]:g}, so there is nothing to learn")
     if len(set(families)) < 2:
         raise DataError(f"'{column}': all rows are of family '{families[0]}'; validation needs at least two")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+# The report takes all its formatting from here.
+from perfcast.catalog.naming import visible as visible
+
 MISSING = "–"
 SPACE = "\u00a0"
-_REORDERING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _METRICS = {
@@ -32,11 +34,6 @@ _SCHEMES = {
     "leave_one_family_out": "Leave one family out",
     "unseen_input_size": "Unseen input size",
 }
-
-
-def visible(name: Any) -> str:
-    """Return ``name`` as text in which characters that reorder their surroundings show as `\ufffd`."""
-    return str(name).translate(_REORDERING)
 
 
 def is_number(value: Any) -> bool:

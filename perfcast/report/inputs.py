@@ -77,6 +77,10 @@ class MetricResult:
         """Return the leave-one-family-out errors of the deployed algorithm."""
         return self.scheme(self.deployed, DEPLOYMENT_SCHEME)
 
+    def chosen(self) -> Mapping[str, Any]:
+        """Return the errors on families that had no say in the choice of the algorithm either."""
+        return self.values.get("chosen_without_family") or {}
+
     def best_published(self) -> str | None:
         """Return the algorithm with the best accuracy over all splits, None where no splits were made."""
         found = {name: self.published(name).get("best_accuracy") for name in self.algorithms}

@@ -10,6 +10,7 @@ from perfcast.report import formatting as fmt
 from perfcast.report.inputs import metric_results
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -26,7 +27,7 @@ class Headline:
 
     Attributes:
         label: the metric.
-        error: the honest error, large.
+        error: the honest error, large: on families that had no say in the choice of the algorithm.
         lines: what else to know, in plain words, the most important first.
         warnings: what a reader must not overlook.
     """
@@ -39,29 +40,43 @@ class Headline:
 
 def headline(result: MetricResult) -> Headline:
     """Return the answer for one metric, saying what is missing where something is."""
-    honest = result.honest()
     label = fmt.metric_label(result.metric)
     if not result.deployed:
         return Headline(label, fmt.MISSING, ("No predictor was fitted for this metric.",), ())
     lines = (
         _honest_line(result),
+        _deployed_line(result),
         _published_line(result),
         _noise_line(result),
         _interval_line(result),
         _baseline_line(result),
     )
-    return Headline(label, fmt.percent(honest.get("mape")), lines, tuple(_warnings(result)))
+    return Headline(label, fmt.percent(result.chosen().get("mape")), lines, tuple(_warnings(result)))
 
 
 def _honest_line(result: MetricResult) -> str:
+    chosen = result.chosen()
+    if not fmt.is_number(chosen.get("mape")):
+        return "The error on families left out of the choice of algorithm was not evaluated."
+    error, middle = fmt.percent(chosen["mape"]), fmt.percent(chosen.get("median_ape"))
+    return (
+        f"On a family left out of both learning and the choice of algorithm, the forecast is off by {error} "
+        f"in the mean{_interval(chosen)}, by {middle} in the median."
+    )
+
+
+def _deployed_line(result: MetricResult) -> str:
     honest, name = result.honest(), fmt.algorithm_label(result.deployed)
     if not fmt.is_number(honest.get("mape")):
         return f"{name} is deployed; its error on families left out was not evaluated."
-    interval = ""
-    if fmt.is_number(honest.get("mape_low")):
-        interval = f" (95 % interval {fmt.span(honest['mape_low'], honest.get('mape_high'))} %)"
-    error = fmt.percent(honest["mape"])
-    return f"{name} is deployed. On a family that it never saw, it is off by {error} in the mean{interval}."
+    error = f"{fmt.percent(honest['mape'])}{_interval(honest)}"
+    return f"{name} is deployed. Its own mean error on families left out, {error}, may flatter: it was chosen by it."
+
+
+def _interval(errors: Mapping[str, Any]) -> str:
+    if not fmt.is_number(errors.get("mape_low")):
+        return ""
+    return f" (95 % interval {fmt.span(errors['mape_low'], errors.get('mape_high'))} %)"
 
 
 def _published_line(result: MetricResult) -> str:
@@ -108,11 +123,11 @@ def _baseline_line(result: MetricResult) -> str:
 
 def _warnings(result: MetricResult) -> list[str]:
     found = []
-    honest: Any = result.honest().get("mape")
+    honest: Any = result.chosen().get("mape")
     for name in BASELINES:
         mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
         if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
-            found.append(f"{fmt.algorithm_label(name)} does no worse than the deployed algorithm on families left out.")
+            found.append(f"{fmt.algorithm_label(name)} does no worse than the chosen algorithm on families left out.")
     coverage: Any = result.values.get("interval_coverage")
     if fmt.is_number(coverage) and float(coverage) < result.interval - _COVERAGE_SLACK:
         found.append("The intervals hold less often than they say.")
@@ -168,7 +183,7 @@ def _repeatability(metrics: tuple[MetricResult, ...]) -> str:
 
 
 def _metric_line(result: MetricResult) -> str:
-    honest: Any = result.honest()
+    chosen = result.chosen()
     best = result.best_published()
     published = "published protocol not run"
     if best is not None:
@@ -176,9 +191,8 @@ def _metric_line(result: MetricResult) -> str:
         published = f"published best accuracy {highest} ({fmt.algorithm_label(best)})"
     if not result.deployed:
         return f"{_plain(result)}: no algorithm deployed; {published}"
-    error = f"{fmt.percent(honest.get('mape'))} error on families left out"
-    if fmt.is_number(honest.get("mape_low")):
-        error += f" (95 % interval {fmt.span(honest['mape_low'], honest.get('mape_high'))} %)"
+    error = f"{fmt.percent(chosen.get('mape'))} error on families left out, the choice of algorithm included"
+    error += _interval(chosen)
     return f"{_plain(result)}: {fmt.algorithm_label(result.deployed)}, {error}; {published}"
 
 

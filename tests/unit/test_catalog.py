@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfcast.catalog import dense, keras_applications, sheet, synthetic
+from perfcast.catalog import dense, keras_applications, naming, sheet, synthetic
 from perfcast.catalog.build import build_model
 from perfcast.catalog.spec import ModelSpec
 from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.errors import SourceError, UsageError
+from perfcast.report import formatting
 
 SHEETS = Path(__file__).parents[2] / "config" / "models"
 
@@ -146,14 +147,52 @@ def test_cost_agrees_with_the_network_that_is_built():
     convolutions = [layer for layer in model.layers if layer.name.startswith("conv")]
     assert [layer.output.shape[1:3] for layer in convolutions] == [(9, 11), (7, 9), (3, 4)]
     macs = 9 * 11 * 27 * 8 + 7 * 9 * 72 * 8 + 3 * 4 * 72 * 8 + 80
-    memory = 4 * (model.count_params() + 20 * 24 * 3 + 9 * 11 * 8)
-    assert synthetic.cost_of(spec.parameters, spec.input_shape) == synthetic.Cost(macs, memory)
+    weights = model.count_params()
+    memory = 4 * (weights + 20 * 24 * 3 + 9 * 11 * 8)
+    assert synthetic.cost_of(spec.parameters, spec.input_shape) == synthetic.Cost(macs, memory, weights)
+
+
+def test_networks_too_large_to_build_are_not_drawn():
+    request = SyntheticRequest(1, (2, 100), (1,), (8, 5000), (1,), (32,))
+    (spec,) = draw(request).specs
+    assert spec.parameters["filters"] == 8 or spec.parameters["conv_layers"] == 2
+    with pytest.raises(UsageError, match="only 3 of the 4 combinations"):
+        draw(SyntheticRequest(4, (2, 100), (1,), (8, 5000), (1,), (32,)))
 
 
 def test_dense_network():
     spec = dense.make_spec("mlp", (8, 8, 3), {"layers": 2, "units": 16})
     assert (spec.name, spec.family, spec.model) == ("mlp_2_16", "mlp", "mlp_2_16_8")
     assert built(spec).count_params() == 192 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
+
+
+def test_size_of_a_dense_network_is_that_of_its_weights():
+    spec = dense.make_spec("mlp", (32, 32, 3), {"layers": 3, "units": 20_000})
+    assert spec.model == "mlp_3_20000_32"
+    with pytest.raises(UsageError, match="mlp_4_20000 is too large: 1.26e"):
+        dense.make_spec("mlp", (32, 32, 3), {"layers": 4, "units": 20_000})
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((224, 224, 3), "224"), ((192, 256, 3), "192x256"), ((10,), "10"), ((7, 5), "7x5"), ((4, 4, 4, 1), "4")],
+)
+def test_size_and_name_of_a_spec(shape, size):
+    spec = ModelSpec("net", "family", "source", "builder", shape)
+    assert (spec.size, spec.model) == (size, f"net_{size}")
+
+
+def test_a_single_number_has_no_size():
+    with pytest.raises(SourceError, match="net: its input has no axis"):
+        _ = ModelSpec("net", "family", "source", "builder", ()).model
+
+
+def test_what_is_shown_is_harmless():
+    assert naming.visible("dénsenet_121 – ok") == "dénsenet_121 – ok"
+    hidden = [*map(chr, range(32)), "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028", "\udcff"]
+    assert naming.visible("".join(hidden)) == "\ufffd" * len(hidden)
+    assert naming.visible(UsageError("a\nb")) == "a\ufffdb"
+    assert formatting.visible is naming.visible
 
 
 def test_layer_names_depend_on_the_spec_alone():
@@ -170,7 +209,9 @@ def test_layer_names_depend_on_the_spec_alone():
         ("keras_applications", "MobileNet", 31, {}, UsageError),
         ("keras_applications", "MobileNet", 32, {"aplha": 1}, UsageError),
         ("keras_applications", "MobileNet", 32, {"weights": "imagenet"}, UsageError),
-        ("keras_applications", "MobileNet", 32, {"alpha": -1}, SourceError),
+        ("keras_applications", "MobileNet", 32, {"alpha": -1}, UsageError),
+        ("keras_applications", "MobileNet", 32, {"alpha": float("nan")}, UsageError),
+        ("keras_applications", "MobileNet", 32, {"alpha": 0.001}, SourceError),
         ("synthetic", "other", 32, {}, UsageError),
         ("synthetic", "basic_model", 32, {"conv_layers": 1}, UsageError),
         ("dense", "mlp", 32, {"layers": 1, "units": 0}, UsageError),

@@ -174,11 +174,26 @@ def put(index, key, value):
     return lambda descriptor: descriptor["layers"][index].__setitem__(key, value)
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d.pop("graph"), "'graph' is a required property"),
-        (lambda d: d.__setitem__("schema_version", 2), "['schema_version']: 1 was expected"),
+        (lambda d: d.__setitem__("schema_version", 0), "['schema_version']: 1 was expected"),
+        (lambda d: d.__setitem__("schema_version", 2), "written by a newer perfcast; update perfcast to read it"),
+        (lambda d: d.update(schema_version=10**5000, new=1), "written by a newer perfcast"),
+        (lambda d: d.__setitem__("model", "a\x1b[2J"), "['model']: 'a\\x1b[2J' holds control characters"),
+        (lambda d: d.__setitem__("name", "a\n"), "['name']: 'a\\n' holds control characters"),
+        (lambda d: d.__setitem__("family", "\udcff"), "['family']: '\\udcff' holds"),
+        (put(1, "name", "a\nb\x00"), "['layers'][1]['name']: 'a\\nb\\x00' holds"),
+        (put(1, "activation", "\x9b"), "['layers'][1]['activation']"),
+        (put(1, "kernel", nested(100_000)), "descriptor"),
         (lambda d: d.__setitem__("layers", []), "['layers']"),
         (lambda d: d.__setitem__("extra", 1), "'extra' was unexpected"),
         (put(1, "macs", -1), "['layers'][1]['macs']: -1 is less"),

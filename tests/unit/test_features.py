@@ -130,6 +130,12 @@ def test_a_network_without_convolutions_misses_no_feature():
     assert features["flops"] == 2 * 384 + 2
 
 
+def test_the_size_of_a_network_of_one_axis_is_its_length():
+    features = extract_features(described(lambda: chain((10,), layers.Dense(3)), (10,)))
+    assert features["input_size"] == 10
+    assert (features["macs"], features["parameters"], features["flops"]) == (30, 33, 63)
+
+
 def test_xla_is_told_by_the_graph():
     descriptor = described(convolutions)
     descriptor["graph"]["graph_forces_xla"] = True

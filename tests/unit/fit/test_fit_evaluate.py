@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from perfcast.errors import DataError, UsageError
+from perfcast.fit.choice import chosen_without_family, most_accurate
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.evaluation import write_evaluation
-from perfcast.fit.options import ALGORITHMS, BASELINES, SCHEMES, Metric
+from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES, Metric
+from perfcast.fit.table import learning_table
 
 from .conftest import FEATURES, make_dataset, make_options
 
@@ -102,8 +104,7 @@ def changed(column, row, value):
         (make_dataset(families=1), "all rows are of family 'family0'"),
         (make_dataset().assign(latency_mean_ms=2.0), "all 32 values are 2"),
         (make_dataset().assign(verdict="failed"), "0 measured rows"),
-        (changed("latency_mean_ms", 4, 0.0), "'latency_mean_ms', row 4 .*positive"),
-        (changed("latency_mean_ms", 4, -1.0), "'latency_mean_ms', row 4 .*positive"),
+        (make_dataset().assign(latency_mean_ms=-1.0), "0 measured rows .*32 more are not positive"),
         (changed("latency_mean_ms", 4, np.inf), "'latency_mean_ms', row 4 .*not finite"),
         (changed("flops", 2, np.nan), r"'flops', row 2 \(family0_net0_128\)"),
         (changed("flops", 2, "many"), "'flops', row 2 .*not 'many'"),
@@ -118,11 +119,48 @@ def test_data_that_cannot_be_learned_from_is_refused_in_one_line(dataset, messag
     assert "\n" not in str(caught.value)
 
 
+def test_values_that_are_not_positive_are_left_out_and_counted():
+    table = make_dataset(families=2, networks=1, sizes=(64, 96, 224))
+    table.loc[[1, 4], "latency_mean_ms"] = [0.0, -1.0]
+    again = table.assign(replicate=1, latency_mean_ms=[1.1, 1.0, 1.2, 1.3, 1.0, 1.4])
+    with pytest.raises(DataError, match=r"4 measured rows are too few .*2 more are not positive"):
+        evaluate(table, make_options(splits=1))
+    more = make_dataset(families=3, networks=1, sizes=(64, 96, 224))
+    found = evaluate(pd.concat([table, again, more.tail(3)]), make_options(splits=1))
+    metric = found.summary["metrics"]["latency_ms"]
+    assert metric["excluded"] == {"not_measured": 0, "no_value": 0, "not_positive": 2}
+    assert metric["models"] == 7
+    assert metric["repeatability_percent"]["pairs"] == 4
+    assert (found.predictions["measured"] > 0).all()
+
+
+def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evaluation):
+    rows = evaluation.predictions.query("scheme == 'leave_one_family_out' and algorithm in @ALGORITHMS")
+    rows = rows.assign(ape=100 * (rows["predicted"] / rows["measured"] - 1).abs())
+    errors = []
+    for family in rows["family"].unique():
+        others = rows[rows["family"] != family].groupby("algorithm")["ape"].mean()
+        errors += list(rows[(rows["family"] == family) & (rows["algorithm"] == others.idxmin())]["ape"])
+    found = evaluation.summary["metrics"]["latency_ms"]
+    assert found["chosen_without_family"]["mape"] == pytest.approx(np.mean(errors))
+    assert found["chosen_without_family"]["median_ape"] == pytest.approx(np.median(errors))
+    assert set(found["chosen_without_family"]) == {"mape", "median_ape", "mape_low", "mape_high"}
+    own = found["algorithms"][found["deployed"]]["leave_one_family_out"]["mape"]
+    assert found["chosen_without_family"]["mape"] >= own
+
+
+def test_a_family_is_not_forecast_by_the_algorithm_that_suits_it_alone():
+    table = learning_table(make_dataset(families=2), make_options().metrics["latency_ms"], make_options())
+    first = table.families == "family0"
+    off = {"poly": np.where(first, 1.0, 1.5), "svr": np.where(first, 1.4, 1.0)}
+    forecasts = {(name, DEPLOYMENT_SCHEME): table.target * off.get(name, 2.0) for name in ALGORITHMS}
+    assert most_accurate(table, forecasts) == "svr"
+    np.testing.assert_allclose(chosen_without_family(table, forecasts) / table.target, np.where(first, 1.4, 1.5))
+
+
 def test_factors_that_are_features_may_vary():
     table = pd.concat([make_dataset(), make_dataset().assign(batch=8)], ignore_index=True)
     options = make_options(splits=1, features=("flops", "batch"), metrics={"t": Metric("latency_mean_ms", "ms")})
-    from perfcast.fit.table import learning_table
-
     assert len(learning_table(table, options.metrics["t"], options)) == 64
 
 

@@ -63,6 +63,7 @@ def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, opt
     loaded = load_predictor(tmp_path / "predictor")
     assert loaded.metrics["latency_ms"].algorithm == algorithm
     assert loaded.target == "bench"
+    assert loaded.interval == made.interval == options.interval
     pd.testing.assert_frame_equal(loaded.predict(dataset), made.predict(dataset))
     assert loaded.predict(dataset.head(0)).empty
 

@@ -182,6 +182,12 @@ def test_a_summary_without_numbers_gives_a_page(campaign):
     assert "The published protocol was not run for this metric." in read.text
 
 
+def test_a_value_that_is_not_positive_gives_a_page(campaign):
+    dataset = campaign.dataset.copy()
+    dataset.loc[dataset.index[0], "ram_inference_peak_mb"] = -0.4
+    assert "the choice of algorithm included" in render(campaign.with_dataset(dataset)).text
+
+
 def test_several_contexts_warn_and_stand_side_by_side(campaign):
     dataset = campaign.dataset.copy()
     dataset.loc[dataset.index[:10], "context"] = "e" * 64

@@ -226,7 +226,9 @@ def test_summary_is_five_lines(campaign):
     assert len(lines) == 5
     assert lines[0] == "40 models measured in 8 families, 3 failed, 6 measured again"
     assert lines[1].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")
-    assert "error on families left out" in lines[2]
+    assert (
+        "17.3 % error on families left out, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[2]
+    )
     assert "published best accuracy" in lines[2]
     assert lines[4] == "report: r/report.html; predictor: r/predictor"
     assert all("\n" not in line and formatting.SPACE not in line for line in lines)
@@ -250,3 +252,16 @@ def test_headline_warns_where_a_baseline_does_as_well(campaign):
     poor = replace(result, values=result.values | {"algorithms": better, "interval_coverage": 0.5})
     assert len(headline(poor).warnings) == 2
     assert headline(result).warnings == ()
+
+
+def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign):
+    from perfcast.report.summary import headline
+
+    result = read_inputs(*campaign.arguments(), "x").metrics[0]
+    found = headline(result)
+    assert found.error == formatting.percent(17.3)
+    assert "left out of both learning and the choice of algorithm" in found.lines[0]
+    assert formatting.percent(17.3) in found.lines[0]
+    assert formatting.percent(result.honest()["mape"]) in found.lines[1]
+    older = replace(result, values={key: value for key, value in result.values.items() if "chosen" not in key})
+    assert headline(older).error == formatting.MISSING, "an error that flatters takes no one's place"
