@@ -116,9 +116,9 @@ specs = st.one_of(
     ),
     st.builds(
         lambda size, layers, units: dense.make_spec("mlp", (size, size, 3), {"layers": layers, "units": units}),
-        sizes,
         st.integers(1, 500),
-        st.integers(1, 900),
+        st.integers(1, 500),
+        st.integers(1, 500),
     ),
     st.builds(
         lambda size, filters: synthetic.make_spec(

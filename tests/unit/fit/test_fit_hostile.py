@@ -1,0 +1,258 @@
+"""Predictor folders whose digests were computed again after someone changed what they hold."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from perfcast.errors import PredictorError
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.storage import digest_of, digest_of_json
+
+from .test_fit_predictor import rewrite, with_algorithm
+
+METRIC = ("metrics", "latency_ms")
+NODES = ("left_children", "right_children")
+
+
+@pytest.fixture
+def folder(predictor, tmp_path):
+    save_predictor(predictor, tmp_path / "predictor")
+    return tmp_path / "predictor"
+
+
+@pytest.fixture(scope="module")
+def boosted(dataset, evaluation, options):
+    return fit_predictor(dataset, with_algorithm(evaluation, "xgboost"), options)
+
+
+def put(container, keys, value):
+    for key in keys[:-1]:
+        container = container[key]
+    container[keys[-1]] = value
+
+
+def refused(folder, *names):
+    with pytest.raises(PredictorError) as caught:
+        load_predictor(folder)
+    message = str(caught.value)
+    assert all(name in message for name in names), message
+    assert "\n" not in message
+    assert len(message) < 500 + len(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        *(((*METRIC, "interval", "factor"), value) for value in (0, -3, 0.99, "nan", "2", None, True, [], 10**400)),
+        *(((*METRIC, "interval", "share"), value) for value in (0, 1, -1, "0.9", True, 10**400)),
+        *(((*METRIC, "interval", "coverage"), value) for value in (2, "all")),
+        ((*METRIC, "interval", "guaranteed"), 1),
+        ((*METRIC, "interval"), {}),
+        (("metrics",), {}),
+        (("metrics",), []),
+        *(((*METRIC, "unit"), value) for value in ({}, "", 5)),
+        *(((*METRIC, "features"), value) for value in ([[1]], [], ["flops", "flops"], "flops", {"flops": 1})),
+        *(((*METRIC, "algorithm"), value) for value in ("pickle", [], None)),
+        *(((*METRIC, "files"), value) for value in ({}, [], {"../manifest.json": "0" * 64}, {"latency_ms.npz": 1})),
+        *(((*METRIC, "domain", "reach"), value) for value in (-1, "far", 10**400)),
+        ((*METRIC, "domain", "lowest", "flops"), "low"),
+        ((*METRIC, "hyperparameters"), {"alpha": [1]}),
+        ((*METRIC, "errors", "mape"), -1),
+        ((*METRIC, "errors", "models"), 10**400),
+        ((*METRIC, "errors", "repeatability_percent"), 1),
+        *((("schema_version",), value) for value in (True, 0, -1, 1.5, "1", None, [])),
+        (("target",), 5),
+        (("context",), []),
+        (("context",), {"device": "cpu"}),
+        (("training_digest",), "none"),
+    ],
+)
+def test_a_manifest_with_a_hostile_value_is_refused_by_its_key(folder, keys, value):
+    rewrite(folder, lambda manifest: put(manifest, keys, value))
+    refused(folder, "manifest.json", *(() if value is None and len(keys) == 1 else (keys[-1],)))
+
+
+def test_metrics_that_differ_in_their_share_are_refused(folder):
+    def change(manifest):
+        manifest["metrics"]["second"] = json.loads(json.dumps(manifest["metrics"]["latency_ms"]))
+        manifest["metrics"]["second"]["interval"]["share"] = 0.5
+
+    rewrite(folder, change)
+    refused(folder, "manifest.json", "interval.share")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "a\x1b[2Jb", "a\nb"])
+def test_metrics_whose_name_is_no_file_name_are_refused(folder, name):
+    rewrite(folder, lambda manifest: manifest["metrics"].update({name: manifest["metrics"]["latency_ms"]}))
+    refused(folder, "manifest.json", "metrics")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_numbers_that_are_none_need_a_digest_too(folder, number):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_digest"]
+    manifest["metrics"]["latency_ms"]["interval"]["factor"] = "here"
+    path.write_text(json.dumps(manifest).replace('"here"', number))
+    refused(folder, "manifest.json", "digest")
+
+
+def reseal_arrays(folder, change):
+    path = folder / "latency_ms.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    change(arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    path.write_bytes(buffer.getvalue())
+    reseal(folder, path)
+
+
+def reseal(folder, path):
+    digest = digest_of(path.read_bytes())
+    rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"]["files"].update({path.name: digest}))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("encoding.costs", lambda costs: -costs - 1),
+        ("encoding.costs", lambda costs: np.ones(3)),
+        ("encoding.costs", lambda costs: np.full(7, 1e308)),
+        ("encoding.output", lambda output: np.full(4, 1e308)),
+        ("encoding.output", lambda output: output * [1, 0, 1, 1]),
+        ("encoding.output", lambda output: output[[0, 1, 3, 2]]),
+        ("encoding.output", lambda output: output + np.array([1e6, 0, 0, 0])),
+        ("encoding.output", lambda output: output[:3]),
+        ("encoding.varying", lambda varying: np.where(varying == 0, -1, varying)),
+        ("encoding.varying", lambda varying: varying + 10**9),
+        ("encoding.varying", lambda varying: varying.astype(float)),
+        ("encoding.varying", lambda varying: varying[:0]),
+        ("encoding.scale", lambda scale: 0 * scale),
+        ("encoding.scale", lambda scale: -scale),
+        ("encoding.low", lambda low: low + 1e6),
+        ("encoding.mean", lambda mean: mean[0]),
+        ("domain.scale", lambda scale: -scale - 1),
+        ("domain.low", lambda low: low + 1e6),
+        ("domain.high", lambda high: high[:-1]),
+        ("domain.rows", lambda rows: rows[:0]),
+        ("domain.reach", lambda reach: -reach),
+        ("domain.reach", lambda reach: reach[:0]),
+    ],
+)
+def test_arrays_that_no_fit_makes_are_refused(folder, key, change):
+    reseal_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
+    refused(folder, "latency_ms.npz")
+
+
+def test_domains_beyond_all_numbers_are_refused(folder):
+    reseal_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
+    refused(folder, "latency_ms.npz")
+
+
+def trees_of(model):
+    return model["learner"]["gradient_booster"]["model"]["trees"]
+
+
+def each_tree(**changes):
+    def change(model):
+        for tree in trees_of(model):
+            for key, value in changes.items():
+                tree[key] = value(tree[key]) if callable(value) else value
+
+    return change
+
+
+def at(*keys, value):
+    return lambda model: put(model, keys, value)
+
+
+LEARNER = ("learner", "gradient_booster", "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (each_tree(left_children=lambda nodes: [2 * 10**9 if node > 0 else -1 for node in nodes]), "left_children"),
+        (each_tree(right_children=lambda nodes: [10**400] * len(nodes)), "right_children"),
+        (each_tree(left_children=lambda nodes: [0] * len(nodes), right_children=lambda nodes: [0] * len(nodes)), NODES),
+        (each_tree(left_children=lambda nodes: [0 if node > 0 else -1 for node in nodes]), "left_children"),
+        (
+            each_tree(left_children=lambda nodes: [-2] * len(nodes), right_children=lambda nodes: [-2] * len(nodes)),
+            NODES,
+        ),
+        (each_tree(right_children=lambda nodes: [-1] * len(nodes)), "right_children"),
+        (each_tree(left_children=lambda nodes: nodes[:-1]), NODES),
+        (each_tree(left_children=lambda nodes: [float(node) for node in nodes]), "left_children"),
+        (each_tree(left_children=[], right_children=[]), "tree 0"),
+        (each_tree(split_indices=lambda nodes: [10**6] * len(nodes)), "split_indices"),
+        (each_tree(split_indices=lambda nodes: [-1] * len(nodes)), "split_indices"),
+        (each_tree(split_indices=lambda nodes: [6] * len(nodes)), "split_indices"),
+        (each_tree(split_indices=lambda nodes: nodes[:1]), "split_indices"),
+        (each_tree(split_conditions=lambda nodes: [float("nan")] * len(nodes)), "split_conditions"),
+        (each_tree(split_conditions=lambda nodes: nodes * 2), "split_conditions"),
+        (each_tree(parents=lambda nodes: [10**8] * len(nodes)), "parents"),
+        (each_tree(split_type=lambda nodes: [1] * len(nodes)), "split_type"),
+        (each_tree(categories=[1]), "categories"),
+        (each_tree(tree_param={"num_nodes": "9999", "num_feature": "6", "num_deleted": "0"}), "num_nodes"),
+        (at(*LEARNER, "tree_info", value=[10**6] * 150), "tree_info"),
+        (at(*LEARNER, "iteration_indptr", value=[0, 10**9]), "iteration_indptr"),
+        (at(*LEARNER, "gbtree_model_param", "num_trees", value="10000000"), "num_trees"),
+        (at(*LEARNER, "gbtree_model_param", "num_parallel_tree", value="0"), "num_parallel_tree"),
+        (at(*LEARNER, "trees", value=[]), "trees"),
+        (at(*LEARNER, "trees", value={}), "trees"),
+        (at("learner", "gradient_booster", "name", value="dart"), "booster"),
+        (at("learner", "objective", "name", value="multi:softmax"), "objective"),
+        (at("learner", "learner_model_param", "num_feature", value="1000000"), "num_feature"),
+        (at("learner", "learner_model_param", "num_class", value="1000000"), "num_class"),
+        (at("learner", value=[]), "not a model"),
+        (lambda model: model.clear(), "not a model"),
+    ],
+)
+def test_hostile_boosted_trees_are_refused_before_xgboost_reads_them(boosted, tmp_path, change, key):
+    save_predictor(boosted, tmp_path / "p")
+    path = tmp_path / "p" / "latency_ms.xgb.json"
+    model = json.loads(path.read_text())
+    change(model)
+    path.write_text(json.dumps(model))
+    reseal(tmp_path / "p", path)
+    with pytest.raises(PredictorError, match=rf"latency_ms\.xgb\.json.*({'|'.join(NODES) if key is NODES else key})"):
+        load_predictor(tmp_path / "p")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{L\x00\x00", b"\xff\xfe{\x00}\x00", b"[" * 100_000])
+def test_what_is_no_json_is_refused_before_xgboost_reads_it(boosted, tmp_path, data):
+    save_predictor(boosted, tmp_path / "p")
+    path = tmp_path / "p" / "latency_ms.xgb.json"
+    path.write_bytes(data)
+    reseal(tmp_path / "p", path)
+    refused(tmp_path / "p", "latency_ms.xgb.json")
+
+
+def test_of_two_equal_keys_xgboost_reads_the_one_that_was_checked(boosted, dataset, tmp_path):
+    save_predictor(boosted, tmp_path / "p")
+    path = tmp_path / "p" / "latency_ms.xgb.json"
+    text = path.read_text()
+    path.write_text(re.sub(r'"left_children":', '"left_children":[2000000000],"left_children":', text))
+    reseal(tmp_path / "p", path)
+    found, expected = load_predictor(tmp_path / "p").predict(dataset), boosted.predict(dataset)
+    np.testing.assert_array_equal(found["prediction"], expected["prediction"])
+
+
+def test_importing_the_predictor_does_not_import_schemas():
+    code = "import sys, perfcast.fit.predictor; assert 'jsonschema' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_resealed_folder_without_changes_loads(boosted, folder, tmp_path):
+    rewrite(folder, lambda manifest: None)
+    load_predictor(folder)
+    save_predictor(boosted, tmp_path / "p")
+    assert json.loads((tmp_path / "p/manifest.json").read_text())["manifest_digest"] != digest_of_json({})
+    load_predictor(tmp_path / "p")
