@@ -48,33 +48,17 @@ def checked_model(name: str, data: bytes, inputs: int) -> bytes:
 
 def _version(version: list[int]) -> list[int]:
     sound = isinstance(version, list) and len(version) == 3 and set(map(type, version)) == {int}
-    _require(sound and all(0 <= part < 1000 for part in version), "version")
+    # XGBoost converts models of its first version, with a warning; perfcast never wrote one.
+    _require(sound and all(0 <= part < 1000 for part in version) and version[0] > 1, "version")
     return version
 
 
 def _learner(learner: dict[str, Any], inputs: int) -> dict[str, Any]:
     """Return the `learner` of a model with the same trees and base score."""
-    parameters, booster = learner["learner_model_param"], learner["gradient_booster"]
-    model = booster["model"]
-    trees = model["trees"]
-    count = len(trees)
-    plain: tuple[tuple[str, Any, Any], ...] = (
-        ("booster", booster["name"], "gbtree"),
-        ("objective", learner["objective"]["name"], "reg:squarederror"),
-        ("num_feature", parameters["num_feature"], str(inputs)),
-        ("num_class", parameters["num_class"], "0"),
-        ("num_target", parameters.get("num_target", "1"), "1"),
-        ("num_trees", model["gbtree_model_param"]["num_trees"], str(count)),
-        ("num_parallel_tree", model["gbtree_model_param"].get("num_parallel_tree", "1"), "1"),
-        ("tree_info", model["tree_info"], [0] * count),
-        ("iteration_indptr", model.get("iteration_indptr", list(range(count + 1))), list(range(count + 1))),
-        ("feature_names", learner.get("feature_names", []), []),
-        ("feature_types", learner.get("feature_types", []), []),
-        ("cats", any(model.get("cats", {}).values()), False),
-    )
-    _require(0 < count <= _MOST_TREES and isinstance(trees, list), "trees")
-    for key, found, wanted in plain:
-        _require(type(found) is type(wanted) and found == wanted, key)
+    trees = learner["gradient_booster"]["model"]["trees"]
+    _require(isinstance(trees, list) and 0 < len(trees) <= _MOST_TREES, "trees")
+    _check_plain(learner, inputs, len(trees))
+    count, parameters = len(trees), learner["learner_model_param"]
     return {
         "attributes": {},
         "feature_names": [],
@@ -98,6 +82,28 @@ def _learner(learner: dict[str, Any], inputs: int) -> dict[str, Any]:
         },
         "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}},
     }
+
+
+def _check_plain(learner: dict[str, Any], inputs: int, count: int) -> None:
+    """Refuse anything but a regression by ``count`` trees, one a round."""
+    parameters, booster = learner["learner_model_param"], learner["gradient_booster"]
+    model = booster["model"]
+    plain: tuple[tuple[str, Any, Any], ...] = (
+        ("booster", booster["name"], "gbtree"),
+        ("objective", learner["objective"]["name"], "reg:squarederror"),
+        ("num_feature", parameters["num_feature"], str(inputs)),
+        ("num_class", parameters["num_class"], "0"),
+        ("num_target", parameters.get("num_target", "1"), "1"),
+        ("num_trees", model["gbtree_model_param"]["num_trees"], str(count)),
+        ("num_parallel_tree", model["gbtree_model_param"].get("num_parallel_tree", "1"), "1"),
+        ("tree_info", model["tree_info"], [0] * count),
+        ("iteration_indptr", model.get("iteration_indptr", list(range(count + 1))), list(range(count + 1))),
+        ("feature_names", learner.get("feature_names", []), []),
+        ("feature_types", learner.get("feature_types", []), []),
+        ("cats", any(model.get("cats", {}).values()), False),
+    )
+    for key, found, wanted in plain:
+        _require(type(found) is type(wanted) and found == wanted, key)
 
 
 def _base_score(text: str) -> str:
