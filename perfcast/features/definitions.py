@@ -29,7 +29,7 @@ class Feature:
 
 
 FEATURES = (
-    Feature("input_size", "pixels", "height of the first input", "published"),
+    Feature("input_size", "pixels", "height of the first input; its length where it has one axis", "published"),
     Feature("input_pixels", "pixels", "height x width of the first input", "published"),
     Feature("flops", "operations", "2 x macs + the operations listed below", "published"),
     Feature("macs", "multiply-accumulates", "of all layers", "published"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.features.definitions import FEATURES
+from perfcast.features.definitions import FEATURES, FEATURES_VERSION
 from perfcast.features.extract import extract_features
 
 if TYPE_CHECKING:
@@ -27,4 +27,6 @@ def features_table(descriptors: Iterable[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{key: d[key] for key in _IDENTITY} | extract_features(d) for d in descriptors]
-    return pd.DataFrame(rows, columns=[*_IDENTITY, *(feature.name for feature in FEATURES)])
+    table = pd.DataFrame(rows, columns=[*_IDENTITY, *(feature.name for feature in FEATURES)])
+    table.attrs["features_version"] = FEATURES_VERSION
+    return table
