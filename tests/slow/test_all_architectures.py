@@ -10,6 +10,8 @@ import pytest
 
 from perfcast.catalog.keras_applications import installed_architectures
 
+pytestmark = pytest.mark.timeout(3000)
+
 EXPORT_ALL = """
 import json, resource, sys
 from pathlib import Path

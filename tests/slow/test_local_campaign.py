@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 
 from tests.integration.report.browser import check_page
 
 
+@pytest.mark.timeout(3000)
 def test_the_local_campaign_ends_in_a_report_and_a_predictor(root, tmp_path):
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
