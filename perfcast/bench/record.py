@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
-_REMEDY = "delete results/<target>/manifests and run again: only what is damaged is measured again"
+_REMEDY = "delete results/<target> and run again: only what is damaged is measured again"
 
 
 @dataclass(frozen=True)

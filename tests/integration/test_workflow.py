@@ -175,7 +175,7 @@ def test_what_the_store_lost_is_made_again_and_nothing_else(done, root):
     graph = store / "artifacts" / digest / "graph.pb"
     sound = graph.read_bytes()
     graph.write_bytes(b"damaged")
-    shutil.rmtree(done / "results/quick/manifests")
+    shutil.rmtree(done / "results/quick")
     answer = snakemake(done, root)
     assert answer.returncode == 0, answer.stderr
     assert graph.read_bytes() == sound
