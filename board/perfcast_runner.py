@@ -30,6 +30,7 @@ ALIGNMENT_BYTES = 64
 REFERENCE_REPEATS = 5
 NULL_ITERATIONS = 50
 PR_SET_PDEATHSIG = 1
+UNLIMITED_BYTES = 1 << 60
 
 # Python 3.6 has the clocks in seconds only.
 perf_counter_ns = getattr(time, "perf_counter_ns", lambda: int(time.perf_counter() * 1e9))
@@ -78,6 +79,14 @@ def as_number(text, scale=1.0):
         return None
 
 
+def read_memory_limit():
+    """Return the container's memory limit in bytes, None where there is none."""
+    text = first_text("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+    limit = as_number(text)
+    # The older interface says "no limit" by a number that no machine has.
+    return None if limit is None or limit >= UNLIMITED_BYTES else int(limit)
+
+
 def read_context(toolchain):
     """Return what the machine is: machine, software, settings."""
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text("/etc/os-release") or "", re.MULTILINE)
@@ -104,7 +113,7 @@ def read_context(toolchain):
         "settings": {
             "governor": first_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             "swappiness": as_number(read_text("/proc/sys/vm/swappiness")),
-            "memory_limit": first_text("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+            "memory_limit_bytes": read_memory_limit(),
         },
     }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHEETS = (Path("config/models"), Path(__file__).resolve().parents[1] / "config/models")
 _STORE = Path("results/store")
+_COVERAGE_SLACK = 0.05
 
 
 class _Perfcast(click.Group):
@@ -104,6 +105,9 @@ def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, pre
         _write(out, forecasts)
     else:
         _show(forecasts, loaded.interval)
+        for metric, coverage in loaded.coverage.items():
+            if coverage < loaded.interval - _COVERAGE_SLACK:
+                click.echo(f"{metric}: on families left out, the intervals held {coverage:.0%} of the time")
 
 
 def _features_of(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path) -> pd.DataFrame:
@@ -170,7 +174,7 @@ def _show(forecasts: pd.DataFrame, share: float) -> None:
     table.add_column("")
     for row in forecasts.itertuples():
         interval = f"{_digits(row.lower)} to {_digits(row.upper)} {row.unit}"
-        warning = "" if row.in_domain else "unlike what was measured: trust it less"
+        warning = "" if row.in_domain else "unlike what was measured: the interval promises nothing"
         cells = (row.model, row.metric, f"{_digits(row.prediction)} {row.unit}", interval, warning)
         table.add_row(*(Text(visible(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -66,4 +66,5 @@ def find_file(name: str, folders: list[Path]) -> Path:
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    raise UsageError(f"{name}: there is no such file in {' or '.join(str(f.resolve()) for f in folders)}")
+    places = dict.fromkeys(str(folder.resolve()) for folder in folders)
+    raise UsageError(f"{name}: there is no such file in {' or '.join(places)}")

@@ -6,6 +6,7 @@ import contextlib
 import stat
 import zipfile
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,13 @@ class Library:
         Raises:
             UsageError: no sheet does.
         """
-        for sheet in self.sheets:
-            for spec in read_sheet(sheet):
-                if spec.model == model:
-                    return spec
+        listed = {spec.model: spec for sheet in reversed(self.sheets) for spec in read_sheet(sheet)}
+        if model in listed:
+            return listed[model]
         places = ", ".join(str(sheet) for sheet in self.sheets) or "no sheet (name one with --sheet)"
-        raise UsageError(f"{model}: is neither a file nor a model listed in {places}")
+        alike = get_close_matches(model.lower(), listed, n=3, cutoff=0.7)
+        hint = f"; did you mean {', '.join(alike)}?" if alike else ""
+        raise UsageError(f"{model}: is neither a file nor a model listed in {places}{hint}")
 
 
 def describe_sources(sources: Iterable[str], library: Library) -> list[dict[str, Any]]:

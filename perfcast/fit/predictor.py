@@ -88,6 +88,11 @@ class Predictor:
         """The share of measured values that the intervals are meant to hold, such as 0.9; all metrics' alike."""
         return float(next(iter(self.metrics.values())).details["interval"]["share"])
 
+    @property
+    def coverage(self) -> dict[str, float]:
+        """The share of measured values that each metric's intervals held, on families left out."""
+        return {name: float(metric.details["interval"]["coverage"]) for name, metric in self.metrics.items()}
+
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return forecasts with intervals for the models in ``features``.
 

@@ -192,7 +192,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
             facts.append((_FACTS.get(name, name.replace("_", " ")), ", ".join(map(_fact, values))))
     if data.manifest:
         known = {name: str(data.manifest.get(name) or fmt.MISSING) for name in _MANIFEST}
-        facts.append(("predictor made", known["created_at"].replace("T", " ")))
+        facts.append(("predictor made", known["created_at"].replace("T", " ").replace("+00:00", " UTC")))
         facts.append(("by perfcast", known["perfcast_version"]))
         facts.append(("learned from data with digest", known["training_digest"][:_DIGEST]))
     return facts

@@ -98,7 +98,7 @@ def _noise_line(result: MetricResult) -> str:
         return "Repeatability is unknown: no model was measured twice."
     return (
         f"Measuring the same model again gives a value {fmt.percent(noise['median'])} away in the median, "
-        f"{fmt.percent(noise.get('p95'))} at the 95th percentile: no forecast can be better than that."
+        f"{fmt.percent(noise.get('p95'))} at the 95th percentile: errors near that are mostly noise."
     )
 
 

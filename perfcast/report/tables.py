@@ -247,7 +247,7 @@ def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
         Row(
             (
                 Cell(str(row["feature"])),
-                number_cell(row["f_score"]),
+                Cell(fmt.whole(row["f_score"])),
                 number_cell(row["permutation_mape"]),
             )
         )

@@ -94,6 +94,20 @@ def test_files_are_found_in_the_first_folder_that_has_them(tmp_path):
         find_file("y", [tmp_path / "a", Path()])
 
 
+def test_each_metric_that_may_be_learned_is_a_column_of_the_dataset():
+    from perfcast.dataset import SCHEMA as DATASET
+
+    columns = schema("target")["properties"]["metrics"]["additionalProperties"]["properties"]["column"]["enum"]
+    assert set(columns) <= set(DATASET.columns)
+    assert {"latency_mean_ms", "ram_inference_peak_mb"} <= set(columns)
+
+
+def test_a_metric_of_no_column_is_named(target):
+    target["metrics"]["latency_ms"]["column"] = "latency_ms"
+    with pytest.raises(UsageError, match=r"t\.yaml: metrics\.latency_ms\.column: 'latency_ms' is not one of"):
+        check(target, "target", "t.yaml")
+
+
 def test_threads_left_open_are_the_cpus_there_are(target):
     assert Target.from_dict("local", target).factors["threads"] == available_cpus()
     target["factors"]["threads"] = 1

@@ -10,6 +10,6 @@ rule collect_models:
         f"{RESULTS}/logs/collect.log",
     params:
         synthetic=config["models"]["synthetic"],
-        code=code("catalog", "bench/campaign"),
+        code=code("catalog", "bench/campaign", "fit/table"),
     script:
         "../scripts/collect_models.py"

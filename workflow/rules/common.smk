@@ -30,11 +30,14 @@ def checked_target():
             "no target is chosen; run `snakemake --profile profiles/local` to measure this machine, "
             "or add `--config target=<a file of config/targets>`"
         )
-    check(config, "config", "config/config.yaml and what overrides it")
+    check(config, "config", " with ".join(str(path) for path in workflow.configfiles))
     path = project_file(f"{config['targets']}/{config['target']}.yaml")
     target = read_yaml(path)
     check(target, "target", str(path))
-    Target.from_dict(config["target"], target)
+    try:
+        Target.from_dict(config["target"], target)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     return target
 
 

@@ -20,4 +20,6 @@ with stage(snakemake.log[0]) as log:
     evaluation = evaluate(dataset, options, track)
     write_evaluation(evaluation, snakemake.output.evaluation)
     save_predictor(fit_predictor(dataset, evaluation, options), snakemake.output.predictor)
-    log(f"fitted on {len(dataset)} rows: {', '.join(metrics)}")
+    for name in metrics:
+        found = evaluation.summary["metrics"][name]
+        log(f"{name}: {found['deployed']} fitted on {found['models']} models of {found['families']} families")

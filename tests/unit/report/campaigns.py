@@ -147,7 +147,7 @@ def _context(kernel: str) -> dict[str, Any]:
             "memory_bytes": 4156833792, "swap_bytes": 0,
         },
         "software": {"os": "Ubuntu 18.04.6 LTS", "kernel": kernel, "tensorflow": "2.7.0", "numpy": "1.19.5"},
-        "settings": {"governor": "performance", "swappiness": 0.0, "memory_limit": None},
+        "settings": {"governor": "performance", "swappiness": 0.0, "memory_limit_bytes": None},
     }  # fmt: skip
 
 
