@@ -2,8 +2,8 @@
 
 import keras
 import pytest
-import tensorflow as tf
 
+from benchmarks.architectures import profiled_flops
 from perfcast.catalog import keras_applications
 from perfcast.catalog.build import build_model
 from perfcast.export.descriptor import describe, validate_descriptor
@@ -16,20 +16,6 @@ GRAPH = {
     "weights": 0,
     "weight_bytes": 0,
 }
-
-
-def profiled_flops(model, shape):
-    """Return what the profiler counts on the inference graph, weights being placeholders."""
-
-    def infer(inputs):
-        weights = [tf.compat.v1.placeholder(weight.dtype, weight.shape) for weight in model.variables]
-        mapping = list(zip(model.variables, weights, strict=True))
-        with keras.StatelessScope(state_mapping=mapping, initialize_variables=False):
-            return model(inputs, training=False)
-
-    graph = tf.function(infer, autograph=False).get_concrete_function(tf.TensorSpec((1, *shape))).graph
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
-    return tf.compat.v1.profiler.profile(graph=graph, options=options).total_float_ops
 
 
 @pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
