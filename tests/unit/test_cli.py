@@ -235,21 +235,29 @@ def test_no_error_commands_the_terminal(library, tmp_path):
     assert len(answer.output.splitlines()) == 1
 
 
-def forecast_of(name, interval):
+def forecast_of(name, interval, coverage):
     """A predictor that forecasts one latency, of a model of this name."""
     row = {"model": name, "metric": "latency", "unit": "ms", "prediction": 2.0, "lower": 1.0, "upper": 3.0}
-    return SimpleNamespace(interval=interval, predict=lambda _: pd.DataFrame([row | {"in_domain": True}]))
+    forecasts = pd.DataFrame([row | {"in_domain": True}])
+    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _: forecasts)
 
 
 @pytest.mark.parametrize(("interval", "heading"), [(0.9, "90% interval"), (0.95, "95% interval")])
 def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp_path, monkeypatch, interval, heading):
     hidden = "net\x1b]0;owned\x07\x00\u202e\x9b_8"
-    monkeypatch.setattr("perfcast.fit.predictor.load_predictor", lambda _: forecast_of(hidden, interval))
+    monkeypatch.setattr("perfcast.fit.predictor.load_predictor", lambda _: forecast_of(hidden, interval, 0.9))
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
     assert answer.exit_code == 0, answer.output
     assert heading in answer.output
     assert "net\ufffd]0;owned\ufffd\ufffd\ufffd\ufffd_8" in answer.output
     assert all(character.isprintable() or character == "\n" for character in answer.output)
+
+
+@pytest.mark.parametrize(("coverage", "said"), [(0.81, True), (0.88, False), (0.95, False)])
+def test_intervals_that_hold_too_seldom_are_said(library, tmp_path, monkeypatch, coverage, said):
+    monkeypatch.setattr("perfcast.fit.predictor.load_predictor", lambda _: forecast_of("net_8", 0.9, coverage))
+    answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
+    assert ("latency: on families left out, the intervals held 81% of the time" in answer.output) is said
 
 
 def test_help_names_no_share():
