@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SHEETS = (Path("config/models"), Path(__file__).resolve().parents[1] / "config/models")
 _STORE = Path("results/store")
-_COVERAGE_SLACK = 0.05
 
 
 class _Perfcast(click.Group):
@@ -95,6 +94,7 @@ def features(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, ou
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
 def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, predictor: Path, out: Path | None) -> None:
     """Forecast latency and memory of models, with prediction intervals."""
+    from perfcast.fit.options import COVERAGE_SLACK
     from perfcast.fit.predictor import load_predictor
 
     if out:
@@ -106,7 +106,7 @@ def predict(sources: tuple[str, ...], sheets: tuple[Path, ...], store: Path, pre
     else:
         _show(forecasts, loaded.interval)
         for metric, coverage in loaded.coverage.items():
-            if coverage < loaded.interval - _COVERAGE_SLACK:
+            if coverage < loaded.interval - COVERAGE_SLACK:
                 click.echo(f"{metric}: on families left out, the intervals held {coverage:.0%} of the time")
 
 

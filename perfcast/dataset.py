@@ -51,7 +51,7 @@ def build_dataset(records: Iterable[dict[str, Any]], features: pd.DataFrame, mod
     Args:
         records: measurements as the store gives them.
         features: a row a model, first column `model`.
-        models: the model database, with `model`, `source` and `digest`.
+        models: the model database, with `model` and `source`.
 
     Raises:
         DataError: a measurement's model has no features, or a row is not as the schema promises.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
+from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
 from perfcast.report import formatting as fmt
 from perfcast.report.inputs import metric_results
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from perfcast.fit.evaluation import Evaluation
     from perfcast.report.inputs import MetricResult
-
-_COVERAGE_SLACK = 0.05
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _warnings(result: MetricResult) -> list[str]:
         if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
             found.append(f"{fmt.algorithm_label(name)} does no worse than the chosen algorithm on families left out.")
     coverage: Any = result.values.get("interval_coverage")
-    if fmt.is_number(coverage) and float(coverage) < result.interval - _COVERAGE_SLACK:
+    if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
         found.append("The intervals hold less often than they say.")
     if result.values.get("interval_guaranteed") is False:
         found.append("Too few models were measured for intervals that can be relied on.")

@@ -12,10 +12,8 @@ from perfcast.storage import read_json, write_table
 with stage(snakemake.log[0]) as log:
     store = MeasurementStore(Path(snakemake.params.store))
     keys = [key for path in snakemake.input.manifests for key in read_json(path)]
-    features, models = (
-        pd.read_parquet(snakemake.input.features),
-        pd.read_csv(snakemake.input.models, keep_default_na=False),
-    )
+    features = pd.read_parquet(snakemake.input.features)
+    models = pd.read_csv(snakemake.input.models, keep_default_na=False)
     table = build_dataset([store.measurement(key) for key in keys], features, models)
     write_table(snakemake.output.dataset, table)
     log(table["verdict"].value_counts().to_string())
