@@ -12,6 +12,8 @@ import jsonschema
 
 from perfcast.errors import DataError, SourceError
 from perfcast.export.macs import count_macs
+from perfcast.formats.keras_layers import activation_name, layout_of
+from perfcast.formats.network import Layer, Network, Tensor, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from perfcast.catalog.spec import ModelSpec
+    from perfcast.formats.network import Shape
 
 SCHEMA_VERSION = 1
 """The version of `model.json` that this module writes."""
@@ -29,16 +32,19 @@ _SCHEMA = Path(__file__).parent.parent / "schemas" / "model.schema.json"
 _MOST = 2**53 - 1
 
 
-def describe(model: keras.Model, spec: ModelSpec) -> dict[str, Any]:
+def describe(model: keras.Model, spec: ModelSpec, shapes: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
     """Return the descriptor of a network, all of `model.json` but its key `graph`.
 
     Layers of nested models are named `<nested model>/<layer>`; the second call of a shared layer `x` is
     `x@2`, with its weights counted at the first. Operations that are no layers are listed too. Values of
-    weights are not read, so a model built in a `keras.StatelessScope` will do.
+    weights are not read, so a model built in a `keras.StatelessScope` will do. Shapes have the channels last, also
+    those of layers that take them first.
 
     Args:
         model: a functional or sequential network.
         spec: what it was built from.
+        shapes: of its inputs, without the batch axis, where it leaves them open; the spec's and its own where
+            left out.
 
     Raises:
         SourceError: the model is no graph of layers, or a shape is not known without running it.
@@ -47,40 +53,38 @@ def describe(model: keras.Model, spec: ModelSpec) -> dict[str, Any]:
     if function is None:
         raise SourceError(f"{spec.model}: only functional and sequential networks can be described")
     flattener = _Flattener(spec.model)
-    shapes = [spec.input_shape] if len(function.inputs) == 1 else [tensor.shape[1:] for tensor in function.inputs]
+    if not shapes:
+        only_one = len(function.inputs) == 1
+        shapes = [spec.input_shape] if only_one else [tensor.shape[1:] for tensor in function.inputs]
     inputs = [flattener.add_input(*pair) for pair in zip(function.inputs, shapes, strict=True)]
     outputs = flattener.walk(function, inputs, prefix="")
-    return {
+    entries, exits = (tuple(tensor.name for tensor in tensors) for tensors in (inputs, outputs))
+    identity = {
         "schema_version": SCHEMA_VERSION,
         "model": spec.model,
         "name": spec.name,
         "family": spec.family,
         "source": spec.source,
-        "input_shape": list(spec.input_shape),
-        "inputs": [_port(tensor) for tensor in inputs],
-        "outputs": [_port(tensor) for tensor in outputs],
-        "layers": flattener.layers,
     }
+    return identity | Network(entries, exits, tuple(flattener.layers)).descriptor()
 
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor of the flattened network: which layer returns it, and what Keras knows of it."""
+    """A tensor of the flattened network: a name that no other one has, and what Keras knows of it."""
 
-    producer: str
+    name: str
     symbol: keras.KerasTensor
 
     @property
-    def shape(self) -> list[int]:
-        return list(self.symbol.shape[1:])
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.symbol.shape[1:])
 
 
 @dataclass
 class _Flattener:
     model: str
-    layers: list[dict[str, Any]] = field(default_factory=list)
-    _names: set[str] = field(default_factory=set)
-    _counted: set[int] = field(default_factory=set)
+    layers: list[Layer] = field(default_factory=list)
 
     def add_input(self, symbol: keras.KerasTensor, shape: Sequence[int]) -> _Tensor:
         """Add the layer of one of the network's inputs."""
@@ -112,39 +116,45 @@ class _Flattener:
     def _add(
         self, operation: keras.Operation, name: str, read: list[_Tensor], symbols: list[keras.KerasTensor]
     ) -> list[_Tensor]:
-        name = self._unused(name)
-        returned = [_Tensor(name, symbol) for symbol in symbols]
+        returned = [_Tensor(f"{len(self.layers)}:{index}", symbol) for index, symbol in enumerate(symbols)]
         for tensor in returned:
             if None in tensor.shape:
                 raise SourceError(f"{self.model}: the output shape of layer {name} is not fixed: {tensor.shape}")
         inputs, outputs = [tensor.shape for tensor in read], [tensor.shape for tensor in returned]
-        identity = {
-            "name": name,
-            "type": type(operation).__name__,
-            "inputs": [item.producer for item in read],
-        }
-        shapes = {"input_shapes": inputs, "output_shapes": outputs}
-        weights = self._count_weights(operation)
-        macs = {"macs": count_macs(operation, inputs, outputs)}
-        self.layers.append(identity | shapes | _geometry(operation, inputs, outputs) | weights | macs)
+        kind = type(operation).__name__
+        layer = Layer(
+            name=name,
+            type=kind,
+            inputs=tuple(tensor.name for tensor in read),
+            outputs=tuple(Tensor(tensor.name, tensor.shape, tensor.symbol.dtype) for tensor in returned),
+            weights=_weights(operation),
+            macs=self._count_macs(operation, read, inputs, outputs),
+            layout=layout_of(kind, getattr(operation, "data_format", None)),
+            **_geometry(operation, inputs, outputs),
+        )
+        self.layers.append(layer)
         return returned
 
-    def _unused(self, name: str) -> str:
-        unused, call = name, 1
-        while unused in self._names:
-            call += 1
-            unused = f"{name}@{call}"
-        self._names.add(unused)
-        return unused
+    def _count_macs(
+        self, operation: keras.Operation, read: list[_Tensor], inputs: Sequence[Shape], outputs: Sequence[Shape]
+    ) -> int:
+        from keras import KerasTensor, layers
 
-    def _count_weights(self, operation: keras.Operation) -> dict[str, int]:
-        fresh = [weight for weight in getattr(operation, "weights", ()) if id(weight) not in self._counted]
-        self._counted |= {id(weight) for weight in fresh}
-        trainable = {id(weight) for weight in getattr(operation, "trainable_weights", ())}
-        return {
-            "parameters": sum(math.prod(weight.shape) for weight in fresh),
-            "trainable_parameters": sum(math.prod(w.shape) for w in fresh if id(w) in trainable),
-        }
+        inner = _function_of(operation.layer) if isinstance(operation, layers.TimeDistributed) else None
+        if inner is None:
+            return count_macs(operation, inputs, outputs)
+        flattener = _Flattener(self.model)
+        step = KerasTensor((None, *inputs[0][1:]), dtype=read[0].symbol.dtype)
+        flattener.walk(inner, [_Tensor("step", step)], prefix="")
+        return inputs[0][0] * sum(layer.macs for layer in flattener.layers)
+
+
+def _weights(operation: keras.Operation) -> tuple[Weight, ...]:
+    trainable = {id(weight) for weight in getattr(operation, "trainable_weights", ())}
+    return tuple(
+        Weight(str(id(weight)), math.prod(weight.shape), id(weight) in trainable)
+        for weight in getattr(operation, "weights", ())
+    )
 
 
 def _function_of(operation: keras.Operation) -> keras.Function | None:
@@ -175,11 +185,7 @@ def _outputs_of(node: Any, tensors: dict[int, _Tensor]) -> list[keras.KerasTenso
     return outputs
 
 
-def _port(tensor: _Tensor) -> dict[str, Any]:
-    return {"name": tensor.producer, "shape": tensor.shape, "dtype": tensor.symbol.dtype}
-
-
-def _geometry(operation: Any, inputs: list[list[int]], outputs: list[list[int]]) -> dict[str, Any]:
+def _geometry(operation: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> dict[str, Any]:
     from keras import layers
 
     depthwise = _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")
@@ -208,10 +214,10 @@ def _classes(names: str) -> tuple[Any, ...]:
     return tuple(getattr(layers, name) for name in names.split())
 
 
-def _whole_numbers(value: Any) -> list[int] | None:
+def _whole_numbers(value: Any) -> tuple[int, ...] | None:
     values = [value] if isinstance(value, int) else value
     if isinstance(values, list | tuple) and all(isinstance(item, int) for item in values):
-        return list(values)
+        return tuple(values)
     return None
 
 
@@ -221,7 +227,7 @@ def _activation(operation: keras.Operation) -> str | None:
     function = operation.activation
     if function is None:
         return "linear"
-    return getattr(function, "__name__", type(function).__name__)
+    return activation_name(getattr(function, "__name__", type(function).__name__))
 
 
 def validate_descriptor(descriptor: Any) -> None:

@@ -1,4 +1,4 @@
-"""From a Keras model that was built without values to a weightless, canonical inference graph."""
+"""From a Keras model to a canonical inference graph, without the weights' values unless they are wanted."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import keras
+from perfcast.errors import SourceError
+from perfcast.formats.weightless import LARGEST_GRAPH, WEIGHT_ATTRIBUTE, canonicalise, embed, forces_xla
 
-WEIGHT_ATTRIBUTE = "_weight_distribution"
-"""The attribute of a weight's placeholder: `normal(<mean>,<std>)` or `uniform(<low>,<high>)`."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
 
 _POSITIVE = re.compile(r"gamma|variance|scale")
 _CENTRED = re.compile(r"beta|mean|bias")
-_FUNCTION_NAME = re.compile(r"^(?:__(?:inference|forward|backward)_)?(.*?)(?:_\d+)?$")
-_PROCESS_HISTORY = ("_gradient_op_type", "_output_shapes", "_inferred_shapes")
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,61 @@ class WeightlessGraph:
     interface: dict[str, Any]
 
 
-def trace_weightless(model: keras.Model) -> WeightlessGraph:
-    """Trace the inference graph of ``model`` with a placeholder for each weight.
+def trace_weightless(
+    model: keras.Model, shapes: Sequence[Sequence[int]] = (), *, keep_values: bool = False
+) -> WeightlessGraph:
+    """Trace the inference graph of ``model`` with a placeholder for each weight, or with the weights' values.
 
-    The model may have been built in a `keras.StatelessScope`: no value of a weight is needed or made.
-    The first axis of each input, the batch, stays open.
+    The first axis of each input, the batch, stays open. Without values the model may have been built in a
+    `keras.StatelessScope`: no value of a weight is needed or made.
+
+    Args:
+        model: any Keras model with inputs.
+        shapes: of its inputs, without the batch axis, where it leaves them open; its own where left out.
+        keep_values: whether the weights' values are constants of the graph instead of placeholders.
+
+    Raises:
+        SourceError: the values are more than a graph can hold.
     """
     import tensorflow as tf
 
     variables = model.variables
-    inputs = [tf.TensorSpec(t.shape, t.dtype, name=f"input_{i}") for i, t in enumerate(model.inputs)]
+    known = [(None, *shape) for shape in shapes] or [tensor.shape for tensor in model.inputs]
+    types = [tensor.dtype for tensor in model.inputs]
+    inputs = [tf.TensorSpec(*pair, name=f"input_{i}") for i, pair in enumerate(zip(known, types, strict=True))]
     weights = [tf.TensorSpec(v.shape, v.dtype, name=f"weight_{i}") for i, v in enumerate(variables)]
     traced = tf.function(_inference(model, variables), autograph=False).get_concrete_function(inputs, weights)
     graph = traced.graph.as_graph_def()
     used = _keep_used_weights(graph, _distributions(model))
-    _canonicalise(graph)
+    if keep_values:
+        _embed_values(graph, used, variables)
+    canonicalise(graph)
+    drawn = [] if keep_values else [weight for weight in weights if weight.name in used]
     return WeightlessGraph(
         serialized=graph.SerializeToString(deterministic=True),
         interface={
             "inputs": [_node(spec, spec.name) for spec in inputs],
             "outputs": [_node(t, t.name, key="tensor") for t in traced.outputs],
-            "graph_forces_xla": any(f.attr["_XlaMustCompile"].b for f in graph.library.function),
-            "weights": len(used),
-            "weight_bytes": sum(math.prod(w.shape) * w.dtype.size for w in weights if w.name in used),
+            "graph_forces_xla": forces_xla(graph),
+            "weights": len(drawn),
+            "weight_bytes": sum(math.prod(weight.shape) * weight.dtype.size for weight in drawn),
         },
     )
+
+
+def _embed_values(graph: Any, used: set[str], variables: list[Any]) -> None:
+    import numpy as np
+
+    size = sum(math.prod(variables[_index(name)].shape) * np.dtype("float32").itemsize for name in used)
+    if size > LARGEST_GRAPH:
+        raise SourceError(f"its weights take {size / 1e9:.1f} GB; a graph can hold 2 GB of values")
+    for node in graph.node:
+        if node.name in used:
+            embed(node, np.asarray(variables[_index(node.name)]))
+
+
+def _index(name: str) -> int:
+    return int(name.removeprefix("weight_"))
 
 
 def _inference(model: keras.Model, variables: list[Any]) -> Any:
@@ -112,57 +142,3 @@ def _keep_used_weights(graph: Any, distributions: dict[str, str]) -> set[str]:
         else:
             graph.node.remove(node)
     return read & distributions.keys()
-
-
-def _canonicalise(graph: Any) -> None:
-    """Remove from ``graph`` what depends on what the process did before: function names, gradient names."""
-    names = _canonical_function_names(graph)
-    for function in graph.library.function:
-        function.signature.name = names[function.signature.name]
-        _clean(function.attr, names)
-        for node in function.node_def:
-            _rename(node, names)
-    for node in graph.node:
-        _rename(node, names)
-    functions = sorted(graph.library.function, key=lambda function: function.signature.name)
-    del graph.library.gradient[:]
-    del graph.library.function[:]
-    graph.library.function.extend(functions)
-
-
-def _canonical_function_names(graph: Any) -> dict[str, str]:
-    """Number the functions in the order in which the graph reaches them."""
-    functions = {function.signature.name: function for function in graph.library.function}
-    names: dict[str, str] = {}
-    pending = [called for node in graph.node for called in _called(node) if called in functions]
-    while pending:
-        name = pending.pop(0)
-        if name in names:
-            continue
-        match = _FUNCTION_NAME.match(name)
-        names[name] = f"{match[1] if match else 'function'}_{len(names)}"
-        pending += [c for node in functions[name].node_def for c in _called(node) if c in functions]
-    unreachable = [function for function in graph.library.function if function.signature.name not in names]
-    for function in unreachable:
-        graph.library.function.remove(function)
-    return names
-
-
-def _called(node: Any) -> list[str]:
-    functions = [node.attr[key].func.name for key in sorted(node.attr) if node.attr[key].HasField("func")]
-    return [node.op, *functions]
-
-
-def _rename(node: Any, names: dict[str, str]) -> None:
-    node.op = names.get(node.op, node.op)
-    node.ClearField("experimental_debug_info")
-    _clean(node.attr, names)
-
-
-def _clean(attributes: Any, names: dict[str, str]) -> None:
-    for key in _PROCESS_HISTORY:
-        if key in attributes:
-            del attributes[key]
-    for key in attributes:
-        if attributes[key].HasField("func"):
-            attributes[key].func.name = names.get(attributes[key].func.name, attributes[key].func.name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from perfcast.formats.keras_layers import attention_macs, einsum_dense_macs
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,8 +20,8 @@ def count_macs(operation: keras.Operation, inputs: Sequence[Shape], outputs: Seq
 
     Positions in the padding count as any other, as in the published counts. Exact for convolutions (grouped,
     dilated, transposed, depthwise and separable ones too), dense layers of any rank, `EinsumDense`,
-    `MultiHeadAttention`, recurrent layers of the three standard cells, and `TimeDistributed` and
-    `Bidirectional` around them; 0 for all others.
+    attention of every kind, recurrent layers of the three standard cells, stacked ones too, convolutional LSTMs, and
+    `TimeDistributed` and `Bidirectional` around them; 0 for all others.
 
     Args:
         operation: a built layer, or an operation that is none.
@@ -35,9 +37,12 @@ def count_macs(operation: keras.Operation, inputs: Sequence[Shape], outputs: Seq
         ((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), _transposed_convolution),
         ((layers.Dense,), _dense),
         ((layers.EinsumDense,), _einsum_dense),
-        ((layers.MultiHeadAttention,), _attention),
+        ((layers.MultiHeadAttention,), _multi_head_attention),
+        ((layers.GroupQueryAttention,), _grouped_query_attention),
+        ((layers.Attention,), _attention),
         ((layers.TimeDistributed,), _time_distributed),
         ((layers.Bidirectional,), _bidirectional),
+        ((layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), _convolutional_lstm),
         ((layers.RNN,), _recurrent),
     )
     for classes, count in counters:
@@ -68,44 +73,49 @@ def _dense(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]
 
 
 def _einsum_dense(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    operands, result = layer.equation.replace(" ", "").split("->")
-    read, weights = operands.split(",")
-    summed = _label_sizes(read, (1, *inputs[0])) | _label_sizes(weights, layer.kernel.shape)
-    return math.prod(outputs[0]) * math.prod(size for label, size in summed.items() if label not in result)
+    return einsum_dense_macs(layer.equation, tuple(inputs[0]), tuple(layer.kernel.shape), tuple(outputs[0]))
 
 
-def _label_sizes(labels: str, shape: Shape) -> dict[str, int]:
-    before, _, after = labels.partition("...")
-    sizes = dict(zip(before, shape, strict=False))
-    return sizes | dict(zip(reversed(after), reversed(shape), strict=False))
+def _multi_head_attention(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
+    widths = (layer.key_dim, layer.value_dim)
+    return _projections(layer, inputs) + attention_macs(
+        tuple(inputs[0]), tuple(inputs[min(1, len(inputs) - 1)]), layer.num_heads, widths, layer.attention_axes
+    )
+
+
+def _grouped_query_attention(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
+    query, value = tuple(inputs[0]), tuple(inputs[min(1, len(inputs) - 1)])
+    widths = (layer.head_dim, layer.head_dim)
+    return _projections(layer, inputs) + attention_macs(query, value, layer.num_query_heads, widths)
+
+
+def _projections(layer: keras.Layer, inputs: Sequence[Shape]) -> int:
+    # Value and key have equally many positions, so it does not matter which of them was given first.
+    queries, keys = math.prod(inputs[0][:-1]), math.prod(inputs[min(1, len(inputs) - 1)][:-1])
+    kernels = {
+        weight.path.split("/")[-2]: math.prod(weight.shape) for weight in layer.weights if weight.name == "kernel"
+    }
+    return sum(weights * (keys if name in ("key", "value") else queries) for name, weights in kernels.items())
 
 
 def _attention(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    config = layer.get_config()
-    heads, key_width = config["num_heads"], config["key_dim"]
-    value_width = config["value_dim"] or key_width
-    query, value = inputs[0], inputs[min(1, len(inputs) - 1)]
-    key = inputs[2] if len(inputs) > 2 else value
-    queries, keys = math.prod(query[:-1]), math.prod(key[:-1])
-    gates = 1 if config.get("use_gate") else 0
-    projections = (
-        queries * query[-1] * heads * (key_width + gates * value_width)
-        + keys * key[-1] * heads * key_width
-        + keys * value[-1] * heads * value_width
-        + queries * heads * value_width * outputs[0][-1]
-    )
-    # Axes count the batch; every position of the query attends along them only.
-    axes = config["attention_axes"] or range(1, len(key))
-    attended = math.prod(key[axis - 1 if axis > 0 else axis] for axis in axes)
-    return projections + queries * attended * heads * (key_width + value_width)
+    query, value, key = inputs[0], inputs[1], inputs[-1]
+    return math.prod(query[:-1]) * key[-2] * (key[-1] + value[-1])
+
+
+def _convolutional_lstm(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
+    state = outputs[0][1:] if layer.return_sequences else outputs[0]
+    weights = math.prod(layer.cell.kernel.shape) + math.prod(layer.cell.recurrent_kernel.shape)
+    return inputs[0][0] * _positions(layer, state) * weights
 
 
 def _recurrent(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
     from keras import layers
 
-    if not isinstance(layer.cell, layers.LSTMCell | layers.GRUCell | layers.SimpleRNNCell):
+    cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
+    if not all(isinstance(cell, layers.LSTMCell | layers.GRUCell | layers.SimpleRNNCell) for cell in cells):
         return 0
-    weights = math.prod(layer.cell.kernel.shape) + math.prod(layer.cell.recurrent_kernel.shape)
+    weights = sum(math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape) for cell in cells)
     return inputs[0][0] * weights
 
 

@@ -137,6 +137,23 @@ layer's output, directly or after another folded layer: runtimes compute them to
 | activation, as a layer or fused | {activations} an element, 1 for others |
 | any other layer with parameters and without multiply-accumulates | 1 an output element |
 | all others | none |
+
+## Differences from the published numbers
+
+Of what Bouzidi et al. published for texts of Keras 2 models, `sum_activations`, the parameters and layers by kind and
+the input size are equal here on every text at hand that tells all output shapes, but `basic_model_600_36`: its text
+is of another random network than its numbers. A text with a Lambda layer that does not tell its output shape is
+refused, by the layer's name. Three things differ on purpose:
+
+- `weighted_sum_neurons` counts the channels that a convolution reads, its whole kernel, and every dense layer. The
+  published sum takes the channels of the layer that stands before it in the text, whatever the convolution reads;
+  it squares the last side of a kernel that is not square; and it leaves the dense layers of the random networks out.
+  Counted with these three slips it is the published number on every text. Without branches it is so as it stands;
+  where branches run side by side, the sum here is less: by 20% on Inception-v1, 16% on InceptionResNetV2, 10% on
+  ResNet-20V2 and up to 1% on the other ResNets. The dense layers make it more by less than 0.0001%.
+- `flops` are counted from layers alone, the published ones by a framework's profiler that also counted initialisers
+  of weights. They agree within 3.5% from 112 px up; below, initialisers weigh more (18 to 35% at 32 px).
+- The input counts as a layer also in sequential models, whose texts and whose `model.layers` may leave it out.
 """
 
 

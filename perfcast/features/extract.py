@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # What a device of the reference roofline computes while it moves a byte.
 _OPERATIONS_PER_BYTE = 10
 _MOST = 2**63 - 1
+# A depthwise convolution has kernels of its own.
+_GROUPED = frozenset(("Conv1D", "Conv2D", "Conv3D"))
 
 
 def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
@@ -35,7 +37,7 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
     numbers: Numbers = {
         "input_size": input_shape[0],
         "input_pixels": math.prod(input_shape[:-1]),
-        "graph_forces_xla": int(descriptor["graph"]["graph_forces_xla"]),
+        "graph_forces_xla": int(_forces_xla(descriptor)),
     }
     numbers |= _published(layers) | _counts(layers) | _extremes(layers) | _arithmetic(layers)
     numbers |= _traffic(layers, {port["name"] for port in descriptor["outputs"]}, numbers["flops"])
@@ -43,6 +45,14 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
         if value > _MOST:
             raise DataError(f"{str(descriptor['model'])[:80]}: its feature {name} is too large: {value:.3g}")
     return {feature.name: numbers[feature.name] for feature in FEATURES}
+
+
+def _forces_xla(descriptor: dict[str, Any]) -> bool:
+    graph = descriptor["graph"]
+    if graph is not None:
+        return bool(graph["graph_forces_xla"])
+    # A source that was only read: TensorFlow has no other kernel of grouped convolutions for the CPU.
+    return any(layer["type"] in _GROUPED and layer["groups"] > 1 for layer in descriptor["layers"])
 
 
 def _published(layers: list[Layer]) -> Numbers:

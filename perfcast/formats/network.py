@@ -200,7 +200,7 @@ def _record(
     if missing:
         raise SourceError(f"layer {name[:80]!r} reads {missing[0][:80]!r}, which no layer returns")
     fresh = {weight.name: weight for weight in layer.weights if weight.name not in counted}
-    counted |= fresh.keys()
+    counted.update(fresh)
     return {
         "name": name,
         "type": layer.type,

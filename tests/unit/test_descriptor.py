@@ -124,6 +124,8 @@ def test_a_size_left_open_is_the_spec_s():
         ((7, 5), layers.GRU(3, return_sequences=True), 7 * 3 * (5 * 3 + 3 * 3)),
         ((7, 5), layers.SimpleRNN(3), 7 * (5 * 3 + 3 * 3)),
         ((7, 5), layers.Bidirectional(layers.LSTM(3)), 2 * 7 * 4 * (5 * 3 + 3 * 3)),
+        ((7, 5), layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)]), 7 * (4 * 3 * (5 + 3) + 3 * 2 * (3 + 2))),
+        ((6, 9, 9, 4), layers.ConvLSTM2D(2, 3), 6 * 49 * 9 * (4 + 2) * 4 * 2),
         ((6, 9, 9, 4), layers.TimeDistributed(layers.Conv2D(2, 3)), 6 * 49 * 9 * 4 * 2),
         ((9, 9, 4), layers.MaxPooling2D(), 0),
     ],
@@ -146,6 +148,54 @@ def test_attention_by_hand(axes, attended):
     projections = 4 * 8 * 6 + 6 * 10 * 6 + 6 * 10 * 10 + 4 * 10 * 8
     macs = by_name(described(make))["attention"]["macs"]
     assert macs == projections + 4 * attended * 2 * (3 + 5)
+
+
+@pytest.mark.parametrize(
+    ("attention", "macs"),
+    [
+        (layers.Attention(), 4 * 6 * (8 + 8)),
+        (layers.GroupQueryAttention(3, 4, 2), 4 * 8 * 12 * 2 + 6 * 16 * 6 + 4 * 6 * 4 * (3 + 3)),
+    ],
+)
+def test_other_attention_by_hand(attention, macs):
+    def make():
+        query, value = keras.Input((4, 8), name="query"), keras.Input((6, 8), name="value")
+        layer = type(attention).from_config(attention.get_config() | {"name": "attention"})
+        read = [[query, value]] if isinstance(layer, layers.Attention) else [query, value]
+        return keras.Model([query, value], layer(*read))
+
+    assert by_name(described(make))["attention"]["macs"] == macs
+
+
+def test_a_network_along_time_counts_its_multiply_accumulates_each_step():
+    def make():
+        inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.Conv2D(2, 1)])
+        return chain((5, 8, 8, 3), layers.TimeDistributed(inner, name="each"))
+
+    macs = by_name(described(make, (5, 8, 8, 3)))["each"]["macs"]
+    assert macs == 5 * 36 * (9 * 3 * 4 + 4 * 2)
+
+
+def test_channels_that_come_first_are_described_last():
+    def make():
+        first = {"data_format": "channels_first"}
+        inputs = keras.Input((3, 8, 10), name="input")
+        tensor = layers.Conv2D(4, 3, groups=1, name="conv", **first)(layers.ReLU(name="relu")(inputs))
+        tensor = layers.DepthwiseConv2D(3, name="depthwise", **first)(tensor)
+        return keras.Model(inputs, layers.GlobalMaxPooling2D(name="pool", **first)(tensor))
+
+    descriptor = described(make, (3, 8, 10))
+    validate_descriptor(descriptor)
+    assert descriptor["input_shape"] == [8, 10, 3]
+    shapes = {layer["name"]: layer["output_shapes"][0] for layer in descriptor["layers"]}
+    assert shapes == {
+        "input": [8, 10, 3],
+        "relu": [8, 10, 3],
+        "conv": [6, 8, 4],
+        "depthwise": [4, 6, 4],
+        "pool": [4],
+    }
+    assert [by_name(descriptor)[name]["macs"] for name in ("conv", "depthwise")] == [48 * 27 * 4, 24 * 9 * 4]
 
 
 def test_what_is_no_graph_of_layers_is_refused():

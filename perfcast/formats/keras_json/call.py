@@ -1,0 +1,119 @@
+"""A call of a layer with what it reads, and what is inferred of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from perfcast.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perfcast.formats.keras_json.document import LayerText
+    from perfcast.formats.keras_json.settings import Settings
+    from perfcast.formats.network import Shape
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A tensor on its way through the network.
+
+    Attributes:
+        name: unique in the network.
+        shape: with the batch of 1 as first axis.
+        dtype: as NumPy names it.
+    """
+
+    name: str
+    shape: Shape
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of a layer's weights: its name in the layer, how many numbers it holds, and whether they are trained."""
+
+    name: str
+    elements: int
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule infers of a call; the attributes are those of `perfcast.formats.network.Layer`.
+
+    Attributes:
+        shapes: of what the layer returns, with the batch as first axis.
+        dtype: of what it returns, None where that follows from its configuration.
+        kind: the Keras class that does the same, where the text calls it otherwise.
+    """
+
+    shapes: tuple[Shape, ...]
+    weights: tuple[Part, ...] = ()
+    kernel: tuple[int, ...] | None = None
+    strides: tuple[int, ...] | None = None
+    dilation: tuple[int, ...] | None = None
+    groups: int | None = None
+    filters: int | None = None
+    units: int | None = None
+    activation: str | None = None
+    macs: int = 0
+    dtype: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer.
+
+    Attributes:
+        kind: the layer's class, by which rules that serve several tell them apart.
+        settings: its configuration.
+        arguments, options: what stands in the brackets.
+        inputs: all tensors among those, in Keras' order.
+        is_old: whether Keras 2 wrote the text.
+        infer: infers a call of another layer, for those that wrap one; the tensors come second.
+    """
+
+    kind: str
+    settings: Settings
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    inputs: tuple[Symbol, ...]
+    is_old: bool
+    infer: Callable[[LayerText, tuple[Symbol, ...]], Outcome] = field(repr=False)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first tensor it reads, with the batch as first axis."""
+        return self.inputs[0].shape
+
+    def argument(self, key: str, position: int | None = None, default: Any = None) -> Any:
+        """Return an argument, given by position, by name or in the layer's configuration."""
+        if position is not None and position < len(self.arguments):
+            return self.arguments[position]
+        value = self.options.get(key)
+        return self.settings.get(key, default) if value is None else value
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Refuse the call.
+
+        Raises:
+            SourceError: always; the layer and the `reason`.
+        """
+        raise SourceError(f"{self.settings.owner} {reason}")
+
+    def need_rank(self, rank: int) -> None:
+        """Refuse a first tensor of another rank, the batch included.
+
+        Raises:
+            SourceError: it has another one.
+        """
+        if len(self.shape) != rank:
+            self.refuse(f"takes tensors of {rank} axes, not {written(self.shape)}")
+
+
+def written(shape: Shape) -> str:
+    """Return a shape for a message, `?` for the batch."""
+    return f"({', '.join(('?', *map(str, shape[1:])))})"

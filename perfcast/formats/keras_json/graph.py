@@ -1,0 +1,128 @@
+"""A model's graph: its layers by name, and the calls that lead from its inputs to its outputs, in Keras' order."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import SourceError
+from perfcast.formats.keras_json.document import CallText, LayerText, Reference, call_of, layer_of, references_of
+from perfcast.formats.keras_json.order import ordered_steps
+from perfcast.formats.keras_json.settings import shown
+
+if TYPE_CHECKING:
+    from perfcast.formats.keras_json.order import Step
+
+MOST_LAYERS = 100_000
+"""Layers that a network may have; the largest published ones have some thousands."""
+
+
+@dataclass(frozen=True)
+class ModelText:
+    """A model, top-level or nested.
+
+    Attributes:
+        layers: its layers by name.
+        inputs, outputs: the tensors that enter and leave it.
+        steps: the calls that lead from inputs to outputs, in the order that Keras runs them, input layers left out.
+        skipped: how many calls, before those in the text, the text counts of each nested model.
+    """
+
+    layers: dict[str, LayerText]
+    inputs: tuple[Reference, ...]
+    outputs: tuple[Reference, ...]
+    steps: tuple[Step, ...]
+    skipped: dict[str, int]
+
+    def step(self, reference: Reference) -> Step:
+        """Return the call that returns a tensor."""
+        return reference.layer, reference.call - self.skipped.get(reference.layer, 0)
+
+    def call(self, step: Step) -> CallText:
+        """Return what stands in the brackets of a call."""
+        return self.layers[step[0]].calls[step[1]]
+
+
+def model_of(layer: LayerText) -> ModelText:
+    """Return the model that a layer is.
+
+    Raises:
+        SourceError: its text is not as Keras writes it, or its calls lead nowhere or in circles.
+    """
+    listed = layer.values["layers"]
+    if not isinstance(listed, list) or not listed or len(listed) > MOST_LAYERS:
+        raise SourceError(f"model {layer.name[:80]!r} has to have from 1 to {MOST_LAYERS:,} layers")
+    if "input_layers" in layer.values or "output_layers" in layer.values:
+        return _functional(layer, listed)
+    return _sequential(layer, listed)
+
+
+def _functional(model: LayerText, listed: list[Any]) -> ModelText:
+    owner = f"model {model.name[:80]!r}"
+    pairs = [(layer_of(value, owner), value) for value in listed]
+    names = frozenset(layer.name for layer, _ in pairs)
+    if len(names) != len(pairs):
+        raise SourceError(f"{owner}: two layers have one name")
+    layers = {layer.name: replace(layer, calls=_calls(layer, value, names)) for layer, value in pairs}
+    inputs, outputs = (references_of(model.values.get(key), key) for key in ("input_layers", "output_layers"))
+    graph = ModelText(layers, inputs, outputs, (), _skipped_calls(layers, outputs))
+    return replace(graph, steps=ordered_steps(graph, owner))
+
+
+def _skipped_calls(layers: dict[str, LayerText], outputs: tuple[Reference, ...]) -> dict[str, int]:
+    """Return how many calls the text counts of each nested model before those that it lists.
+
+    Keras counts the call that made a nested model by itself as its first, and lists it nowhere: all generations do
+    so for functional models, Keras 2 for sequential ones too unless they were built late.
+    """
+    used: dict[str, set[int]] = {layer.name: set() for layer in layers.values() if layer.is_model}
+    read = [reference for layer in layers.values() for call in layer.calls for reference in call.references()]
+    for reference in (*read, *outputs):
+        if reference.layer in used:
+            used[reference.layer].add(reference.call)
+    return {name: int(_skips_one(layers[name], calls)) for name, calls in used.items()}
+
+
+def _skips_one(layer: LayerText, used: set[int]) -> bool:
+    if 0 in used:
+        return False
+    return len(layer.calls) in used or layer.is_old or layer.kind != "Sequential"
+
+
+def _calls(layer: LayerText, value: dict[str, Any], names: frozenset[str]) -> tuple[CallText, ...]:
+    owner = layer.settings().owner
+    nodes = value.get("inbound_nodes", [])
+    if not isinstance(nodes, list):
+        raise SourceError(f"{owner}: 'inbound_nodes' cannot be {shown(nodes)}")
+    if nodes and isinstance(nodes[0], str):
+        # tf.keras writes the one call of an operation without a list around it.
+        nodes = [nodes]
+    return tuple(call_of(node, names, owner) for node in nodes)
+
+
+def _sequential(model: LayerText, listed: list[Any]) -> ModelText:
+    """Return the chain of a sequential model's layers; an input layer is added where it has none."""
+    owner = f"model {model.name[:80]!r}"
+    chain = [layer_of(value, owner) for value in listed]
+    if not chain[0].is_input:
+        shape = chain[0].values.get("batch_input_shape") or chain[0].values.get("batch_shape")
+        shape = shape or model.values.get("build_input_shape") or _inner_shape(chain[0])
+        values = {"batch_shape": shape, "dtype": chain[0].values.get("dtype")}
+        chain.insert(0, LayerText(f"{chain[0].name}_input", "InputLayer", chain[0].origin, values, ()))
+    layers = {chain[0].name: chain[0]}
+    for before, layer in itertools.pairwise(chain):
+        if layer.name in layers or layer.is_input:
+            raise SourceError(f"{owner}: two layers are named {layer.name[:80]!r}, or one is a second input")
+        layers[layer.name] = replace(layer, calls=(CallText((Reference(before.name, 0, 0),), {}),))
+    steps = tuple((layer.name, 0) for layer in chain[1:])
+    return ModelText(layers, (Reference(chain[0].name, 0, 0),), (Reference(chain[-1].name, 0, 0),), steps, {})
+
+
+def _inner_shape(layer: LayerText) -> Any:
+    """Return the shape that the input layer of a nested model, or of one nested in that, tells."""
+    while layer.is_model and layer.values["layers"]:
+        if isinstance(layer.values.get("build_input_shape"), list):
+            return layer.values["build_input_shape"]
+        layer = layer_of(layer.values["layers"][0], f"model {layer.name[:80]!r}")
+    return layer.values.get("batch_input_shape") or layer.values.get("batch_shape")

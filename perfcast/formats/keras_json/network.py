@@ -1,0 +1,91 @@
+"""From a parsed text to a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import SourceError
+from perfcast.formats.inputs import settle
+from perfcast.formats.keras_json.document import layer_of
+from perfcast.formats.keras_json.flatten import Flattener
+from perfcast.formats.keras_json.graph import model_of
+from perfcast.formats.keras_json.settings import whole_number
+from perfcast.formats.keras_json.text import read_document
+from perfcast.formats.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from perfcast.formats.keras_json.document import LayerText
+    from perfcast.formats.keras_json.graph import ModelText
+    from perfcast.formats.network import Shape
+
+
+def read_keras_json(path: Path, shapes: Mapping[str, Shape]) -> Network:
+    """Return the network that a `.json` or `.json.gz` text of Keras 2 or 3 describes.
+
+    Args:
+        path: what `model.to_json()` wrote.
+        shapes: of inputs that the text leaves open, see `perfcast.formats.inputs.parse_input_shapes`.
+
+    Raises:
+        SourceError: it is no such text, or a layer's output shape cannot be told from it; one line that names the
+            layer but not the file.
+        UsageError: `shapes` do not fit its inputs, or an input stays open.
+    """
+    return network_of(read_document(path), shapes)
+
+
+def looks_like_keras(document: Any) -> bool:
+    """Tell whether a parsed text is what `model.to_json()` wrote, and no descriptor of perfcast."""
+    return (
+        isinstance(document, dict)
+        and isinstance(document.get("class_name"), str)
+        and isinstance(document.get("config"), dict | list)
+    )
+
+
+def network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
+    """Return the network that a parsed text describes; arguments and errors are those of `read_keras_json`."""
+    try:
+        return _network_of(document, shapes)
+    except RecursionError as error:
+        raise SourceError("the text is nested too deep") from error
+
+
+def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
+    if not looks_like_keras(document):
+        raise SourceError("is no text of a Keras model: it has no class_name and config")
+    whole = layer_of(document, "the text")
+    if not whole.is_model:
+        raise SourceError(f"the model {whole.kind[:80]!r} lists no layers; only functional and sequential ones do")
+    model = model_of(whole)
+    entries = _entries(model)
+    settled = settle({layer.name: _declared(layer) for layer in entries}, shapes)
+    flattener = Flattener()
+    inputs = [flattener.add_input(layer, settled[layer.name]) for layer in entries]
+    outputs = flattener.walk(model, inputs, "")
+    entered, left = (tuple(symbol.name for symbol in symbols) for symbols in (inputs, outputs))
+    return Network(entered, left, tuple(flattener.layers))
+
+
+def _entries(model: ModelText) -> list[LayerText]:
+    named = [model.layers.get(reference.layer) for reference in model.inputs]
+    entries = [layer for layer in named if layer is not None and layer.is_input]
+    if len(entries) != len(named) or len({layer.name for layer in entries}) != len(entries):
+        raise SourceError("'input_layers' has to name each of the model's input layers once")
+    return entries
+
+
+def _declared(layer: LayerText) -> list[int | None] | None:
+    """Return the shape that an input layer declares, its batch left open: forecasts are for a batch of 1."""
+    settings = layer.settings()
+    key = next((key for key in ("batch_shape", "batch_input_shape") if settings.get(key) is not None), None)
+    if key is None:
+        return None
+    shape = settings.get(key)
+    sizes = [whole_number(size, 1) for size in shape] if isinstance(shape, list) else []
+    if not sizes or any(size is None and told is not None for size, told in zip(sizes[1:], shape[1:], strict=True)):
+        settings.refuse(key)
+    return [None, *sizes[1:]]

@@ -1,0 +1,100 @@
+"""Layers that multiply by a matrix, and tables of vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from perfcast.formats.keras_json.call import Outcome, Part
+from perfcast.formats.keras_json.rules.activations import activation_of
+from perfcast.formats.keras_layers import einsum_dense_macs, label_sizes
+
+if TYPE_CHECKING:
+    from perfcast.formats.keras_json.call import Call
+
+
+def _dense(call: Call) -> Outcome:
+    units, channels = call.settings.whole("units"), call.shape[-1]
+    if len(call.shape) < 2:
+        call.refuse("reads a single number")
+    bias = (Part("bias", units),) if call.settings.flag("use_bias", True) else ()
+    return Outcome(
+        ((*call.shape[:-1], units),),
+        (Part("kernel", channels * units), *bias),
+        units=units,
+        activation=activation_of(call.settings),
+        macs=math.prod(call.shape[1:-1]) * channels * units,
+    )
+
+
+def _einsum_dense(call: Call) -> Outcome:
+    equation = call.settings.word("equation", "").replace(" ", "")
+    operands, arrow, result = equation.partition("->")
+    labels, comma, weights = operands.partition(",")
+    if not arrow or not comma or "..." in weights:
+        call.settings.refuse("equation")
+    told = call.settings.get("output_shape")
+    output: list[Any] = told if isinstance(told, list) else [told]
+    read = label_sizes(labels, call.shape)
+    # What the output shape leaves open is as in the input.
+    returned = {label: size for label, size in _told_sizes(result, output).items() if isinstance(size, int)}
+    sizes = returned | read
+    kernel = tuple(sizes[label] for label in weights)
+    shape = _result_shape(call, labels, result, sizes)
+    bias = call.settings.word("bias_axes", "")
+    return Outcome(
+        (shape,),
+        (Part("kernel", math.prod(kernel)), *_bias(bias, sizes)),
+        activation=activation_of(call.settings),
+        macs=einsum_dense_macs(equation, call.shape[1:], kernel, shape[1:]),
+    )
+
+
+def _told_sizes(result: str, output: list[Any]) -> dict[str, Any]:
+    """Return the sizes that an output shape, which leaves the batch out, tells of the axes that are named."""
+    return label_sizes(result if result.startswith("...") else result[1:], output)
+
+
+def _result_shape(call: Call, labels: str, result: str, sizes: dict[str, int]) -> tuple[int, ...]:
+    named = len(labels.replace("...", ""))
+    before, dots, after = labels.partition("...")
+    if len(call.shape) < named or (not dots and len(call.shape) != named):
+        call.settings.refuse("equation")
+    others = call.shape[len(before) : len(call.shape) - len(after)] if dots else ()
+    head, _, tail = result.partition("...")
+    return (*(sizes[label] for label in head), *others, *(sizes[label] for label in tail))
+
+
+def _bias(axes: str, sizes: dict[str, int]) -> tuple[Part, ...]:
+    return (Part("bias", math.prod(sizes[label] for label in axes)),) if axes else ()
+
+
+def _embedding(call: Call) -> Outcome:
+    width = call.settings.whole("output_dim")
+    table = call.settings.whole("input_dim") * width
+    return Outcome(((*call.shape, width),), (Part("embeddings", table), *_reverse(call, table)))
+
+
+def _reverse(call: Call, table: int) -> tuple[Part, ...]:
+    untied = call.kind == "ReversibleEmbedding" and not call.settings.flag("tie_weights", True)
+    return (Part("reverse_embeddings", table),) if untied else ()
+
+
+def _reversible_embedding(call: Call) -> Outcome:
+    backwards = call.argument("reverse", 1, False)
+    if not isinstance(backwards, bool):
+        call.settings.refuse("reverse")
+    if not backwards:
+        return _embedding(call)
+    tokens, width = call.settings.whole("input_dim"), call.settings.whole("output_dim")
+    table = tokens * width
+    return Outcome(((*call.shape[:-1], tokens),), (Part("embeddings", table), *_reverse(call, table)))
+
+
+RULES = {
+    "Dense": _dense,
+    "EinsumDense": _einsum_dense,
+    "Embedding": _embedding,
+    "ReversibleEmbedding": _reversible_embedding,
+}
+"""Rules by class."""

@@ -1,0 +1,224 @@
+"""Operations of Keras 3 that are no layers, by the classes of `keras.src.ops`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from perfcast.formats.keras_json.call import Outcome, Symbol
+from perfcast.formats.keras_json.document import Constant, flattened
+from perfcast.formats.keras_json.rules import operations_of_images, operations_of_shapes
+from perfcast.formats.keras_json.rules.broadcasting import broadcast
+from perfcast.formats.keras_json.types import is_float, promoted
+
+if TYPE_CHECKING:
+    from perfcast.formats.keras_json.call import Call
+    from perfcast.formats.network import Shape
+
+
+def _type_of(call: Call) -> str:
+    """Return the type of what is computed of all tensors, and of numbers with fractions, that a call reads."""
+    dtypes = [symbol.dtype for symbol in call.inputs]
+    fractions = any(isinstance(item, float) for item in flattened([list(call.arguments), call.options]))
+    return "float32" if fractions and not any(map(is_float, dtypes)) else promoted(dtypes)
+
+
+def _elementwise(call: Call) -> Outcome:
+    operands = flattened([list(call.arguments), call.options])
+    shapes = [item.shape for item in operands if isinstance(item, Symbol | Constant)]
+    return Outcome((broadcast(call, *shapes),), dtype=_type_of(call))
+
+
+def _fractional(call: Call) -> Outcome:
+    dtype = _type_of(call)
+    return Outcome((call.shape,), dtype=dtype if is_float(dtype) else "float32")
+
+
+def _fractional_elementwise(call: Call) -> Outcome:
+    outcome = _elementwise(call)
+    dtype = outcome.dtype or ""
+    return Outcome(outcome.shapes, dtype=dtype if is_float(dtype) else "float32")
+
+
+def _same(call: Call) -> Outcome:
+    return Outcome((call.shape,), dtype=call.inputs[0].dtype)
+
+
+def _comparison(call: Call) -> Outcome:
+    return Outcome(_elementwise(call).shapes, dtype="bool")
+
+
+def _where(call: Call) -> Outcome:
+    values = [symbol.dtype for symbol in call.inputs[1:]]
+    return Outcome(_elementwise(call).shapes, dtype=promoted(values) if values else call.inputs[0].dtype)
+
+
+def _indices(call: Call) -> Outcome:
+    return Outcome((call.shape,), dtype="int32")
+
+
+def _cast(call: Call) -> Outcome:
+    return Outcome((call.shape,), dtype=call.settings.word("dtype", call.inputs[0].dtype))
+
+
+def reduced(call: Call) -> Shape:
+    """Return the shape that is left when the axes that a call names, or all, are summed up."""
+    told, kept = call.argument("axis", 1), call.argument("keepdims", 2, False) is True
+    rank = len(call.shape)
+    listed = range(rank) if told is None else told if isinstance(told, list) else [told]
+    axes = {axis % rank for axis in listed}
+    if any(not -rank <= axis < rank for axis in listed):
+        call.settings.refuse("axis")
+    return tuple(1 if axis in axes else size for axis, size in enumerate(call.shape) if kept or axis not in axes)
+
+
+def _reduction(call: Call) -> Outcome:
+    return Outcome((reduced(call),), dtype=call.inputs[0].dtype)
+
+
+def _mean(call: Call) -> Outcome:
+    dtype = call.inputs[0].dtype
+    return Outcome((reduced(call),), dtype=dtype if is_float(dtype) else "float32")
+
+
+def _test(call: Call) -> Outcome:
+    return Outcome((reduced(call),), dtype="bool")
+
+
+def _count(call: Call) -> Outcome:
+    return Outcome((reduced(call),), dtype="int32")
+
+
+def _moments(call: Call) -> Outcome:
+    axes, kept = call.settings.axes("axes", len(call.shape)), call.settings.flag("keepdims", False)
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(call.shape) if kept or axis not in axes)
+    return Outcome((shape, shape), dtype=call.inputs[0].dtype)
+
+
+def _matmul(call: Call) -> Outcome:
+    first, second = _two(call)
+    if len(first) == 1 and len(second) == 1:
+        return Outcome(((),), dtype=_type_of(call))
+    wide = (1, *first) if len(first) == 1 else first
+    tall = (*second, 1) if len(second) == 1 else second
+    if wide[-1] != tall[-2]:
+        call.refuse(f"multiplies matrices that do not fit each other: {first} and {second}")
+    rows = wide[-2:-1] if len(first) > 1 else ()
+    columns = tall[-1:] if len(second) > 1 else ()
+    return Outcome(((*broadcast(call, wide[:-2], tall[:-2]), *rows, *columns),), dtype=_type_of(call))
+
+
+def _two(call: Call) -> tuple[Shape, Shape]:
+    operands = [item for item in flattened([list(call.arguments), call.options]) if isinstance(item, Symbol | Constant)]
+    if len(operands) != 2 or not all(operand.shape for operand in operands):
+        call.refuse("takes two tensors")
+    return operands[0].shape, operands[1].shape
+
+
+def _dot(call: Call) -> Outcome:
+    first, second = _two(call)
+    if len(second) == 1:
+        return Outcome((first[:-1],), dtype=_type_of(call))
+    return Outcome(((*first[:-1], *second[:-2], second[-1]),), dtype=_type_of(call))
+
+
+def _tensordot(call: Call) -> Outcome:
+    first, second = _two(call)
+    told = call.settings.get("axes", 2)
+    if isinstance(told, int):
+        return Outcome(((*first[: len(first) - told], *second[told:]),), dtype=_type_of(call))
+    pair = [axes if isinstance(axes, list) else [axes] for axes in told]
+    gone = [{axis % len(shape) for axis in axes} for shape, axes in zip((first, second), pair, strict=True)]
+    kept = [
+        size
+        for shape, axes in zip((first, second), gone, strict=True)
+        for axis, size in enumerate(shape)
+        if axis not in axes
+    ]
+    return Outcome((tuple(kept),), dtype=_type_of(call))
+
+
+def _einsum(call: Call) -> Outcome:
+    subscripts = call.argument("subscripts", None)
+    operands = [item for item in flattened([list(call.arguments), call.options]) if isinstance(item, Symbol | Constant)]
+    read, arrow, result = str(subscripts).replace(" ", "").partition("->")
+    if not arrow or len(read.split(",")) != len(operands):
+        call.settings.refuse("subscripts")
+    sizes: dict[str, int] = {}
+    others: list[Shape] = []
+    for labels, operand in zip(read.split(","), operands, strict=True):
+        before, dots, after = labels.partition("...")
+        if len(operand.shape) < len(before) + len(after) or (not dots and len(operand.shape) != len(before)):
+            call.settings.refuse("subscripts")
+        end = len(operand.shape) - len(after)
+        sizes |= dict(zip(before, operand.shape, strict=False)) | dict(zip(after, operand.shape[end:], strict=True))
+        others += [operand.shape[len(before) : end]] if dots else []
+    head, dots, tail = result.partition("...")
+    middle = broadcast(call, *others) if dots else ()
+    shape = (*(sizes[label] for label in head), *middle, *(sizes[label] for label in tail))
+    return Outcome((shape,), dtype=_type_of(call))
+
+
+def _top(call: Call) -> Outcome:
+    shape = (*call.shape[:-1], call.settings.whole("k"))
+    return Outcome((shape, shape), dtype=call.inputs[0].dtype)
+
+
+def _product_attention(call: Call) -> Outcome:
+    return Outcome((call.shape,), dtype=_type_of(call))
+
+
+def _flattened_out(call: Call) -> Outcome:
+    return Outcome(((math.prod(call.shape),),), dtype=call.inputs[0].dtype)
+
+
+_SAME = (
+    "Absolute Abs Ceil Clip Copy Conj Conjugate Cumprod Cumsum Fabs Flip Fliplr Flipud Floor HardShrink HardTanh "
+    "NanToNum Negative OnesLike ZerosLike FullLike EmptyLike Real Relu Relu6 Roll Round Sign SoftShrink Sort "
+    "Square StopGradient Threshold Tril Triu Trunc RGBToHSV HSVToRGB"
+)
+_FRACTIONAL = (
+    "Arccos Arccosh Arcsin Arcsinh Arctan Arctanh BatchNorm Cbrt Celu Cos Cosh Deg2rad Elu Erf Erfc Erfinv Exp Exp2 "
+    "Expm1 Gelu HardSigmoid HardSilu LayerNorm LeakyRelu Log Log10 Log1p Log2 LogSigmoid LogSoftmax Normalize "
+    "RMSNorm Rad2deg Reciprocal Rsqrt Selu Sigmoid Silu Sin Sinc Sinh Softmax Softplus Softsign SparsePlus "
+    "SparseSigmoid Sparsemax Sqrt Squareplus Tan TanhShrink Tanh"
+)
+_ELEMENTWISE = (
+    "Add BitwiseAnd BitwiseOr BitwiseXor FloorDivide Fmax Fmin Fmod Gcd Lcm Maximum Minimum Mod Multiply Power Subtract"
+)
+_FRACTIONAL_ELEMENTWISE = "Arctan2 Divide DivideNoNan Heaviside Hypot Logaddexp Logaddexp2 Nextafter TrueDivide"
+_COMPARISONS = (
+    "Equal Greater GreaterEqual Isclose Isfinite Isinf Isnan Less LessEqual LogicalAnd LogicalNot LogicalOr "
+    "LogicalXor NotEqual Signbit"
+)
+_MEANS = "Logsumexp Mean Median Nanmean Nanstd Nanvar Norm Std Var"
+
+RULES = (
+    operations_of_images.RULES
+    | operations_of_shapes.RULES
+    | dict.fromkeys(_SAME.split(), _same)
+    | dict.fromkeys(_FRACTIONAL.split(), _fractional)
+    | dict.fromkeys(_ELEMENTWISE.split(), _elementwise)
+    | dict.fromkeys(_FRACTIONAL_ELEMENTWISE.split(), _fractional_elementwise)
+    | dict.fromkeys(_COMPARISONS.split(), _comparison)
+    | dict.fromkeys(
+        ["Amax", "Amin", "Max", "Min", "Nanmax", "Nanmin", "Nanprod", "Nansum", "Prod", "Ptp", "Sum"], _reduction
+    )
+    | dict.fromkeys(_MEANS.split(), _mean)
+    | dict.fromkeys(("All", "Any"), _test)
+    | dict.fromkeys(("Argmax", "Argmin", "CountNonzero", "Nanargmax", "Nanargmin"), _count)
+    | dict.fromkeys(("Cast", "SaturateCast", "View"), _cast)
+    | {
+        "Argsort": _indices,
+        "Dot": _dot,
+        "DotProductAttention": _product_attention,
+        "Einsum": _einsum,
+        "Matmul": _matmul,
+        "Moments": _moments,
+        "Ravel": _flattened_out,
+        "Tensordot": _tensordot,
+        "TopK": _top,
+        "Where": _where,
+    }
+)
+"""Rules by class."""

@@ -1,0 +1,93 @@
+"""Preprocessing layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfcast.formats.keras_json.call import Outcome, Part
+from perfcast.formats.keras_json.rules.geometry import behind_window, join, split
+
+if TYPE_CHECKING:
+    from perfcast.formats.keras_json.call import Call
+
+
+def _same(call: Call) -> Outcome:
+    return Outcome((call.shape,))
+
+
+def _same_type(call: Call) -> Outcome:
+    return Outcome((call.shape,), dtype=call.inputs[0].dtype)
+
+
+def _resized(call: Call) -> Outcome:
+    _, channels = split(call, 2)
+    sides = (call.settings.whole("height"), call.settings.whole("width"))
+    return Outcome((join(call, sides, channels),))
+
+
+def _encoded(call: Call) -> Outcome:
+    """Return the outcome of layers that number categories, or spread them over as many columns as there are."""
+    settings = call.settings
+    mode = settings.word("output_mode", "multi_hot" if call.kind == "CategoryEncoding" else "int")
+    if mode == "int":
+        return Outcome((call.shape,), dtype="int32" if call.kind == "Discretization" else None)
+    boundaries = settings.get("bin_boundaries")
+    if isinstance(boundaries, list):
+        columns = len(boundaries) + 1
+    else:
+        columns = settings.whole("num_tokens" if call.kind == "CategoryEncoding" else "num_bins")
+    last = () if len(call.shape) > 1 and (mode != "one_hot" or call.shape[-1] == 1) else call.shape[-1:]
+    return Outcome(((*call.shape[:-1], *last, columns),))
+
+
+def _lookup(call: Call) -> Outcome:
+    """Return the outcome of tables of words: their numbers, or a column for each where the text tells how many."""
+    settings = call.settings
+    mode = settings.word("output_mode", "int")
+    if mode == "int":
+        return Outcome((call.shape,), dtype="int64")
+    if not settings.flag("pad_to_max_tokens", False):
+        call.refuse("does not tell how many words it knows")
+    last = () if len(call.shape) > 1 and (mode != "one_hot" or call.shape[-1] == 1) else call.shape[-1:]
+    return Outcome(((*call.shape[:-1], *last, settings.whole("max_tokens")),))
+
+
+def _mel_spectrogram(call: Call) -> Outcome:
+    step = call.settings.whole("sequence_stride", 256)
+    frames = (call.shape[-1] + step + 1) // step
+    return Outcome(((*call.shape[:-1], call.settings.whole("num_mel_bins", 128), frames),))
+
+
+def _stft_spectrogram(call: Call) -> Outcome:
+    settings = call.settings
+    spatial, channels = split(call, 1)
+    frame = settings.whole("frame_length", 256)
+    length = settings.whole("fft_length", 1 << (frame - 1).bit_length() if frame > 1 else 1)
+    mode = settings.word("mode", "log")
+    kernel = frame * (length // 2 + 1)
+    parts = tuple(
+        Part(name, kernel) for name, without in (("real_kernel", "imag"), ("imag_kernel", "real")) if mode != without
+    )
+    (steps,) = behind_window(call, spatial, (frame,), (settings.whole("frame_step", max(1, frame // 2)),))
+    bands = (length // 2 + 1) * (2 if mode == "stft" else 1)
+    if not settings.flag("expand_dims", False):
+        return Outcome((join(call, (steps,), bands * channels),), parts)
+    return Outcome((join(call, (steps, bands), channels),), parts)
+
+
+_SAME = (
+    "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MixUp RandAugment "
+    "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform RandomErasing "
+    "RandomFlip RandomGaussianBlur RandomHue RandomInvert RandomPerspective RandomPosterization "
+    "RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Rescaling Solarization"
+)
+
+RULES = (
+    dict.fromkeys(_SAME.split(), _same)
+    | {"RandomGrayscale": _same_type}
+    | dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), _resized)
+    | dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _encoded)
+    | dict.fromkeys(("IntegerLookup", "StringLookup"), _lookup)
+    | {"MelSpectrogram": _mel_spectrogram, "STFTSpectrogram": _stft_spectrogram}
+)
+"""Rules by class."""

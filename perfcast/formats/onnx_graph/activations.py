@@ -1,0 +1,190 @@
+"""Activation functions, elementwise operations, reductions and normalisations of ONNX."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from perfcast.errors import SourceError
+from perfcast.formats.network import Weight
+from perfcast.formats.onnx_graph.nodes import is_learned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perfcast.formats.grouping import Operand, Operation
+    from perfcast.formats.onnx_graph.nodes import Node, Value
+
+    Rule = Callable[[Node], Operation]
+
+_KERAS_NAMES = {
+    "": None,
+    "Clip": "relu6",
+    "Elu": "elu",
+    "Gelu": "gelu",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSwish": "hard_silu",
+    "LeakyRelu": "leaky_relu",
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Tanh": "tanh",
+}
+
+
+def keras_name(op: str) -> str | None:
+    """Return how Keras calls an activation that is fused into a node, None where there is none."""
+    return _KERAS_NAMES.get(op, op.lower())
+
+
+def _elementwise(type: str) -> Rule:
+    def rule(node: Node) -> Operation:
+        values = [value for value in node.inputs if value is not None]
+        return node.operation(type, _weights(values), operands=tuple(map(_operand, values)))
+
+    return rule
+
+
+def _weights(values: list[Value]) -> tuple[Weight, ...]:
+    """Return the weights of an elementwise operation; a constant that was not learned is none of them."""
+    found = (weight for value in values if is_learned(value) for weight in value.weights)
+    return tuple({weight.name: weight for weight in found}.values())
+
+
+def _operand(value: Value) -> Operand:
+    scalar = value.scalar() if value.constant else None
+    if scalar is not None:
+        return scalar
+    return value.weights[0].name if value.constant and value.weights else value.name
+
+
+def _with_numbers(type: str, **defaults: float) -> Rule:
+    """Return the rule of a function of one tensor that attributes shape; their order is that of the operands."""
+
+    def rule(node: Node) -> Operation:
+        numbers = (node.attribute(name, default) for name, default in defaults.items())
+        return node.operation(type, operands=(node.needed(0).name, *numbers))
+
+    return rule
+
+
+def _clip(node: Node) -> Operation:
+    bounds = []
+    for position, name, default in ((1, "min", -math.inf), (2, "max", math.inf)):
+        value = node.input(position)
+        given = node.attribute(name, default) if value is None else value.scalar()
+        # A bound that is not known does the same work as any other.
+        bounds.append(default if given is None else given)
+    return node.operation("Clip", weights=(), operands=(node.needed(0).name, *bounds))
+
+
+def _activation(name: str) -> Rule:
+    return lambda node: node.operation("Activation", activation=name)
+
+
+def _plain(type: str) -> Rule:
+    return lambda node: node.operation(type)
+
+
+def _reduction(type: str) -> Rule:
+    def rule(node: Node) -> Operation:
+        shape, axes = node.needed(0).shape, node.axes()
+        if axes is None and node.input(1) is not None:
+            raise SourceError(f"{node}: which axes it works on is decided at run time")
+        counted = sorted({axis % len(shape) for axis in axes or range(len(shape))} if shape else ())
+        dropped = 1 if shape[:1] == (1,) else 0
+        per_sample = tuple(axis - dropped for axis in counted if axis >= dropped)
+        spatial = counted == list(range(2, len(shape))) and len(shape) > 3
+        return node.operation(type, weights=(), axes=per_sample, layout="channels_first" if spatial else "same")
+
+    return rule
+
+
+def _batch_normalisation(node: Node) -> Operation:
+    learned = node.learned((1, 2))
+    moving = [Weight(weight.name, weight.elements, trainable=False) for weight in node.learned((3, 4))]
+    layout = "channels_first" if len(node.needed(0).shape) > 2 else "same"
+    first = node.operation("BatchNormalization", weights=(*learned, *moving), layout=layout)
+    return _only_first(first)
+
+
+def _only_first(operation: Operation) -> Operation:
+    return replace(operation, outputs=operation.outputs[:1])
+
+
+def _normalisation(type: str, learned: tuple[int, ...]) -> Rule:
+    """Return the rule of a normalisation over the channels, the last axis as a rule."""
+
+    def rule(node: Node) -> Operation:
+        rank = len(node.needed(0).shape)
+        last = node.attribute("axis", -1) in (-1, rank - 1)
+        layout = "channels_last" if last else "same"
+        return _only_first(node.operation(type, weights=node.learned(learned), layout=layout))
+
+    return rule
+
+
+def _channel_normalisation(node: Node) -> Operation:
+    layout = "channels_first" if len(node.needed(0).shape) > 2 else "same"
+    return node.operation("GroupNormalization", weights=node.learned((1, 2)), layout=layout)
+
+
+_ELEMENTWISE = {
+    "Abs": "Abs",
+    "Add": "Add",
+    "Div": "Divide",
+    "Erf": "Erf",
+    "Exp": "Exp",
+    "HardSwish": "HardSwish",
+    "Log": "Log",
+    "Max": "Maximum",
+    "Min": "Minimum",
+    "Mish": "Mish",
+    "Mul": "Multiply",
+    "Neg": "Negative",
+    "Pow": "Power",
+    "Reciprocal": "Reciprocal",
+    "Relu": "ReLU",
+    "Selu": "SELU",
+    "Sigmoid": "Sigmoid",
+    "Softplus": "Softplus",
+    "Softsign": "Softsign",
+    "Sqrt": "Sqrt",
+    "Sub": "Subtract",
+    "Sum": "Add",
+    "Tanh": "Tanh",
+}
+
+RULES: dict[str, Rule] = {op: _elementwise(type) for op, type in _ELEMENTWISE.items()} | {
+    "BatchNormalization": _batch_normalisation,
+    "BiasGelu": lambda node: node.operation("GELU"),
+    "Celu": _activation("celu"),
+    "Clip": _clip,
+    "Elu": _with_numbers("ELU", alpha=1.0),
+    "FastGelu": lambda node: node.operation("GELU"),
+    "Gelu": lambda node: node.operation("GELU"),
+    "GroupNormalization": _channel_normalisation,
+    "HardSigmoid": _with_numbers("HardSigmoid", alpha=0.2, beta=0.5),
+    "InstanceNormalization": _channel_normalisation,
+    "LayerNormalization": _normalisation("LayerNormalization", (1, 2)),
+    "LeakyRelu": _with_numbers("LeakyReLU", alpha=0.01),
+    "LogSoftmax": _activation("log_softmax"),
+    "LpNormalization": _plain("UnitNormalization"),
+    "Mean": _plain("Average"),
+    "MeanVarianceNormalization": _plain("LayerNormalization"),
+    "PRelu": _plain("PReLU"),
+    "QuickGelu": _activation("silu"),
+    "RMSNormalization": _normalisation("RMSNormalization", (1,)),
+    "ReduceMax": _reduction("Max"),
+    "ReduceMean": _reduction("Mean"),
+    "ReduceMin": _reduction("Min"),
+    "ReduceSum": _reduction("Sum"),
+    "SimplifiedLayerNormalization": _normalisation("RMSNormalization", (1,)),
+    "SkipLayerNormalization": _normalisation("LayerNormalization", (2, 3, 4)),
+    "SkipSimplifiedLayerNormalization": _normalisation("RMSNormalization", (2, 3)),
+    "Softmax": _plain("Softmax"),
+    "Swish": _activation("silu"),
+    "ThresholdedRelu": _activation("relu"),
+}
+"""How these operations become layers."""

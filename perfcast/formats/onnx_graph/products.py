@@ -1,0 +1,135 @@
+"""Matrix products of ONNX: dense layers, attention, recurrence."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from perfcast.errors import SourceError
+from perfcast.formats.onnx_graph.activations import keras_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfcast.formats.grouping import Operation
+    from perfcast.formats.onnx_graph.nodes import Node, Value
+
+    Rule = Callable[[Node], Operation]
+
+
+def _gemm(node: Node) -> Operation:
+    matrix = node.needed(1)
+    if len(matrix.shape) != 2 or not matrix.constant:
+        return _product(node)
+    units = matrix.shape[0 if node.attribute("transB", 0) else 1]
+    return _dense(node, units, (1, 2), keras_name(node.activation))
+
+
+def _dense(node: Node, units: int, learned: Sequence[int], activation: str | None = None) -> Operation:
+    rows = math.prod(node.outputs[0].shape[:-1])
+    return node.operation(
+        "Dense",
+        weights=node.learned(learned),
+        units=units,
+        activation=activation,
+        macs=rows * math.prod(node.needed(1).shape),
+        layout="free",
+    )
+
+
+def _matmul(node: Node) -> Operation:
+    matrix = node.needed(1)
+    if matrix.constant and len(matrix.shape) == 2:
+        return _dense(node, matrix.shape[1], (1,))
+    return _product(node)
+
+
+def _product(node: Node) -> Operation:
+    """Return the product of two tensors, or of one with a constant that no dense layer has."""
+    first = node.needed(0)
+    transposed = node.op == "Gemm" and node.attribute("transA", 0)
+    summed = first.shape[0 if transposed else -1] if first.shape else 1
+    return node.operation(_kind(node), macs=node.outputs[0].elements * summed, layout="free")
+
+
+def _kind(node: Node) -> str:
+    return "EinsumDense" if any(value is not None and value.constant for value in node.inputs) else "Matmul"
+
+
+def _einsum(node: Node) -> Operation:
+    read, told, result = node.attribute("equation", "").replace(" ", "").partition("->")
+    if not told:
+        result = "".join(label for label in read if read.count(label) == 1)
+    sizes: dict[str, int] = {}
+    values = [value for value in node.inputs if value is not None]
+    terms = read.split(",")
+    if len(terms) != len(values):
+        raise SourceError(f"{node}: its equation has another number of terms than it has inputs")
+    for term, value in zip(terms, values, strict=True):
+        sizes |= _label_sizes(term, value)
+    summed = [size for label, size in sizes.items() if label not in result]
+    macs = node.outputs[0].elements * math.prod(summed) if len(values) > 1 else 0
+    return node.operation(_kind(node), macs=macs, layout="free")
+
+
+def _label_sizes(labels: str, value: Value) -> dict[str, int]:
+    before, _, after = labels.partition("...")
+    # What the dots stand for is in the result as well.
+    return dict(zip(before, value.shape, strict=False)) | dict(
+        zip(reversed(after), reversed(value.shape), strict=False)
+    )
+
+
+def _recurrent(type: str) -> Rule:
+    def rule(node: Node) -> Operation:
+        inner, outer = node.needed(1), node.needed(2)
+        steps = node.needed(0).elements // max(1, node.needed(0).shape[-1])
+        both = node.attribute("direction", "forward") == "bidirectional"
+        return node.operation(
+            f"Bidirectional{type}" if both else type,
+            weights=node.learned((1, 2, 3, 7)),
+            macs=steps * (inner.elements + outer.elements),
+            layout="free",
+        )
+
+    return rule
+
+
+def _attention(node: Node) -> Operation:
+    """Return attention of projected queries, keys and values, with heads as an axis or within the channels."""
+    query, key, value = (node.needed(position).shape for position in range(3))
+    heads = query[1] if len(query) == 4 else 1
+    keys = key[-2] if len(key) > 1 else 1
+    widths = query[-1] + (value[-1] if len(value) == 4 else node.outputs[0].shape[-1])
+    macs = heads * query[-2] * keys * widths
+    return node.operation("MultiHeadAttention", weights=(), macs=macs, layout="free")
+
+
+def _attention_with_projections(node: Node) -> Operation:
+    read, matrix = node.needed(0).shape, node.needed(1)
+    if node.attribute("q_num_heads", 0) or len(matrix.shape) != 2 or not matrix.constant:
+        return _attention(node)
+    steps, width = math.prod(read[:-1]), node.outputs[0].shape[-1]
+    macs = steps * matrix.elements + 2 * steps * read[-2] * width
+    return node.operation("MultiHeadAttention", weights=node.learned((1, 2)), macs=macs, layout="free")
+
+
+def _gather(node: Node) -> Operation:
+    table, indices = node.needed(0), node.needed(1)
+    if table.constant and not indices.constant and table.is_float:
+        return node.operation("Embedding", weights=node.learned((0,)), layout="free")
+    return node.operation("Take", weights=(), layout="free")
+
+
+RULES: dict[str, Rule] = {
+    "Attention": _attention_with_projections,
+    "Einsum": _einsum,
+    "GRU": _recurrent("GRU"),
+    "Gather": _gather,
+    "Gemm": _gemm,
+    "LSTM": _recurrent("LSTM"),
+    "MatMul": _matmul,
+    "MultiHeadAttention": _attention,
+    "RNN": _recurrent("SimpleRNN"),
+}
+"""How matrix products become layers."""

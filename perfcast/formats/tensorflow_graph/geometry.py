@@ -1,0 +1,233 @@
+"""What the descriptor says of convolutions, products, poolings and the like, from TensorFlow's operations."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import SourceError
+from perfcast.formats.tensorflow_graph.node import Node, elements, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from perfcast.formats.network import Layout
+
+    Fields = dict[str, Any]
+
+_MOST_SPATIAL_AXES = 3
+_TENSORDOT = re.compile(r"/(Tensordot(?:_\d+)?)/MatMul$")
+
+
+def _layout(node: Node) -> Layout:
+    return "channels_first" if node.channels_first() else "channels_last"
+
+
+def _convolution(node: Node) -> Fields:
+    kernel, read, returned = node.shape(1), node.shape(0), node.output()
+    channels = read[1] if node.channels_first() else read[-1]
+    return {
+        "type": f"Conv{len(kernel) - 2}D",
+        "kernel": kernel[:-2],
+        "strides": node.spatial(node.attribute("strides")),
+        "dilation": node.spatial(node.attribute("dilations")),
+        "groups": channels // kernel[-2],
+        "filters": kernel[-1],
+        "macs": elements(returned) // kernel[-1] * math.prod(kernel),
+        "layout": _layout(node),
+    }
+
+
+def _depthwise(node: Node) -> Fields:
+    kernel, returned = node.shape(1), node.output()
+    filters = kernel[2] * kernel[3]
+    return {
+        "type": "DepthwiseConv2D",
+        "kernel": kernel[:2],
+        "strides": node.spatial(node.attribute("strides")),
+        "dilation": node.spatial(node.attribute("dilations")),
+        "groups": kernel[2],
+        "filters": filters,
+        "macs": elements(returned) // filters * math.prod(kernel),
+        "layout": _layout(node),
+    }
+
+
+def _transposed(node: Node) -> Fields:
+    kernel, read = node.shape(1), node.shape(2)
+    return {
+        "type": f"Conv{len(kernel) - 2}DTranspose",
+        "kernel": kernel[:-2],
+        "strides": node.spatial(node.attribute("strides")),
+        "dilation": node.spatial(node.attribute("dilations")),
+        "groups": 1,
+        "filters": kernel[-2],
+        "macs": elements(read) // kernel[-1] * math.prod(kernel),
+        "layout": _layout(node),
+    }
+
+
+def _product(first: str, second: str) -> Callable[[Node], Fields]:
+    """Return what tells of a matrix product; the arguments name the attributes that say what is transposed."""
+
+    def fields(node: Node) -> Fields:
+        left, right = node.shape(0), node.shape(1)
+        summed = left[-2] if node.attribute(first) else left[-1]
+        units = None
+        if _is_weight(node, 1):
+            units = right[-2] if node.attribute(second) else right[-1]
+        elif _is_weight(node, 0):
+            units = left[-1] if node.attribute(first) else left[-2]
+        macs = elements(node.output()) * summed
+        kind = "Dense" if units else "Matmul"
+        # What Keras spells out as `dense/Tensordot/MatMul` is in the scope of `dense`.
+        name = _TENSORDOT.sub(r"/\1", node.name)
+        return {"name": name, "type": kind, "units": units, "macs": macs, "layout": "free"}
+
+    return fields
+
+
+def _is_weight(node: Node, index: int) -> bool:
+    constant = node.constant(index)
+    return constant is not None and bool(constant.weights)
+
+
+def _einsum(node: Node) -> Fields:
+    terms, _, result = node.attribute("equation").replace(" ", "").partition("->")
+    sizes: dict[str, int] = {}
+    for index, labels in enumerate(terms.split(",")):
+        before, _, after = labels.partition("...")
+        shape = node.shape(index)
+        sizes |= dict(zip(before, shape, strict=False)) | dict(zip(reversed(after), reversed(shape), strict=False))
+    summed = math.prod(size for label, size in sizes.items() if label not in result)
+    learned = [labels for index, labels in enumerate(terms.split(",")) if _is_weight(node, index)]
+    others = "".join(labels for index, labels in enumerate(terms.split(",")) if not _is_weight(node, index))
+    own = [sizes[label] for label in sizes if learned and label in learned[0] and label in result]
+    units = math.prod(own) if len(learned) == 1 and others else None
+    return {
+        "type": "Dense" if units else "Einsum",
+        "units": units,
+        "macs": elements(node.output()) * summed if "," in terms else 0,
+        "layout": "free",
+    }
+
+
+def _pooling(kind: str) -> Callable[[Node], Fields]:
+    def fields(node: Node) -> Fields:
+        kernel = node.spatial(node.attribute("ksize"))
+        strides = node.spatial(node.attribute("strides"))
+        name = f"{kind}Pooling{len(kernel)}D"
+        return {"type": name, "kernel": kernel, "strides": strides, "layout": _layout(node)}
+
+    return fields
+
+
+def _batch_normalisation(node: Node) -> Fields:
+    return {"type": "BatchNormalization", "layout": _layout(node)}
+
+
+def _bias(node: Node) -> Fields:
+    spatial = len(node.output()) > 2
+    return {"layout": _layout(node) if spatial else "same"}
+
+
+def _reduction(node: Node) -> Fields:
+    shape = node.shape(0)
+    axes = {axis % len(shape) for axis in node.numbers(1)} if shape else set()
+    skipped = len(shape) - len(sample(shape))
+    return {"axes": tuple(sorted(axis - skipped for axis in axes if axis >= skipped)), "layout": "free"}
+
+
+def _padding(node: Node) -> Fields:
+    spatial = len(node.output()) - 2
+    return {"type": f"ZeroPadding{spatial}D" if 1 <= spatial <= _MOST_SPATIAL_AXES else "Pad"}
+
+
+def _resizing(node: Node) -> Fields:
+    read, returned = node.shape(0)[1:3], node.output()[1:3]
+    whole = all(new % old == 0 for old, new in zip(read, returned, strict=True))
+    return {"type": "UpSampling2D" if whole else "Resizing", "layout": "channels_last"}
+
+
+def _gathering(node: Node) -> Fields:
+    return {"type": "Embedding" if _is_weight(node, 0) else "Take", "layout": "free"}
+
+
+def _reshaping(node: Node) -> Fields:
+    flat = len(node.shape(0)) > 2 and len(node.output()) == 2 and node.output()[0] == 1
+    return {"type": "Flatten" if flat else "Reshape", "layout": "free"}
+
+
+def _transposition(node: Node) -> Fields:
+    order = node.numbers(1)
+    return {"type": "Identity" if order == tuple(range(len(order))) else "Permute", "layout": "free"}
+
+
+def _cast(node: Node) -> Fields:
+    same = node.operation.inputs[0].dtype == node.operation.outputs[0].dtype
+    return {"type": "Identity" if same else "Cast"}
+
+
+def _parting(node: Node) -> Fields:
+    return {"dilation": node.numbers(1)}
+
+
+def _leaky(node: Node) -> Fields:
+    return {"operands": (node.operation.inputs[0].name, float(node.attribute("alpha")))}
+
+
+GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
+    "Conv2D": _convolution,
+    "Conv3D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "Conv2DBackpropInput": _transposed,
+    "Conv3DBackpropInputV2": _transposed,
+    "MatMul": _product("transpose_a", "transpose_b"),
+    "BatchMatMul": _product("adj_x", "adj_y"),
+    "BatchMatMulV2": _product("adj_x", "adj_y"),
+    "BatchMatMulV3": _product("adj_x", "adj_y"),
+    "Einsum": _einsum,
+    "MaxPool": _pooling("Max"),
+    "MaxPool3D": _pooling("Max"),
+    "AvgPool": _pooling("Average"),
+    "AvgPool3D": _pooling("Average"),
+    "FusedBatchNorm": _batch_normalisation,
+    "FusedBatchNormV2": _batch_normalisation,
+    "FusedBatchNormV3": _batch_normalisation,
+    "BiasAdd": _bias,
+    "Mean": _reduction,
+    "Sum": _reduction,
+    "Max": _reduction,
+    "Pad": _padding,
+    "PadV2": _padding,
+    "MirrorPad": _padding,
+    "ResizeBilinear": _resizing,
+    "ResizeNearestNeighbor": _resizing,
+    "ResizeBicubic": _resizing,
+    "ResizeArea": _resizing,
+    "GatherV2": _gathering,
+    "Gather": _gathering,
+    "Reshape": _reshaping,
+    "Squeeze": _reshaping,
+    "ExpandDims": _reshaping,
+    "Transpose": _transposition,
+    "Cast": _cast,
+    "SpaceToBatchND": _parting,
+    "LeakyRelu": _leaky,
+}
+"""What the operations that have a geometry add to a layer's fields."""
+
+
+def geometry(node: Node) -> Fields:
+    """Return what an operation adds to a layer's fields.
+
+    Raises:
+        SourceError: its shapes and attributes do not fit each other.
+    """
+    try:
+        describe = GEOMETRY.get(node.operation.type)
+        return {} if describe is None else describe(node)
+    except (ArithmeticError, IndexError, KeyError, ValueError) as error:
+        place = f"operation {node.name[:80]!r} ({node.operation.type})"
+        raise SourceError(f"{place} has shapes or attributes that do not fit each other") from error

@@ -1,0 +1,176 @@
+"""SavedModels and frozen graphs read from their files; nothing of what they hold is run for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import SourceError
+from perfcast.formats.tensorflow_graph.allowed import VARIABLES, refuse_harmful
+from perfcast.formats.tensorflow_graph.files import open_checkpoint, parse_graph, parse_meta_graph
+from perfcast.formats.tensorflow_graph.freezing import Source
+from perfcast.formats.tensorflow_graph.inline import normal
+from perfcast.formats.tensorflow_graph.model import Port, TensorFlowModel, build
+from perfcast.formats.tensorflow_graph.restoring import Stored, find_stored
+from perfcast.formats.weightless import WEIGHT_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from perfcast.formats.network import Shape
+
+_INIT = "__saved_model_init_op"
+# What graphs end in beside their outputs.
+_NO_OUTPUT = frozenset(("NoOp", "Assert", "Const", "Placeholder", "SaveV2", "Print"))
+
+
+def read_saved_model(
+    folder: Path, shapes: Mapping[str, Shape], *, signature: str = "serving_default", keep_values: bool = False
+) -> TensorFlowModel:
+    """Read a SavedModel of TensorFlow 1 or 2.
+
+    Args:
+        folder: the one that `saved_model.pb` is in.
+        shapes: of inputs, by their names in the signature, where the file leaves sizes open.
+        signature: which of its functions to take.
+        keep_values: whether the graph keeps the weights' values instead of saying what to draw.
+
+    Raises:
+        UsageError: `shapes` do not fit the inputs.
+        SourceError: it is damaged, has no such signature, or does more than compute numbers; the message
+            goes on from the name of the model.
+    """
+    meta_graph = parse_meta_graph(folder)
+    found = _signature(meta_graph, signature)
+    functions = {function.signature.name: function for function in meta_graph.graph_def.library.function}
+    inputs = sorted(found.inputs.items())
+    ports = [Port(name, info.dtype, _shape(info.tensor_shape)) for name, info in inputs]
+    source = Source(
+        nodes=meta_graph.graph_def.node,
+        functions=functions,
+        versions=meta_graph.graph_def.versions,
+        inputs=tuple(normal(_tensor(name, info)) for name, info in inputs),
+        outputs=tuple(normal(_tensor(name, info)) for name, info in sorted(found.outputs.items())),
+    )
+    _check_strings(ports)
+    source = _needed(source)
+    refuse_harmful(source.nodes, functions)
+    read = _variable_reader(folder / "variables", meta_graph, functions)
+    return build(source, ports, shapes, read, keep_values=keep_values)
+
+
+def read_frozen_graph(path: Path, shapes: Mapping[str, Shape], *, keep_values: bool = False) -> TensorFlowModel:
+    """Read a frozen graph, a GraphDef without variables: its inputs are placeholders, its outputs what none reads.
+
+    Args:
+        path: the file.
+        shapes: of inputs, by the placeholders' names, where the file leaves sizes open.
+        keep_values: whether the graph keeps the weights' values instead of saying what to draw.
+
+    Raises:
+        UsageError: `shapes` do not fit the inputs.
+        SourceError: it is damaged, or does more than compute numbers; the message goes on from its name.
+    """
+    graph = parse_graph(path)
+    functions = {function.signature.name: function for function in graph.library.function}
+    inputs = [node for node in graph.node if node.op == "Placeholder" and WEIGHT_ATTRIBUTE not in node.attr]
+    if not inputs:
+        raise SourceError("has no placeholder, so it takes no inputs")
+    ports = [Port(node.name, node.attr["dtype"].type, _shape(node.attr["shape"].shape)) for node in inputs]
+    source = Source(
+        nodes=graph.node,
+        functions=functions,
+        versions=graph.versions,
+        inputs=tuple(f"{node.name}:0" for node in inputs),
+        outputs=_ends(graph.node),
+    )
+    _check_strings(ports)
+    _check_frozen(graph.node)
+    # All of it, though only what the outputs depend on is kept: a frozen graph holds nothing else.
+    refuse_harmful(graph.node, functions)
+    return build(_needed(source), ports, shapes, _no_variables, keep_values=keep_values)
+
+
+def _signature(meta_graph: Any, name: str) -> Any:
+    signatures = {key: value for key, value in meta_graph.signature_def.items() if key != _INIT}
+    found = signatures.get(name)
+    if found is None or not found.inputs or not found.outputs:
+        usable = sorted(key for key, value in signatures.items() if value.inputs and value.outputs)
+        there = f"its signatures are {', '.join(usable)[:300]}" if usable else "it has no signature at all"
+        raise SourceError(f"has no signature {name[:80]!r}; {there}")
+    return found
+
+
+def _tensor(name: str, info: Any) -> str:
+    if info.WhichOneof("encoding") != "name" or not info.name:
+        raise SourceError(f"tensor {name[:80]!r} of its signature is sparse or composed; plain tensors are read")
+    return info.name
+
+
+def _shape(proto: Any) -> tuple[int | None, ...] | None:
+    if proto.unknown_rank:
+        return None
+    return tuple(size.size if size.size >= 0 else None for size in proto.dim)
+
+
+def _check_strings(ports: Sequence[Port]) -> None:
+    from tensorflow.core.framework import types_pb2
+
+    for port in ports:
+        if port.dtype == types_pb2.DT_STRING:
+            raise SourceError(f"input {port.name[:80]!r} takes strings; networks that take numbers are read")
+
+
+def _needed(source: Source) -> Source:
+    """Return the source with those nodes alone that the outputs depend on, by control inputs too."""
+    nodes = {node.name: node for node in source.nodes}
+    fed = set(source.inputs)
+    pending = [tensor for tensor in source.outputs if tensor not in fed]
+    needed: set[str] = set()
+    while pending:
+        name = pending.pop().removeprefix("^").split(":")[0]
+        if name not in nodes:
+            raise SourceError(f"is damaged: the operation {name[:80]!r} is not there")
+        if name not in needed:
+            needed.add(name)
+            pending += [read for read in nodes[name].input if read.startswith("^") or normal(read) not in fed]
+    kept = tuple(node for node in source.nodes if node.name in needed)
+    return Source(kept, source.functions, source.versions, source.inputs, source.outputs)
+
+
+def _ends(nodes: Sequence[Any]) -> tuple[str, ...]:
+    """Return the tensors that no operation reads: of each such operation the first."""
+    read = {name.removeprefix("^").split(":")[0] for node in nodes for name in node.input}
+    ends = [node.name for node in nodes if node.name not in read and node.op not in _NO_OUTPUT]
+    if not ends:
+        raise SourceError("has no output: every operation is read by another")
+    return tuple(f"{name}:0" for name in ends)
+
+
+def _check_frozen(nodes: Sequence[Any]) -> None:
+    for node in nodes:
+        if node.op in VARIABLES:
+            _no_variables(node.name)
+
+
+def _no_variables(name: str) -> np.ndarray:
+    raise SourceError(f"is not frozen: the values of variable {name[:80]!r} are not in the file; freeze it first")
+
+
+def _variable_reader(folder: Path, meta_graph: Any, functions: Mapping[str, Any]) -> Callable[[str], np.ndarray]:
+    """Return what reads the values of the variable of a node; the files are opened when the first is asked for."""
+    import functools
+
+    @functools.cache
+    def opened() -> tuple[Any, dict[str, Stored]]:
+        return open_checkpoint(folder), find_stored(meta_graph, functions)
+
+    def read(name: str) -> np.ndarray:
+        checkpoint, stored = opened()
+        # What no operation restores is stored under its own name, if at all.
+        place = stored.get(name, Stored(name))
+        return place.cut(checkpoint.values(place.key))
+
+    return read

@@ -1,0 +1,229 @@
+"""Single operators of TensorFlow Lite as layers."""
+
+import pytest
+
+from perfcast.formats.tflite_graph import read_tflite
+from tests.unit.formats.reading import layers
+from tests.unit.formats.tflite_files import Builder
+
+
+def read(builder, folder, *outputs):
+    return layers(read_tflite(builder.save(folder, *outputs), {}))
+
+
+def only(builder, folder, output):
+    (layer,) = read(builder, folder, output)
+    return layer
+
+
+def geometry(layer):
+    return {key: layer[key] for key in ("type", "kernel", "groups", "filters", "macs", "parameters")}
+
+
+def test_grouped_convolution(tmp_path):
+    b = Builder([1, 8, 8, 6])
+    inputs = [b.inputs[0], b.weight(4, 3, 2, 3), b.weight(4)]
+    options = {"options": "Conv2DOptions", "strideW": 1, "strideH": 2, "dilationHFactor": 1, "dilationWFactor": 2}
+
+    layer = only(b, tmp_path, b.operator("CONV_2D", inputs, [1, 3, 6, 4], **options))
+
+    assert geometry(layer) == {
+        "type": "Conv2D",
+        "kernel": [3, 2],
+        "groups": 2,
+        "filters": 4,
+        "macs": 18 * 72,
+        "parameters": 76,
+    }
+    assert (layer["strides"], layer["dilation"]) == ([2, 1], [1, 2])
+
+
+@pytest.mark.parametrize(("bias", "parameters"), [([0.0] * 8, 72), ([0.5] * 8, 80)])
+def test_depthwise_convolution_whose_bias_of_zeros_is_none(bias, parameters, tmp_path):
+    b = Builder([1, 8, 8, 4])
+    inputs = [b.inputs[0], b.weight(1, 3, 3, 8), b.tensor([8], bias)]
+    options = {"options": "DepthwiseConv2DOptions", "strideW": 1, "strideH": 1, "depthMultiplier": 2}
+
+    layer = only(b, tmp_path, b.operator("DEPTHWISE_CONV_2D", inputs, [1, 6, 6, 8], **options))
+
+    assert geometry(layer) == {
+        "type": "DepthwiseConv2D",
+        "kernel": [3, 3],
+        "groups": 4,
+        "filters": 8,
+        "macs": 36 * 72,
+        "parameters": parameters,
+    }
+
+
+def test_transposed_convolution(tmp_path):
+    b = Builder([1, 4, 4, 6])
+    inputs = [b.tensor([4], [1, 9, 9, 2], "int32"), b.weight(2, 3, 3, 6), b.inputs[0]]
+    options = {"options": "TransposeConvOptions", "strideW": 2, "strideH": 2}
+
+    layer = only(b, tmp_path, b.operator("TRANSPOSE_CONV", inputs, [1, 9, 9, 2], **options))
+
+    assert geometry(layer) == {
+        "type": "Conv2DTranspose",
+        "kernel": [3, 3],
+        "groups": 1,
+        "filters": 2,
+        "macs": 16 * 108,
+        "parameters": 108,
+    }
+
+
+def test_volumes(tmp_path):
+    b = Builder([1, 5, 5, 5, 2])
+    options = {"options": "Conv3DOptions", "strideD": 1, "strideW": 1, "strideH": 1}
+
+    layer = only(b, tmp_path, b.operator("CONV_3D", [0, b.weight(3, 3, 3, 2, 4)], [1, 3, 3, 3, 4], **options))
+
+    assert (layer["type"], layer["filters"], layer["macs"]) == ("Conv3D", 4, 27 * 27 * 8)
+
+
+def test_dense_layers_and_products(tmp_path):
+    b = Builder([1, 4, 6], [1, 6, 5])
+    matrices = {"options": "BatchMatMulOptions"}
+    x = b.operator("BATCH_MATMUL", [0, 1], [1, 4, 5], **matrices)
+    x = b.operator("BATCH_MATMUL", [x, b.weight(5, 7)], [1, 4, 7], **matrices)
+    x = b.operator("FULLY_CONNECTED", [x, b.weight(3, 7), b.weight(3)], [1, 4, 3], options="FullyConnectedOptions")
+
+    product, dense, last = read(b, tmp_path, x)
+
+    assert (product["type"], product["units"], product["macs"]) == ("Matmul", None, 4 * 6 * 5)
+    assert (dense["type"], dense["units"], dense["macs"], dense["parameters"]) == ("Dense", 7, 4 * 35, 35)
+    assert (last["type"], last["units"], last["macs"], last["parameters"]) == ("Dense", 3, 4 * 21, 24)
+
+
+def test_recurrent_layer(tmp_path):
+    b = Builder([1, 9, 5])
+    states = [b.tensor([1, 6], name=f"state_{i}") for i in range(2)]
+    for index in states:
+        b.tensors[index].isVariable = True
+    inputs = [0, *(b.weight(6, 5) for _ in range(4)), *(b.weight(6, 6) for _ in range(4)), -1, -1, -1]
+    inputs += [*(b.weight(6) for _ in range(4)), -1, -1, *states]
+
+    layer = only(
+        b,
+        tmp_path,
+        b.operator(
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            inputs,
+            [1, 9, 6],
+            options="UnidirectionalSequenceLSTMOptions",
+            fusedActivationFunction=4,
+        ),
+    )
+
+    assert (layer["type"], layer["macs"], layer["parameters"]) == ("LSTM", 9 * 4 * 66, 4 * 66 + 24)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("RELU", "relu"),
+        ("RELU6", "relu6"),
+        ("LOGISTIC", "sigmoid"),
+        ("TANH", "tanh"),
+        ("HARD_SWISH", "hard_silu"),
+        ("GELU", "gelu"),
+        ("ELU", "elu"),
+        ("LEAKY_RELU", "leaky_relu"),
+        ("SOFTMAX", "softmax"),
+        ("LOG_SOFTMAX", "log_softmax"),
+    ],
+)
+def test_activations(code, name, tmp_path):
+    b = Builder([1, 4, 6])
+    options = {"options": "LeakyReluOptions", "alpha": 0.1} if code == "LEAKY_RELU" else {}
+
+    layer = only(b, tmp_path, b.operator(code, [0], [1, 4, 6], **options))
+
+    assert (layer["type"], layer["activation"]) == ("Activation", name)
+
+
+def test_silu_of_two_operators(tmp_path):
+    b = Builder([1, 4, 6])
+    gate = b.operator("LOGISTIC", [0], [1, 4, 6])
+
+    layer = only(b, tmp_path, b.operator("MUL", [0, gate], [1, 4, 6], options="MulOptions"))
+
+    assert (layer["type"], layer["activation"]) == ("Activation", "silu")
+
+
+def test_sum_that_ends_in_an_activation_is_two_layers(tmp_path):
+    b = Builder([1, 4, 6], [1, 4, 6])
+
+    found = read(b, tmp_path, b.operator("ADD", [0, 1], [1, 4, 6], options="AddOptions", fusedActivationFunction=1))
+
+    assert [(layer["type"], layer["activation"]) for layer in found] == [("Add", None), ("Activation", "relu")]
+
+
+@pytest.mark.parametrize(("code", "type"), [("MEAN", "GlobalAveragePooling2D"), ("REDUCE_MAX", "GlobalMaxPooling2D")])
+def test_global_poolings(code, type, tmp_path):
+    b = Builder([1, 4, 6, 3])
+
+    layer = only(b, tmp_path, b.operator(code, [0, b.tensor([2], [-3, 2], "int32")], [1, 3], options="ReducerOptions"))
+
+    assert (layer["type"], layer["output_shapes"]) == (type, [[3]])
+
+
+def test_poolings(tmp_path):
+    b = Builder([1, 8, 8, 3])
+    options = {"options": "Pool2DOptions", "filterHeight": 3, "filterWidth": 2, "strideH": 2, "strideW": 1}
+
+    layer = only(b, tmp_path, b.operator("MAX_POOL_2D", [0], [1, 3, 7, 3], **options))
+
+    assert (layer["type"], layer["kernel"], layer["strides"]) == ("MaxPooling2D", [3, 2], [2, 1])
+
+
+def test_embedding(tmp_path):
+    b = Builder([1, 9])
+    b.tensors[0].type = b.schema.TensorType.INT32
+
+    layer = only(b, tmp_path, b.operator("GATHER", [b.weight(100, 6), 0], [1, 9, 6], options="GatherOptions"))
+
+    assert (layer["type"], layer["parameters"]) == ("Embedding", 600)
+
+
+def test_weights_that_are_dequantised_first(tmp_path):
+    b = Builder([1, 4])
+    matrix = b.operator("DEQUANTIZE", [b.tensor([5, 4], [[1] * 4] * 5, "int8", scale=0.1)], [5, 4])
+
+    layer = only(b, tmp_path, b.operator("FULLY_CONNECTED", [0, matrix], [1, 5], options="FullyConnectedOptions"))
+
+    assert (layer["type"], layer["parameters"], layer["macs"]) == ("Dense", 20, 20)
+
+
+def test_shapes_that_are_computed_are_no_layers(tmp_path):
+    b = Builder([1, 4, 6])
+    size = b.operator("SHAPE", [0], b.tensor([3], dtype="int32"))
+    wanted = b.operator("PACK", [size, b.tensor([], [24], "int32")], b.tensor([2], dtype="int32"))
+
+    layer = only(b, tmp_path, b.operator("RESHAPE", [0, wanted], [1, 24]))
+
+    assert (layer["type"], layer["output_shapes"], layer["parameters"]) == ("Reshape", [[24]], 0)
+
+
+def test_custom_operators_keep_their_name(tmp_path):
+    b = Builder([1, 10, 4], [1, 10, 3])
+    anchors = b.weight(10, 4)
+
+    output = b.operator("TFLite_Detection_PostProcess", [0, 1, anchors], [1, 5, 4], [1, 5], [1, 5], [1])
+    found = read(b, tmp_path, *b.operators[-1].outputs)
+
+    assert [(layer["type"], layer["parameters"], layer["macs"]) for layer in found] == [
+        ("TFLite_Detection_PostProcess", 40, 0)
+    ]
+    assert output == b.operators[-1].outputs[0]
+    assert found[0]["output_shapes"] == [[5, 4], [5], [5], []]
+
+
+def test_scale_and_shift_by_channel_is_a_batch_normalisation(tmp_path):
+    b = Builder([1, 4, 4, 6])
+    x = b.operator("MUL", [0, b.weight(6)], [1, 4, 4, 6], options="MulOptions")
+
+    layer = only(b, tmp_path, b.operator("ADD", [x, b.weight(6)], [1, 4, 4, 6], options="AddOptions"))
+
+    assert (layer["type"], layer["parameters"]) == ("BatchNormalization", 12)
