@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import stat
-import zipfile
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog.naming import visible
+from perfcast.catalog.brought import FILE, HUB, is_address, name_of
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.spec import ModelSpec
-from perfcast.errors import PerfcastError, SourceError, StoreError, UsageError
+from perfcast.errors import PerfcastError, UsageError
+from perfcast.export.brought import ReadOptions, has_known_ending, naming, read_model
 from perfcast.export.descriptor import validate_descriptor
-from perfcast.export.stage import artifact_of, build_artifact, export_key
-from perfcast.storage import read_json
+from perfcast.export.stage import build_artifact, export_key
+from perfcast.formats.keras_json import looks_like_keras
+from perfcast.formats.keras_json.text import read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    import keras
+    from collections.abc import Iterable
 
     from perfcast.export.artifacts import ArtifactStore
-
-
-_SHOWN = 200
-"""Characters of a source that errors of the file system show."""
 
 
 @dataclass(frozen=True)
@@ -54,121 +47,78 @@ class Library:
         places = ", ".join(str(sheet) for sheet in self.sheets) or "no sheet (name one with --sheet)"
         alike = get_close_matches(model.lower(), listed, n=3, cutoff=0.7)
         hint = f"; did you mean {', '.join(alike)}?" if alike else ""
-        raise UsageError(f"{model}: is neither a file nor a model listed in {places}{hint}")
+        raise UsageError(f"is neither a file nor a model listed in {places}{hint}")
 
 
-def describe_sources(sources: Iterable[str], library: Library) -> list[dict[str, Any]]:
-    """Return the descriptor of each source, in order; see `describe_source`.
+@dataclass(frozen=True)
+class Described:
+    """What sources became.
 
-    Raises:
-        UsageError: a source is not there, or is of no known kind.
-        SourceError: a source cannot be read or built.
+    Attributes:
+        descriptors: of those that could be read, in order.
+        failures: why the others could not, one line each that names the source.
     """
-    return [describe_source(source, library) for source in sources]
+
+    descriptors: list[dict[str, Any]]
+    failures: list[PerfcastError]
 
 
-def describe_source(source: str, library: Library) -> dict[str, Any]:
+def describe_sources(sources: Iterable[str], library: Library, options: ReadOptions) -> Described:
+    """Describe each source, whatever becomes of the others; see `describe_source`."""
+    described = Described([], [])
+    for source in sources:
+        try:
+            described.descriptors.append(describe_source(source, library, options))
+        except PerfcastError as error:
+            described.failures.append(error)
+    return described
+
+
+def describe_source(source: str, library: Library, options: ReadOptions) -> dict[str, Any]:
     """Return the descriptor of a source.
 
-    A source is a descriptor (`.json`) or an artifact's folder, a Keras file (`.keras`), or the name of a model
-    that a sheet lists. Only the last two may need TensorFlow, and the last not once it was exported.
+    A source is a descriptor or an artifact's folder, a model file or folder of `perfcast.export.brought`, a
+    handle of TensorFlow Hub, or the name of a model that a sheet lists.
+
+    Args:
+        source: path, address or name.
+        library: where names are looked up.
+        options: what the user says of models in files.
 
     Raises:
-        UsageError: the source is not there, or is of no known kind.
+        UsageError: the source is not there, or is of no known kind, or its inputs need shapes.
         SourceError: it cannot be read or built.
     """
-    path = Path(source)
-    inside = path / "model.json"
-    if _is_folder(path) and _exists(inside):
-        return _from_descriptor(inside)
-    if path.suffix == ".json":
-        return _from_descriptor(path)
-    if path.suffix == ".keras":
-        return _from_keras_file(path)
-    if _exists(path) or path.suffix in {".h5", ".pb", ".onnx", ".tflite", ".gz"}:
-        raise UsageError(f"{source}: is not a descriptor (.json), a Keras file (.keras) or a model of a sheet")
-    return _from_sheet(source, library)
+    if not source:
+        raise UsageError("a SOURCE is empty; name a file, an address or a model of a sheet")
+    with naming(source):
+        if is_address(source):
+            return _brought(source, HUB, options)
+        path = Path(source)
+        if (path / "model.json").exists():
+            return _checked(read_document(path / "model.json"))
+        if not path.exists() and not has_known_ending(source):
+            return _from_sheet(source, library)
+        if path.is_file() and source.endswith((".json", ".json.gz")):
+            document = read_document(path)
+            if not looks_like_keras(document):
+                return _checked(document)
+        return _brought(source, FILE, options)
 
 
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Make what the file system says of a path, such as that its name is too long, one line."""
-    try:
-        yield
-    except OSError as error:
-        name = str(path)
-        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
-        raise UsageError(f"{shown}: cannot be read ({error.strerror or error})") from error
-
-
-def _mode(path: Path) -> int:
-    # 0 where there is nothing. Of what cannot be looked at, Path.exists raises or tells that it is absent.
-    with _reading(path), contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-        return path.stat().st_mode
-    return 0
-
-
-def _exists(path: Path) -> bool:
-    return _mode(path) != 0
-
-
-def _is_folder(path: Path) -> bool:
-    return stat.S_ISDIR(_mode(path))
-
-
-def _from_descriptor(path: Path) -> dict[str, Any]:
-    if not _exists(path):
-        raise UsageError(f"{path}: there is no such file")
-    try:
-        descriptor: dict[str, Any] = read_json(path)
-        validate_descriptor(descriptor)
-    except StoreError as error:
-        raise SourceError(str(error)) from error
-    except PerfcastError as error:
-        raise SourceError(f"{path}: {error}") from error
+def _checked(descriptor: dict[str, Any]) -> dict[str, Any]:
+    validate_descriptor(descriptor)
     return descriptor
+
+
+def _brought(source: str, kind: str, options: ReadOptions) -> dict[str, Any]:
+    brought = read_model(source, kind, options)
+    name = name_of(source)
+    return brought.descriptor(ModelSpec(name, name, kind, source, tuple(brought.body["input_shape"])))
 
 
 def _from_sheet(model: str, library: Library) -> dict[str, Any]:
     spec = library.find(model)
-    with _reading(library.store.root):
+    with naming(str(library.store.root)):
         artifact = library.store.find_export(export_key(spec))
-    return library.store.descriptor(artifact) if artifact else build_artifact(spec)[1]
-
-
-def _from_keras_file(path: Path) -> dict[str, Any]:
-    if not _exists(path):
-        raise UsageError(f"{path}: there is no such file")
-    if not _is_keras(path):
-        raise SourceError(f"{path}: is not a readable Keras file; save the model to it again")
-    model = _load_keras(path)
-    shapes = [tensor.shape[1:] for tensor in model.inputs]
-    if not shapes[0]:
-        raise SourceError(f"{path}: the input is a single number; it needs one axis at least beside the batch")
-    if any(size is None for shape in shapes for size in shape):
-        raise SourceError(f"{path}: the input shape {shapes[0]} is open; save the model with a fixed one")
-    # A file's name may hold anything, which tables could not be written with.
-    name = visible(path.stem)
-    spec = ModelSpec(name, family=name, source="keras_file", builder=visible(path.name), input_shape=tuple(shapes[0]))
-    return artifact_of(model, spec)[1]
-
-
-def _is_keras(path: Path) -> bool:
-    # Keras says of a file that is no archive that there is none. It also loads archives that were unpacked.
-    if _is_folder(path):
-        return _exists(path / "config.json")
-    with _reading(path), path.open("rb") as file:
-        return zipfile.is_zipfile(file)
-
-
-def _load_keras(path: Path) -> keras.Model:
-    import keras
-
-    try:
-        # Safe mode refuses to deserialise code, such as that of Lambda layers.
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        model.inputs  # noqa: B018  (a subclassed model that was never called has none)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise SourceError(f"{path}: Keras cannot load it: {reason[0][:300]}") from error
-    return model
+        return library.store.descriptor(artifact) if artifact else build_artifact(spec)[1]

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+
+
+ABANDONED_AFTER_S = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -38,6 +43,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def sweep(folder: Path) -> None:
+    """Delete what `replacing` and its like left in ``folder`` when they were killed.
+
+    Only what is older than a day: a younger one may be another process's, which still writes it.
+    """
+    entries = list(folder.glob(".*")) if folder.is_dir() else []
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            if time.time() - entry.stat().st_mtime < ABANDONED_AFTER_S:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -87,6 +108,12 @@ def canonical_json(value: Any, indent: int | None = None) -> bytes:
 def digest_of(data: bytes) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal; it may be larger than memory."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of_json(value: Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.exclusion import exclusive
 from perfcast.bench.record import SCHEMA_VERSION, MeasurementStore
 from perfcast.errors import BenchmarkError
 from perfcast.storage import digest_of_json
@@ -42,20 +43,28 @@ class Campaign:
     def measure(self, exports: list[Export], progress: Progress, description: str) -> list[str]:
         """Measure each export unless the store has it; return the keys of all, in order.
 
-        Each measurement is stored as soon as it is made, so that an interruption loses the one in flight.
+        Each measurement is stored as soon as it is made, so that an interruption loses the one in flight. While
+        another campaign measures on the target, this one waits; what that one stored is not measured again.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
         """
-        tasks = self.tasks(exports)
-        missing = [task for task in tasks if not self._is_settled(task)]
-        if missing:
-            with progress(len(tasks), description) as advance:
-                advance(len(tasks) - len(missing))
-                for record in self._run(missing):
-                    self.measurements.put(record)
-                    advance()
+        with exclusive(self.measurements.lock_of(self.target.name), f"measuring on {self.target.name}"):
+            tasks = self.tasks(exports)
+            missing = self.missing(tasks)
+            if missing:
+                self.measurements.sweep()
+                with progress(len(tasks), description) as advance:
+                    advance(len(tasks) - len(missing))
+                    for record in self._run(missing):
+                        self.measurements.put(record)
+                        advance()
         return [task.key for task in tasks]
+
+    def missing(self, tasks: list[Task]) -> list[Task]:
+        """Return the measurements that the store lacks."""
+        limit = self.target.time_limit_s
+        return [task for task in tasks if not self.measurements.is_settled(task.key, limit)]
 
     def tasks(self, exports: list[Export]) -> list[Task]:
         """Return the measurements that exports ask for: each once, then the repetitions of some."""
@@ -68,9 +77,6 @@ class Campaign:
         for replicate in range(1, self.target.replicates.count + 1):
             wanted += [(e, replicate) for e in exports if is_repeated(e.spec.model, self.target.replicates)]
         return [self._task(export, replicate, device) for export, replicate in wanted]
-
-    def _is_settled(self, task: Task) -> bool:
-        return self.measurements.is_settled(task.key, self.target.time_limit_s)
 
     def _task(self, export: Export, replicate: int, device: dict[str, str]) -> Task:
         shape = list(export.spec.input_shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import StoreError
-from perfcast.storage import digest_of_json, read_json, write_json
+from perfcast.storage import digest_of_json, read_json, sweep, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,10 @@ _REMEDY = "delete results/<target> and run again: only what is damaged is measur
 
 @dataclass(frozen=True)
 class MeasurementStore:
-    """Measurements below a folder: `measurements/<key>.json`, and `contexts/<digest>.json` that they name."""
+    """Measurements below a folder: `measurements/<key>.json`, and `contexts/<digest>.json` that they name.
+
+    Beside them `locks/<target>.lock`, which the campaign holds that measures on a target.
+    """
 
     root: Path
 
@@ -52,6 +55,15 @@ class MeasurementStore:
         """Store a measurement under its key, with a digest that tells damage."""
         path = self.root / "measurements" / f"{record['key']}.json"
         write_json(path, {"digest": digest_of_json(record), "record": record})
+
+    def lock_of(self, target: str) -> Path:
+        """Return the file that a campaign on ``target`` locks while it measures."""
+        return self.root / "locks" / f"{target}.lock"
+
+    def sweep(self) -> None:
+        """Delete what writers that were killed long ago left half-written."""
+        for name in ("measurements", "contexts"):
+            sweep(self.root / name)
 
     def context(self, digest: str) -> dict[str, Any]:
         """Return the context ``digest``.

@@ -55,6 +55,7 @@ class Target:
     description: str
     device_kind: str
     device_name: str | None
+    device_memory_mb: float | None
     transport: dict[str, Any]
     factors: dict[str, Any]
     protocol: Protocol
@@ -68,9 +69,10 @@ class Target:
         factors["threads"] = factors["threads"] or available_cpus()
         return cls(
             name=name,
-            description=values["description"],
+            description=values.get("description", ""),
             device_kind=values["device"]["kind"],
             device_name=values["device"]["name"],
+            device_memory_mb=values["device"].get("memory_mb"),
             transport=values["transport"],
             factors=factors,
             protocol=Protocol(**values["protocol"]),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from perfcast.config import check
 from perfcast.errors import BenchmarkError, UsageError
@@ -58,30 +60,43 @@ class LocalTransport:
         with tempfile.TemporaryDirectory(prefix="perfcast-") as folder:
             path = Path(folder) / "plan.json"
             write_json(path, plan)
-            yield from self._answers([str(path)])
+            yield from self._answers([str(path), "--wait"])
 
     def _answers(self, arguments: list[str]) -> Iterator[dict[str, Any]]:
-        with tempfile.TemporaryFile("w+", prefix="perfcast-", errors="replace") as errors:
+        with self._errors() as errors:
+            said_before = errors.tell()
             command = [sys.executable, str(RUNNER), "--die-with-parent", *arguments]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
             try:
                 for line in process.stdout or ():
                     yield _parse(line)
+                    _go_on(process)
                 status = process.wait()
             finally:
                 process.kill()
                 process.wait()
-                if process.stdout:
-                    process.stdout.close()
-                self._keep(errors)
-            if status != 0:
-                raise BenchmarkError(f"the runner ended with status {status}: {_last_words(errors)}")
+                process.communicate()
+            if status < 0:
+                raise BenchmarkError(f"the runner was killed by signal {-status}; run again to go on")
+            if status > 0:
+                raise BenchmarkError(f"the runner ended with status {status}: {_last_words(errors, said_before)}")
 
-    def _keep(self, errors: Any) -> None:
-        errors.seek(0)
-        if self.log:
-            with self.log.open("a") as log:
-                log.write(errors.read())
+    def _errors(self) -> IO[str]:
+        """Open what the runner's error stream goes to: the log itself, which then has it however this ends."""
+        if self.log is None:
+            return tempfile.TemporaryFile("w+", prefix="perfcast-", errors="replace")
+        log = self.log.open("a+", errors="replace")
+        log.seek(0, os.SEEK_END)
+        return log
+
+
+def _go_on(process: subprocess.Popen[str]) -> None:
+    """Tell the runner that its answer is stored."""
+    with contextlib.suppress(BrokenPipeError):  # It has ended; its status says how.
+        if process.stdin:
+            process.stdin.write("\n")
+            process.stdin.flush()
 
 
 def _parse(line: str) -> dict[str, Any]:
@@ -97,8 +112,8 @@ def _parse(line: str) -> dict[str, Any]:
     return answer
 
 
-def _last_words(errors: Any) -> str:
-    errors.seek(0)
+def _last_words(errors: IO[str], start: int) -> str:
+    errors.seek(start)
     lines = [line.strip() for line in deque(errors, LAST_LINES) if line.strip()]
     return lines[-1] if lines else "it said nothing"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.catalog.brought import with_content
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.errors import UsageError
@@ -38,7 +39,7 @@ def collect(sheets: Iterable[Path], synthetic: dict[str, Any] | None) -> Collect
     found: dict[str, tuple[ModelSpec, Path | str]] = {}
     for sheet in sheets:
         for spec in read_sheet(sheet):
-            _add(found, spec, sheet)
+            _add(found, _with_content(spec, sheet), sheet)
     discarded = 0
     if synthetic:
         drawn = draw(SyntheticRequest(**synthetic))
@@ -48,6 +49,13 @@ def collect(sheets: Iterable[Path], synthetic: dict[str, Any] | None) -> Collect
     if not found:
         raise UsageError("models: no sheet lists a model and none is drawn; name a sheet in models.sheets")
     return Collection(tuple(found[name][0] for name in sorted(found)), discarded)
+
+
+def _with_content(spec: ModelSpec, sheet: Path) -> ModelSpec:
+    try:
+        return with_content(spec)
+    except UsageError as error:
+        raise UsageError(f"{sheet}: {error}") from error
 
 
 def _add(found: dict[str, tuple[ModelSpec, Path | str]], spec: ModelSpec, origin: Path | str) -> None:

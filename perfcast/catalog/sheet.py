@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfcast.catalog import brought
 from perfcast.catalog.build import SOURCES
 from perfcast.catalog.naming import format_value, parse_value
 from perfcast.errors import UsageError
@@ -39,8 +40,10 @@ def read_sheet(path: str | os.PathLike[str]) -> list[ModelSpec]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: the sheet of models cannot be read ({error})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: the sheet of models cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the sheet of models is not UTF-8 text; save it as UTF-8") from error
     return parse_sheet(text, str(path))
 
 
@@ -74,7 +77,9 @@ def parse_sheet(text: str, name: str) -> list[ModelSpec]:
 
 def _check_header(row: list[str]) -> list[str]:
     if sorted(row) != sorted(COLUMNS):
-        raise UsageError(f"the columns have to be {','.join(COLUMNS)}, not {','.join(row)[:100]!r}")
+        raise UsageError(
+            f"the columns, with commas between, have to be {','.join(COLUMNS)}, not {','.join(row)[:100]!r}"
+        )
     return row
 
 
@@ -82,11 +87,13 @@ def _spec_of(header: list[str], row: list[str]) -> ModelSpec:
     if len(row) != len(header):
         raise UsageError(f"has {len(row)} cells; it needs {len(header)}: {','.join(COLUMNS)}")
     cells = dict(zip(header, row, strict=True))
-    if cells["source"] not in SOURCES:
-        raise UsageError(f"source {cells['source'][:40]!r} does not exist; there are {', '.join(SOURCES)}")
-    source = SOURCES[cells["source"]]
-    shape = parse_input_size(cells["input_size"])
-    return source.make_spec(cells["builder"], shape, parse_parameters(cells["parameters"]))
+    source, parameters = cells["source"], parse_parameters(cells["parameters"])
+    if source in brought.SOURCES:
+        return brought.make_spec(source, cells["builder"], cells["input_size"], parameters)
+    if source not in SOURCES:
+        known = ", ".join((*SOURCES, *brought.SOURCES))
+        raise UsageError(f"source {source[:40]!r} does not exist; there are {known}")
+    return SOURCES[source].make_spec(cells["builder"], parse_input_size(cells["input_size"]), parameters)
 
 
 def parse_input_size(text: str) -> tuple[int, int, int]:
@@ -122,7 +129,11 @@ def parse_parameters(text: str) -> dict[str, Any]:
 
 
 def write_sheet(path: str | os.PathLike[str], specs: Iterable[ModelSpec]) -> None:
-    """Write the sheet that `read_sheet` reads back to the same specs."""
+    """Write the sheet that `read_sheet` reads back to the same specs.
+
+    Raises:
+        UsageError: a spec is of a model that a user brings, which no catalogue lists.
+    """
     write_text(path, format_sheet(specs))
 
 
@@ -132,6 +143,8 @@ def format_sheet(specs: Iterable[ModelSpec]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for spec in specs:
+        if spec.source in brought.SOURCES:
+            raise UsageError(f"{spec.model}: only the rows of catalogues can be written")
         parameters = ";".join(f"{key}={format_value(value)}" for key, value in spec.parameters.items())
         writer.writerow([spec.source, spec.builder, spec.size, parameters])
     return out.getvalue()

@@ -16,11 +16,13 @@ class ModelSpec:
     Attributes:
         name: the network without its input size, as `densenet121` or `basic_model_3_5_32_2`.
         family: the networks it is left out with in validation, as `densenet` or `basic_model`.
-        source: the catalogue that builds it: `keras_applications`, `synthetic` or `dense`.
-        builder: what the catalogue builds, as `DenseNet121`.
+        source: the catalogue that builds it (`keras_applications`, `synthetic`, `dense`), or `file` or
+            `tensorflow_hub` for models that users bring.
+        builder: what the catalogue builds, as `DenseNet121`; path or address of a model that a user brings.
         input_shape: height, width and channels of one input, without the batch axis; of other networks than
             those of images one length or more.
-        parameters: further arguments of the builder.
+        parameters: further arguments of the builder; of brought models how to read them, and the digest of
+            their content.
         seed: the seed of its weights' values.
     """
 

@@ -12,8 +12,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from perfcast.catalog.limits import is_too_large, refuse_too_large
 from perfcast.catalog.naming import only, whole_number
 from perfcast.catalog.spec import ModelSpec
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import keras
+    import numpy as np
 
 SOURCE = "synthetic"
 """What model specs of this catalogue carry as `source`."""
@@ -121,6 +120,8 @@ def draw(request: SyntheticRequest) -> SyntheticDraw:
     Raises:
         UsageError: fewer than `request.count` are possible; the message says how many are.
     """
+    import numpy as np  # Sheets are read where nothing but Snakemake is installed.
+
     generator = np.random.default_rng(request.seed)
     specs: list[ModelSpec] = []
     discarded = 0
@@ -142,6 +143,8 @@ def draw(request: SyntheticRequest) -> SyntheticDraw:
 
 
 def _shuffled(request: SyntheticRequest, generator: np.random.Generator) -> Iterator[dict[str, int]]:
+    import numpy as np
+
     values = (request.conv_layers, request.filter_sizes, request.filters, request.strides)
     lengths = tuple(map(len, values))
     for index in generator.permutation(request.combinations):

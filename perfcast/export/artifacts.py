@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import StoreError
-from perfcast.storage import canonical_json, digest_of, digest_of_json, read_json, write_bytes, write_json
+from perfcast.export.bundle import DESCRIPTOR, FILES, GRAPH, artifact_digest, read_bundle, write_bundle
+from perfcast.storage import canonical_json, read_json, sweep, write_bytes, write_json
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,33 @@ class ArtifactStore:
 
     def put(self, key: str, graph: bytes, descriptor: dict[str, Any]) -> str:
         """Store an artifact and that ``key`` leads to it; return its digest."""
-        text = canonical_json(descriptor, indent=1)
-        digest = _content_digest(graph, text)
-        self._write(digest, {"graph.pb": graph, "model.json": text})
-        write_json(self.root / "exports" / f"{key}.json", {"artifact": digest})
+        files = {GRAPH: graph, DESCRIPTOR: canonical_json(descriptor, indent=1)}
+        digest = artifact_digest(files)
+        self._write(digest, files)
+        self.put_export(key, digest)
         return digest
+
+    def put_export(self, key: str, digest: str) -> None:
+        """Store that ``key`` leads to the artifact ``digest``."""
+        write_json(self.root / "exports" / f"{key}.json", {"artifact": digest})
+
+    def pack(self, digests: Iterable[str], path: str | os.PathLike[str]) -> None:
+        """Write these artifacts into one file.
+
+        Raises:
+            StoreError: one is absent or damaged.
+        """
+        write_bundle(path, ((digest, self._read(digest)) for digest in digests))
+
+    def unpack(self, digests: Iterable[str], path: str | os.PathLike[str]) -> None:
+        """Take from a bundle those of these artifacts that the store lacks, or has damaged.
+
+        Raises:
+            StoreError: the bundle is damaged, or lacks one.
+        """
+        missing = [digest for digest in digests if not self._has(digest)]
+        for digest, files in read_bundle(path, missing) if missing else ():
+            self._write(digest, files)
 
     def descriptor(self, digest: str) -> dict[str, Any]:
         """Return the descriptor of the artifact ``digest``, once its content is checked.
@@ -52,8 +80,7 @@ class ArtifactStore:
         Raises:
             StoreError: the artifact is absent, or differs from its digest.
         """
-        self.verify(digest)
-        descriptor: dict[str, Any] = read_json(self.location(digest) / "model.json")
+        descriptor: dict[str, Any] = json.loads(self._read(digest)[DESCRIPTOR])
         return descriptor
 
     def verify(self, digest: str) -> None:
@@ -62,15 +89,31 @@ class ArtifactStore:
         Raises:
             StoreError: the artifact is absent, or differs from its digest.
         """
+        self._read(digest)
+
+    def _has(self, digest: str) -> bool:
+        try:
+            self.verify(digest)
+        except StoreError:
+            return False
+        return True
+
+    def _read(self, digest: str) -> dict[str, bytes]:
         folder = self.location(digest)
         try:
-            graph, text = (folder / "graph.pb").read_bytes(), (folder / "model.json").read_bytes()
+            files = {name: (folder / name).read_bytes() for name in FILES}
         except OSError as error:
             raise StoreError(f"{folder}: the artifact cannot be read ({error})") from error
-        if _content_digest(graph, text) != digest:
+        if artifact_digest(files) != digest:
             raise StoreError(f"{folder}: the content does not match its digest; run the workflow's export again")
+        return files
 
-    def _write(self, digest: str, files: dict[str, bytes]) -> None:
+    def sweep(self) -> None:
+        """Delete what writers that were killed long ago left half-written."""
+        for name in ("artifacts", "exports"):
+            sweep(self.root / name)
+
+    def _write(self, digest: str, files: Mapping[str, bytes]) -> None:
         target = self.location(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
@@ -92,7 +135,3 @@ def _move_into_place(aside: Path, target: Path, check: Any) -> None:
         except StoreError:
             shutil.rmtree(target)
             aside.rename(target)
-
-
-def _content_digest(graph: bytes, text: bytes) -> str:
-    return digest_of_json({"graph.pb": digest_of(graph), "model.json": digest_of(text)})

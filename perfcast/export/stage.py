@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from perfcast.catalog import brought
 from perfcast.catalog.build import build_model
 from perfcast.catalog.spec import ModelSpec
-from perfcast.storage import canonical_json, digest_of_json
+from perfcast.export.brought import build_brought
+from perfcast.export.bundle import DESCRIPTOR, read_bundle
+from perfcast.storage import canonical_json, digest_of_json, read_json
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     import keras
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.progress import Advance
 
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 """Raised when the same spec has to give another artifact."""
 
 
@@ -60,6 +65,31 @@ def export_models(specs: Iterable[ModelSpec], store: ArtifactStore, advance: Adv
     return exports
 
 
+def restore(manifest: str | os.PathLike[str], bundle: str | os.PathLike[str], store: ArtifactStore) -> list[Export]:
+    """Return the exports that a shard's manifest lists; what the store lacks of them comes from their bundle.
+
+    Raises:
+        StoreError: the manifest or the bundle is damaged.
+    """
+    exports = [Export.from_dict(entry) for entry in read_json(manifest)]
+    store.unpack([export.artifact for export in exports], bundle)
+    for export in exports:
+        key = export_key(export.spec)
+        if store.find_export(key) != export.artifact:
+            store.put_export(key, export.artifact)
+    return exports
+
+
+def bundled_descriptors(manifest: str | os.PathLike[str], bundle: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the descriptors of the exports that a shard's manifest lists, without any store.
+
+    Raises:
+        StoreError: the manifest or the bundle is damaged.
+    """
+    digests = [Export.from_dict(entry).artifact for entry in read_json(manifest)]
+    return [json.loads(files[DESCRIPTOR]) for _, files in read_bundle(bundle, digests)]
+
+
 def model_table(exports: list[Export], store: ArtifactStore) -> pd.DataFrame:
     """Return the model database: a row an export, sorted by model; docs/data-model.md lists the columns."""
     import pandas as pd
@@ -84,7 +114,7 @@ def _model_row(export: Export, store: ArtifactStore) -> dict[str, str]:
 
 
 def export_model(spec: ModelSpec, store: ArtifactStore) -> str:
-    """Build a spec without values, write its artifact and return the artifact's digest.
+    """Build a spec, write its artifact and return the artifact's digest.
 
     Raises:
         SourceError: the spec cannot be built.
@@ -94,11 +124,14 @@ def export_model(spec: ModelSpec, store: ArtifactStore) -> str:
 
 
 def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
-    """Build a spec without values; return its serialized graph and its descriptor.
+    """Build a spec, without values unless it asks for them; return its serialized graph and its descriptor.
 
     Raises:
+        UsageError: the spec asks for what there is not.
         SourceError: the spec cannot be built.
     """
+    if spec.source in brought.SOURCES:
+        return build_brought(spec)
     import keras
 
     # Keras numbers layers through a process's life; a canonical export starts at one.

@@ -1,0 +1,5 @@
+"""The `perfcast` command."""
+
+from perfcast.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,116 @@
+"""What commands write: files whose ending tells their kind, and tables on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perfcast.catalog.naming import visible
+from perfcast.errors import PerfcastError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from perfcast.fit.predictor import Predictor
+
+_PLAIN_WIDTH = 160
+
+
+@contextlib.contextmanager
+def native_libraries_silent() -> Iterator[None]:
+    """Keep what native libraries print off the terminal: TensorFlow's start would bury the answer.
+
+    Python's own error stream stays; errors come as exceptions and are not affected.
+    """
+    kept, stream = os.dup(2), sys.stderr
+    with Path(os.devnull).open("wb") as nothing, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+        if stream is sys.__stderr__:
+            sys.stderr = terminal
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr = stream
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def check_ending(out: Path) -> None:
+    """Refuse a file that could not be written, before anything is done.
+
+    Raises:
+        UsageError: its ending is neither .csv nor .parquet, or its folder is not there.
+    """
+    if out.suffix not in {".csv", ".parquet"}:
+        raise UsageError(f"--out {out}: the ending has to be .csv or .parquet")
+    folder = out.absolute().parent
+    try:
+        found = folder.is_dir()
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
+    if not found:
+        raise UsageError(f"--out {out}: there is no folder {folder}")
+
+
+def write(out: Path, table: pd.DataFrame) -> None:
+    """Write a table.
+
+    Raises:
+        PerfcastError: the file system refuses.
+    """
+    from perfcast.storage import write_table
+
+    try:
+        write_table(out, table)
+    except OSError as error:
+        raise PerfcastError(f"{out}: cannot be written ({error})") from error
+
+
+def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
+    """Print forecasts as a table, and which metrics' intervals hold less than they promise."""
+    from perfcast.fit.options import COVERAGE_SLACK
+
+    rows = []
+    for row in forecasts.itertuples():
+        interval = f"{digits(row.lower)} to {digits(row.upper)} {row.unit}"
+        warning = "" if row.in_domain else "unlike what was measured: the interval promises nothing"
+        rows.append((row.model, row.metric, f"{digits(row.prediction)} {row.unit}", interval, warning))
+    show_table(
+        {
+            "model": "left",
+            "metric": "left",
+            "forecast": "right",
+            f"{predictor.interval:.0%} interval": "right",
+            "": "left",
+        },
+        rows,
+    )
+    for metric, coverage in predictor.coverage.items():
+        if coverage < predictor.interval - COVERAGE_SLACK:
+            click.echo(f"{metric}: on families left out, the intervals held {coverage:.0%} of the time")
+
+
+def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: headings and how each column is justified, and the rows' cells."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name, justify in columns.items():
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    for cells in rows:
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+
+
+def digits(value: float) -> str:
+    """Return a number with three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,.10g}"

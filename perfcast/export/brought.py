@@ -1,0 +1,280 @@
+"""Read a model that a user brings: its descriptor, and its graph where a toolchain here can run it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcast.catalog.brought import HUB, is_address
+from perfcast.catalog.naming import visible
+from perfcast.catalog.spec import ModelSpec
+from perfcast.errors import PerfcastError, SourceError, UsageError
+from perfcast.export.descriptor import SCHEMA_VERSION, validate_descriptor
+from perfcast.formats.inputs import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import keras
+
+    from perfcast.catalog.shapes import Shape
+    from perfcast.formats.network import Network
+
+_LONGEST = 200
+_BODY = ("input_shape", "inputs", "outputs", "layers")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user says of a model beside where it is.
+
+    Attributes:
+        shapes: of its inputs, see `perfcast.formats.inputs.settle`.
+        signature: which of a SavedModel's functions to take.
+        allow_code: whether code that a Keras file carries may run.
+        keep_values: whether the graph keeps the trained weights instead of saying what to draw.
+        to_run: whether it is to be measured: makes a graph where reading alone needs none.
+    """
+
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    signature: str = "serving_default"
+    allow_code: bool = False
+    keep_values: bool = False
+    to_run: bool = False
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> ReadOptions:
+        """Return the options that the parameters of a brought model's spec hold."""
+        return cls(
+            shapes={name: tuple(shape) for name, shape in parameters["input_shapes"].items()},
+            signature=parameters.get("signature", cls.signature),
+            allow_code=parameters.get("allow_code", False),
+            keep_values=parameters.get("weights") == "values",
+        )
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A model that was read.
+
+    Attributes:
+        body: the descriptor's keys `input_shape`, `inputs`, `outputs` and `layers`.
+        interface: the descriptor's key `graph`, None where there is no graph.
+        graph: the serialized graph that a runner runs, None where the source was only read.
+    """
+
+    body: dict[str, Any]
+    interface: dict[str, Any] | None = None
+    graph: bytes | None = None
+
+    def descriptor(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return the whole descriptor, under the names that the spec gives the model."""
+        head = {"schema_version": SCHEMA_VERSION, "source": spec.source, "graph": self.interface}
+        return head | {"model": spec.model, "name": spec.name, "family": spec.family} | self.body
+
+
+def build_brought(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
+    """Return the serialized graph and the descriptor of a model that a sheet lists.
+
+    Raises:
+        UsageError: there is no such file, or its inputs have other shapes than the sheet says.
+        SourceError: the model cannot be read, or not be run by a toolchain here.
+    """
+    options = replace(ReadOptions.from_parameters(spec.parameters), to_run=True)
+    brought = read_model(spec.builder, spec.source, options)
+    if brought.graph is None:
+        raise SourceError(f"{spec.builder}: was read but cannot be measured: no toolchain here runs such files")
+    return brought.graph, brought.descriptor(spec)
+
+
+def read_model(handle: str, source: str, options: ReadOptions) -> Brought:
+    """Read a model from a file, a folder or a handle of TensorFlow Hub.
+
+    Args:
+        handle: its path, or its address.
+        source: `file`, or `tensorflow_hub` for archives and addresses too.
+        options: what the user says of it.
+
+    Raises:
+        UsageError: there is no such file, or of no known kind; or its inputs need shapes.
+        SourceError: it cannot be read. Both are one line that names the handle.
+    """
+    with naming(handle):
+        reader = _READERS[format_of(handle, source)]
+        brought = reader(handle, options)
+        _check(brought)
+        return brought
+
+
+@contextlib.contextmanager
+def naming(handle: str) -> Iterator[None]:
+    """Let each error inside begin with the handle, which readers need not know.
+
+    Raises:
+        UsageError: for one of its kind, and where the file system refuses.
+        SourceError: for any other of perfcast's.
+    """
+    try:
+        yield
+    except PerfcastError as error:
+        kind = UsageError if isinstance(error, UsageError) else SourceError
+        text = str(error)
+        raise kind(text if text.startswith(handle) else f"{_shown(handle)}: {text}") from error
+    except OSError as error:
+        raise UsageError(f"{_shown(handle)}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:
+        raise SourceError(f"{_shown(handle)}: is nested too deep") from error
+
+
+def _shown(handle: str) -> str:
+    return handle if len(handle) <= _LONGEST else f"{handle[:_LONGEST]}…"
+
+
+def _check(brought: Brought) -> None:
+    """Refuse what could not be kept: names that no table takes, numbers that are too large."""
+    validate_descriptor(brought.descriptor(ModelSpec("model", "family", "file", "file", (1,))))
+
+
+def has_known_ending(handle: str) -> bool:
+    """Tell whether a path's name ends as those of files that can be read."""
+    return handle.lower().endswith(_ENDINGS)
+
+
+def format_of(handle: str, source: str) -> str:
+    """Return which kind of model there is, by name and content.
+
+    Raises:
+        UsageError: there is nothing, or nothing that can be read.
+    """
+    if source == HUB or is_address(handle):
+        return "hub"
+    path = Path(handle)
+    if path.is_dir():
+        if (path / "config.json").exists():
+            return ".keras"
+        return "folder"
+    if not path.exists():
+        raise UsageError("there is no such file")
+    if not path.is_file():
+        raise UsageError("is no file")
+    for ending in _ENDINGS:
+        if handle.lower().endswith(ending):
+            return ending
+    raise UsageError(f"is of no kind that can be read; there are {', '.join(_ENDINGS)} and folders of a SavedModel")
+
+
+def _read_hub(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.hub import resolve
+
+    return _read_folder(str(resolve(handle)), options)
+
+
+def _read_folder(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.tensorflow_graph import read_saved_model
+
+    read = read_saved_model(Path(handle), options.shapes, signature=options.signature, keep_values=options.keep_values)
+    return Brought(_body(read.network), read.interface, read.graph)
+
+
+def _read_frozen_graph(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.tensorflow_graph import read_frozen_graph
+
+    read = read_frozen_graph(Path(handle), options.shapes, keep_values=options.keep_values)
+    return Brought(_body(read.network), read.interface, read.graph)
+
+
+def _read_onnx(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.onnx_graph import read_onnx
+
+    return Brought(_body(read_onnx(Path(handle), options.shapes)))
+
+
+def _read_tflite(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.tflite_graph import read_tflite
+
+    return Brought(_body(read_tflite(Path(handle), options.shapes)))
+
+
+def _read_keras_text(handle: str, options: ReadOptions) -> Brought:
+    from perfcast.formats.keras_json import read_keras_json
+
+    network = read_keras_json(Path(handle), options.shapes)
+    if not options.to_run:
+        return Brought(_body(network))
+    if options.keep_values:
+        raise UsageError("a Keras text holds no values of weights; leave out weights=values")
+    return _traced(_rebuild(Path(handle)), options)
+
+
+def _read_keras_file(handle: str, options: ReadOptions) -> Brought:
+    path = Path(handle)
+    if path.is_file() and not zipfile.is_zipfile(path):
+        # Keras says of a file that is no archive that there is none.
+        raise SourceError("is not a readable Keras file; save the model to it again")
+    return _traced(_load(path, options.allow_code), options)
+
+
+def _body(network: Network) -> dict[str, Any]:
+    return network.descriptor()
+
+
+def _traced(model: keras.Model, options: ReadOptions) -> Brought:
+    from perfcast.export.descriptor import describe
+    from perfcast.export.graph import trace_weightless
+
+    names = [visible(tensor.name) for tensor in model.inputs]
+    settled = settle({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
+    shapes = [settled[name][1:] for name in names]
+    if not shapes[0]:
+        raise SourceError("the input is a single number; it needs one axis at least beside the batch")
+    spec = ModelSpec("model", "family", "file", "file", tuple(shapes[0]))
+    described = describe(model, spec, shapes)
+    graph = trace_weightless(model, shapes, keep_values=options.keep_values)
+    return Brought({key: described[key] for key in _BODY}, graph.interface, graph.serialized)
+
+
+def _load(path: Path, allow_code: bool) -> keras.Model:
+    import keras
+
+    return _said_by_keras(lambda: keras.saving.load_model(path, compile=False, safe_mode=not allow_code))
+
+
+def _rebuild(path: Path) -> keras.Model:
+    import keras
+
+    from perfcast.formats.keras_json.text import read_document
+
+    document = read_document(path)
+    # How it was trained needs values, which there are none of here.
+    text = json.dumps({key: value for key, value in document.items() if key != "compile_config"})
+    with keras.StatelessScope(initialize_variables=False):
+        return _said_by_keras(lambda: keras.models.model_from_json(text))
+
+
+def _said_by_keras(load: Callable[[], keras.Model]) -> keras.Model:
+    try:
+        model = load()
+        model.inputs  # noqa: B018  (a subclassed model that was never called has none)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise SourceError(f"Keras cannot load it: {reason[0][:300]}") from error
+    return model
+
+
+_READERS: dict[str, Callable[[str, ReadOptions], Brought]] = {
+    "hub": _read_hub,
+    "folder": _read_folder,
+    ".tar.gz": _read_hub,
+    ".tgz": _read_hub,
+    ".keras": _read_keras_file,
+    ".json": _read_keras_text,
+    ".json.gz": _read_keras_text,
+    ".pb": _read_frozen_graph,
+    ".onnx": _read_onnx,
+    ".tflite": _read_tflite,
+}
+_ENDINGS = tuple(ending for ending in _READERS if ending.startswith("."))

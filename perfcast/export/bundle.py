@@ -1,0 +1,65 @@
+"""Bundles: artifacts in one file, which caches of outputs and other checkouts can take over."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfcast.errors import StoreError
+from perfcast.storage import digest_of, digest_of_json, replacing
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+
+GRAPH, DESCRIPTOR = FILES = ("graph.pb", "model.json")
+"""The files of an artifact."""
+
+_LARGEST = {GRAPH: 2 * 1024**3, DESCRIPTOR: 256 * 1024**2}
+"""Bytes: a serialized graph cannot be larger, and the largest descriptors known have a few millions."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError)
+
+
+def artifact_digest(files: Mapping[str, bytes]) -> str:
+    """Return the digest of an artifact with these files."""
+    return digest_of_json({name: digest_of(files[name]) for name in FILES})
+
+
+def write_bundle(path: str | os.PathLike[str], artifacts: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
+    """Write artifacts, each by its digest, into one file; the same artifacts give the same bytes."""
+    with replacing(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for digest, files in sorted(dict(artifacts).items()):
+            for name in FILES:
+                # A ZipInfo made from a name alone has a fixed date.
+                bundle.writestr(zipfile.ZipInfo(f"{digest}/{name}"), files[name], zipfile.ZIP_DEFLATED)
+
+
+def read_bundle(path: str | os.PathLike[str], digests: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield the files of each artifact that is asked for, once its content is checked.
+
+    Nothing but these artifacts is looked at, whatever else is in the file.
+
+    Raises:
+        StoreError: the bundle is absent, damaged, or lacks an artifact.
+    """
+    try:
+        with zipfile.ZipFile(Path(path)) as bundle:
+            for digest in digests:
+                files = {name: _member(bundle, digest, name) for name in FILES}
+                if artifact_digest(files) != digest:
+                    raise ValueError(f"the content of {digest} does not match its digest")
+                yield digest, files
+    except _DAMAGE as error:
+        raise StoreError(
+            f"{path}: the bundle of exports is damaged ({error}); delete it, or what it links to, and run again"
+        ) from error
+
+
+def _member(bundle: zipfile.ZipFile, digest: str, name: str) -> bytes:
+    member = bundle.getinfo(f"{digest}/{name}")
+    if member.file_size > _LARGEST[name]:
+        raise ValueError(f"{member.filename} says that it has {member.file_size:,} bytes")
+    return bundle.read(member)

@@ -1,0 +1,51 @@
+"""What measuring a model costs, estimated from its features: time beside the inferences, latency, memory.
+
+The constants are least-squares fits of relative error to a campaign of 108 models on two cores of an x86-64 server
+(`benchmarks/plan.py` prints them for a campaign of one's own). They are for orders of magnitude: what a target's
+predictor forecasts takes their place once there is one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+START_S = 12.0
+"""Starting the runtime and measuring the null model, once a shard."""
+
+NULL_MB = 330.0
+"""A process that runs a model which does nothing."""
+
+_MB = 1e-6
+_GB = 1e-9
+_GIGA = 1e-9
+# How often a weight stands in memory, by how it is bound: (while loading, while running).
+_COPIES = {"constant": (10.0, 6.5), "variable": (1.2, 1.2)}
+
+
+def overhead_s(features: pd.DataFrame) -> pd.Series:
+    """Return the seconds that measuring each model once takes beside its timed inferences."""
+    return 0.06 + 0.003 * features["fused_layers"] + 16.0 * features["weight_bytes"] * _GB
+
+
+def latency_ms(features: pd.DataFrame, threads: int) -> pd.Series:
+    """Return a guess of each model's latency on a CPU: so much a layer, a floating-point operation and a byte."""
+    moved = 15.0 * features["fused_moved_bytes"] * _GB
+    return 0.02 * features["fused_layers"] + 4.0 / threads * features["flops"] * _GIGA + moved
+
+
+def load_peak_mb(features: pd.DataFrame, weights_as: str) -> pd.Series:
+    """Return the peak memory of loading each model, above that of a model that does nothing."""
+    return _peak_mb(features, _COPIES[weights_as][0])
+
+
+def inference_peak_mb(features: pd.DataFrame, weights_as: str) -> pd.Series:
+    """Return the peak memory of running each model, above that of a model that does nothing."""
+    return _peak_mb(features, _COPIES[weights_as][1])
+
+
+def _peak_mb(features: pd.DataFrame, copies: float) -> pd.Series:
+    activations = 4.0 * features["peak_activation_bytes"] * _MB
+    return copies * features["weight_bytes"] * _MB + activations + 0.4 * features["fused_layers"]

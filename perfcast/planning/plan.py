@@ -1,0 +1,156 @@
+"""The plan of a campaign: what it measures, ships and takes, and which models it will likely lose."""
+
+from __future__ import annotations
+
+import lzma
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from perfcast.bench.campaign import Campaign
+from perfcast.bench.record import MeasurementStore
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import export_models
+from perfcast.features.table import features_table
+from perfcast.planning import costs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfcast.bench.target import Target
+    from perfcast.bench.transport import Transport
+    from perfcast.catalog.spec import ModelSpec
+    from perfcast.export.stage import Export
+    from perfcast.fit.predictor import Predictor
+    from perfcast.planning.settings import Settings
+    from perfcast.progress import Progress
+
+_LATENCY, _MEMORY = "latency_ms", "ram_mb"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign will take.
+
+    Attributes:
+        models: a row a model: `model`, `family`, `measurements` (still to be made), `graph_bytes`,
+            `packed_bytes` (compressed), `latency_ms`, `time_s` (of all its measurements), `memory_mb` (peak of
+            the measuring process) and `warning` (empty where it will likely be measured).
+        memory_limit_mb: what the device has, None where it does not say.
+        start_s: what starting the runtime takes in all.
+        forecast_by: what `latency_ms` comes from.
+    """
+
+    models: pd.DataFrame
+    memory_limit_mb: float | None
+    start_s: float
+    forecast_by: str
+
+    @property
+    def time_s(self) -> float:
+        """The whole campaign's expected time."""
+        return float(self.models["time_s"].sum()) + self.start_s
+
+    def families(self) -> pd.DataFrame:
+        """Return the sums of each family: `models`, `measurements`, `graph_bytes`, `time_s`, `warnings`."""
+        grouped = self.models.assign(models=1, warnings=self.models["warning"] != "").groupby("family")
+        return grouped[["models", "measurements", "graph_bytes", "packed_bytes", "time_s", "warnings"]].sum()
+
+
+def make_plan(
+    settings: Settings,
+    specs: Sequence[ModelSpec],
+    transport: Transport,
+    predictor: Predictor | None,
+    progress: Progress,
+) -> Plan:
+    """Plan a campaign: export what was not exported yet, which the campaign needs anyhow, and add up.
+
+    Args:
+        settings: the campaign's.
+        specs: the models to measure.
+        transport: asked what the target is, and what it measured already.
+        predictor: of this target, None to guess from operations and bytes.
+        progress: shown while models are exported.
+
+    Raises:
+        SourceError: a model cannot be exported.
+        BenchmarkError: the target does not answer.
+        DataError: the predictor needs features that there are not.
+    """
+    artifacts = ArtifactStore(settings.store)
+    with progress(len(specs), "exporting") as advance:
+        exports = export_models(specs, artifacts, advance)
+    campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
+    missing = Counter(task.export.spec.model for task in campaign.missing(campaign.tasks(exports)))
+    features = features_table([artifacts.descriptor(export.artifact) for export in exports])
+    models = _identity(exports, artifacts, missing)
+    models = models.join(_costs(features, models["measurements"], settings.target, predictor))
+    limit = _memory_limit_mb(settings.target, transport)
+    models["warning"] = [_warning(row, settings.target, limit) for row in models.to_dict("records")]
+    return Plan(
+        models=models,
+        memory_limit_mb=limit,
+        start_s=costs.START_S * min(settings.shards, len(missing)),
+        forecast_by="the target's predictor" if predictor else "operations and bytes alone",
+    )
+
+
+def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[str]) -> pd.DataFrame:
+    rows = []
+    for export in exports:
+        graph = (artifacts.location(export.artifact) / "graph.pb").read_bytes()
+        rows.append(
+            {
+                "model": export.spec.model,
+                "family": export.spec.family,
+                "measurements": missing[export.spec.model],
+                "graph_bytes": len(graph),
+                "packed_bytes": len(lzma.compress(graph)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
+    latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"]
+    weights_as = target.factors["weights_as"]
+    running = costs.inference_peak_mb(features, weights_as)
+    if predictor:
+        forecasts = predictor.predict(features)
+        latency = _forecast(forecasts, _LATENCY, "prediction", latency)
+        running = _forecast(forecasts, _MEMORY, "upper", running)
+    loading = costs.load_peak_mb(features, weights_as)
+    once = costs.overhead_s(features) + target.protocol.iterations * latency / 1e3
+    return pd.DataFrame(
+        {
+            "latency_ms": latency,
+            "time_s": times * once.clip(upper=target.time_limit_s),
+            "once_s": once,
+            "memory_mb": costs.NULL_MB + pd.concat([loading, running], axis=1).max(axis=1),
+        }
+    )
+
+
+def _forecast(forecasts: pd.DataFrame, metric: str, column: str, otherwise: pd.Series) -> pd.Series:
+    found = forecasts.loc[forecasts["metric"] == metric, column].reset_index(drop=True)
+    return found if len(found) else otherwise
+
+
+def _memory_limit_mb(target: Target, transport: Transport) -> float | None:
+    if target.device_memory_mb is not None:
+        return target.device_memory_mb
+    context = transport.probe(target.factors)
+    sizes = [context["machine"]["memory_bytes"], context["settings"]["memory_limit_bytes"]]
+    known = [size for size in sizes if size]
+    return min(known) / 1e6 if known else None
+
+
+def _warning(row: dict[str, Any], target: Target, limit_mb: float | None) -> str:
+    if limit_mb is not None and row["memory_mb"] > limit_mb:
+        return f"likely out of memory: {row['memory_mb']:,.0f} MB of {limit_mb:,.0f}"
+    if row["once_s"] > target.time_limit_s:
+        return f"likely timed out: {row['once_s']:,.0f} s of {target.time_limit_s:g}"
+    return ""

@@ -1,0 +1,79 @@
+"""A campaign's settings as the workflow reads them: defaults, a configuration of the user's, a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.target import Target
+from perfcast.config import check, find_file, read_mapping, with_defaults
+from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULTS = "config/config.yaml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a campaign is made of.
+
+    Attributes:
+        target: where and how models run.
+        sheets: that list models.
+        synthetic: the request for random networks, None for none.
+        store: folder of artifacts and measurements.
+        results: folder of the target's results.
+        shards: in how many pieces models are measured.
+    """
+
+    target: Target
+    sheets: tuple[Path, ...]
+    synthetic: dict[str, Any] | None
+    store: Path
+    results: Path
+    shards: int
+
+
+def read_settings(target: str, files: Sequence[Path], folders: list[Path]) -> Settings:
+    """Read the settings of a campaign.
+
+    Args:
+        target: name of the target.
+        files: configurations over the defaults, the last one first in rank.
+        folders: where the defaults, targets and sheets are looked for, such as the working directory and the
+            project's.
+
+    Raises:
+        UsageError: a file is absent or wrong: one line that names it and the key.
+    """
+    values: dict[str, Any] = {}
+    for path in (find_file(DEFAULTS, folders), *files):
+        values = with_defaults(read_mapping(path), values)
+    values["target"] = target
+    check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
+    results = Path(values["results"])
+    return Settings(
+        target=read_target(find_file(f"{values['targets']}/{target}.yaml", folders)),
+        sheets=tuple(find_file(name, folders) for name in values["models"]["sheets"]),
+        synthetic=values["models"]["synthetic"],
+        store=Path(values["store"] or results / "store"),
+        results=results / target,
+        shards=values["shards"],
+    )
+
+
+def read_target(path: Path) -> Target:
+    """Read the description of a target, which bears its file's name.
+
+    Raises:
+        UsageError: the file is absent or wrong: one line that names it and the key.
+    """
+    description = read_mapping(path)
+    check(description, "target", str(path))
+    try:
+        return Target.from_dict(path.stem, description)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error

@@ -1,0 +1,111 @@
+"""Files that users bring, through the command."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.unit.test_cli import places, run, saved
+
+
+def table_of(folder, *arguments, code=0):
+    out = folder / "features.csv"
+    out.unlink(missing_ok=True)
+    answer = run("features", *arguments, "--out", out)
+    assert answer.exit_code == code, answer.output
+    return pd.read_csv(out) if out.exists() else None, answer.output
+
+
+@pytest.fixture
+def mobile(tmp_path):
+    """A real network whose input size is open, as a Keras file and as a text."""
+    import keras
+
+    model = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(None, None, 3), include_top=False)
+    model.save(tmp_path / "mobile.keras")
+    (tmp_path / "mobile.json").write_text(model.to_json())
+    with gzip.open(tmp_path / "packed.json.gz", "wt") as file:
+        file.write(model.to_json())
+    return tmp_path
+
+
+def test_open_sizes_are_given(library, mobile):
+    sources = [mobile / name for name in ("mobile.keras", "mobile.json", "packed.json.gz")]
+    table, _ = table_of(mobile, *sources, "--input-shape", "1,64,96,3", *places(library[0]))
+    assert list(table["model"]) == ["mobile_64x96", "mobile_64x96", "packed_64x96"]
+    numbers = table.select_dtypes("number")
+    assert (numbers.nunique() == 1).all()
+    assert numbers["macs"][0] > 0
+
+
+def test_a_shape_that_does_not_fit_is_one_line(library, mobile):
+    source = mobile / "mobile.keras"
+    for shape, words in [("1,64,64,4", "not 1,64,64,4"), ("ids=1,8", "no input 'ids'"), ("64", "as NAME=1,224,224,3")]:
+        table, said = table_of(mobile, source, "--input-shape", shape, *places(library[0]), code=2)
+        assert table is None
+        assert words in said
+        assert len(said.splitlines()) == 1
+
+
+def test_what_fails_is_said_and_the_others_are_written(library, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    sources = (library[1][0], tmp_path / "absent.keras", library[1][1], tmp_path / "broken.json")
+    table, said = table_of(tmp_path, *sources, *places(library[0]), code=1)
+    assert len(table) == 2
+    lines = said.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("perfcast: error: ") for line in lines)
+    assert "absent.keras: there is no such file" in lines[0]
+    assert "broken.json" in lines[1]
+
+
+def test_mistakes_alone_end_with_two_and_failures_with_one(library, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    absent = [tmp_path / "absent.keras", tmp_path / "absent.pb"]
+    assert table_of(tmp_path, *absent, *places(library[0]), code=2)[0] is None
+    assert table_of(tmp_path, absent[0], tmp_path / "broken.json", *places(library[0]), code=1)[0] is None
+
+
+def test_code_runs_only_where_it_is_asked_for(library, tmp_path):
+    import keras
+
+    planted = str(tmp_path / "planted")
+    shown = keras.layers.Lambda(lambda x: __import__("pathlib").Path(planted).touch() or x, output_shape=(4,))
+    source = saved(tmp_path / "lambda.keras", (4,), shown)
+    Path(planted).unlink(missing_ok=True)
+    table, said = table_of(tmp_path, source, *places(library[0]), code=1)
+    assert table is None
+    assert "lambda.keras" in said
+    assert not Path(planted).exists()
+    table, _ = table_of(tmp_path, source, "--allow-code", *places(library[0]))
+    assert list(table["model"]) == ["lambda_4"]
+    assert Path(planted).exists()
+
+
+def test_channels_first_have_the_features_of_channels_last(library, tmp_path):
+    import keras
+    from keras import layers
+
+    for name, shape in (("channels_last", (32, 48, 3)), ("channels_first", (3, 32, 48))):
+        inputs = keras.Input(shape)
+        x = layers.Conv2D(8, 3, strides=2, data_format=name)(inputs)
+        x = layers.BatchNormalization(axis=1 if name == "channels_first" else -1)(x)
+        x = layers.DepthwiseConv2D(3, data_format=name)(layers.ReLU()(x))
+        x = layers.GlobalAveragePooling2D(data_format=name)(x)
+        model = keras.Model(inputs, layers.Dense(5)(x))
+        (tmp_path / f"{name}.json").write_text(model.to_json())
+    table, _ = table_of(
+        tmp_path, tmp_path / "channels_last.json", tmp_path / "channels_first.json", *places(library[0])
+    )
+    assert list(table["model"]) == ["channels_last_32x48", "channels_first_32x48"]
+    assert (table.select_dtypes("number").nunique() == 1).all()
+
+
+def test_a_json_of_neither_kind_is_one_line(library, tmp_path):
+    for content in ({"model": "x"}, [], 3, {"class_name": "os.system", "config": "id"}):
+        (tmp_path / "x.json").write_text(json.dumps(content))
+        _, said = table_of(tmp_path, tmp_path / "x.json", *places(library[0]), code=1)
+        assert len(said.splitlines()) == 1
+        assert "x.json: " in said
