@@ -40,6 +40,7 @@ lint: setup-dev
 	$(BIN)/mypy perfcast
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint --config target=local
 
 test: lint
 	$(BIN)/pytest -m "not slow"
@@ -54,6 +55,7 @@ lock: setup-dev
 	cd envs && for name in requirements requirements-dev; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" --upgrade $$name.in -o $$name.txt || exit 1; done
+	$(BIN)/python envs/lock_conda.py
 
 clean:
 	rm -rf $(VENV) .snakemake

@@ -3,10 +3,17 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
+include: "workflow/rules/checks.smk"
+
+
+configfile: DEFAULTS
+
+
+report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/guard.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/features.smk"
@@ -19,5 +26,5 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"{TARGET_RESULTS}/report.html",
-        f"{TARGET_RESULTS}/summary.txt",
+        report=f"{TARGET_RESULTS}/report.html",
+        summary=f"{TARGET_RESULTS}/summary.txt",

@@ -473,15 +473,21 @@ def measure_or_say_why(toolchain, task, protocol):
 # --- The campaign, in the parent ------------------------------------------------------------------------------
 
 
-def in_child(function, time_limit_s):
-    """Return what a function returns in a forked child, or the failure that ended the child."""
+def in_child(function, time_limit_s, starter=None):
+    """Return what a function returns in a forked child, or the failure that ended the child.
+
+    End with the process `starter`, once it is this one's parent no more.
+    """
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         die_with_parent()
+        if os.getppid() != parent:
+            os._exit(1)  # It was killed before the kernel knew.
         status = 1
         try:
             with os.fdopen(writer, "w") as pipe:
@@ -490,12 +496,14 @@ def in_child(function, time_limit_s):
         finally:
             os._exit(status)  # No clean-up of what the parent owns.
     os.close(writer)
-    text, timed_out = read_until(reader, time.monotonic() + time_limit_s)
+    text, stopped = read_until(reader, time.monotonic() + time_limit_s, starter)
     os.close(reader)
-    if timed_out:
+    if stopped:
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    if timed_out:
+    if starter not in (None, os.getppid()):
+        raise SystemExit("what started this has ended")
+    if stopped:
         return failure("timed_out", "took more than %g s" % time_limit_s)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -507,18 +515,24 @@ def in_child(function, time_limit_s):
 
 
 def die_with_parent():
-    """Have the kernel end this process when its parent ends: nothing may go on measuring unseen."""
+    """Have the kernel end this process when its parent ends: nothing may go on measuring unseen.
+
+    Return False where the kernel does not.
+    """
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        return ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0
     except (OSError, AttributeError):
-        pass  # Not Linux: a parent that is killed leaves its child to end by itself.
+        return False  # Not Linux.
 
 
-def read_until(reader, deadline):
-    """Read a pipe to its end; return the text and whether the deadline passed first."""
+def read_until(reader, deadline, starter=None):
+    """Read a pipe to its end; return the text and whether the deadline, or the process `starter`, passed first."""
     pieces = []
     while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        left = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select([reader], [], [], left if starter is None else min(left, 1.0))
+        if not ready and left > 1.0 and starter == os.getppid():
+            continue
         if not ready:
             return "", True
         piece = os.read(reader, 1 << 16)
@@ -532,10 +546,10 @@ def emit(event, **values):
     print(json.dumps(dict(values, event=event)), flush=True)
 
 
-def measure_null(toolchain, time_limit_s):
+def measure_null(toolchain, time_limit_s, starter):
     """Return the memory that a model which does nothing takes under the same toolchain."""
     protocol = {"iterations": NULL_ITERATIONS, "discard": 0}
-    answer = in_child(lambda: measure_or_say_why(toolchain, toolchain.null_task(), protocol), time_limit_s)
+    answer = in_child(lambda: measure_or_say_why(toolchain, toolchain.null_task(), protocol), time_limit_s, starter)
     if answer["verdict"] != "measured":
         raise SystemExit("the null model could not be measured: %s" % answer["reason"])
     return {
@@ -552,35 +566,48 @@ def add_what_the_parent_knows(result, elapsed_s, null_memory):
     result["memory"].update(null_memory)
 
 
-def run_campaign(plan):
-    """Measure each task of a plan, in order, and emit each result as it is made."""
+def run_campaign(plan, take=lambda: None, starter=None):
+    """Measure each task of a plan, in order, and emit each result as it is made.
+
+    `take` returns once the last result is taken. Where the kernel does not end this with whoever started it, `starter`
+    is whose end to look for.
+    """
     toolchain = TOOLCHAINS[plan["factors"]["toolchain"]](plan["factors"])
     toolchain.preload()
     gc.collect()
     if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
         gc.freeze()
     emit("context", runner_version=RUNNER_VERSION, context=read_context(toolchain))
+    take()
     limit = plan["time_limit_s"]
-    null_memory = measure_null(toolchain, limit)
+    null_memory = measure_null(toolchain, limit, starter)
     for task in plan["tasks"]:
         started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         state = read_state()
+        print("measuring %s" % task["key"], file=sys.stderr, flush=True)
         start = time.monotonic()
-        result = in_child(lambda: measure_or_say_why(toolchain, task, plan["protocol"]), limit)
+        result = in_child(lambda: measure_or_say_why(toolchain, task, plan["protocol"]), limit, starter)
         if result["verdict"] == "measured":
             add_what_the_parent_knows(result, time.monotonic() - start, null_memory)
         emit("measurement", key=task["key"], started_at=started_at, state=state, **result)
+        take()
     emit("done")
+
+
+def wait_for_taker():
+    """Wait for the line that says that the last answer is stored: nobody works beside what is measured next."""
+    if not sys.stdin.readline():
+        raise SystemExit("what started this has ended")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("plan", nargs="?", help="the plan, a JSON file; its graphs are named relative to it")
     parser.add_argument("--die-with-parent", action="store_true", help="end when the process that started this ends")
+    parser.add_argument("--wait", action="store_true", help="wait for a line on standard input after each answer")
     parser.add_argument("--probe", metavar="TOOLCHAIN", choices=sorted(TOOLCHAINS), help="say what this machine is")
     arguments = parser.parse_args()
-    if arguments.die_with_parent:
-        die_with_parent()
+    starter = os.getppid() if arguments.die_with_parent and not die_with_parent() else None
     if arguments.probe:
         emit("context", runner_version=RUNNER_VERSION, context=read_context(TOOLCHAINS[arguments.probe]({})))
         return
@@ -589,7 +616,7 @@ def main():
     with open(arguments.plan) as file:
         plan = json.load(file)
     os.chdir(os.path.dirname(os.path.abspath(arguments.plan)))
-    run_campaign(plan)
+    run_campaign(plan, wait_for_taker if arguments.wait else lambda: None, starter)
 
 
 if __name__ == "__main__":

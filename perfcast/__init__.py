@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perfcast.fit.predictor import Predictor, load_predictor
 
 __all__ = ["Predictor", "__version__", "load_predictor"]
-__version__ = version("perfcast")
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,20 +14,80 @@ import yaml
 from perfcast.errors import UsageError
 
 _SCHEMAS = Path(__file__).parent / "schemas"
+_LARGEST = 1_000_000
+_SHOWN = 300
+"""Characters of a message that repeats what a file says."""
+
+
+class _Refused(yaml.YAMLError):
+    """What is valid YAML, and no good in a configuration."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without what surprises: of a key given twice the last would win, and aliases may grow without end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            alias = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _Refused(f"line {alias.start_mark.line + 1}: write the value out instead of *{alias.anchor}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise _Refused(f"line {key_node.start_mark.line + 1}: the key {key!r} has to be a text; quote it")
+            if key in seen:
+                raise _Refused(f"line {key_node.start_mark.line + 1}: {key} is given twice; remove one")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file.
 
     Raises:
-        UsageError: it is absent or no YAML.
+        UsageError: it is absent or no YAML, gives a key twice or refers to itself.
     """
     try:
-        return yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from error
+        data = path.read_bytes()
+        if len(data) > _LARGEST:
+            raise UsageError(f"{path}: has more than {_LARGEST:,} bytes, which no configuration needs")
+        return yaml.load(data.decode("utf-8-sig"), _StrictLoader)  # a SafeLoader
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except _Refused as error:
+        raise UsageError(f"{path}, {error}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path}: is not valid YAML: {_short(' '.join(str(error).split()))}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: is nested too deep") from error
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file that has to be a mapping.
+
+    Raises:
+        UsageError: as `read_yaml`, and where it is something else, such as nothing.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        found = "is empty" if values is None else f"is a {type(values).__name__}"
+        raise UsageError(f"{path}: {found}; it has to be of lines `key: value`")
+    return values
+
+
+def with_defaults(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` and, of what they leave open, ``defaults``: mappings are merged, all else is replaced."""
+    merged = deepcopy(defaults)
+    for key, value in values.items():
+        inner = merged.get(key)
+        both = isinstance(value, dict) and isinstance(inner, dict)
+        merged[key] = with_defaults(value, inner) if both else deepcopy(value)  # type: ignore[arg-type]
+    return merged
 
 
 @cache
@@ -41,7 +103,7 @@ def check(values: Any, name: str, origin: str) -> None:
     Raises:
         UsageError: the first key that is wrong, and why.
     """
-    errors = jsonschema.Draft202012Validator(schema(name)).iter_errors(values)
+    errors = _VALIDATOR(schema(name)).iter_errors(values)
     first = jsonschema.exceptions.best_match(errors)
     if first is None:
         return
@@ -49,12 +111,55 @@ def check(values: Any, name: str, origin: str) -> None:
     raise UsageError(f"{origin}: {key + ': ' if key else ''}{_plain(first)}")
 
 
+def _is_integer(_: Any, value: Any) -> bool:
+    # JSON schema takes 4.0 for an integer, which Python's range() does not.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    # NaN is neither below a minimum nor above a maximum.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
 def _plain(error: jsonschema.ValidationError) -> str:
     allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
     if error.validator == "additionalProperties" and allowed and isinstance(error.instance, dict):
-        unknown = ", ".join(sorted(set(error.instance) - set(allowed)))
-        return f"unknown key {unknown}; known are {', '.join(sorted(allowed))}"
-    return error.message
+        unknown = ", ".join(sorted(str(key) for key in set(error.instance) - set(allowed)))
+        return f"unknown key {_short(unknown)}; known are {', '.join(sorted(allowed))}"
+    hint = _hint(error)
+    # A pattern says little that its hint does not.
+    message = f"{_short(repr(error.instance), 60)} does not match" if error.validator == "pattern" else error.message
+    return _short(message) + (f"; {hint}" if hint else "")
+
+
+def _hint(error: jsonschema.ValidationError) -> str:
+    if error.validator == "required":
+        return "add it"
+    if error.validator == "type":
+        return _type_hint(error.instance, str(error.validator_value))
+    return str(error.schema.get("hint", "")) if isinstance(error.schema, dict) else ""
+
+
+def _type_hint(value: Any, wanted: str) -> str:
+    if value is None:
+        return "leave the key out for the default"
+    if isinstance(value, str) and "boolean" in wanted:
+        return "write true or false, without quotes"
+    if isinstance(value, str) and ("integer" in wanted or "number" in wanted):
+        return "write numbers without quotes, and 1000 or 1.0e+3 for 1e3"
+    return "write it in quotes" if "string" in wanted and not isinstance(value, list | dict) else ""
+
+
+def _short(text: str, most: int = _SHOWN) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def find_file(name: str, folders: list[Path]) -> Path:
@@ -63,8 +168,11 @@ def find_file(name: str, folders: list[Path]) -> Path:
     Raises:
         UsageError: none does.
     """
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
+    try:
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder / name
+    except OSError as error:
+        raise UsageError(f"{_short(name)}: cannot be read ({error.strerror or error})") from error
     places = dict.fromkeys(str(folder.resolve()) for folder in folders)
     raise UsageError(f"{name}: there is no such file in {' or '.join(places)}")

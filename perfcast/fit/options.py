@@ -22,6 +22,9 @@ SCHEMES = ("random_folds", "leave_one_family_out", "unseen_input_size")
 COVERAGE_SLACK = 0.05
 """How far the share that intervals held may lie below what they promise before users are told."""
 
+MIN_ROWS = 5
+"""How many measured models there have to be at least to learn from."""
+
 DEPLOYMENT_SCHEME = "leave_one_family_out"
 """The scheme that chooses what is deployed and sizes its intervals: users ask about networks not seen."""
 

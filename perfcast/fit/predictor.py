@@ -6,12 +6,12 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from perfcast import __version__
 from perfcast.errors import PredictorError
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.portable import from_files, to_files
@@ -177,7 +177,7 @@ def _write(predictor: Predictor, folder: Path) -> None:
         }
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "perfcast_version": metadata.version("perfcast"),
+        "perfcast_version": __version__,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": predictor.target,
         "context": dict(predictor.context),

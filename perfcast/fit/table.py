@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.errors import DataError
+from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features
 from perfcast.storage import digest_of
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from perfcast.fit.options import FitOptions, Metric
 
-MIN_ROWS = 5
 FACTORS = (
     "device",
     "toolchain",

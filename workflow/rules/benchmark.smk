@@ -3,20 +3,28 @@
 A measurement never overlaps another job on its device: the job takes all cores and the device.
 """
 
+# What measurements depend on: not the words that describe a target, nor what is learned from it.
+MEASURED = {
+    key: value for key, value in TARGET.items() if key not in ("description", "metrics")
+}
+
 
 rule benchmark_shard:
     input:
         exports=f"{MANIFESTS}/export/{{shard}}.json",
+        bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:
         manifest=f"{TARGET_RESULTS}/manifests/{{shard}}.json",
     log:
         f"{TARGET_RESULTS}/logs/benchmark/{{shard}}.log",
-    threads: workflow.cores
+    conda:
+        "../../envs/perfcast.yaml"
+    threads: CORES
     resources:
         device=1,
     params:
         store=STORE,
-        target=TARGET,
+        target=MEASURED,
         name=config["target"],
         shards=len(SHARDS),
         code=code("bench", "catalog", "export", "../board/perfcast_runner"),

@@ -1,15 +1,17 @@
-"""Collect: sheets and a request for random networks in; the model specs, a manifest a shard, out."""
+"""Collect: sheets and a request for random networks in; a manifest of a shard's model specs out."""
 
 
 rule collect_models:
     input:
-        sheets=SHEETS,
+        # Ancient, as a parameter holds what of them matters to a shard.
+        sheets=alone(ancient(SHEETS)),
     output:
-        shards=expand(f"{MANIFESTS}/collect/{{shard}}.json", shard=SHARDS),
+        specs=f"{MANIFESTS}/collect/{{shard}}.json",
     log:
-        f"{RESULTS}/logs/collect.log",
+        f"{RESULTS}/logs/collect/{{shard}}.log",
+    conda:
+        "../../envs/perfcast.yaml"
     params:
-        synthetic=config["models"]["synthetic"],
-        code=code("catalog", "bench/campaign", "fit/table"),
+        specs=specs,
     script:
         "../scripts/collect_models.py"

@@ -1,26 +1,23 @@
 """What all rules share: the checked configuration, and digests of the code that a stage uses."""
 
-import contextlib
+import ast
+import functools
 import hashlib
-import sys
-from importlib.metadata import version
+import os
+import re
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+from perfcast.bench.campaign import shard_of
 from perfcast.bench.target import Target
-from perfcast.config import check, find_file, read_yaml
+from perfcast.catalog.collect import collect
+from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
-
-BASE = Path(workflow.basedir)
-
-
-@contextlib.contextmanager
-def users_mistakes():
-    """End with one line and exit code 2: Snakemake's own errors add lines of this file."""
-    try:
-        yield
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+from perfcast.fit.options import MIN_ROWS
+from perfcast.storage import digest_of_json
 
 
 def checked_target():
@@ -30,9 +27,9 @@ def checked_target():
             "no target is chosen; run `snakemake --profile profiles/local` to measure this machine, "
             "or add `--config target=<a file of config/targets>`"
         )
-    check(config, "config", " with ".join(str(path) for path in workflow.configfiles))
+    check(config, "config", configuration())
     path = project_file(f"{config['targets']}/{config['target']}.yaml")
-    target = read_yaml(path)
+    target = read_mapping(path)
     check(target, "target", str(path))
     try:
         Target.from_dict(config["target"], target)
@@ -41,14 +38,39 @@ def checked_target():
     return target
 
 
+def configuration():
+    """Name what the configuration was read from."""
+    if IS_MODULE:
+        return f"the config of module {__name__}"
+    return " with ".join(str(path) for path in workflow.configfiles)
+
+
 def project_file(name):
     """Return a file named in the configuration: of the working directory, else of the workflow."""
     return find_file(name, [Path(), BASE])
 
 
 def versions(*packages):
-    """Return the installed versions: what other versions made has to be made again."""
-    return {package: version(package) for package in packages}
+    """Return the versions that jobs use: what other versions made has to be made again."""
+    methods = workflow.deployment_settings.deployment_method
+    if DeploymentMethod.CONDA in methods:
+        pins = (BASE / "envs/perfcast.yaml").read_text()
+        return {p: re.search(rf"'{p}==(\S+)'", pins)[1] for p in packages}
+    try:
+        return {package: version(package) for package in packages}
+    except PackageNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed; run `make setup`, or have conda install what jobs need: "
+            "add --software-deployment-method conda"
+        ) from error
+
+
+@functools.cache
+def content(file):
+    """Return what a file says; of Python, comments and layout left out."""
+    if file.suffix == ".py":
+        return ast.dump(ast.parse(file.read_bytes())).encode()
+    return file.read_bytes()
 
 
 def code(*modules):
@@ -61,18 +83,66 @@ def code(*modules):
         )
         for file in files:
             if file.suffix != ".pyc":
-                digest.update(f"{file.name}\0".encode() + file.read_bytes())
+                digest.update(f"{file.name}\0".encode() + content(file))
     return digest.hexdigest()
 
 
+def all_cores():
+    """Return the number of cores; 1 where Snakemake was told none as it only looks, for a report or a summary."""
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return 1
+
+
+def checked_models():
+    """Return the models of the sheets and the random ones, once there are enough of them."""
+    found = collect([Path(path) for path in SHEETS], config["models"]["synthetic"])
+    families = {spec.family for spec in found.specs}
+    if len(found.specs) < MIN_ROWS or len(families) < 2:
+        raise UsageError(
+            f"models: {len(found.specs)} models of {len(families)} families are too few to learn from; "
+            f"list at least {MIN_ROWS} of 2 families in models.sheets"
+        )
+    return found
+
+
+def specs_by_shard():
+    """Return the models' specs in shards, each in that which its name alone decides."""
+    members = [[] for _ in SHARDS]
+    for spec in MODELS.specs:
+        members[shard_of(spec.model, len(SHARDS))].append(spec.to_dict())
+    return members
+
+
+def specs(wildcards):
+    """Return a shard's models: an edited sheet makes those shards again whose models it changed."""
+    return SPECS[int(wildcards.shard)]
+
+
+def models(wildcards):
+    """Digest a shard's models."""
+    return digest_of_json(specs(wildcards))
+
+
+# Where this workflow is used as a module, Snakemake reads no defaults.
+config = with_defaults(config, read_mapping(Path(DEFAULTS)))
 with users_mistakes():
     TARGET = checked_target()
     SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
 RESULTS = config["results"]
-STORE = f"{RESULTS}/store"
+STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"
 TARGET_RESULTS = f"{RESULTS}/{config['target']}"
 SHARDS = range(config["shards"])
+CORES = all_cores()
+with users_mistakes():
+    MODELS = checked_models()
+SPECS = specs_by_shard()
+with users_mistakes():
+    EXPORT_TOOLS = versions("tensorflow", "keras")
+# Where caching is off, Snakemake warns of each rule that could be cached.
+CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
 
 
 wildcard_constraints:

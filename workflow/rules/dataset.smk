@@ -10,6 +10,8 @@ rule build_dataset:
         dataset=f"{TARGET_RESULTS}/dataset.parquet",
     log:
         f"{TARGET_RESULTS}/logs/dataset.log",
+    conda:
+        "../../envs/perfcast.yaml"
     params:
         store=STORE,
         code=code("dataset", "bench/record"),

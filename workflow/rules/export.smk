@@ -1,4 +1,4 @@
-"""Export: model specs in; artifacts in the store, a manifest a shard and the model database out."""
+"""Export: model specs in; artifacts in the store, a manifest and a bundle of them a shard, the model database out."""
 
 
 rule export_shard:
@@ -6,15 +6,21 @@ rule export_shard:
         specs=f"{MANIFESTS}/collect/{{shard}}.json",
     output:
         manifest=f"{MANIFESTS}/export/{{shard}}.json",
+        bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     log:
         f"{RESULTS}/logs/export/{{shard}}.log",
+    # The cache knows a job by its script and parameters: not by wildcards, hence the digest of the models. The
+    # store is no parameter, as it does not matter to what comes out.
+    cache: CACHE
+    conda:
+        "../../envs/perfcast.yaml"
     resources:
         mem_mb=2000,
     params:
-        store=STORE,
+        models=models,
         shards=len(SHARDS),
-        tools=versions("tensorflow", "keras"),
-        code=code("catalog", "export"),
+        tools=EXPORT_TOOLS,
+        code=code("catalog", "export", "formats"),
     script:
         "../scripts/export_shard.py"
 
@@ -22,10 +28,13 @@ rule export_shard:
 rule list_models:
     input:
         manifests=expand(f"{MANIFESTS}/export/{{shard}}.json", shard=SHARDS),
+        bundles=expand(f"{MANIFESTS}/export/{{shard}}.zip", shard=SHARDS),
     output:
-        models=f"{RESULTS}/models.csv",
+        models=report(f"{RESULTS}/models.csv", caption="../report/models.rst"),
     log:
         f"{RESULTS}/logs/models.log",
+    conda:
+        "../../envs/perfcast.yaml"
     params:
         store=STORE,
         code=code("export"),

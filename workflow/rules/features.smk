@@ -4,12 +4,15 @@
 rule extract_features:
     input:
         manifests=expand(f"{MANIFESTS}/export/{{shard}}.json", shard=SHARDS),
+        bundles=expand(f"{MANIFESTS}/export/{{shard}}.zip", shard=SHARDS),
     output:
         features=f"{RESULTS}/features.parquet",
     log:
         f"{RESULTS}/logs/features.log",
+    cache: CACHE
+    conda:
+        "../../envs/perfcast.yaml"
     params:
-        store=STORE,
         code=code("features", "export", "catalog"),
     script:
         "../scripts/extract_features.py"

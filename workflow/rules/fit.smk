@@ -5,11 +5,14 @@ rule fit_predictor:
     input:
         dataset=f"{TARGET_RESULTS}/dataset.parquet",
     output:
-        evaluation=directory(f"{TARGET_RESULTS}/evaluation"),
-        predictor=directory(f"{TARGET_RESULTS}/predictor"),
+        # Updated: a fit that fails leaves what an earlier one made.
+        evaluation=update(directory(f"{TARGET_RESULTS}/evaluation")),
+        predictor=update(directory(f"{TARGET_RESULTS}/predictor")),
     log:
         f"{TARGET_RESULTS}/logs/fit.log",
-    threads: workflow.cores
+    conda:
+        "../../envs/perfcast.yaml"
+    threads: CORES
     params:
         fit=config["fit"],
         metrics=TARGET["metrics"],

@@ -7,10 +7,12 @@ rule render_report:
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",
     output:
-        report=f"{TARGET_RESULTS}/report.html",
-        summary=f"{TARGET_RESULTS}/summary.txt",
+        report=report(f"{TARGET_RESULTS}/report.html", caption="../report/report.rst"),
+        summary=report(f"{TARGET_RESULTS}/summary.txt", caption="../report/summary.rst"),
     log:
         f"{TARGET_RESULTS}/logs/report.log",
+    conda:
+        "../../envs/perfcast.yaml"
     params:
         target=config["target"],
         store=STORE,

@@ -9,9 +9,9 @@ from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.bench.transport import open_transport
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import Export, export_models
+from perfcast.export.stage import restore
 from perfcast.progress import track
-from perfcast.storage import read_json, write_json
+from perfcast.storage import write_json
 
 with stage(snakemake.log[0]) as log:
     target = Target.from_dict(snakemake.params.name, snakemake.params.target)
@@ -19,8 +19,7 @@ with stage(snakemake.log[0]) as log:
     transport = open_transport(target.transport, log=Path(snakemake.log[0]))
     artifacts = ArtifactStore(store)
     campaign = Campaign(target, transport, artifacts, MeasurementStore(store))
-    # Exports again what the store lost since.
-    exports = export_models([Export.from_dict(e).spec for e in read_json(snakemake.input.exports)], artifacts)
+    exports = restore(snakemake.input.exports, snakemake.input.bundle, artifacts)
     name = f"measuring, part {int(snakemake.wildcards.shard) + 1} of {snakemake.params.shards}"
     keys = campaign.measure(exports, track, name)
     write_json(snakemake.output.manifest, keys)

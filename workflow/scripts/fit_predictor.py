@@ -1,7 +1,8 @@
 """Judge all algorithms on a target's dataset, and fit the predictor to deploy."""
 
+import joblib
 import pandas as pd
-from stage import stage
+from stage import end_with_parent, stage
 
 from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
@@ -17,9 +18,11 @@ with stage(snakemake.log[0]) as log:
     metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
     features = select_features([feature.name for feature in FEATURES])
     options = FitOptions(features, metrics, jobs=snakemake.threads, **snakemake.params.fit)
-    evaluation = evaluate(dataset, options, track)
+    with joblib.parallel_config("loky", initializer=end_with_parent):
+        evaluation = evaluate(dataset, options, track)
+        predictor = fit_predictor(dataset, evaluation, options)
     write_evaluation(evaluation, snakemake.output.evaluation)
-    save_predictor(fit_predictor(dataset, evaluation, options), snakemake.output.predictor)
+    save_predictor(predictor, snakemake.output.predictor)
     for name in metrics:
         found = evaluation.summary["metrics"][name]
         log(f"{name}: {found['deployed']} fitted on {found['models']} models of {found['families']} families")

@@ -5,11 +5,13 @@ from pathlib import Path
 from stage import stage
 
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import Export, model_table
-from perfcast.storage import read_json, write_table
+from perfcast.export.stage import model_table, restore
+from perfcast.storage import write_table
 
 with stage(snakemake.log[0]) as log:
-    exports = [Export.from_dict(entry) for path in snakemake.input.manifests for entry in read_json(path)]
-    table = model_table(exports, ArtifactStore(Path(snakemake.params.store)))
+    store = ArtifactStore(Path(snakemake.params.store))
+    shards = zip(snakemake.input.manifests, snakemake.input.bundles, strict=True)
+    exports = [export for manifest, bundle in shards for export in restore(manifest, bundle, store)]
+    table = model_table(exports, store)
     write_table(snakemake.output.models, table)
     log(f"{len(table)} models")

@@ -1,8 +1,11 @@
 """What each stage's script does at its edge: a log, and an error in one line instead of a traceback."""
 
 import contextlib
+import fcntl
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +20,7 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
     What native libraries and child processes say goes to the log; Python's own error stream (progress, errors)
     stays on the terminal.
     """
+    end_with_snakemake()
     Path(log).write_text("")
     # Appending: the runner and other libraries write to the same file.
     with Path(log).open("a", buffering=1) as file, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
@@ -34,3 +38,34 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
             sys.exit(1)
         finally:
             sys.stderr = sys.__stderr__
+
+
+def end_with_snakemake() -> None:
+    """End this process when the Snakemake that started it ends, so that no next run meets it at work.
+
+    That Snakemake holds a lock for as long as it lives; where it left none, or none that can be seen from here,
+    nothing happens.
+    """
+    path = os.environ.get("PERFCAST_LIFELINE", "")
+    if Path(path).is_file():
+        threading.Thread(target=_end_when_free, args=(path,), daemon=True).start()
+
+
+def _end_when_free(path: str) -> None:
+    with Path(path).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH)  # The kernel wakes this thread, which costs the others nothing.
+        except OSError:
+            return  # A file system without such locks.
+        os._exit(1)
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that started it: for workers of a stage that is killed."""
+    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
