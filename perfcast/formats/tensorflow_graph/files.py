@@ -58,12 +58,12 @@ def _parse(path: Path, message: Any, what: str) -> Any:
 
     try:
         if path.stat().st_size > _LARGEST_PROTO:
-            raise SourceError(f"is no readable {what} is larger than 2 GiB, which no protocol buffer is")
+            raise SourceError(f"is no readable {what}: larger than 2 GiB, which no protocol buffer is")
         message.ParseFromString(path.read_bytes())
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, RuntimeError, ValueError) as error:
-        raise SourceError(f"is no readable {what} is damaged or of another format") from error
+        raise SourceError(f"is no readable {what}: damaged or of another format") from error
     return message
 
 
