@@ -58,4 +58,4 @@ lock: setup-dev
 	$(BIN)/python envs/lock_conda.py
 
 clean:
-	rm -rf $(VENV) .snakemake
+	rm -rf $(VENV)

@@ -18,11 +18,12 @@ def main(path: str) -> None:
     """Print planned against measured sums, and the best constants, of the dataset at ``path``."""
     table = pd.read_parquet(path)
     table = table[(table["verdict"] == "measured") & (table["replicate"] == 0)]
-    threads, weights_as = int(table["threads"].iloc[0]), table["weights_as"].iloc[0]
+    threads, batch = int(table["threads"].iloc[0]), int(table["batch"].iloc[0])
+    weights_as = table["weights_as"].iloc[0]
     compare("overhead_s", table["overhead_s"], costs.overhead_s(table))
-    compare("latency_ms", table["latency_mean_ms"], costs.latency_ms(table, threads))
-    compare("load_peak_mb", table["ram_load_peak_mb"], costs.load_peak_mb(table, weights_as))
-    compare("inference_peak_mb", table["ram_inference_peak_mb"], costs.inference_peak_mb(table, weights_as))
+    compare("latency_ms", table["latency_mean_ms"], batch * costs.latency_ms(table, threads))
+    compare("load_peak_mb", table["ram_load_peak_mb"], costs.load_peak_mb(table, weights_as, batch))
+    compare("inference_peak_mb", table["ram_inference_peak_mb"], costs.inference_peak_mb(table, weights_as, batch))
     layers, weights, activations = (
         table["fused_layers"],
         table["weight_bytes"] / 1e6,

@@ -21,6 +21,10 @@ class StoreError(PerfcastError):
     """A stored file is damaged or does not match its digest."""
 
 
+class NewerRecordError(StoreError):
+    """A newer perfcast wrote a stored file."""
+
+
 class DataError(PerfcastError):
     """A table does not hold what its schema promises."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.catalog.brought import FILE, HUB, is_address, name_of
+from perfcast.catalog.brought import SOURCES as BROUGHT
+from perfcast.catalog.naming import visible
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, UsageError
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from perfcast.export.artifacts import ArtifactStore
+
+_LONGEST_NAME = 500
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,27 @@ class Described:
 
 
 def describe_sources(sources: Iterable[str], library: Library, options: ReadOptions) -> Described:
-    """Describe each source, whatever becomes of the others; see `describe_source`."""
-    described = Described([], [])
+    """Describe each source, whatever becomes of the others; see `describe_source`.
+
+    Files that share a name but for their ending, or their folder, are told apart by the whole of it.
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
+    failures: list[PerfcastError] = []
     for source in sources:
         try:
-            described.descriptors.append(describe_source(source, library, options))
+            found.append((source, describe_source(source, library, options)))
         except PerfcastError as error:
-            described.failures.append(error)
-    return described
+            failures.append(error)
+    bearers = {
+        descriptor["model"]: {s for s, d in found if d["model"] == descriptor["model"]} for _, descriptor in found
+    }
+    return Described([_told_apart(d, s) if len(bearers[d["model"]]) > 1 else d for s, d in found], failures)
+
+
+def _told_apart(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
+    if descriptor["source"] not in BROUGHT:
+        return descriptor
+    return descriptor | {"model": visible(f"{descriptor['model']} ({source})")[:_LONGEST_NAME]}
 
 
 def describe_source(source: str, library: Library, options: ReadOptions) -> dict[str, Any]:

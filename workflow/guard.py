@@ -12,7 +12,6 @@ import fcntl
 import functools
 import os
 import platform
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 LOCK = "perfcast.lock"
 RECORD = "perfcast.json"
+_KEYS = {"pid", "host", "since", "before", "own"}
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def keep(snakemake: Path, results: str) -> None:
 
     Args:
         snakemake: the folder's `.snakemake`.
-        results: the folder whose outputs this workflow owns.
+        results: the folder that all outputs of this workflow are in.
 
     Raises:
         UsageError: another run has it.
@@ -60,8 +60,8 @@ def keep(snakemake: Path, results: str) -> None:
     left = _read(record)
     # Whether a run on another host is over, its record does not say.
     if left.get("host") == platform.node():
-        _clear(snakemake, left)
-        shutil.rmtree(snakemake / "backups" / results.lstrip("/"), ignore_errors=True)
+        _clear(snakemake, left, results)
+    _drop_dangling_links(Path(results))
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     holder = {"pid": os.getpid(), "host": platform.node(), "since": since}
     write_json(record, holder | {"before": _locks(snakemake), "own": None})
@@ -83,8 +83,11 @@ def _kept_open(path: Path) -> int:
 
 
 def _read(record: Path) -> dict[str, Any]:
+    """Return who holds the folder, or held it last; nothing where the record is absent or damaged."""
     with contextlib.suppress(StoreError):
-        return dict(read_json(record))
+        values = read_json(record)
+        if isinstance(values, dict) and values.keys() >= _KEYS:
+            return values
     return {}
 
 
@@ -103,15 +106,32 @@ def _locks(snakemake: Path) -> dict[str, list[int]]:
     return found
 
 
-def _clear(snakemake: Path, left: dict[str, Any]) -> None:
+def _drop_dangling_links(results: Path) -> None:
+    """Remove links into a cache that was emptied: Snakemake can neither read nor make again what they stand for."""
+    for path in (results / "features.parquet", *(results / "manifests/export").glob("*")):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
+
+
+def _clear(snakemake: Path, left: dict[str, Any], results: str) -> None:
     """Remove the locks of a run that was killed, and none that may be a living Snakemake's."""
     own = left["own"]
     if own is None:
-        # Killed just before it could say: what appeared since it began is its own, unless others are about.
+        # Killed just before it could say, or part of another workflow: what appeared since it began and locks
+        # nothing but its results is its own, unless others are about.
         own = {} if any(_others(snakemake.parent.resolve())) else _locks(snakemake)
+        own = {name: identity for name, identity in own.items() if _is_of(snakemake / "locks" / name, results)}
     for name, identity in _locks(snakemake).items():
         if own.get(name) == identity and left["before"].get(name) != identity:
             (snakemake / "locks" / name).unlink(missing_ok=True)
+
+
+def _is_of(lock: Path, results: str) -> bool:
+    """Tell whether a lock of Snakemake's, a list of files, locks files of these results alone."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        names = lock.read_text().splitlines()
+        return all(Path(name).is_relative_to(results) for name in names)
+    return False
 
 
 def _others(folder: Path) -> Iterator[int]:
@@ -119,7 +139,19 @@ def _others(folder: Path) -> Iterator[int]:
     this = psutil.Process()
     family = {this.pid, *(parent.pid for parent in this.parents())}
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            is_snakemake = any(Path(word).name == "snakemake" for word in process.cmdline())
-            if is_snakemake and process.pid not in family and process.cwd() == str(folder):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.pid not in family and _is_snakemake_in(process, folder):
                 yield process.pid
+
+
+def _is_snakemake_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.AccessDenied:
+        return False
+    if not any(Path(word).name == "snakemake" for word in words):
+        return False
+    try:
+        return process.cwd() == str(folder)
+    except psutil.AccessDenied:
+        return True  # Another user's, which may be anywhere.

@@ -44,12 +44,12 @@ class Campaign:
         """Measure each export unless the store has it; return the keys of all, in order.
 
         Each measurement is stored as soon as it is made, so that an interruption loses the one in flight. While
-        another campaign measures on the target, this one waits; what that one stored is not measured again.
+        another campaign measures on the device, this one waits; what that one stored is not measured again.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
         """
-        with exclusive(self.measurements.lock_of(self.target.name), f"measuring on {self.target.name}"):
+        with exclusive(self.measurements.lock_of(self.transport.device), f"measuring on {self.transport.device}"):
             tasks = self.tasks(exports)
             missing = self.missing(tasks)
             if missing:

@@ -29,16 +29,24 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         what: what there can be one of at a time, for the message.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _open(path)
     try:
         with contextlib.suppress(OSError):
             _lock(handle, path, what)
-        os.ftruncate(handle, 0)
         holder = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        os.pwrite(handle, canonical_json(holder), 0)
+        with contextlib.suppress(OSError):  # Another user's file, which can be locked but not written.
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, canonical_json(holder), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
 
 
 def _lock(handle: int, path: Path, what: str) -> None:

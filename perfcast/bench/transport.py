@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,10 @@ LAST_LINES = 20
 class Transport(Protocol):
     """Brings plans to a target's runner."""
 
+    @property
+    def device(self) -> str:
+        """Which device it reaches: a name for files, the same for all targets on one device."""
+
     def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
         """Return the target's context, without measuring."""
 
@@ -39,6 +45,11 @@ class LocalTransport:
     """Runs the runner on this machine, with this Python."""
 
     log: Path | None = None
+
+    @property
+    def device(self) -> str:
+        """This machine, by its name on the network."""
+        return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "this-machine"
 
     def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
         """Return this machine's context.

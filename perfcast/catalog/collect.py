@@ -42,7 +42,10 @@ def collect(sheets: Iterable[Path], synthetic: dict[str, Any] | None) -> Collect
             _add(found, _with_content(spec, sheet), sheet)
     discarded = 0
     if synthetic:
-        drawn = draw(SyntheticRequest(**synthetic))
+        try:
+            drawn = draw(SyntheticRequest(**synthetic))
+        except UsageError as error:
+            raise UsageError(f"models.synthetic: {error}") from error
         discarded = drawn.discarded
         for spec in drawn.specs:
             _add(found, spec, "models.synthetic")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from perfcast.catalog.brought import HUB, is_address
 from perfcast.catalog.naming import visible
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.export.descriptor import SCHEMA_VERSION, validate_descriptor
+from perfcast.export.descriptor import SCHEMA_VERSION, describe, validate_descriptor
 from perfcast.formats.inputs import settle
+from perfcast.formats.keras_json import unsafe_or_unknown
+from perfcast.formats.keras_json.text import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from perfcast.formats.network import Network
 
 _LONGEST = 200
+_LARGEST_CONFIG = 100_000_000
 _BODY = ("input_shape", "inputs", "outputs", "layers")
 
 
@@ -212,10 +216,43 @@ def _read_keras_text(handle: str, options: ReadOptions) -> Brought:
 
 def _read_keras_file(handle: str, options: ReadOptions) -> Brought:
     path = Path(handle)
-    if path.is_file() and not zipfile.is_zipfile(path):
-        # Keras says of a file that is no archive that there is none.
-        raise SourceError("is not a readable Keras file; save the model to it again")
-    return _traced(_load(path, options.allow_code), options)
+    if path.is_file():
+        _check_archive(path)
+    try:
+        model = _load(path, options.allow_code)
+    except SourceError as error:
+        reason = _told_by(path)
+        if reason is None:
+            raise
+        is_code = reason.endswith("is code") and not options.allow_code
+        hint = "; where you trust the file, let it run: --allow-code, or allow_code=true in a sheet" if is_code else ""
+        raise SourceError(f"Keras does not load it: {reason}{hint}") from error
+    return _traced(model, options)
+
+
+def _told_by(path: Path) -> str | None:
+    """Return what the archive's own configuration says of why Keras does not load it."""
+    try:
+        if path.is_dir():
+            text = (path / "config.json").read_bytes()
+        else:
+            with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+                text = file.read(_LARGEST_CONFIG)
+        return unsafe_or_unknown(json.loads(text))
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+        return None
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    # Keras says of a file that is no archive that there is none.
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise SourceError("is not a readable Keras file; save the model to it again") from error
+    leading_out = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts]
+    if leading_out:
+        raise SourceError(f"is no archive of Keras: its member {visible(leading_out[0])[:80]!r} leads out of it")
 
 
 def _body(network: Network) -> dict[str, Any]:
@@ -223,46 +260,54 @@ def _body(network: Network) -> dict[str, Any]:
 
 
 def _traced(model: keras.Model, options: ReadOptions) -> Brought:
-    from perfcast.export.descriptor import describe
-    from perfcast.export.graph import trace_weightless
-
     names = [visible(tensor.name) for tensor in model.inputs]
     settled = settle({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
     shapes = [settled[name][1:] for name in names]
     if not shapes[0]:
         raise SourceError("the input is a single number; it needs one axis at least beside the batch")
     spec = ModelSpec("model", "family", "file", "file", tuple(shapes[0]))
-    described = describe(model, spec, shapes)
-    graph = trace_weightless(model, shapes, keep_values=options.keep_values)
-    return Brought({key: described[key] for key in _BODY}, graph.interface, graph.serialized)
+    with _said_by("Keras", "describe"):
+        described = describe(model, spec, shapes)
+    body = {key: described[key] for key in _BODY}
+    if not options.to_run:
+        return Brought(body)
+    from perfcast.export.graph import trace_weightless
+
+    with _said_by("TensorFlow", "trace"):
+        graph = trace_weightless(model, shapes, keep_values=options.keep_values)
+    return Brought(body, graph.interface, graph.serialized)
 
 
 def _load(path: Path, allow_code: bool) -> keras.Model:
     import keras
 
-    return _said_by_keras(lambda: keras.saving.load_model(path, compile=False, safe_mode=not allow_code))
+    with _said_by("Keras", "load"):
+        model = keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
+        model.inputs  # noqa: B018  (a subclassed model that was never called has none)
+    return model
 
 
 def _rebuild(path: Path) -> keras.Model:
     import keras
 
-    from perfcast.formats.keras_json.text import read_document
-
     document = read_document(path)
     # How it was trained needs values, which there are none of here.
     text = json.dumps({key: value for key, value in document.items() if key != "compile_config"})
-    with keras.StatelessScope(initialize_variables=False):
-        return _said_by_keras(lambda: keras.models.model_from_json(text))
+    with _said_by("Keras", "build"), keras.StatelessScope(initialize_variables=False):
+        return keras.models.model_from_json(text)
 
 
-def _said_by_keras(load: Callable[[], keras.Model]) -> keras.Model:
+@contextlib.contextmanager
+def _said_by(library: str, action: str) -> Iterator[None]:
+    """Make what a library raises over someone's model one line, and keep its warnings off the terminal."""
     try:
-        model = load()
-        model.inputs  # noqa: B018  (a subclassed model that was never called has none)
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except PerfcastError:
+        raise
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise SourceError(f"Keras cannot load it: {reason[0][:300]}") from error
-    return model
+        raise SourceError(f"{library} cannot {action} it: {reason[0][:300]}") from error
 
 
 _READERS: dict[str, Callable[[str, ReadOptions], Brought]] = {

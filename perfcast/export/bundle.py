@@ -54,7 +54,7 @@ def read_bundle(path: str | os.PathLike[str], digests: Iterable[str]) -> Iterato
                 yield digest, files
     except _DAMAGE as error:
         raise StoreError(
-            f"{path}: the bundle of exports is damaged ({error}); delete it, or what it links to, and run again"
+            f"{path}: the bundle of exports is damaged ({error}); delete it and what it links to, and run again"
         ) from error
 
 

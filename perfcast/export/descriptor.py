@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from perfcast.errors import DataError, SourceError
-from perfcast.export.macs import count_macs
+from perfcast.export.macs import NO_ARGUMENTS, count_macs
 from perfcast.formats.keras_layers import activation_name, layout_of
 from perfcast.formats.network import Layer, Network, Tensor, Weight
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from perfcast.catalog.spec import ModelSpec
+    from perfcast.export.macs import Arguments
     from perfcast.formats.network import Shape
 
 SCHEMA_VERSION = 1
@@ -106,7 +107,9 @@ class _Flattener:
             name = prefix + node.operation.name
             inner = _function_of(node.operation)
             if inner is None:
-                returned = self._add(node.operation, name, read, _outputs_of(node, tensors))
+                arguments = node.arguments.fill_in({key: tensor.symbol for key, tensor in tensors.items()})
+                symbols = _outputs_of(node, tensors, arguments)
+                returned = self._add(node.operation, name, read, symbols, arguments)
             else:
                 # What follows the inner inputs are masks and the like.
                 returned = self.walk(inner, read[: len(inner.inputs)], prefix=f"{name}/")
@@ -114,7 +117,12 @@ class _Flattener:
         return [tensors[id(symbol)] for symbol in function.outputs]
 
     def _add(
-        self, operation: keras.Operation, name: str, read: list[_Tensor], symbols: list[keras.KerasTensor]
+        self,
+        operation: keras.Operation,
+        name: str,
+        read: list[_Tensor],
+        symbols: list[keras.KerasTensor],
+        arguments: Arguments = NO_ARGUMENTS,
     ) -> list[_Tensor]:
         returned = [_Tensor(f"{len(self.layers)}:{index}", symbol) for index, symbol in enumerate(symbols)]
         for tensor in returned:
@@ -128,7 +136,7 @@ class _Flattener:
             inputs=tuple(tensor.name for tensor in read),
             outputs=tuple(Tensor(tensor.name, tensor.shape, tensor.symbol.dtype) for tensor in returned),
             weights=_weights(operation),
-            macs=self._count_macs(operation, read, inputs, outputs),
+            macs=self._count_macs(operation, read, inputs, outputs, arguments),
             layout=layout_of(kind, getattr(operation, "data_format", None)),
             **_geometry(operation, inputs, outputs),
         )
@@ -136,13 +144,18 @@ class _Flattener:
         return returned
 
     def _count_macs(
-        self, operation: keras.Operation, read: list[_Tensor], inputs: Sequence[Shape], outputs: Sequence[Shape]
+        self,
+        operation: keras.Operation,
+        read: list[_Tensor],
+        inputs: Sequence[Shape],
+        outputs: Sequence[Shape],
+        arguments: Arguments,
     ) -> int:
         from keras import KerasTensor, layers
 
         inner = _function_of(operation.layer) if isinstance(operation, layers.TimeDistributed) else None
         if inner is None:
-            return count_macs(operation, inputs, outputs)
+            return count_macs(operation, inputs, outputs, arguments)
         flattener = _Flattener(self.model)
         step = KerasTensor((None, *inputs[0][1:]), dtype=read[0].symbol.dtype)
         flattener.walk(inner, [_Tensor("step", step)], prefix="")
@@ -171,15 +184,17 @@ def _nodes_of(function: keras.Function) -> Iterator[Any]:
         yield from (node for node in nodes if not node.is_input)
 
 
-def _outputs_of(node: Any, tensors: dict[int, _Tensor]) -> list[keras.KerasTensor]:
-    from keras import Operation, tree
+def _outputs_of(node: Any, tensors: dict[int, _Tensor], filled: Arguments) -> list[keras.KerasTensor]:
+    from keras import Operation, layers, tree
 
     outputs = node.outputs
-    arguments, options = node.arguments.fill_in({key: tensor.symbol for key, tensor in tensors.items()})
+    arguments, options = filled
     if any(tensors[id(symbol)].symbol.shape != symbol.shape for symbol in node.input_tensors):
         # A nested network that is called at another shape than it was built at.
         outputs = tree.flatten(node.operation.compute_output_spec(*arguments, **options))
-    if any(None in symbol.shape[1:] for symbol in outputs):
+    # Keras says that the scores of attention are as many as there are queries, not as there are keys.
+    has_scores = isinstance(node.operation, layers.MultiHeadAttention) and len(outputs) > 1
+    if has_scores or any(None in symbol.shape[1:] for symbol in outputs):
         # What the layer says of its own shape leaves sizes open; tracing it does not.
         outputs = tree.flatten(Operation.compute_output_spec(node.operation, *arguments, **options))
     return outputs
@@ -188,6 +203,8 @@ def _outputs_of(node: Any, tensors: dict[int, _Tensor]) -> list[keras.KerasTenso
 def _geometry(operation: Any, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> dict[str, Any]:
     from keras import layers
 
+    while isinstance(operation, layers.SpectralNormalization):
+        operation = operation.layer
     depthwise = _classes("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")
     convolutions = _classes("Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose")
     kernel = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.catalog import brought
@@ -12,7 +14,7 @@ from perfcast.catalog.build import build_model
 from perfcast.catalog.spec import ModelSpec
 from perfcast.export.brought import build_brought
 from perfcast.export.bundle import DESCRIPTOR, read_bundle
-from perfcast.storage import canonical_json, digest_of_json, read_json
+from perfcast.storage import canonical_json, digest_of_file, digest_of_json, read_json
 
 if TYPE_CHECKING:
     import os
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.progress import Advance
 
-EXPORT_VERSION = 2
-"""Raised when the same spec has to give another artifact."""
+_CODE = ("catalog", "export", "formats")
+"""The packages that make artifacts: what other code made is exported again."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,17 @@ class Export:
 
 
 def export_key(spec: ModelSpec) -> str:
-    """Return the key of an export: the whole spec, and the versions of all that turns it into an artifact."""
+    """Return the key of an export: the whole spec, and digest and versions of all that turns it into an artifact."""
     tools = {name: version(name) for name in ("tensorflow", "keras")}
-    return digest_of_json({"spec": spec.to_dict(), "export_version": EXPORT_VERSION, "tools": tools})
+    return digest_of_json({"spec": spec.to_dict(), "code": _code_digest(), "tools": tools})
+
+
+@functools.cache
+def _code_digest() -> str:
+    # Measurements are not made again by it where the artifact comes out the same.
+    package = Path(__file__).parents[1]
+    files = sorted(path for name in _CODE for path in (package / name).rglob("*.py"))
+    return digest_of_json({str(path.relative_to(package)): digest_of_file(path) for path in files})
 
 
 def export_models(specs: Iterable[ModelSpec], store: ArtifactStore, advance: Advance = lambda: None) -> list[Export]:

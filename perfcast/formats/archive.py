@@ -51,12 +51,16 @@ def unpack(archive: Path, folder: Path, *, largest: int = LARGEST) -> None:
         raise SourceError(f"the archive is damaged or cut off ({error})") from error
 
 
+def is_zipped(archive: Path) -> bool:
+    """Tell whether a file is compressed as archives of models are."""
+    with archive.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
 @contextlib.contextmanager
 def _unzipped(archive: Path) -> Iterator[BinaryIO]:
     with archive.open("rb") as file:
-        zipped = file.read(len(_GZIP)) == _GZIP
-        file.seek(0)
-        if not zipped:
+        if not is_zipped(archive):
             yield file
             return
         with gzip.GzipFile(fileobj=file) as unzipped:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Operand", "Operation", "group"]
 
 _RENAMING = frozenset(("Identity", "Reshape", "Flatten"))
+_CHANGING_AXES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
 _MOST_SPATIAL_AXES = 3
 _ALONG_ONE = {
     "Conv2D": "Conv1D",
@@ -150,14 +151,18 @@ def _join_dilations(graph: OperationGraph) -> None:
 def _join_added_axes(graph: OperationGraph) -> None:
     """Make a layer along one axis of one along two of which one was added before, and taken away after it."""
     for operation in graph:
-        layer = graph.only_before(operation) if operation.type == "Reshape" else None
+        layer = graph.only_before(operation) if operation.type in _CHANGING_AXES else None
         before = graph.only_before(layer) if layer is not None and layer.type in _ALONG_ONE else None
-        source = graph.tensor(before.inputs[0]) if before is not None and before.type == "Reshape" else None
-        if layer is None or before is None or source is None or len(source.shape) != 2:
+        source = graph.tensor(before.inputs[0]) if before is not None and before.type in _CHANGING_AXES else None
+        if layer is None or before is None or source is None:
             continue
-        spatial = before.returned.shape[1:] if layer.layout == "channels_first" else before.returned.shape[:-1]
+        # Where the batch holds pieces of a sample, it is an axis too.
+        pieces = len(source.shape) - 2
+        sizes = before.returned.shape[pieces:]
+        spatial = sizes[1:] if layer.layout == "channels_first" else sizes[:-1]
         pairs = list(zip(spatial, layer.kernel or (), strict=False))
-        if len(pairs) == 2 and len(operation.returned.shape) == 2 and (1, 1) in pairs:
+        whole = pieces in (0, 1) and len(operation.returned.shape) == len(source.shape)
+        if whole and len(pairs) == 2 and len(sizes) == 3 and (1, 1) in pairs:
             merged = _without_axis(layer, pairs.index((1, 1)))
             merged = replace(merged, inputs=before.inputs, operands=(), outputs=operation.outputs)
             graph.merge((before, layer, operation), operation, merged)
@@ -174,6 +179,16 @@ def _without_axis(layer: Operation, axis: int) -> Operation:
         strides=shorter(layer.strides),
         dilation=shorter(layer.dilation),
     )
+
+
+def _join_causal_paddings(graph: OperationGraph) -> None:
+    """Make one layer of a convolution along one axis and a padding in its own scope, as causal ones have."""
+    for operation in graph:
+        before = graph.only_before(operation) if operation.type == "Conv1D" else None
+        if before is None or before.type != "ZeroPadding1D" or before.weights:
+            continue
+        if before.scope and before.scope == operation.scope:
+            graph.merge((before, operation), operation, replace(operation, inputs=before.inputs))
 
 
 def _join_separable(graph: OperationGraph) -> None:
@@ -323,9 +338,11 @@ _STEPS = (
     merge_normalisations,
     merge_learned_slopes,
     merge_activations,
+    _join_added_axes,
     _join_dilations,
     _join_separable,
     _join_added_axes,
+    _join_causal_paddings,
     _join_biases,
     _join_reshapes,
     _join_biases,

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError, UsageError
-from perfcast.formats.archive import LARGEST, unpack
+from perfcast.formats.archive import LARGEST, is_zipped, unpack
+from perfcast.formats.hub_lock import downloading, prefix_of
 from perfcast.storage import digest_of_file
 
 _ARCHIVES = (".tar.gz", ".tgz")
 _SAVED_MODEL = "saved_model.pb"
 _SCHEMES = ("http", "https")
 _PIECE = 1 << 20
+_REDIRECTIONS = frozenset((301, 302, 303, 307, 308))
 _SILENCE_S = 60
+_MOST_NAMED = 5
 
 
 def resolve(handle: str) -> Path:
@@ -69,12 +73,19 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _model_folder(handle: str, folder: Path) -> Path:
-    """Return the folder that `saved_model.pb` is in: this one, or the only one in it."""
-    found = [
-        path.parent for path in (folder / _SAVED_MODEL, *sorted(folder.glob(f"*/{_SAVED_MODEL}"))) if path.is_file()
-    ]
+    """Return the folder that `saved_model.pb` is in: this one, or the only one in it.
+
+    Raises:
+        SourceError: it is in neither, or in several.
+    """
+    if (folder / _SAVED_MODEL).is_file():
+        return folder
+    found = [path.parent for path in sorted(folder.glob(f"*/{_SAVED_MODEL}")) if path.is_file()]
     if not found:
         raise SourceError(f"{handle}: holds no SavedModel: there is no file {_SAVED_MODEL} in it")
+    if len(found) > 1:
+        names = ", ".join(visible(path.name)[:80] for path in found[:_MOST_NAMED])
+        raise SourceError(f"{handle}: holds {len(found)} SavedModels ({names}); take one of them by itself")
     return found[0]
 
 
@@ -120,12 +131,20 @@ def _download(address: str) -> Path:
         return Path(_resolver()(address))
     except urllib.error.HTTPError as error:
         error.close()
-        raise SourceError(f"{address}: the server answers {error.code} {error.reason}") from error
+        raise SourceError(f"{address}: {_answered(error)}") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(f"{address}: cannot be reached ({reason})") from error
     except tf.errors.OpError as error:
         raise SourceError(f"{address}: the cache cannot be written ({error.message.splitlines()[0]})") from error
+    except OSError as error:
+        raise SourceError(f"{address}: the cache cannot be written ({error.strerror or error})") from error
+
+
+def _answered(error: urllib.error.HTTPError) -> str:
+    if error.code in _REDIRECTIONS:
+        return f"the server redirects without end ({error.code})"
+    return f"the server answers {error.code} {' '.join(str(error.reason).split())[:200]}".rstrip()
 
 
 def _resolver() -> Any:
@@ -145,7 +164,10 @@ def _resolver() -> Any:
                     _receive(handle, answer, Path(folder))
 
             name = hub._module_dir(handle)
-            return hub.resolver.atomic_download(handle, download, name, self._lock_file_timeout_sec())
+            if Path(name).is_dir() and any(Path(name).iterdir()):
+                return name
+            with downloading(Path(name), handle):
+                return hub.resolver.atomic_download(handle, download, name, self._lock_file_timeout_sec())
 
         def _call_urlopen(self, request: urllib.request.Request) -> Any:
             https = urllib.request.HTTPSHandler(context=self._context)
@@ -165,14 +187,20 @@ def _hub() -> Any:
 
 def _receive(handle: str, answer: Any, folder: Path) -> None:
     """Write what a server answers to a file and unpack that."""
-    with tempfile.TemporaryDirectory(prefix=".download.", dir=folder.parent) as room:
+    with tempfile.TemporaryDirectory(prefix=prefix_of(folder.name), dir=folder.parent) as room:
         archive = Path(room) / "model.tar.gz"
         with archive.open("wb") as file:
             received = _copy(handle, answer, file)
         announced = answer.headers.get("Content-Length", "")
         if announced.isdigit() and received != int(announced):
             raise SourceError(f"{handle}: the download was cut off after {received} of {announced} bytes")
-        _fill(handle, archive, folder)
+        try:
+            _fill(handle, archive, folder)
+        except SourceError as error:
+            kind = " ".join(answer.headers.get("Content-Type", "").split())[:80]
+            if not received or not kind or is_zipped(archive):
+                raise
+            raise SourceError(f"{handle}: the server answers {kind}, and that is no archive of a model") from error
 
 
 def _copy(handle: str, answer: Any, file: IO[bytes]) -> int:

@@ -62,7 +62,19 @@ def _sizes(declared: Sequence[int | None]) -> str:
     return ",".join("?" if size is None else str(size) for size in declared)
 
 
+def _check_batch(name: str, declared: Sequence[int | None]) -> None:
+    if not declared:
+        raise UsageError(f"input {name[:80]!r} is a single number; it needs a batch and one axis more at least")
+    if declared[0] not in (None, 1):
+        raise UsageError(
+            f"input {name[:80]!r} has the shape {_sizes(declared)}, fixed to a batch of {declared[0]}; "
+            "export it with a batch that is open or 1"
+        )
+
+
 def _settle(name: str, declared: Sequence[int | None] | None, given: Shape | None) -> Shape:
+    if declared is not None:
+        _check_batch(name, declared)
     if given is None:
         if declared is None or None in declared[1:]:
             sizes = "of unknown rank" if declared is None else _sizes(declared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ def activation_name(name: str) -> str:
     """
     if name in _ACTIVATION_LAYERS:
         return _ACTIVATION_LAYERS[name]
-    lower = name.lower().strip("_")
+    lower = name.lower().strip("_<>")
     return _ACTIVATION_ALIASES.get(lower, lower) or name
 
 
@@ -114,6 +115,49 @@ def label_sizes(labels: str, shape: Sequence[int]) -> dict[str, int]:
     before, _, after = labels.partition("...")
     sizes = dict(zip(before, shape, strict=False))
     return sizes | dict(zip(reversed(after), reversed(shape), strict=False))
+
+
+def matmul_macs(first: Shape, second: Shape) -> int:
+    """Return the multiply-accumulates of a product of matrices, or of stacks of them; shapes have the batch, 1."""
+    if not first or not second:
+        return 0
+    stacks = itertools.zip_longest(reversed(first[:-2]), reversed(second[:-2]), fillvalue=1)
+    rows, columns = math.prod(first[-2:-1]), second[-1] if len(second) > 1 else 1
+    return math.prod(one if other == 1 else other for one, other in stacks) * rows * first[-1] * columns
+
+
+def contraction_macs(first: Shape, second: Shape, axes: int | Sequence[int | Sequence[int]]) -> int:
+    """Return the multiply-accumulates of summing up the products of two tensors along axes that both have.
+
+    Args:
+        first, second: shapes with the batch, 1.
+        axes: how many last ones of the first tensor, or which ones of both.
+    """
+    if isinstance(axes, int):
+        gone = list(first[len(first) - axes :])
+    else:
+        gone = [first[axis] for axis in ([axes[0]] if isinstance(axes[0], int) else axes[0])]
+    return math.prod(first) * math.prod(second) // max(math.prod(gone), 1)
+
+
+def einsum_macs(subscripts: str, shapes: Sequence[Shape]) -> int:
+    """Return the multiply-accumulates of an Einstein sum: one for each combination of all its indices.
+
+    Args:
+        subscripts: as `bij,bjk->bik`.
+        shapes: of its operands, with the batch, 1.
+    """
+    sizes: dict[str, int] = {}
+    operands = subscripts.replace(" ", "").partition("->")[0].split(",")
+    for labels, shape in zip(operands, shapes, strict=False):
+        named = label_sizes(labels, shape)
+        before, _, after = labels.partition("...")
+        others = reversed(shape[len(before) : len(shape) - len(after)])
+        # Axes that have no label are told by their place from behind.
+        unnamed = {f"-{index}": size for index, size in enumerate(others)}
+        for label, size in (named | unnamed).items():
+            sizes[label] = size if sizes.get(label, 1) == 1 else sizes[label]
+    return math.prod(sizes.values()) if len(operands) > 1 else 0
 
 
 def attention_macs(

@@ -36,16 +36,16 @@ def latency_ms(features: pd.DataFrame, threads: int) -> pd.Series:
     return 0.02 * features["fused_layers"] + 4.0 / threads * features["flops"] * _GIGA + moved
 
 
-def load_peak_mb(features: pd.DataFrame, weights_as: str) -> pd.Series:
+def load_peak_mb(features: pd.DataFrame, weights_as: str, batch: int) -> pd.Series:
     """Return the peak memory of loading each model, above that of a model that does nothing."""
-    return _peak_mb(features, _COPIES[weights_as][0])
+    return _peak_mb(features, _COPIES[weights_as][0], batch)
 
 
-def inference_peak_mb(features: pd.DataFrame, weights_as: str) -> pd.Series:
+def inference_peak_mb(features: pd.DataFrame, weights_as: str, batch: int) -> pd.Series:
     """Return the peak memory of running each model, above that of a model that does nothing."""
-    return _peak_mb(features, _COPIES[weights_as][1])
+    return _peak_mb(features, _COPIES[weights_as][1], batch)
 
 
-def _peak_mb(features: pd.DataFrame, copies: float) -> pd.Series:
-    activations = 4.0 * features["peak_activation_bytes"] * _MB
+def _peak_mb(features: pd.DataFrame, copies: float, batch: int) -> pd.Series:
+    activations = 4.0 * batch * features["peak_activation_bytes"] * _MB
     return copies * features["weight_bytes"] * _MB + activations + 0.4 * features["fused_layers"]

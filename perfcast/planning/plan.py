@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -108,21 +108,21 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[
                 "family": export.spec.family,
                 "measurements": missing[export.spec.model],
                 "graph_bytes": len(graph),
-                "packed_bytes": len(lzma.compress(graph)),
+                "packed_bytes": len(zlib.compress(graph)),
             }
         )
     return pd.DataFrame(rows)
 
 
 def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
-    latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"]
-    weights_as = target.factors["weights_as"]
-    running = costs.inference_peak_mb(features, weights_as)
+    batch, weights_as = target.factors["batch"], target.factors["weights_as"]
+    latency = costs.latency_ms(features, target.factors["threads"]) * batch
+    running = costs.inference_peak_mb(features, weights_as, batch)
     if predictor:
         forecasts = predictor.predict(features)
         latency = _forecast(forecasts, _LATENCY, "prediction", latency)
         running = _forecast(forecasts, _MEMORY, "upper", running)
-    loading = costs.load_peak_mb(features, weights_as)
+    loading = costs.load_peak_mb(features, weights_as, batch)
     once = costs.overhead_s(features) + target.protocol.iterations * latency / 1e3
     return pd.DataFrame(
         {

@@ -73,7 +73,7 @@ def test_a_foreign_workflow_has_its_own_files_alone(site):
 def test_what_a_foreign_workflow_leaves_open_has_the_defaults(site):
     answer = snakemake(site, "--configfile", "own.yaml", "-n", "-p", "--forceall", "--", "perfcast_all")
     assert answer.returncode == 0, answer.stderr
-    assert "results/nothing/predictor" in answer.stdout
+    assert "results/nothing/manifests/fit.json" in answer.stdout
 
 
 @pytest.mark.parametrize(

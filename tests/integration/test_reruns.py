@@ -162,9 +162,15 @@ def test_what_was_changed_is_done_once(campaign):
     assert campaign.run("--dry-run").jobs == []
 
 
-def test_a_fit_that_fails_leaves_the_predictor_of_before(campaign):
+def test_a_fit_that_fails_leaves_the_predictor_of_before_and_is_made_again(campaign):
     folder = campaign.folder / "results/quick"
     before = {path: path.read_bytes() for name in ("predictor", "evaluation") for path in (folder / name).iterdir()}
+    sound = (folder / "dataset.parquet").read_bytes()
+    campaign.edit("config.yaml", "splits: 1", "splits: 3")
     (folder / "dataset.parquet").write_bytes(b"no table")
-    assert campaign.run("results/quick/predictor").code == 1
+    assert campaign.run("results/quick/manifests/fit.json").code == 1
     assert {path: path.read_bytes() for path in before} == before
+    (folder / "dataset.parquet").write_bytes(sound)
+    assert "fit_predictor" in campaign.run().jobs
+    assert '"splits": 3' in (folder / "evaluation/summary.json").read_text()
+    assert campaign.run("--dry-run").jobs == []

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +35,8 @@ def mobile(tmp_path):
 def test_open_sizes_are_given(library, mobile):
     sources = [mobile / name for name in ("mobile.keras", "mobile.json", "packed.json.gz")]
     table, _ = table_of(mobile, *sources, "--input-shape", "1,64,96,3", *places(library[0]))
-    assert list(table["model"]) == ["mobile_64x96", "mobile_64x96", "packed_64x96"]
+    told_apart = [f"mobile_64x96 ({source})" for source in sources[:2]]
+    assert list(table["model"]) == [*told_apart, "packed_64x96"]
     numbers = table.select_dtypes("number")
     assert (numbers.nunique() == 1).all()
     assert numbers["macs"][0] > 0
@@ -72,16 +74,50 @@ def test_code_runs_only_where_it_is_asked_for(library, tmp_path):
     import keras
 
     planted = str(tmp_path / "planted")
-    shown = keras.layers.Lambda(lambda x: __import__("pathlib").Path(planted).touch() or x, output_shape=(4,))
+    shown = keras.layers.Lambda(lambda x: __import__("pathlib").Path(planted).touch() or x)
     source = saved(tmp_path / "lambda.keras", (4,), shown)
     Path(planted).unlink(missing_ok=True)
     table, said = table_of(tmp_path, source, *places(library[0]), code=1)
     assert table is None
-    assert "lambda.keras" in said
+    assert "lambda.keras: Keras does not load it: layer " in said
+    assert "is a Lambda, which is code; where you trust the file, let it run: --allow-code" in said
     assert not Path(planted).exists()
     table, _ = table_of(tmp_path, source, "--allow-code", *places(library[0]))
     assert list(table["model"]) == ["lambda_4"]
     assert Path(planted).exists()
+
+
+def test_a_model_with_a_class_of_its_own_is_refused_by_its_name(library, tmp_path):
+    import keras
+
+    @keras.saving.register_keras_serializable("mine")
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    source = saved(tmp_path / "own.keras", (4,), Mine(name="of_mine"))
+    del keras.saving.get_custom_objects()["mine>Mine"]
+    _, said = table_of(tmp_path, source, *places(library[0]), code=1)
+    assert "layer 'of_mine' is a Mine, which is no layer of Keras" in said
+    assert "--allow-code" not in said
+
+
+def test_a_member_that_leads_out_of_a_keras_file_is_refused(library, tmp_path):
+    source = saved(tmp_path / "out.keras", (4,))
+    with zipfile.ZipFile(source, "a") as archive:
+        archive.writestr("../planted.txt", "x")
+    _, said = table_of(tmp_path, source, *places(library[0]), code=1)
+    assert "its member '../planted.txt' leads out of it" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_model_whose_name_is_no_scope_has_features(library, tmp_path):
+    import keras
+
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Dense(3)(inputs), name="my model").save(tmp_path / "space.keras")
+    table, _ = table_of(tmp_path, tmp_path / "space.keras", *places(library[0]))
+    assert list(table["macs"]) == [12]
 
 
 def test_channels_first_have_the_features_of_channels_last(library, tmp_path):

@@ -96,10 +96,40 @@ def test_a_lock_that_nobody_recorded_stays(folder, enter):
     assert (folder / "locks/0.output.lock").exists()
 
 
-def test_a_damaged_record_takes_nothing_away(folder, enter):
-    (folder / "perfcast.json").write_text('{"pid": 1, "ho')
+THIS_HOST = json.dumps({"host": platform.node()})
+
+
+@pytest.mark.parametrize("text", ['{"pid": 1, "ho', "[]", "{}", THIS_HOST])
+def test_a_damaged_record_takes_nothing_away(folder, enter, text):
+    (folder / "perfcast.json").write_text(text)
     assert enter()[1]
     assert (folder / "locks/0.output.lock").exists()
+
+
+OWN, MIXED = "results/quick/a\nresults/quick/b/c\n", "results/quick/a\nother\n"
+
+
+@pytest.mark.parametrize(("names", "stays"), [(OWN, False), (MIXED, True)])
+def test_of_unrecorded_locks_only_those_of_the_results_are_taken_away(folder, enter, names, stays):
+    (folder / "locks/0.output.lock").write_text(names)
+    leave_record(folder, own=None)
+    assert enter()[1]
+    assert (folder / "locks/0.output.lock").exists() is stays
+
+
+def test_links_into_an_emptied_cache_are_taken_away(tmp_path, root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "workflow"))
+    import guard
+
+    results = tmp_path / "results"
+    (results / "manifests/export").mkdir(parents=True)
+    (tmp_path / "cached").write_text("there")
+    (results / "features.parquet").symlink_to(tmp_path / "gone")
+    (results / "manifests/export/0.json").symlink_to(tmp_path / "gone")
+    (results / "manifests/export/1.json").symlink_to(tmp_path / "cached")
+    (tmp_path / ".snakemake").mkdir()
+    guard.keep(tmp_path / ".snakemake", str(results))
+    assert [path.name for path in results.rglob("*") if path.is_symlink()] == ["1.json"]
 
 
 def test_a_folder_is_free_again_when_its_run_ends_or_is_killed(folder, enter):
@@ -129,4 +159,5 @@ def test_a_stage_ends_with_its_snakemake_and_not_where_it_cannot_see_it(tmp_path
     environment = {**os.environ, "PERFCAST_LIFELINE": str(lifeline)}
     answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == code, answer.stderr
-    assert ("ended by itself" in (tmp_path / "log").read_text()) is (code == 0)
+    log = tmp_path / "log"
+    assert (log.exists() and "ended by itself" in log.read_text()) is (code == 0)

@@ -15,12 +15,12 @@ import pytest
 
 from perfcast.bench.campaign import Campaign
 from perfcast.bench.exclusion import exclusive
-from perfcast.bench.record import MeasurementStore
+from perfcast.bench.record import SCHEMA_VERSION, MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import RUNNER, LocalTransport
 from perfcast.catalog.dense import make_spec
 from perfcast.config import read_yaml
-from perfcast.errors import BenchmarkError
+from perfcast.errors import BenchmarkError, NewerRecordError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import Export, export_key
 from perfcast.progress import quiet
@@ -52,6 +52,62 @@ def lasting(campaign, iterations):
     return replace(campaign, target=target)
 
 
+def test_campaigns_of_two_targets_on_one_device_wait_for_each_other(campaign, exports, tmp_path, capsys):
+    one = lasting(campaign, 5_000)
+    other = replace(one, target=replace(one.target, name="other"), transport=LocalTransport(tmp_path / "other log"))
+    with ThreadPoolExecutor() as pool:
+        keys = list(pool.map(lambda each: each.measure(exports, quiet, "measuring"), (one, other)))
+    assert set(keys[0]).isdisjoint(keys[1])
+    assert "waiting for process" in capsys.readouterr().err
+
+
+def test_a_lost_context_is_made_again_with_its_measurements(campaign, exports):
+    keys = campaign.measure(exports, quiet, "measuring")
+    contexts = campaign.measurements.root / "contexts"
+    for path in contexts.iterdir():
+        path.unlink()
+    assert campaign.measure(exports, quiet, "measuring") == keys
+    records = [campaign.measurements.measurement(key) for key in keys]
+    assert all(campaign.measurements.context(record["context"]) for record in records)
+
+
+def test_a_newer_record_is_left_alone(campaign, exports):
+    key = campaign.measure(exports[:1], quiet, "measuring")[0]
+    newer = campaign.measurements.measurement(key) | {"schema_version": SCHEMA_VERSION + 1}
+    campaign.measurements.put(newer)
+    path = campaign.measurements.root / f"measurements/{key}.json"
+    before = path.read_bytes()
+    with pytest.raises(NewerRecordError, match="update perfcast"):
+        campaign.measure(exports[:1], quiet, "measuring")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"record": {}, "digest": "x"},
+        {"record": {"key": float("nan")}, "digest": "x"},
+        {"record": "\ud800", "digest": "x"},
+        [],
+        {"record": [1], "digest": "x"},
+    ],
+)
+def test_what_is_no_record_is_measured_again(campaign, exports, change):
+    key = campaign.measure(exports[:1], quiet, "measuring")[0]
+    path = campaign.measurements.root / f"measurements/{key}.json"
+    path.write_text(json.dumps(change))
+    campaign.measure(exports[:1], quiet, "measuring")
+    assert campaign.measurements.measurement(key)["verdict"] == "measured"
+
+
+def test_a_record_under_another_key_is_measured_again(campaign, exports):
+    first, second = campaign.measure(exports[:2], quiet, "measuring")
+    folder = campaign.measurements.root / "measurements"
+    (folder / f"{first}.json").write_bytes((folder / f"{second}.json").read_bytes())
+    campaign.measure(exports[:2], quiet, "measuring")
+    assert campaign.measurements.measurement(first)["key"] == first
+
+
 def test_two_campaigns_at_once_measure_each_model_once(campaign, exports, tmp_path, capsys):
     one = lasting(campaign, 5_000)
     other = replace(one, transport=LocalTransport(tmp_path / "other log"))
@@ -61,7 +117,7 @@ def test_two_campaigns_at_once_measure_each_model_once(campaign, exports, tmp_pa
     logs = (tmp_path / "log").read_text() + (tmp_path / "other log").read_text()
     started = re.findall(r"^measuring (\w+)$", logs, re.MULTILINE)
     assert sorted(started) == sorted(keys[0])
-    assert "one process at a time may be measuring on local" in capsys.readouterr().err
+    assert "one process at a time may be measuring on " in capsys.readouterr().err
 
 
 HOLDER = """

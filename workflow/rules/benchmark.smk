@@ -3,11 +3,6 @@
 A measurement never overlaps another job on its device: the job takes all cores and the device.
 """
 
-# What measurements depend on: not the words that describe a target, nor what is learned from it.
-MEASURED = {
-    key: value for key, value in TARGET.items() if key not in ("description", "metrics")
-}
-
 
 rule benchmark_shard:
     input:
@@ -24,7 +19,7 @@ rule benchmark_shard:
         device=1,
     params:
         store=STORE,
-        target=MEASURED,
+        target=measured(),
         name=config["target"],
         shards=len(SHARDS),
         code=code("bench", "catalog", "export", "../board/perfcast_runner"),

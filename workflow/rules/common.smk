@@ -19,6 +19,9 @@ from perfcast.errors import UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.storage import digest_of_json
 
+# What else lies among the code, editors' and Python's own files, changes nothing.
+CODE_SUFFIXES = (".py", ".yaml", ".json", ".j2", ".css", ".js")
+
 
 def checked_target():
     """Check the configuration and the target that it names; return the target's description."""
@@ -36,6 +39,16 @@ def checked_target():
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     return target
+
+
+def check_store():
+    """Refuse a store in a folder that users are told to delete."""
+    for folder in (MANIFESTS, TARGET_RESULTS):
+        if Path(STORE).resolve().is_relative_to(Path(folder).resolve()):
+            raise UsageError(
+                f"{configuration()}: store: {STORE} lies in {folder}, which may be deleted and made again; "
+                "choose a folder outside"
+            )
 
 
 def configuration():
@@ -78,12 +91,9 @@ def code(*modules):
     digest = hashlib.sha256()
     for module in ("storage", "errors", *modules):
         path = BASE / "perfcast" / module
-        files = (
-            sorted(path.rglob("*.*")) if path.is_dir() else [path.with_suffix(".py")]
-        )
-        for file in files:
-            if file.suffix != ".pyc":
-                digest.update(f"{file.name}\0".encode() + content(file))
+        found = path.rglob("[!.]*.*") if path.is_dir() else [path.with_suffix(".py")]
+        for file in sorted(file for file in found if file.suffix in CODE_SUFFIXES):
+            digest.update(f"{file.name}\0".encode() + content(file))
     return digest.hexdigest()
 
 
@@ -105,6 +115,16 @@ def checked_models():
             f"list at least {MIN_ROWS} of 2 families in models.sheets"
         )
     return found
+
+
+def measured():
+    """Return what measurements depend on: not a target's description, nor what is learned or planned from it."""
+    kept = {k: v for k, v in TARGET.items() if k not in ("description", "metrics")}
+    target = Target.from_dict(config["target"], TARGET)
+    device = {k: v for k, v in TARGET["device"].items() if k != "memory_mb"}
+    limit = float(target.time_limit_s)
+    # The factors as they are here: another number of processors is another campaign.
+    return kept | {"device": device, "factors": target.factors, "time_limit_s": limit}
 
 
 def specs_by_shard():
@@ -134,6 +154,8 @@ RESULTS = config["results"]
 STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"
 TARGET_RESULTS = f"{RESULTS}/{config['target']}"
+with users_mistakes():
+    check_store()
 SHARDS = range(config["shards"])
 CORES = all_cores()
 with users_mistakes():
@@ -141,6 +163,7 @@ with users_mistakes():
 SPECS = specs_by_shard()
 with users_mistakes():
     EXPORT_TOOLS = versions("tensorflow", "keras")
+    FIT_TOOLS = versions("scikit-learn", "xgboost")
 # Where caching is off, Snakemake warns of each rule that could be cached.
 CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
 

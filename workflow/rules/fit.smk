@@ -5,9 +5,8 @@ rule fit_predictor:
     input:
         dataset=f"{TARGET_RESULTS}/dataset.parquet",
     output:
-        # Updated: a fit that fails leaves what an earlier one made.
-        evaluation=update(directory(f"{TARGET_RESULTS}/evaluation")),
-        predictor=update(directory(f"{TARGET_RESULTS}/predictor")),
+        # The folders are no outputs, as Snakemake deletes those of a fit that fails: it leaves an earlier one's.
+        fitted=f"{TARGET_RESULTS}/manifests/fit.json",
     log:
         f"{TARGET_RESULTS}/logs/fit.log",
     conda:
@@ -17,7 +16,9 @@ rule fit_predictor:
         fit=config["fit"],
         metrics=TARGET["metrics"],
         target=config["target"],
-        store=STORE,
+        evaluation=f"{TARGET_RESULTS}/evaluation",
+        predictor=f"{TARGET_RESULTS}/predictor",
+        tools=FIT_TOOLS,
         code=code("fit", "features", "dataset"),
     script:
         "../scripts/fit_predictor.py"

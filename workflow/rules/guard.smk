@@ -19,19 +19,15 @@ def is_run():
     return not workflow.dryrun
 
 
-def alone(paths):
-    """Return a function that gives a rule these inputs, once the folder is this run's alone.
+def alone(wildcards):
+    """Give a rule no input, but only once the folder is this run's alone.
 
     Snakemake asks for inputs before it locks the folder, and by then knows whether it only looks.
     """
-
-    def inputs(wildcards):
-        if is_run():
-            with users_mistakes():
-                guard.keep(workflow.persistence.path, TARGET_RESULTS)
-        return paths
-
-    return inputs
+    if is_run():
+        with users_mistakes():
+            guard.keep(workflow.persistence.path, RESULTS)
+    return []
 
 
 onstart:

@@ -4,8 +4,7 @@
 rule render_report:
     input:
         dataset=f"{TARGET_RESULTS}/dataset.parquet",
-        evaluation=f"{TARGET_RESULTS}/evaluation",
-        predictor=f"{TARGET_RESULTS}/predictor",
+        fitted=f"{TARGET_RESULTS}/manifests/fit.json",
     output:
         report=report(f"{TARGET_RESULTS}/report.html", caption="../report/report.rst"),
         summary=report(f"{TARGET_RESULTS}/summary.txt", caption="../report/summary.rst"),
@@ -16,6 +15,8 @@ rule render_report:
     params:
         target=config["target"],
         store=STORE,
+        evaluation=f"{TARGET_RESULTS}/evaluation",
+        predictor=f"{TARGET_RESULTS}/predictor",
         code=code("report"),
     script:
         "../scripts/render_report.py"

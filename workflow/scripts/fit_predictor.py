@@ -1,5 +1,7 @@
 """Judge all algorithms on a target's dataset, and fit the predictor to deploy."""
 
+from pathlib import Path
+
 import joblib
 import pandas as pd
 from stage import end_with_parent, stage
@@ -12,6 +14,7 @@ from perfcast.fit.options import FitOptions, Metric
 from perfcast.fit.predictor import save_predictor
 from perfcast.fit.selection import select_features
 from perfcast.progress import track
+from perfcast.storage import digest_of_file, write_json
 
 with stage(snakemake.log[0]) as log:
     dataset = pd.read_parquet(snakemake.input.dataset)
@@ -21,8 +24,10 @@ with stage(snakemake.log[0]) as log:
     with joblib.parallel_config("loky", initializer=end_with_parent):
         evaluation = evaluate(dataset, options, track)
         predictor = fit_predictor(dataset, evaluation, options)
-    write_evaluation(evaluation, snakemake.output.evaluation)
-    save_predictor(predictor, snakemake.output.predictor)
+    write_evaluation(evaluation, snakemake.params.evaluation)
+    save_predictor(predictor, snakemake.params.predictor)
+    made = [path for name in ("evaluation", "predictor") for path in Path(snakemake.params[name]).iterdir()]
+    write_json(snakemake.output.fitted, {f"{path.parent.name}/{path.name}": digest_of_file(path) for path in made})
     for name in metrics:
         found = evaluation.summary["metrics"][name]
         log(f"{name}: {found['deployed']} fitted on {found['models']} models of {found['families']} families")

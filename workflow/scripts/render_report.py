@@ -14,10 +14,10 @@ with stage(snakemake.log[0]) as log:
     dataset = pd.read_parquet(snakemake.input.dataset)
     store = MeasurementStore(Path(snakemake.params.store))
     contexts = {digest: store.context(digest) for digest in dataset["context"].unique()}
-    evaluation = read_evaluation(snakemake.input.evaluation)
-    manifest = read_json(Path(snakemake.input.predictor) / "manifest.json")
+    evaluation = read_evaluation(snakemake.params.evaluation)
+    manifest = read_json(Path(snakemake.params.predictor) / "manifest.json")
     page = render_report(dataset, evaluation, contexts, manifest, target=snakemake.params.target)
     write_report(snakemake.output.report, page)
-    lines = summary_lines(dataset, evaluation, report=snakemake.output.report, predictor=snakemake.input.predictor)
+    lines = summary_lines(dataset, evaluation, report=snakemake.output.report, predictor=snakemake.params.predictor)
     write_text(snakemake.output.summary, "\n".join(lines) + "\n")
     log(f"{len(dataset)} measurements reported")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from perfcast.errors import SourceError
+from perfcast.formats.keras_json.document import Constant, flattened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +24,13 @@ class Symbol:
         name: unique in the network.
         shape: with the batch of 1 as first axis.
         dtype: as NumPy names it.
+        values: nested lists of its numbers where they are known, as those of a shape are.
     """
 
     name: str
     shape: Shape
     dtype: str
+    values: Any = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Outcome:
         shapes: of what the layer returns, with the batch as first axis.
         dtype: of what it returns, None where that follows from its configuration.
         kind: the Keras class that does the same, where the text calls it otherwise.
+        values: of what it returns first, where they are known.
     """
 
     shapes: tuple[Shape, ...]
@@ -61,6 +65,7 @@ class Outcome:
     macs: int = 0
     dtype: str | None = None
     kind: str | None = None
+    values: Any = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Call:
         kind: the layer's class, by which rules that serve several tell them apart.
         settings: its configuration.
         arguments, options: what stands in the brackets.
-        inputs: all tensors among those, in Keras' order.
+        inputs: all tensors among those, in Keras' order; those that the text spells out have no name.
         is_old: whether Keras 2 wrote the text.
         infer: infers a call of another layer, for those that wrap one; the tensors come second.
     """
@@ -112,6 +117,15 @@ class Call:
         """
         if len(self.shape) != rank:
             self.refuse(f"takes tensors of {rank} axes, not {written(self.shape)}")
+
+
+def tensors_of(arguments: Any) -> tuple[Symbol, ...]:
+    """Return the tensors among arguments, in Keras' order, those that the text spells out too."""
+    return tuple(
+        Symbol("", item.shape, item.dtype, item.values) if isinstance(item, Constant) else item
+        for item in flattened(arguments)
+        if isinstance(item, Symbol | Constant)
+    )
 
 
 def written(shape: Shape) -> str:

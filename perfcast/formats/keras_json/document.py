@@ -8,6 +8,7 @@ from typing import Any
 from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.settings import Settings, shown
+from perfcast.formats.keras_json.types import KNOWN
 
 _LONGEST_NAME = 400
 
@@ -29,9 +30,15 @@ class Reference:
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor that the text spells out; `values` are nested lists of numbers."""
+    """A tensor that the text spells out.
+
+    Attributes:
+        values: nested lists of numbers.
+        dtype: empty where the text does not tell it: then that of the tensors beside it.
+    """
 
     values: Any
+    dtype: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -208,7 +215,10 @@ def revived(value: Any) -> Any:
         return slice(*(revived(config.get(key)) for key in ("start", "stop", "step")))
     if kind == "__ellipsis__":
         return ...
-    return Constant(config["value"]) if kind in ("__tensor__", "__numpy__") and "value" in config else value
+    if kind in ("__tensor__", "__numpy__") and "value" in config:
+        dtype = config.get("dtype")
+        return Constant(config["value"], dtype if isinstance(dtype, str) and dtype in KNOWN else "")
+    return value
 
 
 def references_of(value: Any, key: str) -> tuple[Reference, ...]:

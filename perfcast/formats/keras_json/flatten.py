@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
-from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, written
+from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, tensors_of, written
 from perfcast.formats.keras_json.document import LayerText, Reference, flattened
 from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
 from perfcast.formats.keras_json.registry import find_rule
 from perfcast.formats.keras_json.settings import MOST
-from perfcast.formats.keras_json.types import dtype_of
+from perfcast.formats.keras_json.types import dtype_of, quantised
 from perfcast.formats.keras_layers import layout_of
 from perfcast.formats.network import Layer, Tensor, Weight
 
@@ -90,8 +90,9 @@ class Flattener:
             if layer.is_model:
                 returned = self._enter(layer, read, path)
             else:
+                inputs = tensors_of([arguments, options])
                 call = Call(
-                    layer.kind, layer.settings(path), tuple(arguments), options, read, layer.is_old, self._infer_inner
+                    layer.kind, layer.settings(path), tuple(arguments), options, inputs, layer.is_old, self._infer_inner
                 )
                 returned = self._append(layer, path, read, _inferred(layer, call))
             found |= {(*step, index): symbol for index, symbol in enumerate(returned)}
@@ -133,6 +134,7 @@ class Flattener:
         kind = outcome.kind or layer.kind
         dtype = outcome.dtype or dtype_of(settings)
         symbols = [Symbol(f"{len(self.layers)}:{at}", shape, dtype) for at, shape in enumerate(outcome.shapes)]
+        symbols[:1] = [replace(symbol, values=outcome.values) for symbol in symbols[:1]]
         self._budget.arguments -= len(symbols)
         owner = path if layer.identity is None else f"#{layer.identity}/{layer.name}"
         self.layers.append(
@@ -168,7 +170,11 @@ def _filled(value: Any, tensor: Callable[[Reference], Symbol]) -> Any:
 
 
 def _inferred(layer: LayerText, call: Call) -> Outcome:
-    rule = find_rule(layer, call.settings)
+    rule, mode = find_rule(layer, call.settings), quantised(call.settings)
+    if mode is not None:
+        raise SourceError(
+            f"{call.settings.owner} is quantised to {visible(mode)}, whose weights the text does not tell"
+        )
     try:
         outcome = rule(call)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -183,7 +189,7 @@ def _inferred(layer: LayerText, call: Call) -> Outcome:
 
 def _check(outcome: Outcome, owner: str) -> None:
     for shape in outcome.shapes:
-        if not 1 <= len(shape) <= _MOST_AXES + 1 or not all(0 <= size <= MOST for size in shape):
+        if len(shape) > _MOST_AXES + 1 or not all(0 <= size <= MOST for size in shape):
             raise SourceError(f"{owner} would return a tensor of shape {written(shape)[:80]}")
         if math.prod(shape) > _MOST_COUNT:
             raise SourceError(f"{owner} would return a tensor that is too large: {written(shape)[:80]}")

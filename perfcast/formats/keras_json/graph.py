@@ -107,7 +107,7 @@ def _sequential(model: LayerText, listed: list[Any]) -> ModelText:
     chain = [layer_of(value, owner) for value in listed]
     if not chain[0].is_input:
         shape = chain[0].values.get("batch_input_shape") or chain[0].values.get("batch_shape")
-        shape = shape or model.values.get("build_input_shape") or _inner_shape(chain[0])
+        shape = shape or _built_shape(model) or _inner_shape(chain[0])
         values = {"batch_shape": shape, "dtype": chain[0].values.get("dtype")}
         chain.insert(0, LayerText(f"{chain[0].name}_input", "InputLayer", chain[0].origin, values, ()))
     layers = {chain[0].name: chain[0]}
@@ -119,10 +119,16 @@ def _sequential(model: LayerText, listed: list[Any]) -> ModelText:
     return ModelText(layers, (Reference(chain[0].name, 0, 0),), (Reference(chain[-1].name, 0, 0),), steps, {})
 
 
+def _built_shape(model: LayerText) -> list[Any] | None:
+    """Return the shape that a model without an input layer was first called at; others may have another batch."""
+    shape = model.values.get("build_input_shape")
+    return [None, *shape[1:]] if isinstance(shape, list) and shape else None
+
+
 def _inner_shape(layer: LayerText) -> Any:
     """Return the shape that the input layer of a nested model, or of one nested in that, tells."""
     while layer.is_model and layer.values["layers"]:
-        if isinstance(layer.values.get("build_input_shape"), list):
-            return layer.values["build_input_shape"]
+        if _built_shape(layer):
+            return _built_shape(layer)
         layer = layer_of(layer.values["layers"][0], f"model {layer.name[:80]!r}")
     return layer.values.get("batch_input_shape") or layer.values.get("batch_shape")

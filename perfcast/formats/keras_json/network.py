@@ -79,7 +79,7 @@ def _entries(model: ModelText) -> list[LayerText]:
 
 
 def _declared(layer: LayerText) -> list[int | None] | None:
-    """Return the shape that an input layer declares, its batch left open: forecasts are for a batch of 1."""
+    """Return the shape that an input layer declares, the batch as first axis."""
     settings = layer.settings()
     key = next((key for key in ("batch_shape", "batch_input_shape") if settings.get(key) is not None), None)
     if key is None:
@@ -88,4 +88,4 @@ def _declared(layer: LayerText) -> list[int | None] | None:
     sizes = [whole_number(size, 1) for size in shape] if isinstance(shape, list) else []
     if not sizes or any(size is None and told is not None for size, told in zip(sizes[1:], shape[1:], strict=True)):
         settings.refuse(key)
-    return [None, *sizes[1:]]
+    return sizes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def _entered(
 
 def _read(model: ModelText, step: Step, owner: str) -> list[Step]:
     references = model.call(step).references() if not model.layers[step[0]].is_input else []
+    layer = model.layers[step[0]]
+    if not references and layer.kind == "TFOpLambda":
+        function = visible(str(layer.values.get("function")))[:80]
+        raise SourceError(f"{owner}: the text does not tell what layer {step[0][:80]!r} (tf.{function}) reads")
     if not references:
         raise SourceError(f"{owner}: layer {step[0][:80]!r} does not depend on the model's inputs")
     return [_step(model, reference, owner) for reference in references]

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _WHOLE = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-_KNOWN = frozenset((*_FLOATS, *_WHOLE, "string", "complex64", "complex128"))
+KNOWN = frozenset((*_FLOATS, *_WHOLE, "string", "complex64", "complex128"))
+"""Names of types."""
+
 _COMPUTED_IN = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 _DEFAULT = "float32"
 
@@ -23,7 +25,17 @@ def dtype_of(settings: Settings) -> str:
         config = value.get("config")
         value = config.get("name", config.get("dtype")) if isinstance(config, dict) else None
     name = _COMPUTED_IN.get(value, value) if isinstance(value, str) else _DEFAULT
-    return name if name in _KNOWN else _DEFAULT
+    return name if name in KNOWN else _DEFAULT
+
+
+def quantised(settings: Settings) -> str | None:
+    """Return how a layer's weights are quantised, as `int8`; None where they are not."""
+    value = settings.get("dtype")
+    if isinstance(value, str):
+        return value.partition("_from_")[0][:20] if "_from_" in value else None
+    config = value.get("config") if isinstance(value, dict) else None
+    mode = config.get("mode") if isinstance(config, dict) else None
+    return mode[:20] if isinstance(mode, str) else None
 
 
 def is_float(dtype: str) -> bool:

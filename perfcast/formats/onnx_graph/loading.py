@@ -22,6 +22,9 @@ _DEEPEST = 100
 STANDARD_DOMAINS = ("", "ai.onnx")
 """What the domain of ONNX's own operations is called."""
 
+KNOWN_DOMAINS = frozenset((*STANDARD_DOMAINS, "ai.onnx.ml", "com.microsoft"))
+"""Domains of operations that are read; what those of all others do is not known."""
+
 
 def load(path: Path) -> onnx.ModelProto:
     """Return the model of a file, its own functions inlined. Files of external data are never opened.

@@ -28,10 +28,21 @@ if TYPE_CHECKING:
 
 _RULES = activations.RULES | convolutions.RULES | products.RULES
 
+# How NumPy calls what ONNX's strings are.
+_STRINGS = "object"
 _MERGED = "/merged_input:0"
 
 # Operations that work on the last axes of any tensor alike, wherever its channels are, by Keras' names.
 _ALIKE = {"Concat": "Concatenate", "Split": "Split", "Slice": "GetItem", "Cast": "Cast", "Where": "Where"}
+# Operations on every number by itself that no layer is known for: their tensors' axes lie alike.
+_ELEMENTWISE = frozenset(
+    (
+        *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Ceil", "Floor", "Round", "Sign", "Mod"),
+        *("And", "Or", "Not", "Xor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN"),
+        *("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Sin", "Sinh", "Tan", "Shrink"),
+        *("BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "CastLike", "CumSum", "Hardmax"),
+    )
+)
 _FREE = {
     "Flatten": "Flatten",
     "Reshape": "Reshape",
@@ -80,6 +91,10 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
     for port in ports:
         element_type = port.type.tensor_type.elem_type
         dtype = numpy_name(port.name, element_type)
+        if dtype == _STRINGS:
+            raise SourceError(
+                f"its input {visible(port.name)[:80]!r} takes strings; networks that take numbers are read"
+            )
         found.append(Value(port.name, settled[visible(port.name)], element_type, dtype))
     return found
 
@@ -141,6 +156,8 @@ def _ruled(node: Node) -> Operation:
         return node.operation(_ALIKE[node.op])
     if node.op in _FREE:
         return node.operation(_FREE[node.op], layout="free")
+    if node.op in _ELEMENTWISE:
+        return node.operation(node.op)
     return node.operation(node.op, layout="free")
 
 

@@ -12,6 +12,7 @@ from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.folding import OF_DATA_SHAPES, fold
 from perfcast.formats.onnx_graph.inference import declared_values, infer
 from perfcast.formats.onnx_graph.initializers import MOST_KNOWN, constant_of, known, sparse_constant_of
+from perfcast.formats.onnx_graph.loading import KNOWN_DOMAINS
 from perfcast.formats.onnx_graph.nodes import Node, Value, described, is_learned
 from perfcast.formats.onnx_graph.rewriting import plain
 
@@ -71,6 +72,7 @@ class Walk:
 
     def _step(self, proto: onnx.NodeProto, depth: int) -> None:
         proto.name = self._name(proto)
+        _refuse_unknown_domain(proto)
         inputs = [self._read(proto, name) for name in proto.input]
         if proto.op_type == "Constant":
             return self._add_constant(proto)
@@ -192,6 +194,16 @@ class Walk:
             unused = f"{name}@{count}"
         self._names.add(unused)
         return unused
+
+
+def _refuse_unknown_domain(proto: onnx.NodeProto) -> None:
+    if proto.domain in KNOWN_DOMAINS:
+        return
+    own = f"{visible(proto.domain)[:80]}::{visible(proto.op_type)[:80]}"
+    raise SourceError(
+        f"{described(proto.name, proto.op_type)} is {own}, an operation of its maker's own; "
+        "what it computes is not in the file"
+    )
 
 
 def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def find_constants(frozen: Frozen, kinds: dict[str, Kind]) -> dict[str, Constant
     variables made constants, so all its constants of several floats count.
     """
     found: dict[str, Constant] = {}
+    changing = {name for loop in frozen.loops for name in loop.states}
     for node in frozen.nodes:
+        if node.name in changing:
+            continue
         if node.name in kinds:
             learned = _is_learned(node.name, frozen, kinds[node.name])
             weight = Weight(node.name, kinds[node.name].elements)

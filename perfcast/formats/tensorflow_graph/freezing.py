@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph.allowed import CALLS, VARIABLES
 from perfcast.formats.tensorflow_graph.inline import inline
+from perfcast.formats.tensorflow_graph.loops import WHILE, Loop, without_lists
 from perfcast.formats.weightless import called_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+# What loops and their functions say of their inputs that holds for variables only.
+_OF_VARIABLES = frozenset(("_input_shapes", "_output_shapes", "_read_only_resource_inputs"))
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,14 @@ class Frozen:
         functions: those that calls are left of.
         outputs: the tensors that it returns.
         variables: the names of the nodes that are variables.
+        loops: those of which the nodes hold one turn.
     """
 
     nodes: tuple[Any, ...]
     functions: tuple[Any, ...]
     outputs: tuple[str, ...]
     variables: frozenset[str]
+    loops: tuple[Loop, ...] = ()
 
 
 def input_names(source: Source) -> tuple[str, ...]:
@@ -69,23 +75,31 @@ def must_compile(function: Any) -> bool:
     return "_XlaMustCompile" in function.attr and function.attr["_XlaMustCompile"].b
 
 
-def freeze(source: Source, keep: Callable[[Any], bool] = lambda function: False) -> Frozen:
+def freeze(source: Source, keep: Callable[[Any], bool] = lambda function: False, *, open_loops: bool = False) -> Frozen:
     """Resolve a graph's calls, but those of functions to keep, and its reads of variables.
+
+    Args:
+        source: the graph.
+        keep: tells of a function whether calls of it stay.
+        open_loops: whether one turn of their bodies takes the place of loops.
 
     Raises:
         SourceError: it changes variables, is damaged, or has no end.
     """
     fed = {tensor: f"{name}:0" for tensor, name in zip(source.inputs, input_names(source), strict=True)}
-    inlined = inline(source.nodes, source.functions, keep, {old: new for old, new in fed.items() if old != new})
+    renamed = {old: new for old, new in fed.items() if old != new}
+    inlined = inline(source.nodes, source.functions, keep, renamed, open_loops=open_loops)
     nodes = {node.name: node for node in inlined.nodes}
     variables = frozenset(name for name, node in nodes.items() if node.op in VARIABLES)
     handles = _Handles(nodes, variables)
     functions = _read_variables(nodes, handles, source.functions)
     outputs = tuple(inlined.resolve(tensor) for tensor in source.outputs)
-    ordered = _in_order(nodes, outputs, set(fed.values()))
+    loops = tuple(loop.resolved(inlined.resolve) for loop in without_lists(nodes, inlined.loops))
+    counted = [tensor for loop in loops for bound in loop.bounds for tensor in bound.tensors()]
+    ordered = _in_order(nodes, (*outputs, *counted), set(fed.values()))
     called = _called(ordered, {**source.functions, **functions})
     used = frozenset(node.name for node in ordered)
-    return Frozen(tuple(ordered), called, outputs, variables & used)
+    return Frozen(tuple(ordered), called, outputs, variables & used, loops)
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,8 @@ def _read_variables(nodes: dict[str, Any], handles: _Handles, functions: Mapping
             node.input[0] = _weight(node, handles)
         elif node.op == "ResourceGather":
             _gather(node, nodes, handles)
+        elif node.op in WHILE:
+            changed |= _loop_with_weights(node, handles, functions)
         elif node.op in CALLS or node.op in functions:
             function = _with_weights(node, handles, functions)
             changed[function.signature.name] = function
@@ -163,20 +179,60 @@ def _with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any]) ->
         variable = handles.variable(node.input[index])
         if variable is None or argument.type != _resource():
             continue
-        reads = [inner for inner in function.node_def if argument.name in inner.input]
-        if any(inner.op != "ReadVariableOp" for inner in reads) or not reads:
-            raise SourceError(f"function {name[:80]!r} does more with a variable than to read it")
-        for inner in reads:
-            inner.op = "Identity"
-            argument.type = inner.attr["dtype"].type
-            inner.attr["T"].type = argument.type
-            del inner.attr["dtype"]
-            _rename_output(function, inner.name, "value", "output")
+        _take_weight(function, argument)
         if len(types) > index:
             types[index] = argument.type
-        argument.ClearField("handle_data")
         node.input[index] = f"{variable}:0"
     return function
+
+
+def _take_weight(function: Any, argument: Any) -> None:
+    """Make a function take a weight where it took a variable."""
+    reads = [inner for inner in function.node_def if argument.name in inner.input]
+    if any(inner.op != "ReadVariableOp" for inner in reads) or not reads:
+        raise SourceError(f"function {function.signature.name[:80]!r} does more with a variable than to read it")
+    for inner in reads:
+        inner.op = "Identity"
+        argument.type = inner.attr["dtype"].type
+        inner.attr["T"].type = argument.type
+        del inner.attr["dtype"]
+        _rename_output(function, inner.name, "value", "output")
+    argument.ClearField("handle_data")
+
+
+def _loop_with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return copies of the functions of a loop, which takes weights where it took variables."""
+    copies = {}
+    for key in ("cond", "body"):
+        name = node.attr[key].func.name
+        if name not in functions:
+            raise SourceError(f"operation {node.name[:80]!r} loops over a function that is not there")
+        copies[key] = type(functions[name])()
+        copies[key].CopyFrom(functions[name])
+    body, condition = copies["body"].signature, copies["cond"].signature
+    if not len(node.input) == len(body.input_arg) == len(body.output_arg) == len(condition.input_arg):
+        raise SourceError(f"operation {node.name[:80]!r} calls a function with other numbers of inputs")
+    for index, argument in enumerate(body.input_arg):
+        variable = handles.variable(node.input[index])
+        if variable is not None and argument.type == _resource():
+            _take_weight(copies["body"], argument)
+            for other in (condition.input_arg[index], body.output_arg[index]):
+                other.type = argument.type
+                other.ClearField("handle_data")
+            _pass_weight(node, index, argument.type, f"{variable}:0")
+    for owner in (node, *copies.values()):
+        for key in _OF_VARIABLES & set(owner.attr):
+            del owner.attr[key]
+    return {copy.signature.name: copy for copy in copies.values()}
+
+
+def _pass_weight(loop: Any, index: int, dtype: int, weight: str) -> None:
+    loop.attr["T"].list.type[index] = dtype
+    shapes = loop.attr["output_shapes"].list.shape
+    if index < len(shapes):
+        shapes[index].Clear()
+        shapes[index].unknown_rank = True
+    loop.input[index] = weight
 
 
 def _resource() -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph.allowed import CALLS
+from perfcast.formats.tensorflow_graph.loops import WHILE, Loop, bounds_of, changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +25,12 @@ class Inlined:
     Attributes:
         nodes: copies; their inputs are written `name:index`, without control inputs.
         same: which tensor stands for another: what a call returns for what its function computes.
+        loops: those whose bodies are among the nodes, once each.
     """
 
     nodes: list[Any] = field(default_factory=list)
     same: dict[str, str] = field(default_factory=dict)
+    loops: list[Loop] = field(default_factory=list)
 
     def resolve(self, tensor: str) -> str:
         """Return the tensor that stands for another.
@@ -63,6 +66,8 @@ def inline(
     functions: Mapping[str, Any],
     keep: Callable[[Any], bool] = lambda function: False,
     fed: Mapping[str, str] | None = None,
+    *,
+    open_loops: bool = False,
 ) -> Inlined:
     """Return the nodes of a graph with the bodies of functions in the place of their calls.
 
@@ -73,11 +78,12 @@ def inline(
         functions: the library's functions by name.
         keep: tells of a function whether calls of it stay.
         fed: the names of inputs by the tensors that they are put in the place of.
+        open_loops: whether loops are replaced by one turn of their bodies.
 
     Raises:
         SourceError: functions call each other without end, or the graph is damaged.
     """
-    inliner = _Inliner(functions, keep, Inlined(same=dict(fed or {})))
+    inliner = _Inliner(functions, keep, Inlined(same=dict(fed or {})), open_loops)
     inliner.add(list(nodes), {}, {node.name: node.name for node in nodes}, depth=0)
     for node in inliner.result.nodes:
         resolved = [inliner.result.resolve(name) for name in node.input]
@@ -91,6 +97,7 @@ class _Inliner:
     functions: Mapping[str, Any]
     keep: Callable[[Any], bool]
     result: Inlined = field(default_factory=Inlined)
+    open_loops: bool = False
     _taken: set[str] = field(default_factory=set)
     _calls: int = 0
 
@@ -120,6 +127,9 @@ class _Inliner:
         if function is not None and not self.keep(function):
             self._expand(node, function, inputs, name, depth)
             return
+        if node.op in WHILE and self.open_loops:
+            self._open(node, inputs, name, depth)
+            return
         if len(self.result.nodes) >= _MOST_NODES:
             raise SourceError(f"its graph has more than {_MOST_NODES} operations, its functions' included")
         copy = type(node)()
@@ -145,6 +155,30 @@ class _Inliner:
         for index, output in enumerate(function.signature.output_arg):
             outer = _outer(function.ret.get(output.name, ""), arguments, names, offsets)
             self.result.same[f"{name}:{index}"] = outer
+
+    def _open(self, node: Any, inputs: list[str], name: str, depth: int) -> None:
+        """Add one turn of a loop."""
+        functions = [self.functions.get(node.attr[key].func.name) for key in ("cond", "body")]
+        if None in functions:
+            raise SourceError(f"operation {name[:80]!r} loops over a function that is not there")
+        bounds = bounds_of(name, inputs, *functions)
+        first = len(self.result.nodes)
+        started = [
+            self._state(node, index, tensor, name) if changes(functions[1], index) else tensor
+            for index, tensor in enumerate(inputs)
+        ]
+        states = frozenset(added.name for added in self.result.nodes[first:])
+        self._expand(node, functions[1], started, name, depth)
+        nodes = frozenset(added.name for added in self.result.nodes[first:])
+        self.result.loops.append(Loop(name, nodes, bounds, states))
+
+    def _state(self, loop: Any, index: int, tensor: str, name: str) -> str:
+        """Add an operation that stands for what a loop changes each turn; return its tensor."""
+        state = type(loop)(name=self._free(f"state_{index}", name), op="Identity", input=[tensor])
+        state.attr["T"].type = loop.attr["T"].list.type[index]
+        self._taken.add(state.name)
+        self.result.nodes.append(state)
+        return f"{state.name}:0"
 
     def _free(self, name: str, call: str) -> str:
         """Return a name that no node has, for a body's node: after the call's scope if it may be, else the call."""

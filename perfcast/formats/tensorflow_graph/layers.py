@@ -11,7 +11,9 @@ from perfcast.formats.grouping import Operation, group
 from perfcast.formats.network import Layer, Network
 from perfcast.formats.tensorflow_graph.constants import find_constants
 from perfcast.formats.tensorflow_graph.geometry import geometry
+from perfcast.formats.tensorflow_graph.loops import turns
 from perfcast.formats.tensorflow_graph.node import Node
+from perfcast.formats.tensorflow_graph.recurrent import with_loop
 from perfcast.formats.tensorflow_graph.types import SAME_LAYOUT, TYPES
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def network_of(frozen: Frozen, kinds: dict[str, Kind], graph: Any, inputs: Mappi
     for definition in frozen.nodes:
         if definition.name not in constants:
             layers += _operations(Node(graph.get_operation_by_name(definition.name), constants), read)
+    for loop in frozen.loops:
+        layers = with_loop(layers, loop, turns(loop, graph), frozen.outputs)
     _check_outputs(frozen.outputs, layers)
     grouped = group(layers, frozen.outputs)
     return Network(tuple(f"{name}:0" for name in inputs), tuple(dict.fromkeys(frozen.outputs)), grouped)

@@ -75,7 +75,7 @@ def build(
     _check_types(ports)
     settled = settle({port.name: port.shape for port in ports}, shapes)
     names = input_names(source)
-    flat = freeze(source)
+    flat = freeze(source, open_loops=True)
     refuse_control_flow(flat.nodes)
     to_run = freeze(source, keep=must_compile)
     nodes, kinds = replace_weights(to_run, read, keep_values=keep_values)

@@ -293,6 +293,12 @@ def _lookup(table: int) -> Rule:
     return rule
 
 
+def _parting(operator: Operator) -> Operation:
+    known = operator.needed(1).data
+    block = None if known is None else tuple(int(size) for size in known.reshape(-1))
+    return operator.operation("SpaceToBatchND", weights=(), dilation=block, layout="free")
+
+
 def _plain(type: str, **fields: Any) -> Rule:
     return lambda operator: operator.operation(type, **fields)
 
@@ -320,6 +326,7 @@ _RULES: dict[str, Rule] = {
     "ADD_N": _elementwise("Add"),
     "AVERAGE_POOL_2D": _pooling("Average"),
     "BATCH_MATMUL": _product,
+    "BATCH_TO_SPACE_ND": _plain("BatchToSpaceND", weights=(), layout="free"),
     "BIDIRECTIONAL_SEQUENCE_LSTM": _recurrent("BidirectionalLSTM"),
     "BIDIRECTIONAL_SEQUENCE_RNN": _recurrent("BidirectionalSimpleRNN"),
     "BROADCAST_TO": _plain("BroadcastTo", weights=(), layout="free"),
@@ -368,6 +375,7 @@ _RULES: dict[str, Rule] = {
     "RSQRT": _elementwise("Rsqrt"),
     "SLICE": _plain("GetItem", weights=()),
     "SOFTMAX": _plain("Softmax"),
+    "SPACE_TO_BATCH_ND": _parting,
     "SPLIT": _plain("Split", weights=()),
     "SPLIT_V": _plain("Split", weights=()),
     "SQRT": _elementwise("Sqrt"),

@@ -13,6 +13,7 @@ from perfcast.formats.network import Network, Tensor, Weight
 from perfcast.formats.tflite_graph.interpreter import shapes_at
 from perfcast.formats.tflite_graph.operators import Operator, Value, operation_of
 from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, parse
+from perfcast.formats.tflite_graph.pieces import with_pieces
 from perfcast.formats.tflite_graph.schema import names_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _CALLS = frozenset(("CALL", "IF", "WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"))
 _ABOUT_SHAPES = frozenset(("RANK", "SHAPE"))
+_NO_NUMBERS = frozenset(("string", "resource", "variant"))
 _FUSED = {"RELU": "ReLU", "RELU6": "ReLU6", "RELU_N1_TO_1": "Clip", "TANH": "Tanh", "SIGN_BIT": "Sign"}
 _BOUNDS = {"Clip": (-1.0, 1.0)}
 _PRODUCTS = frozenset(
@@ -50,7 +52,7 @@ def read_tflite(path: Path, shapes: Mapping[str, Shape]) -> Network:
         content = path.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror or error})") from error
-    graph = _settled(path, parse(content), shapes)
+    graph = with_pieces(_settled(path, parse(content), shapes))
     walk = _Walk(graph)
     for operator in graph.operators:
         walk.add(operator)
@@ -63,6 +65,10 @@ def _settled(path: Path, graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
     """Return the graph at the shapes that its inputs are to have."""
     if not graph.inputs or len(set(graph.inputs)) < len(graph.inputs):
         raise SourceError("the network has no inputs, or one of them twice")
+    for index in graph.inputs:
+        if graph.tensors[index].dtype in _NO_NUMBERS:
+            kind = f"input {graph.tensors[index].name[:80]!r} takes {graph.tensors[index].dtype} values"
+            raise SourceError(f"{kind}; networks that take numbers are read")
     declared = {graph.tensors[index].name: graph.tensors[index].signature for index in graph.inputs}
     settled = inputs.settle(declared, shapes)
     wanted = {index: settled[graph.tensors[index].name] for index in graph.inputs}

@@ -40,6 +40,9 @@ class Hub:
         archives: bytes by path, answered to requests for the compressed format.
         redirects: addresses by path.
         requests: paths with queries, in the order they were asked for.
+        types: content types by path.
+        stalls: paths of which only half of the archive is sent, until `go_on` is set.
+        go_on: lets the second halves be sent.
     """
 
     def __init__(self):
@@ -47,6 +50,17 @@ class Hub:
         self.archives = {}
         self.redirects = {}
         self.requests = []
+        self.types = {}
+        self.stalls = set()
+        self.go_on = threading.Event()
+
+    def halves(self, path):
+        """Yield what is sent for a path, with a pause in between where it stalls."""
+        content = self.archives[path]
+        yield content[: len(content) // 2]
+        if path in self.stalls:
+            self.go_on.wait(timeout=60)
+        yield content[len(content) // 2 :]
 
 
 @contextlib.contextmanager
@@ -66,8 +80,12 @@ def served():
             elif parts.path in hub.archives and (compressed or parts.path.endswith(".tar.gz")):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(hub.archives[parts.path])))
+                if parts.path in hub.types:
+                    self.send_header("Content-Type", hub.types[parts.path])
                 self.end_headers()
-                self.wfile.write(hub.archives[parts.path])
+                with contextlib.suppress(ConnectionError):
+                    for half in hub.halves(parts.path):
+                        self.wfile.write(half)
             else:
                 self.send_error(404)
 
@@ -81,6 +99,7 @@ def served():
     try:
         yield hub
     finally:
+        hub.go_on.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -290,3 +290,18 @@ def test_a_bias_behind_the_heads_that_a_dense_layer_is_shared_out_to_joins_it():
     bias = operation("Add", "heads", returns="out", shape=(8, 3, 4), weights=(Weight("b", 12),))
     (layer,) = group([operation("InputLayer", returns="x", shape=(8, 4)), product, heads, bias], {"out"})[1:]
     assert (layer.type, layer.units, layer.outputs[0].shape, len(layer.weights)) == ("Dense", 12, (8, 3, 4), 2)
+
+
+def test_a_dilated_convolution_along_one_axis_is_one_layer_with_the_padding_of_its_scope():
+    entry = operation("InputLayer", returns="x", shape=(64, 8))
+    padded = operation("ZeroPadding1D", "x", name="net/conv/Pad", returns="padded", shape=(72, 8))
+    parted = operation("SpaceToBatchND", "padded", returns="parts", shape=(4, 18, 8), dilation=(4,))
+    added = operation("Reshape", "parts", returns="added", shape=(4, 1, 18, 8))
+    fields = {"kernel": (1, 3), "strides": (1, 1), "dilation": (1, 1), "filters": 4, "layout": "channels_last"}
+    fields |= {"macs": 4 * 16 * 96, "weights": (Weight("k", 96),)}
+    layer = operation("Conv2D", "added", name="net/conv/convolution", returns="two", shape=(4, 1, 16, 4), **fields)
+    taken = operation("Reshape", "two", returns="one", shape=(4, 16, 4))
+    whole = operation("BatchToSpaceND", "one", returns="out", shape=(64, 4))
+    (layer,) = group([entry, padded, parted, added, layer, taken, whole], {"out"})[1:]
+    assert (layer.type, layer.kernel, layer.dilation, layer.inputs) == ("Conv1D", (3,), (4,), ("x",))
+    assert layer.macs == 64 * 96

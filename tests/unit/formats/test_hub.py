@@ -1,7 +1,12 @@
 """Handles of TensorFlow Hub: what they give, once, and that nothing half-written is ever left."""
 
+import contextlib
 import gzip
 import shutil
+import subprocess
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -205,3 +210,88 @@ def test_a_folder_is_used_where_it_is(trained, cache):
 def test_what_is_no_handle_or_not_there_is_the_users_mistake(handle):
     with pytest.raises(UsageError, match=f"^{handle}: "):
         resolve(handle)
+
+
+def test_an_archive_of_two_models_is_refused_by_their_names(hub, cache):
+    hub.archives["/two/1"] = archive_of([("b/saved_model.pb", b""), ("a/saved_model.pb", b"")])
+
+    refused(hub.address + "/two/1", cache, r"2 SavedModels \(a, b\)")
+
+
+def test_a_circle_of_redirections_is_told_in_one_line(hub, cache):
+    hub.redirects[PATH] = hub.address + PATH
+    refused(hub.address + PATH, cache, r"redirects without end \(302\)")
+
+
+def test_a_page_instead_of_an_archive_is_told_by_its_type(hub, cache):
+    hub.archives[PATH] = b"<!doctype html><html>" + b"log in first " * 100
+    hub.types[PATH] = "text/html; charset=utf-8"
+    refused(hub.address + PATH, cache, "answers text/html; charset=utf-8, and that is no archive")
+
+
+SLOW = "/slow/1"
+_RESOLVE = "import sys; from perfcast.formats.hub import resolve; print(resolve(sys.argv[1]))"
+
+
+@contextlib.contextmanager
+def half_downloaded(hub, cache):
+    """Yield a process that has begun to download what stalls."""
+    hub.archives[SLOW] = archive_of([("saved_model.pb", b"model" * 1000)])
+    hub.stalls.add(SLOW)
+    command = [sys.executable, "-c", _RESOLVE, hub.address + SLOW]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 60
+        while not list(cache.glob(".download.*/model.tar.gz")):
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_download_is_neither_waited_for_nor_left(hub, cache):
+    with half_downloaded(hub, cache) as process:
+        process.kill()
+        process.wait()
+    left = files_in(cache)
+    assert any(name.endswith(".lock") for name in left)
+    assert any(name.endswith(".tmp") for name in left)
+    hub.stalls.clear()
+
+    began = time.monotonic()
+    folder = resolve(hub.address + SLOW)
+
+    assert time.monotonic() - began < 5
+    assert files_in(cache) == sorted([folder.name, f"{folder.name}/saved_model.pb", f"{folder.name}.descriptor.txt"])
+
+
+def test_a_download_of_another_process_is_waited_for_with_a_word(hub, cache, capsys):
+    with half_downloaded(hub, cache) as process:
+        waiting = threading.Timer(0.5, hub.go_on.set)
+        waiting.start()
+        folder = resolve(hub.address + SLOW)
+        output, _ = process.communicate(timeout=60)
+    assert output.strip() == str(folder)
+    assert len(hub.requests) == 1
+    assert capsys.readouterr().err == f"waiting for another process that is downloading {hub.address + SLOW}\n"
+
+
+def test_a_lock_of_who_uses_hub_itself_is_kept(hub, cache, monkeypatch):
+    hub.archives[SLOW] = archive_of([("saved_model.pb", b"model")])
+    folder = resolve(hub.address + SLOW)
+    lock = cache / f"{folder.name}.lock"
+    shutil.rmtree(folder)
+    lock.write_text("elsewhere.1.abc")
+    (cache / f".{folder.name}.perfcast-lock").write_text("elsewhere.12.")
+    seen = []
+
+    def wait(handle, path, timeout):
+        seen.append(lock.exists())
+        lock.unlink()
+
+    monkeypatch.setattr("tensorflow_hub.resolver._wait_for_lock_to_disappear", wait)
+    assert (resolve(hub.address + SLOW) / "saved_model.pb").is_file()
+    assert seen == [True]

@@ -148,11 +148,6 @@ def test_open_sizes_are_the_user_s():
             read(text, shapes)
 
 
-def test_a_fixed_batch_counts_as_one():
-    text = model2(layer2("flat", "Flatten", "x"), shape=(32, 8, 8, 3))
-    assert read(text)["outputs"] == [{"name": "flat", "shape": [192], "dtype": "float32"}]
-
-
 # Keras 2.
 
 

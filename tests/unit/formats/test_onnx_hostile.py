@@ -168,7 +168,17 @@ def test_refuses_shapes_that_data_decide(tmp_path):
 def test_refuses_unknown_operations_of_unknown_shape(tmp_path):
     b = Builder(x=[1, 4])
 
-    refuse(b.model(b.node("Odd", "x", domain="own", name="strange")), tmp_path, r"'strange' \(Odd\).*shape")
+    refuse(b.model(b.node("Odd", "x", domain="com.microsoft", name="odd")), tmp_path, r"'odd' \(Odd\).*shape")
+
+
+def test_refuses_operations_of_unknown_domains_by_name(tmp_path):
+    b = Builder(x=[1, 4, 6])
+    own = b.node("Special", "x", domain="own.things", name="special")
+    model = b.model(b.node("Relu", own))
+    model.graph.value_info.append(onnx.helper.make_tensor_value_info(own, onnx.TensorProto.FLOAT, [1, 4, 6]))
+    model.opset_import.append(onnx.helper.make_opsetid("own.things", 1))
+
+    refuse(model, tmp_path, r"'special' \(Special\).*own\.things::Special")
 
 
 def test_refuses_operations_that_contradict_what_they_read(tmp_path):
@@ -259,3 +269,11 @@ def test_nodes_of_any_attributes_give_one_clear_line_or_a_network(data, tmp_path
 
 def schema_inputs(op):
     return min(3, onnx.defs.get_schema(op, 17).max_input)
+
+
+def test_refuses_inputs_of_strings(tmp_path):
+    b = Builder(x=[1, 4])
+    model = b.model(b.node("Identity", "x"))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+
+    refuse(model, tmp_path, "input 'x' takes strings")

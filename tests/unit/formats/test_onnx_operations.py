@@ -7,7 +7,7 @@ import pytest
 from perfcast.features.layers import flops
 from perfcast.formats.onnx_graph import read_onnx
 from tests.unit.formats.onnx_files import Builder, saved
-from tests.unit.formats.reading import layers
+from tests.unit.formats.reading import layers, whole
 
 
 def read(builder, folder, *outputs, **options):
@@ -279,11 +279,24 @@ def test_fused_operations_of_onnx_runtime(tmp_path):
 def test_unknown_operations_keep_their_name(tmp_path):
     b = Builder(x=[1, 4, 6])
     known = b.node("CumSum", "x", b.constant(1, np.int64))
-    other = b.node("Special", known, domain="own.things", name="special")
+    other = b.node("Special", known, domain="com.microsoft", name="special")
     model = b.model(b.node("Relu", other), opset=14)
     model.graph.value_info.append(onnx.helper.make_tensor_value_info(other, onnx.TensorProto.FLOAT, [1, 4, 6]))
-    model.opset_import.append(onnx.helper.make_opsetid("own.things", 1))
 
     found = layers(read_onnx(saved(model, tmp_path), {}))
 
     assert [(layer["type"], layer["macs"]) for layer in found] == [("CumSum", 0), ("Special", 0), ("Activation", 0)]
+
+
+@pytest.mark.parametrize("op", ["QuantizeLinear", "DynamicQuantizeLinear"])
+def test_quantised_inputs_have_their_channels_last_like_all_others(op, tmp_path):
+    b = Builder(x=[1, 3, 8, 8])
+    scale, zero = b.constant(0.1), b.constant(0, np.uint8)
+    kernel = b.constant(np.ones((4, 3, 3, 3)), np.uint8)
+    x = b.node(op, "x", scale, zero) if op == "QuantizeLinear" else b.node(op, "x", outputs=3)[0]
+    x = b.node("ConvInteger", x, kernel, zero, kernel_shape=[3, 3])
+
+    network = read_onnx(saved(b.model(x, opset=13), tmp_path), {})
+
+    assert whole(network)["input_shape"] == [8, 8, 3]
+    assert [layer["output_shapes"][0] for layer in layers(network)] == [[8, 8, 3], [6, 6, 4]]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfcast.errors import SourceError
 from perfcast.formats.tflite_graph import read_tflite
 from tests.unit.formats.reading import layers
 from tests.unit.formats.tflite_files import Builder
@@ -227,3 +228,97 @@ def test_scale_and_shift_by_channel_is_a_batch_normalisation(tmp_path):
     layer = only(b, tmp_path, b.operator("ADD", [x, b.weight(6)], [1, 4, 4, 6], options="AddOptions"))
 
     assert (layer["type"], layer["parameters"]) == ("BatchNormalization", 12)
+
+
+def dilated(builder, code, read, block, made, weights, crops=(0, 0, 0, 0), **options):
+    """Add a convolution between operators that part and join `block` pieces, whose batch the file leaves open."""
+    axes = len(block)
+    size = builder.tensor([axes], block, "int32")
+    margins = builder.tensor([axes, 2], crops[: 2 * axes], "int32")
+    parts, pieces, whole = (builder.tensor(shape) for shape in made)
+    for index in (parts, pieces, whole):
+        builder.tensors[index].shapeSignature = [-1, *builder.tensors[index].shape[1:]]
+    builder.operator("SPACE_TO_BATCH_ND", [read, size, margins], parts)
+    builder.operator(code, [parts, *weights], pieces, **options)
+    builder.operator("BATCH_TO_SPACE_ND", [pieces, size, margins], whole)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "kernel", "kind", "macs"),
+    [
+        ("CONV_2D", "Conv2DOptions", (4, 3, 3, 2), "Conv2D", 12 * 12 * 72),
+        ("CONV_2D", "Conv2DOptions", (4, 3, 3, 1), "Conv2D", 12 * 12 * 36),
+        ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", (1, 3, 3, 4), "DepthwiseConv2D", 12 * 12 * 36),
+    ],
+)
+def test_dilated_convolution_of_parted_pieces(code, options, kernel, kind, macs, tmp_path):
+    b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
+    made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
+    sizes = {"strideW": 1, "strideH": 1, "options": options}
+    bias = b.tensor([4], [0.5] * 4)
+
+    layer = only(b, tmp_path, dilated(b, code, 0, (2, 2), made, [b.weight(*kernel), bias], **sizes))
+
+    assert (layer["type"], layer["dilation"], layer["macs"]) == (kind, [2, 2], macs)
+    assert (layer["output_shapes"], layer["groups"]) == ([[12, 12, 4]], 2 // kernel[3] if code == "CONV_2D" else 2)
+
+
+def test_bias_of_a_dilated_convolution_that_is_added_once_its_pieces_are_joined(tmp_path):
+    b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
+    made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
+    weights = [b.weight(4, 3, 3, 2), b.tensor([4], [0.0] * 4)]
+    x = dilated(b, "CONV_2D", 0, (2, 2), made, weights, options="Conv2DOptions", strideW=1, strideH=1)
+
+    layer = only(b, tmp_path, b.operator("ADD", [x, b.weight(4)], [1, 12, 12, 4]))
+
+    assert (layer["type"], layer["parameters"]) == ("Conv2D", 76)
+
+
+def test_dilated_convolution_along_one_axis(tmp_path):
+    b = Builder([1, 64, 8], signatures=[[-1, 64, 8]])
+    block, margins = b.tensor([1], [4], "int32"), b.tensor([1, 2], [0, 0], "int32")
+    shapes = ([1, 16, 8], [1, 1, 16, 8], [1, 1, 14, 5], [1, 14, 5], [1, 56, 5])
+    parts, added, pieces, taken, whole = (b.tensor(shape) for shape in shapes)
+    for index in (parts, added, pieces, taken, whole):
+        b.tensors[index].shapeSignature = [-1, *b.tensors[index].shape[1:]]
+    b.operator("SPACE_TO_BATCH_ND", [0, block, margins], parts)
+    b.operator("EXPAND_DIMS", [parts, b.tensor([], [-3], "int32")], added)
+    convolution = {"options": "Conv2DOptions", "strideW": 1, "strideH": 1}
+    b.operator("CONV_2D", [added, b.weight(5, 1, 3, 8), b.weight(5)], pieces, **convolution)
+    b.operator("RESHAPE", [pieces, b.tensor([3], [-1, 14, 5], "int32")], taken)
+    b.operator("BATCH_TO_SPACE_ND", [taken, block, margins], whole)
+
+    layer = only(b, tmp_path, whole)
+
+    assert (layer["type"], layer["kernel"], layer["dilation"]) == ("Conv1D", [3], [4])
+    assert (layer["macs"], layer["output_shapes"]) == (56 * 120, [[56, 5]])
+
+
+def test_pieces_that_are_not_joined_again_all_count(tmp_path):
+    b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
+    made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
+    sizes = {"strideW": 1, "strideH": 1, "options": "Conv2DOptions"}
+    dilated(b, "CONV_2D", 0, (2, 2), made, [b.weight(4, 3, 3, 2)], **sizes)
+    pieces = b.operators[1].outputs[0]
+
+    layers = read(b, tmp_path, pieces)
+
+    assert [layer["macs"] for layer in layers if layer["type"] == "Conv2D"] == [4 * 36 * 72]
+
+
+def test_pieces_whose_number_is_decided_at_run_time_are_refused(tmp_path):
+    b = Builder([1, 16, 16, 2], [1, 2])
+    block = b.operator("RESHAPE", [1, b.tensor([1], [2], "int32")], [2])
+    x = b.operator("SPACE_TO_BATCH_ND", [0, block, b.tensor([2, 2], [0] * 4, "int32")], [1, 8, 8, 2])
+
+    with pytest.raises(SourceError, match=r"\(SPACE_TO_BATCH_ND\).*block"):
+        read(b, tmp_path, x)
+
+
+def test_inputs_of_strings_are_refused(tmp_path):
+    b = Builder([1, 4])
+    b.tensors[0].type = b.schema.TensorType.STRING
+
+    with pytest.raises(SourceError, match="input 'input_0' takes string values"):
+        read(b, tmp_path, b.operator("RESHAPE", [0, b.tensor([2], [1, 4], "int32")], [1, 4]))

@@ -63,8 +63,15 @@ def _multi_head(call: Call) -> Outcome:
         + attention_macs(query[1:], key[1:], heads, (key_width, value_width), axes)
     )
     shape = (*query[:-1], *output)
-    scores = ((query[0], heads, query[1], query[1]),) if _gives_scores(call, 7) else ()
+    scores = (_scores(query, key, heads, axes),) if _gives_scores(call, 7) else ()
     return Outcome((shape, *scores), parts, macs=macs)
+
+
+def _scores(query: Shape, key: Shape, heads: int, axes: tuple[int, ...] | None) -> Shape:
+    """Return the shape of the scores: the axes that are not attended along, heads, queries, keys."""
+    attended = tuple(range(1, len(query) - 1)) if axes is None else axes
+    kept = tuple(query[axis] for axis in range(len(query) - 1) if axis not in attended)
+    return (*kept, heads, *(query[axis] for axis in attended), *(key[axis] for axis in attended))
 
 
 def _grouped_query(call: Call) -> Outcome:

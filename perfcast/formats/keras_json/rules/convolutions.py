@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.rules.activations import activation_of
+from perfcast.formats.keras_json.rules.dense import with_lora
 from perfcast.formats.keras_json.rules.geometry import behind_window, join, span, split
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _convolution(call: Call) -> Outcome:
     weights = math.prod(kernel) * (channels // groups) * filters
     return Outcome(
         (join(call, found, filters),),
-        (Part("kernel", weights), *_bias(call, filters)),
+        (*with_lora(call, Part("kernel", weights), filters), *_bias(call, filters)),
         kernel,
         strides,
         dilation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Part
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
 
 
+def with_lora(call: Call, part: Part, last: int) -> tuple[Part, ...]:
+    """Return a matrix with the two narrow ones that are trained in its place where a layer has a `lora_rank`.
+
+    Args:
+        call: of the layer.
+        part: the matrix, which is frozen then.
+        last: the size of its last axis.
+    """
+    if call.settings.get("lora_rank") is None:
+        return (part,)
+    rank = call.settings.whole("lora_rank")
+    pair = (("lora_a", part.elements // max(last, 1) * rank), ("lora_b", rank * last))
+    return (replace(part, trainable=False), *(Part(f"{part.name}_{name}", size) for name, size in pair))
+
+
 def _dense(call: Call) -> Outcome:
     units, channels = call.settings.whole("units"), call.shape[-1]
     if len(call.shape) < 2:
@@ -20,7 +36,7 @@ def _dense(call: Call) -> Outcome:
     bias = (Part("bias", units),) if call.settings.flag("use_bias", True) else ()
     return Outcome(
         ((*call.shape[:-1], units),),
-        (Part("kernel", channels * units), *bias),
+        (*with_lora(call, Part("kernel", channels * units), units), *bias),
         units=units,
         activation=activation_of(call.settings),
         macs=math.prod(call.shape[1:-1]) * channels * units,
@@ -44,7 +60,7 @@ def _einsum_dense(call: Call) -> Outcome:
     bias = call.settings.word("bias_axes", "")
     return Outcome(
         (shape,),
-        (Part("kernel", math.prod(kernel)), *_bias(bias, sizes)),
+        (*with_lora(call, Part("kernel", math.prod(kernel)), kernel[-1]), *_bias(bias, sizes)),
         activation=activation_of(call.settings),
         macs=einsum_dense_macs(equation, call.shape[1:], kernel, shape[1:]),
     )
@@ -72,7 +88,11 @@ def _bias(axes: str, sizes: dict[str, int]) -> tuple[Part, ...]:
 def _embedding(call: Call) -> Outcome:
     width = call.settings.whole("output_dim")
     table = call.settings.whole("input_dim") * width
-    return Outcome(((*call.shape, width),), (Part("embeddings", table), *_reverse(call, table)))
+    return Outcome(((*call.shape, width),), _tables(call, table, width))
+
+
+def _tables(call: Call, table: int, width: int) -> tuple[Part, ...]:
+    return (*with_lora(call, Part("embeddings", table), width), *_reverse(call, table))
 
 
 def _reverse(call: Call, table: int) -> tuple[Part, ...]:
@@ -88,7 +108,7 @@ def _reversible_embedding(call: Call) -> Outcome:
         return _embedding(call)
     tokens, width = call.settings.whole("input_dim"), call.settings.whole("output_dim")
     table = tokens * width
-    return Outcome(((*call.shape[:-1], tokens),), (Part("embeddings", table), *_reverse(call, table)))
+    return Outcome(((*call.shape[:-1], tokens),), _tables(call, table, width))
 
 
 RULES = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.formats.keras_json.call import Outcome
 from perfcast.formats.keras_json.rules.broadcasting import broadcast, concatenated
+from perfcast.formats.keras_layers import contraction_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -39,10 +40,11 @@ def _dot(call: Call) -> Outcome:
     axes = told if isinstance(told, list) else [told, told]
     if len(axes) != 2 or not all(type(axis) is int for axis in axes):
         call.settings.refuse("axes")
+    macs = contraction_macs(tuple(first), tuple(second), axes)
     if first.pop(axes[0]) != second.pop(axes[1]):
         call.refuse("multiplies along axes of different sizes")
     shape = (*first, *second[1:])
-    return Outcome((shape if len(shape) > 1 else (*shape, 1),))
+    return Outcome((shape if len(shape) > 1 else (*shape, 1),), macs=macs)
 
 
 def _merge(call: Call) -> Outcome:

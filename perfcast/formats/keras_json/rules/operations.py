@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant, flattened
 from perfcast.formats.keras_json.rules import operations_of_images, operations_of_shapes
 from perfcast.formats.keras_json.rules.broadcasting import broadcast
 from perfcast.formats.keras_json.types import is_float, promoted
+from perfcast.formats.keras_layers import contraction_macs, einsum_macs, matmul_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -49,8 +50,18 @@ def _comparison(call: Call) -> Outcome:
 
 
 def _where(call: Call) -> Outcome:
-    values = [symbol.dtype for symbol in call.inputs[1:]]
-    return Outcome(_elementwise(call).shapes, dtype=promoted(values) if values else call.inputs[0].dtype)
+    condition = call.arguments[0] if call.arguments else call.options.get("condition")
+    operands = [item for item in flattened([list(call.arguments), call.options]) if item is not condition]
+    values = [item.dtype for item in operands if isinstance(item, Symbol | Constant)]
+    fallback = "float32" if any(map(_is_fraction, operands)) else call.inputs[0].dtype
+    return Outcome(_elementwise(call).shapes, dtype=promoted(values) if any(values) else fallback)
+
+
+def _is_fraction(item: Any) -> bool:
+    while isinstance(item, Constant):
+        leaves = flattened(item.values)
+        item = leaves[0] if leaves else 0
+    return isinstance(item, float)
 
 
 def _indices(call: Call) -> Outcome:
@@ -98,14 +109,15 @@ def _moments(call: Call) -> Outcome:
 def _matmul(call: Call) -> Outcome:
     first, second = _two(call)
     if len(first) == 1 and len(second) == 1:
-        return Outcome(((),), dtype=_type_of(call))
+        return Outcome(((),), dtype=_type_of(call), macs=first[0])
     wide = (1, *first) if len(first) == 1 else first
     tall = (*second, 1) if len(second) == 1 else second
     if wide[-1] != tall[-2]:
         call.refuse(f"multiplies matrices that do not fit each other: {first} and {second}")
     rows = wide[-2:-1] if len(first) > 1 else ()
     columns = tall[-1:] if len(second) > 1 else ()
-    return Outcome(((*broadcast(call, wide[:-2], tall[:-2]), *rows, *columns),), dtype=_type_of(call))
+    shape = (*broadcast(call, wide[:-2], tall[:-2]), *rows, *columns)
+    return Outcome((shape,), dtype=_type_of(call), macs=matmul_macs(first, second))
 
 
 def _two(call: Call) -> tuple[Shape, Shape]:
@@ -117,16 +129,18 @@ def _two(call: Call) -> tuple[Shape, Shape]:
 
 def _dot(call: Call) -> Outcome:
     first, second = _two(call)
+    macs = contraction_macs(first, second, 1)
     if len(second) == 1:
-        return Outcome((first[:-1],), dtype=_type_of(call))
-    return Outcome(((*first[:-1], *second[:-2], second[-1]),), dtype=_type_of(call))
+        return Outcome((first[:-1],), dtype=_type_of(call), macs=macs)
+    return Outcome(((*first[:-1], *second[:-2], second[-1]),), dtype=_type_of(call), macs=macs)
 
 
 def _tensordot(call: Call) -> Outcome:
     first, second = _two(call)
     told = call.settings.get("axes", 2)
+    macs = contraction_macs(first, second, told)
     if isinstance(told, int):
-        return Outcome(((*first[: len(first) - told], *second[told:]),), dtype=_type_of(call))
+        return Outcome(((*first[: len(first) - told], *second[told:]),), dtype=_type_of(call), macs=macs)
     pair = [axes if isinstance(axes, list) else [axes] for axes in told]
     gone = [{axis % len(shape) for axis in axes} for shape, axes in zip((first, second), pair, strict=True)]
     kept = [
@@ -135,7 +149,7 @@ def _tensordot(call: Call) -> Outcome:
         for axis, size in enumerate(shape)
         if axis not in axes
     ]
-    return Outcome((tuple(kept),), dtype=_type_of(call))
+    return Outcome((tuple(kept),), dtype=_type_of(call), macs=macs)
 
 
 def _einsum(call: Call) -> Outcome:
@@ -156,16 +170,20 @@ def _einsum(call: Call) -> Outcome:
     head, dots, tail = result.partition("...")
     middle = broadcast(call, *others) if dots else ()
     shape = (*(sizes[label] for label in head), *middle, *(sizes[label] for label in tail))
-    return Outcome((shape,), dtype=_type_of(call))
+    macs = einsum_macs(str(subscripts), [operand.shape for operand in operands])
+    return Outcome((shape,), dtype=_type_of(call), macs=macs)
 
 
 def _top(call: Call) -> Outcome:
-    shape = (*call.shape[:-1], call.settings.whole("k"))
+    shape = (*call.shape[:-1], call.settings.whole("k", 1))
     return Outcome((shape, shape), dtype=call.inputs[0].dtype)
 
 
 def _product_attention(call: Call) -> Outcome:
-    return Outcome((call.shape,), dtype=_type_of(call))
+    found = [call.argument(name, position) for position, name in enumerate(("query", "key", "value"))]
+    query, key, value = (item.shape if isinstance(item, Symbol | Constant) else call.shape for item in found)
+    macs = math.prod(query[:-1]) * key[1] * (key[-1] + value[-1])
+    return Outcome((query,), dtype=_type_of(call), macs=macs)
 
 
 def _flattened_out(call: Call) -> Outcome:

@@ -54,15 +54,17 @@ def _conv(call: Call) -> Outcome:
     kernel = _kernel(call, "kernel" if call.kind != "SeparableConv" else "depthwise_kernel", 1)
     strides, dilation = call.settings.sizes("strides", rank, 1), call.settings.sizes("dilation_rate", rank, 1)
     found = behind_window(call, spatial, span(kernel[:rank], dilation), strides)
-    filters = kernel[-1]
+    filters, weights = kernel[-1], math.prod(kernel)
     if call.kind == "DepthwiseConv":
         filters = channels * kernel[-1]
     elif call.kind == "SeparableConv":
-        filters = _kernel(call, "pointwise_kernel", 2)[-1]
+        pointwise = _kernel(call, "pointwise_kernel", 2)
+        filters, weights = pointwise[-1], weights + math.prod(pointwise)
     return Outcome(
         (join(call, found, filters),),
         strides=_listed(call, "strides"),
         dilation=_listed(call, "dilation_rate"),
+        macs=math.prod(found) * weights,
         dtype=call.inputs[0].dtype,
     )
 

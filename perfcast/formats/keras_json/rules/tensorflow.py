@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.keras_json.call import Outcome, Symbol
+from perfcast.formats.keras_json.call import Outcome, Symbol, tensors_of
 from perfcast.formats.keras_json.document import Constant
 from perfcast.formats.keras_json.rules.operations import RULES as OPERATIONS
 from perfcast.formats.keras_json.rules.operations_of_shapes import picked
+from perfcast.formats.keras_json.rules.tensorflow_functions import FUNCTIONS, computed, picked_values, spelled_out
 from perfcast.formats.keras_json.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _SAME_NAMES = (
     "Add Cast Ceil Clip Concatenate Cos Equal Erf Exp Floor Greater GreaterEqual Less LessEqual Log Log1p LogicalAnd "
     "LogicalNot LogicalOr Maximum Minimum Mod Moments Multiply NotEqual Pad Relu Relu6 Repeat Reshape Round Rsqrt "
     "Sigmoid Sign Silu Sin Softmax Softplus Softsign Split Sqrt Square Squeeze Stack StopGradient Subtract Tanh "
-    "Tile Transpose Unstack Where Elu Selu Gelu Einsum Argmax Argmin Cumsum Reciprocal"
+    "Tile Transpose Unstack Where Elu Selu Gelu Einsum Argmax Argmin Cumsum Reciprocal Roll Slice Tensordot TopK"
 )
 _OTHER_NAMES = {
     "abs": "Absolute",
@@ -44,7 +45,8 @@ _OTHER_NAMES = {
     "expand_dims": "ExpandDims",
     "expanddims": "ExpandDims",
     "floordiv": "FloorDivide",
-    "gather": "Take",
+    "flip_left_right": "Flip",
+    "flip_up_down": "Flip",
     "hard_sigmoid": "HardSigmoid",
     "hard_swish": "HardSilu",
     "identity": "Copy",
@@ -58,12 +60,16 @@ _OTHER_NAMES = {
     "min": "Min",
     "mul": "Multiply",
     "neg": "Negative",
+    "norm": "Norm",
     "negative": "Negative",
     "one_hot": "OneHot",
     "pack": "Stack",
     "pow": "Power",
+    "permute_dimensions": "Transpose",
     "prod": "Prod",
     "realdiv": "Divide",
+    "reduce_all": "All",
+    "reduce_any": "Any",
     "reduce_logsumexp": "Logsumexp",
     "reduce_max": "Max",
     "reduce_mean": "Mean",
@@ -79,6 +85,7 @@ _OTHER_NAMES = {
     "resizebicubic": "Resize",
     "resizebilinear": "Resize",
     "resizenearestneighbor": "Resize",
+    "reverse": "Flip",
     "rgb_to_grayscale": "RGBToGrayscale",
     "space_to_depth": "SpaceToDepth",
     "spacetodepth": "SpaceToDepth",
@@ -97,7 +104,8 @@ _OPERATIONS = {name.lower(): name for name in _SAME_NAMES.split()} | _OTHER_NAME
 _ARGUMENTS = {
     "Reshape": {"shape": "newshape"},
     "Split": {"num_or_size_splits": "indices_or_sections"},
-    "Transpose": {"perm": "axes"},
+    "Slice": {"begin": "start_indices", "size": "shape"},
+    "Transpose": {"perm": "axes", "pattern": "axes"},
     "Tile": {"multiples": "repeats"},
     "Pad": {"paddings": "pad_width"},
     "OneHot": {"depth": "num_classes"},
@@ -123,28 +131,32 @@ _ATTRIBUTES = {"keep_dims": "keepdims", "squeeze_dims": "axis", "block_size": "b
 
 
 def _function(call: Call) -> Outcome:
-    name = call.settings.word("function", "")
-    if name.rpartition(".")[2] == "shape":
-        return Outcome(((len(call.shape),),), dtype="int32", kind="Shape")
-    kind = _OPERATIONS.get(name.rpartition(".")[2].lower(), "")
+    name, call = call.settings.word("function", ""), spelled_out(call)
+    last = name.rpartition(".")[2].lower()
+    if last in FUNCTIONS:
+        return FUNCTIONS[last](call)
+    kind = _OPERATIONS.get(last) or _OPERATIONS.get(last.replace("_", ""), "")
     if kind not in OPERATIONS:
         raise SourceError(f"layer {call.settings.layer!r} is tf.{name[:80]}, whose output shape is not known")
     renamed = _ARGUMENTS.get(kind, {})
     options = {renamed.get(key, key): value for key, value in call.options.items() if value is not None}
     options.pop("name", None)
-    return _delegated(call, kind, options)
+    if kind in ("Argmax", "Argmin"):
+        options.setdefault("axis", 0)
+    return replace(_delegated(call, kind, options), values=computed(kind, replace(call, options=options)))
 
 
 def _delegated(call: Call, kind: str, options: dict[str, Any]) -> Outcome:
     if kind == "Split" and isinstance(options.get("indices_or_sections"), list):
         options["indices_or_sections"] = _ends(options["indices_or_sections"])
     transposed = [key for key in ("transpose_a", "transpose_b", "adj_x", "adj_y") if options.pop(key, False) is True]
-    values = {key: value for key, value in options.items() if not isinstance(value, Symbol)}
+    values = {key: value for key, value in options.items() if not isinstance(value, Symbol | Constant)}
     inner = replace(
         call,
         kind=kind,
         settings=Settings(call.settings.layer, kind, values | {"dtype": values.get("dtype", "float32")}),
         options=options,
+        inputs=tensors_of([list(call.arguments), options]),
     )
     if kind == "Matmul" and transposed:
         inner = _with_transposed(inner, transposed)
@@ -157,7 +169,7 @@ def _ends(sizes: list[Any]) -> list[Any]:
 
 
 def _with_transposed(call: Call, keys: list[str]) -> Call:
-    symbols = [item for item in (*call.arguments, *call.options.values()) if isinstance(item, Symbol)]
+    symbols = list(call.inputs)
     for key in keys:
         at = 0 if key in ("transpose_a", "adj_x") else 1
         shape = symbols[at].shape
@@ -168,7 +180,8 @@ def _with_transposed(call: Call, keys: list[str]) -> Call:
 def _slicing(call: Call) -> Outcome:
     keys = call.argument("slice_spec", 1)
     shape = picked(call, call.shape, keys if isinstance(keys, list) else [keys])
-    return Outcome((shape,), dtype=call.inputs[0].dtype, kind="GetItem")
+    values = picked_values(call.inputs[0].values, keys)
+    return Outcome((shape,), dtype=call.inputs[0].dtype, kind="GetItem", values=values)
 
 
 def _node(call: Call) -> Outcome:

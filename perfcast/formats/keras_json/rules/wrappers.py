@@ -53,7 +53,7 @@ def _spectral(call: Call) -> Outcome:
     inner = call.infer(_wrapped(call), call.inputs)
     width = inner.filters or inner.units or inner.shapes[0][-1]
     weights = (*_named("layer", inner.weights), Part("vector_u", width, trainable=False))
-    return Outcome(inner.shapes, weights)
+    return replace(inner, weights=weights, kind=None)
 
 
 def _lambda(call: Call) -> Outcome:
