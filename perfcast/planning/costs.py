@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-START_S = 12.0
+START_S = 4.0
 """Starting the runtime and measuring the null model, once a shard."""
 
 NULL_MB = 330.0
