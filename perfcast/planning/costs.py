@@ -1,7 +1,7 @@
 """What measuring a model costs, estimated from its features: time beside the inferences, latency, memory.
 
-The constants are least-squares fits of relative error to a campaign of 108 models on two cores of an x86-64 server
-(`benchmarks/plan.py` prints them for a campaign of one's own). They are for orders of magnitude: what a target's
+The constants are rounded from least-squares fits of relative error to campaigns of 108 models on two cores of an x86-64 server
+(`benchmarks/plan.py` prints those of a campaign of one's own). They are for orders of magnitude: what a target's
 predictor forecasts takes their place once there is one.
 """
 
