@@ -1,8 +1,8 @@
 """What measuring a model costs, estimated from its features: time beside the inferences, latency, memory.
 
-The constants are rounded from least-squares fits of relative error to campaigns of 108 models on two cores of an x86-64 server
-(`benchmarks/plan.py` prints those of a campaign of one's own). They are for orders of magnitude: what a target's
-predictor forecasts takes their place once there is one.
+The constants are rounded from least-squares fits of relative error to campaigns of 108 models on two cores of an
+x86-64 server (`benchmarks/plan.py` prints those of a campaign of one's own). They are for orders of magnitude: what a
+target's predictor forecasts takes their place once there is one.
 """
 
 from __future__ import annotations
