@@ -12,7 +12,7 @@ from perfcast.catalog.brought import SOURCES as BROUGHT
 from perfcast.catalog.naming import visible
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.spec import ModelSpec
-from perfcast.errors import PerfcastError, UsageError
+from perfcast.errors import PerfcastError, SourceError, UsageError
 from perfcast.export.brought import ReadOptions, has_known_ending, naming, read_model
 from perfcast.export.descriptor import validate_descriptor
 from perfcast.export.stage import build_artifact, export_key
@@ -118,8 +118,10 @@ def describe_source(source: str, library: Library, options: ReadOptions) -> dict
             return _from_sheet(source, library)
         if path.is_file() and source.endswith((".json", ".json.gz")):
             document = read_document(path)
-            if not looks_like_keras(document):
+            if isinstance(document, dict) and "layers" in document:
                 return _checked(document)
+            if not looks_like_keras(document):
+                raise SourceError("is neither a descriptor (model.json) nor a text of Keras' to_json()")
         return _brought(source, FILE, options)
 
 

@@ -10,6 +10,7 @@ import click
 from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table, write
 
 if TYPE_CHECKING:
+    from perfcast.bench.target import Target
     from perfcast.fit.predictor import Predictor
     from perfcast.planning import Plan
 
@@ -19,9 +20,7 @@ _MB = 1e-6
 
 
 @click.command()
-@click.option(
-    "--target", default="local", show_default=True, help="The target to measure on: a file of config/targets."
-)
+@click.option("--target", help="The target to measure on.  [default: the configuration's, or else local]")
 @click.option(
     "--configfile",
     "files",
@@ -38,7 +37,7 @@ _MB = 1e-6
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File for a row a model: .csv or .parquet."
 )
-def plan(target: str, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
+def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
     """Say what a campaign will take before it is run: models, bytes to ship, time, and who will not fit.
 
     Models that were never exported are exported, which the campaign then need not do again.
@@ -57,7 +56,7 @@ def plan(target: str, files: tuple[Path, ...], folder: Path | None, out: Path | 
         made = make_plan(settings, specs, open_transport(settings.target.transport), predictor, track)
     if out:
         write(out, made.models)
-    _show(made, target)
+    _show(made, settings.target)
 
 
 def _predictor(named: Path | None, own: Path) -> Predictor | None:
@@ -68,7 +67,7 @@ def _predictor(named: Path | None, own: Path) -> Predictor | None:
     return load_predictor(own) if (own / "manifest.json").exists() else None
 
 
-def _show(plan: Plan, target: str) -> None:
+def _show(plan: Plan, target: Target) -> None:
     families = plan.families()
     total = families.sum()
     rows = [
@@ -85,7 +84,7 @@ def _show(plan: Plan, target: str) -> None:
     headings = ("models", "to measure", "graphs, MB", "expected time", "will likely fail")
     show_table({"family": "left", **dict.fromkeys(headings, "right")}, rows)
     if not total.measurements:
-        click.echo(f"{target}: all is measured already")
+        click.echo(f"{target.name}: all is measured already")
     else:
         _show_sums(plan, target)
     flagged = plan.models[plan.models["warning"] != ""]
@@ -95,14 +94,15 @@ def _show(plan: Plan, target: str) -> None:
         click.echo(f"… and {len(flagged) - _LISTED} more; --out FILE lists all")
 
 
-def _show_sums(plan: Plan, target: str) -> None:
+def _show_sums(plan: Plan, target: Target) -> None:
     pending = plan.models[plan.models["measurements"] > 0]
     raw, packed = (digits(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
     click.echo(
-        f"{target}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "
+        f"{target.name}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "
         f"latencies expected from {plan.forecast_by}"
     )
-    click.echo(f"to ship to a device that is not this machine: {raw} MB of graphs, {packed} MB compressed")
+    where = ", if it were not this machine" if target.transport["kind"] == "local" else ""
+    click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")
 
 
 def clock(seconds: float) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import keras
 
     from perfcast.catalog.shapes import Shape
-    from perfcast.formats.network import Network
 
 _LONGEST = 200
 _LARGEST_CONFIG = 100_000_000
@@ -168,7 +167,10 @@ def format_of(handle: str, source: str) -> str:
     for ending in _ENDINGS:
         if handle.lower().endswith(ending):
             return ending
-    raise UsageError(f"is of no kind that can be read; there are {', '.join(_ENDINGS)} and folders of a SavedModel")
+    hint = "; load it with Keras and save it as .keras" if path.suffix in (".h5", ".hdf5") else ""
+    raise UsageError(
+        f"is of no kind that can be read; there are {', '.join(_ENDINGS)} and folders of a SavedModel{hint}"
+    )
 
 
 def _read_hub(handle: str, options: ReadOptions) -> Brought:
@@ -181,26 +183,26 @@ def _read_folder(handle: str, options: ReadOptions) -> Brought:
     from perfcast.formats.tensorflow_graph import read_saved_model
 
     read = read_saved_model(Path(handle), options.shapes, signature=options.signature, keep_values=options.keep_values)
-    return Brought(_body(read.network), read.interface, read.graph)
+    return Brought(read.network.descriptor(), read.interface, read.graph)
 
 
 def _read_frozen_graph(handle: str, options: ReadOptions) -> Brought:
     from perfcast.formats.tensorflow_graph import read_frozen_graph
 
     read = read_frozen_graph(Path(handle), options.shapes, keep_values=options.keep_values)
-    return Brought(_body(read.network), read.interface, read.graph)
+    return Brought(read.network.descriptor(), read.interface, read.graph)
 
 
 def _read_onnx(handle: str, options: ReadOptions) -> Brought:
     from perfcast.formats.onnx_graph import read_onnx
 
-    return Brought(_body(read_onnx(Path(handle), options.shapes)))
+    return Brought(read_onnx(Path(handle), options.shapes).descriptor())
 
 
 def _read_tflite(handle: str, options: ReadOptions) -> Brought:
     from perfcast.formats.tflite_graph import read_tflite
 
-    return Brought(_body(read_tflite(Path(handle), options.shapes)))
+    return Brought(read_tflite(Path(handle), options.shapes).descriptor())
 
 
 def _read_keras_text(handle: str, options: ReadOptions) -> Brought:
@@ -208,7 +210,7 @@ def _read_keras_text(handle: str, options: ReadOptions) -> Brought:
 
     network = read_keras_json(Path(handle), options.shapes)
     if not options.to_run:
-        return Brought(_body(network))
+        return Brought(network.descriptor())
     if options.keep_values:
         raise UsageError("a Keras text holds no values of weights; leave out weights=values")
     return _traced(_rebuild(Path(handle)), options)
@@ -253,10 +255,6 @@ def _check_archive(path: Path) -> None:
     leading_out = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts]
     if leading_out:
         raise SourceError(f"is no archive of Keras: its member {visible(leading_out[0])[:80]!r} leads out of it")
-
-
-def _body(network: Network) -> dict[str, Any]:
-    return network.descriptor()
 
 
 def _traced(model: keras.Model, options: ReadOptions) -> Brought:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULTS = "config/config.yaml"
+_TARGET = "local"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Settings:
     shards: int
 
 
-def read_settings(target: str, files: Sequence[Path], folders: list[Path]) -> Settings:
+def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]) -> Settings:
     """Read the settings of a campaign.
 
     Args:
-        target: name of the target.
+        target: name of the target; None for that of the configurations, or else `local`.
         files: configurations over the defaults, the last one first in rank.
         folders: where the defaults, targets and sheets are looked for, such as the working directory and the
             project's.
@@ -52,9 +53,9 @@ def read_settings(target: str, files: Sequence[Path], folders: list[Path]) -> Se
     values: dict[str, Any] = {}
     for path in (find_file(DEFAULTS, folders), *files):
         values = with_defaults(read_mapping(path), values)
-    values["target"] = target
+    values["target"] = target or values.get("target", _TARGET)
     check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
-    results = Path(values["results"])
+    target, results = values["target"], Path(values["results"])
     return Settings(
         target=read_target(find_file(f"{values['targets']}/{target}.yaml", folders)),
         sheets=tuple(find_file(name, folders) for name in values["models"]["sheets"]),

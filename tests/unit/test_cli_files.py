@@ -44,7 +44,11 @@ def test_open_sizes_are_given(library, mobile):
 
 def test_a_shape_that_does_not_fit_is_one_line(library, mobile):
     source = mobile / "mobile.keras"
-    for shape, words in [("1,64,64,4", "not 1,64,64,4"), ("ids=1,8", "no input 'ids'"), ("64", "as NAME=1,224,224,3")]:
+    for shape, words in [
+        ("1,64,64,4", "not 1,64,64,4"),
+        ("ids=1,8", "no input 'ids'"),
+        ("64", "as [NAME=]1,224,224,3"),
+    ]:
         table, said = table_of(mobile, source, "--input-shape", shape, *places(library[0]), code=2)
         assert table is None
         assert words in said
