@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from perfcast.config import check, read_mapping
 from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,21 @@ class Target:
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
         )
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return the description of a target, which bears its file's name, once it is checked.
+
+    Raises:
+        UsageError: the file is absent or wrong: one line that names it and the key.
+    """
+    description = read_mapping(path)
+    check(description, "target", str(path))
+    try:
+        Target.from_dict(path.stem, description)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return description
 
 
 def available_cpus() -> int:

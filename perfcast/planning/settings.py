@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.target import Target
+from perfcast.bench.target import Target, read_description
 from perfcast.config import check, find_file, read_mapping, with_defaults
-from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +56,7 @@ def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]
     check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
     target, results = values["target"], Path(values["results"])
     return Settings(
-        target=read_target(find_file(f"{values['targets']}/{target}.yaml", folders)),
+        target=_target(find_file(f"{values['targets']}/{target}.yaml", folders)),
         sheets=tuple(find_file(name, folders) for name in values["models"]["sheets"]),
         synthetic=values["models"]["synthetic"],
         store=Path(values["store"] or results / "store"),
@@ -66,15 +65,5 @@ def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]
     )
 
 
-def read_target(path: Path) -> Target:
-    """Read the description of a target, which bears its file's name.
-
-    Raises:
-        UsageError: the file is absent or wrong: one line that names it and the key.
-    """
-    description = read_mapping(path)
-    check(description, "target", str(path))
-    try:
-        return Target.from_dict(path.stem, description)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+def _target(path: Path) -> Target:
+    return Target.from_dict(path.stem, read_description(path))

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from perfcast.bench.campaign import shard_of
-from perfcast.bench.target import Target
+from perfcast.bench.target import Target, read_description
 from perfcast.catalog.collect import collect
 from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
@@ -31,14 +31,9 @@ def checked_target():
             "or add `--config target=<a file of config/targets>`"
         )
     check(config, "config", configuration())
-    path = project_file(f"{config['targets']}/{config['target']}.yaml")
-    target = read_mapping(path)
-    check(target, "target", str(path))
-    try:
-        Target.from_dict(config["target"], target)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    return target
+    return read_description(
+        project_file(f"{config['targets']}/{config['target']}.yaml")
+    )
 
 
 def check_store():
