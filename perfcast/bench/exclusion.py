@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOMENT_S = 1.0
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file ``path``; while another process holds it, wait, and say for whom.
@@ -25,7 +28,7 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     is held.
 
     Args:
-        path: a file of its own, which stays; it holds who has the lock, or had it last.
+        path: a file of its own, which stays; it says who has the lock, or was killed as its holder.
         what: what there can be one of at a time, for the message.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,12 +37,19 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             _lock(handle, path, what)
         holder = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        with contextlib.suppress(OSError):  # Another user's file, which can be locked but not written.
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, canonical_json(holder), 0)
-        yield
+        _write(handle, canonical_json(holder))
+        try:
+            yield
+        finally:
+            _write(handle, b"")  # Who has it next has not said so yet.
     finally:
         os.close(handle)
+
+
+def _write(handle: int, content: bytes) -> None:
+    with contextlib.suppress(OSError):  # Another user's file, which can be locked but not written.
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, content, 0)
 
 
 def _open(path: Path) -> int:
@@ -60,7 +70,12 @@ def _lock(handle: int, path: Path, what: str) -> None:
 
 
 def _holder(path: Path) -> str:
-    try:
-        return "process {pid} on {host}, there since {since}".format(**read_json(path))
-    except (StoreError, KeyError, TypeError):
-        return "another process"
+    """Say who holds the lock; a holder that has just come is given a moment to write its name."""
+    deadline = time.monotonic() + MOMENT_S
+    while True:
+        try:
+            return "process {pid} on {host}, there since {since}".format(**read_json(path))
+        except (StoreError, KeyError, TypeError):
+            if time.monotonic() > deadline:
+                return "another process"
+            time.sleep(0.01)
