@@ -22,7 +22,7 @@ from perfcast.storage import write_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUNNER = Path(__file__).resolve().parents[2] / "board" / "perfcast_runner.py"
+RUNNER = Path(__file__).resolve().parents[2] / "board"
 LAST_LINES = 20
 
 

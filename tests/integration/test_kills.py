@@ -19,7 +19,7 @@ from tests.integration.small_campaign import SmallCampaign
 SEED = 20
 ITERATIONS = 10_000
 ATTEMPTS = 5
-SCRIPTS = {"stage": ".snakemake/scripts/", "runner": "perfcast_runner.py"}
+SCRIPTS = {"stage": ".snakemake/scripts/", "runner": "/board"}
 
 KILLS = [
     # Whose death, in which stage, and how many seconds into it at most.

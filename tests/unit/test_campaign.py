@@ -301,6 +301,10 @@ def test_the_runner_is_old_python():
     """Python 3.6 is what the oldest boards have: no newer syntax, no import that it lacks."""
     import ast
 
-    tree = ast.parse(RUNNER.read_text(), feature_version=(3, 6))
-    imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert imported <= set(sys.stdlib_module_names) | {"numpy", "tensorflow"}
+    files = sorted(RUNNER.rglob("*.py"))
+    assert len(files) > 5
+    for file in files:
+        tree = ast.parse(file.read_text(), feature_version=(3, 6))
+        imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        imported |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        assert imported <= set(sys.stdlib_module_names) | {"numpy", "tensorflow", "perfcast_runner"}, file

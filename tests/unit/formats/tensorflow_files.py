@@ -1,12 +1,9 @@
 """Networks as TensorFlow's files, and what running their exported graphs gives."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[3]
 FACTORS = {"device_kind": "cpu", "threads": 1, "optimised": True, "weights_as": "constant"}
 
 
@@ -69,17 +66,11 @@ def write_graph(build, path):
     return path
 
 
-def runner():
-    """Return the runner that is copied to boards, as a module."""
-    spec = importlib.util.spec_from_file_location("perfcast_runner", ROOT / "board" / "perfcast_runner.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def run(graph, interface, inputs, folder, **factors):
     """Return the outputs of an exported graph as the runner computes them."""
-    toolchain = runner().TensorFlowToolchain({**FACTORS, "batch": len(inputs[0]), **factors})
+    from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
+
+    toolchain = TensorFlowToolchain({**FACTORS, "batch": len(inputs[0]), **factors})
     toolchain.preload()
     path = folder / "graph.pb"
     path.write_bytes(graph)

@@ -1,0 +1,30 @@
+"""The runner's command line."""
+
+import argparse
+import json
+import os
+
+from perfcast_runner import RUNNER_VERSION
+from perfcast_runner.campaign import emit, run_campaign, wait_for_taker
+from perfcast_runner.children import die_with_parent
+from perfcast_runner.machine import read_context
+from perfcast_runner.toolchains import TOOLCHAINS
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measure the models of a plan on this machine")
+    parser.add_argument("plan", nargs="?", help="the plan, a JSON file; its graphs are named relative to it")
+    parser.add_argument("--die-with-parent", action="store_true", help="end when the process that started this ends")
+    parser.add_argument("--wait", action="store_true", help="wait for a line on standard input after each answer")
+    parser.add_argument("--probe", metavar="TOOLCHAIN", choices=sorted(TOOLCHAINS), help="say what this machine is")
+    arguments = parser.parse_args()
+    starter = os.getppid() if arguments.die_with_parent and not die_with_parent() else None
+    if arguments.probe:
+        emit("context", runner_version=RUNNER_VERSION, context=read_context(TOOLCHAINS[arguments.probe]({})))
+        return
+    if not arguments.plan:
+        parser.error("a plan is needed")
+    with open(arguments.plan) as file:
+        plan = json.load(file)
+    os.chdir(os.path.dirname(os.path.abspath(arguments.plan)))
+    run_campaign(plan, wait_for_taker if arguments.wait else lambda: None, starter)

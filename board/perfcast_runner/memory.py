@@ -1,0 +1,49 @@
+"""Memory of this process and of the system."""
+
+import ctypes
+import gc
+
+from perfcast_runner.machine import kilobytes
+
+
+def reset_peak():
+    """Start a new peak of the resident set; False where the kernel does not allow it."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+        return True
+    except OSError:
+        return False
+
+
+def peak_rss_bytes():
+    """Return the peak of this process's resident set since the last reset, None where it is unknown."""
+    return kilobytes("/proc/self/status", "VmHWM")
+
+
+def release_free_memory():
+    """Hand freed memory back to the system, so that the next peak holds what is used."""
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # Another C library: its allocator keeps what it keeps.
+
+
+class SystemMemory:
+    """How far the system's available memory falls below what it was at the start."""
+
+    def __init__(self):
+        self.at_start = self.lowest = self.available()
+
+    @staticmethod
+    def available():
+        return kilobytes("/proc/meminfo", "MemAvailable")
+
+    def look(self):
+        now = self.available()
+        if now is not None and now < self.lowest:
+            self.lowest = now
+
+    def drop_bytes(self):
+        return None if self.at_start is None else self.at_start - self.lowest
