@@ -12,41 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from perfcast.bench.campaign import Campaign
-from perfcast.bench.record import MeasurementStore
-from perfcast.bench.target import Replicates, Target
-from perfcast.bench.transport import LocalTransport
-from perfcast.catalog.sheet import parse_sheet
-from perfcast.config import read_yaml
-from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import export_models
-from perfcast.progress import track
-
-SHEET = """source,builder,input_size,parameters
-keras_applications,DenseNet121,224,
-keras_applications,EfficientNetB0,224,
-keras_applications,EfficientNetV2B0,224,
-keras_applications,InceptionV3,224,
-keras_applications,MobileNet,224,
-keras_applications,MobileNetV2,224,
-keras_applications,MobileNetV3Small,224,
-keras_applications,NASNetMobile,224,
-keras_applications,ResNet50,224,
-keras_applications,Xception,224,
-synthetic,basic_model,32,conv_layers=1;filter_size=3;filters=64;strides=2
-synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=64;strides=2
-synthetic,basic_model,96,conv_layers=3;filter_size=3;filters=64;strides=1
-synthetic,basic_model,128,conv_layers=4;filter_size=3;filters=32;strides=1
-synthetic,basic_model,160,conv_layers=5;filter_size=3;filters=32;strides=2
-synthetic,basic_model,192,conv_layers=6;filter_size=3;filters=16;strides=2
-synthetic,basic_model,224,conv_layers=4;filter_size=5;filters=16;strides=2
-synthetic,basic_model,224,conv_layers=8;filter_size=3;filters=24;strides=2
-synthetic,basic_model,64,conv_layers=12;filter_size=3;filters=128;strides=1
-synthetic,basic_model,128,conv_layers=16;filter_size=3;filters=16;strides=1
-"""
+from fixed_lists import VARIED, campaign_in, exported, records_of, specs_of
 
 NAIVE = """
 import sys, time, json
@@ -70,19 +38,6 @@ GOALS = {"keras_applications": "median 6 s", "synthetic": "most 1.5 s"}
 COLUMNS = ("fork s", "load s", "first s", "all s", "naive s", "ratio")
 
 
-def measure_ours(specs, iterations, folder, root):
-    """Return the records of a campaign over ``specs``, and what storing each takes (s)."""
-    description = read_yaml(root / "config/targets/local.yaml")
-    description["protocol"] |= {"iterations": iterations, "discard": iterations // 5}
-    target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0))
-    artifacts, measurements = ArtifactStore(folder), MeasurementStore(folder)
-    with track(len(specs), "exporting") as advance:
-        exports = export_models(specs, artifacts, advance)
-    campaign = Campaign(target, LocalTransport(folder / "log"), artifacts, measurements)
-    records = [measurements.measurement(key) for key in campaign.measure(exports, track, "measuring")]
-    return records, [stored_s(measurements, record) for record in records]
-
-
 def stored_s(measurements, record):
     start = time.perf_counter()
     measurements.put(record)
@@ -104,10 +59,18 @@ def main():
     parser.add_argument("--iterations", type=int, default=250)
     parser.add_argument("--skip-naive", action="store_true")
     arguments = parser.parse_args()
-    specs = parse_sheet(SHEET, "the fixed list")
+    specs = specs_of(VARIED)
+    protocol = {
+        "name": "published",
+        "iterations": arguments.iterations,
+        "discard": arguments.iterations // 5,
+        "visits": 1,
+        "repeats": 0,
+    }
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(__file__).resolve().parents[1]
-        records, stored = measure_ours(specs, arguments.iterations, Path(folder), root)
+        campaign = campaign_in(Path(folder), Path(folder), protocol)
+        records = records_of(campaign, exported(specs, Path(folder)), "measuring")
+        stored = [stored_s(campaign.measurements, record) for record in records]
     print(f"{'model':32}{'latency ms':>11}" + "".join(f"{name:>8}" for name in COLUMNS))
     kinds = {"keras_applications": [], "synthetic": []}
     for spec, record, write_s in zip(specs, records, stored, strict=True):

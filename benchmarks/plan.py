@@ -20,8 +20,10 @@ def main(path: str) -> None:
     table = table[(table["verdict"] == "measured") & (table["replicate"] == 0)]
     threads, batch = int(table["threads"].iloc[0]), int(table["batch"].iloc[0])
     weights_as = table["weights_as"].iloc[0]
-    compare("overhead_s", table["overhead_s"], costs.overhead_s(table))
-    compare("latency_ms", table["latency_mean_ms"], batch * costs.latency_ms(table, threads))
+    visits = table["visits"]
+    print(f"visits a model: {visits.mean():.2f}, {table['disturbed_visits'].mean():.2f} of them disturbed")
+    compare("overhead_s", table["overhead_s"], costs.overhead_s(table, visits))
+    compare("latency_ms", table["latency_ms"], batch * costs.latency_ms(table, threads))
     compare("load_peak_mb", table["ram_load_peak_mb"], costs.load_peak_mb(table, weights_as, batch))
     compare("inference_peak_mb", table["ram_inference_peak_mb"], costs.inference_peak_mb(table, weights_as, batch))
     layers, weights, activations = (
@@ -29,18 +31,25 @@ def main(path: str) -> None:
         table["weight_bytes"] / 1e6,
         table["peak_activation_bytes"] / 1e6,
     )
-    fit("overhead_s", table["overhead_s"], constant=layers * 0 + 1, fused_layers=layers, weight_gb=weights / 1e3)
+    fit(
+        "overhead_s",
+        table["overhead_s"],
+        constant=layers * 0 + 1,
+        visits=visits,
+        fused_layers=layers,
+        weight_gb=weights / 1e3,
+    )
     operations, moved = table["flops"] / 1e9 * 2 / threads, table["fused_moved_bytes"] / 1e9
     depthwise = table["depthwise_macs"] / 1e9
     fit(
         "latency_ms",
-        table["latency_mean_ms"],
+        table["latency_ms"],
         fused_layers=layers,
         gflops=operations,
         moved_gb=moved,
         depthwise=depthwise,
     )
-    fit("latency_ms", table["latency_mean_ms"], fused_layers=layers, gflops=operations, moved_gb=moved)
+    fit("latency_ms", table["latency_ms"], fused_layers=layers, gflops=operations, moved_gb=moved)
     for name in ("ram_load_peak_mb", "ram_inference_peak_mb"):
         fit(name, table[name].clip(lower=1), weights_mb=weights, activations_mb=activations, fused_layers=layers)
 

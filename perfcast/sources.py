@@ -1,21 +1,21 @@
-"""What a user may name as a model, and how it becomes a descriptor."""
+"""What a user may name as a model, and how it becomes a descriptor, or an export to measure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog.brought import FILE, HUB, is_address, name_of
+from perfcast.catalog.brought import FILE, HUB, is_address, name_of, refuse_unmeasured, with_content
 from perfcast.catalog.brought import SOURCES as BROUGHT
 from perfcast.catalog.naming import visible
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.export.brought import ReadOptions, has_known_ending, naming, read_model
+from perfcast.export.brought import ReadOptions, format_of, has_known_ending, naming, read_model
 from perfcast.export.descriptor import validate_descriptor
-from perfcast.export.stage import build_artifact, export_key
+from perfcast.export.stage import Export, build_artifact, export_key, export_models
 from perfcast.formats.keras_json import looks_like_keras
 from perfcast.formats.keras_json.text import read_document
 
@@ -106,9 +106,8 @@ def describe_source(source: str, library: Library, options: ReadOptions) -> dict
         UsageError: the source is not there, or is of no known kind, or its inputs need shapes.
         SourceError: it cannot be read or built.
     """
-    if not source:
-        raise UsageError("a SOURCE is empty; name a file, an address or a model of a sheet")
     with naming(source):
+        _refuse_empty(source)
         if is_address(source):
             return _brought(source, HUB, options)
         path = Path(source)
@@ -123,6 +122,63 @@ def describe_source(source: str, library: Library, options: ReadOptions) -> dict
             if not looks_like_keras(document):
                 raise SourceError("is neither a descriptor (model.json) nor a text of Keras' to_json()")
         return _brought(source, FILE, options)
+
+
+def export_source(source: str, library: Library, options: ReadOptions) -> Export:
+    """Export what a source names to the library's store, from which it can be measured; see `describe_source`.
+
+    A model of a sheet becomes the artifact that the workflow makes of it; so does a file, under its own name.
+
+    Raises:
+        UsageError: the source is not there, is of no known kind or of one that no toolchain runs, or its inputs
+            need shapes.
+        SourceError: it cannot be read or built.
+    """
+    with naming(source):
+        _refuse_empty(source)
+        if is_address(source):
+            return _exported(source, HUB, library, options)
+        path = Path(source)
+        if not path.exists() and not has_known_ending(source):
+            return export_models([with_content(library.find(source))], library.store)[0]
+        if _is_descriptor(path):
+            raise UsageError("is a descriptor, which cannot be measured; name the model, or the file it came from")
+        return _exported(source, FILE, library, options)
+
+
+def _refuse_empty(source: str) -> None:
+    if not source:
+        raise UsageError("a SOURCE is empty; name a file, an address or a model of a sheet")
+
+
+def _is_descriptor(path: Path) -> bool:
+    if (path / "model.json").exists():
+        return True
+    if not path.is_file() or not path.name.endswith((".json", ".json.gz")):
+        return False
+    document = read_document(path)
+    return isinstance(document, dict) and "layers" in document
+
+
+def _exported(source: str, kind: str, library: Library, options: ReadOptions) -> Export:
+    format_of(source, kind)
+    refuse_unmeasured(source)
+    read = read_model(source, kind, replace(options, to_run=True))
+    if read.graph is None:
+        raise SourceError("was read but cannot be measured: no toolchain here runs such files")
+    spec = _spec(source, kind, tuple(read.body["input_shape"]), options)
+    return Export(spec, library.store.put(export_key(spec), read.graph, read.descriptor(spec)))
+
+
+def _spec(source: str, kind: str, input_shape: tuple[int, ...], options: ReadOptions) -> ModelSpec:
+    """Return the spec that a sheet which says the same would give the model."""
+    name = name_of(source)
+    said: dict[str, Any] = {"input_shapes": {key: list(shape) for key, shape in options.shapes.items()}}
+    if options.signature != ReadOptions.signature:
+        said["signature"] = options.signature
+    if options.allow_code:
+        said["allow_code"] = True
+    return with_content(ModelSpec(name, name, kind, source, input_shape, said))
 
 
 def _checked(descriptor: dict[str, Any]) -> dict[str, Any]:

@@ -25,19 +25,27 @@ ABANDONED_AFTER_S = 24 * 3600
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write beside ``path``; on success it replaces ``path``, on an exception it is removed."""
+    """Yield a path to write beside ``path``; on success it replaces ``path``, on an exception it is removed.
+
+    Raises:
+        StoreError: the file system refuses, such as where the disk is full.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    aside = Path(name)
     try:
-        yield aside
-        _flush(aside)
-        aside.chmod(0o644)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        aside = Path(name)
+        try:
+            yield aside
+            _flush(aside)
+            aside.chmod(0o644)
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        reason = " ".join((error.strerror or str(error)).split())
+        raise StoreError(f"{target}: cannot be written ({reason})") from error
 
 
 def _flush(path: Path) -> None:

@@ -19,6 +19,14 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _locks_of_this_run(tmp_path_factory):
+    """Measuring here is alone on the device only among this run's tests: nobody else's campaign is waited for."""
+    os.environ["PERFCAST_LOCKS"] = str(tmp_path_factory.mktemp("locks"))
+    yield
+    del os.environ["PERFCAST_LOCKS"]
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if "/tests/slow/" in str(item.path):

@@ -1,71 +1,94 @@
-"""A campaign: the tasks of a plan, in order; each answer is a JSON object on a line."""
+"""A campaign: the tasks of a plan; each answer is a JSON object on a line."""
 
-import functools
 import gc
 import json
 import sys
-import time
 
 from perfcast_runner import RUNNER_VERSION
-from perfcast_runner.children import in_child
-from perfcast_runner.machine import read_context, read_state
-from perfcast_runner.measuring import measure_or_say_why
+from perfcast_runner.children import Failed, end_all
+from perfcast_runner.limits import measure_limits
+from perfcast_runner.machine import read_context
+from perfcast_runner.models import Model, Process
+from perfcast_runner.others import usable_cpus
+from perfcast_runner.reference import Floor, Reference
+from perfcast_runner.rounds import Rounds
+from perfcast_runner.settings import applied
 from perfcast_runner.toolchains import TOOLCHAINS
 
-NULL_ITERATIONS = 50
+NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
 
 
-def emit(event, **values):
-    """Write one line of the answer."""
-    print(json.dumps(dict(values, event=event)), flush=True)
+class Bench:
+    """What the models of a campaign share."""
 
+    def __init__(self, plan, toolchain, take, starter):
+        self.plan = plan
+        self.toolchain = toolchain
+        self.take = take
+        self.starter = starter
+        self.protocol = plan["protocol"]
+        self.limit_s = plan["time_limit_s"]
+        self.sustained_s = plan["sustained_s"]
+        # Made before any model: what it takes is part of the null model too, and cancels out.
+        self.reference = Reference(plan["factors"]["threads"])
+        self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
+        self.floor = Floor(self.reference, plan["reference_floor_ns"])
+        self.null_memory = {}
 
-def measure_null(toolchain, time_limit_s, starter):
-    """Return the memory that a model which does nothing takes under the same toolchain."""
-    protocol = {"iterations": NULL_ITERATIONS, "discard": 0}
-    answer = in_child(lambda: measure_or_say_why(toolchain, toolchain.null_task(), protocol), time_limit_s, starter)
-    if answer["verdict"] != "measured":
-        raise SystemExit("the null model could not be measured: %s" % answer["reason"])
-    return {
-        "null_load_peak_bytes": answer["memory"]["load_peak_bytes"],
-        "null_inference_peak_bytes": answer["memory"]["inference_peak_bytes"],
-    }
+    def answer(self, event, **values):
+        """Write a line of the answer, and wait until it is taken."""
+        emit(event, **values)
+        self.take()
 
+    def measure_null(self):
+        """Find out the memory that a model which does nothing takes under the same toolchain."""
+        try:
+            process = Process(self, self.toolchain.null_task(), NULL_PROTOCOL)
+            process.load()
+            process.visit()
+        except Failed as failed:
+            raise SystemExit("the null model could not be measured: %s" % failed) from None
+        process.end()
+        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "inference_peak_bytes")}
 
-def add_what_the_parent_knows(result, elapsed_s, null_memory):
-    """Complete a measurement: what it cost beside the timed inferences, and the memory baseline."""
-    timing = result["timing"]
-    timing["overhead_s"] = elapsed_s - sum(result["samples"]["wall_ns"]) * 1e-9
-    timing["fork_s"] = elapsed_s - timing.pop("measure_s")
-    result["memory"].update(null_memory)
+    def models(self, context):
+        """Return the models of the plan, those that were visited before under the same context with these visits."""
+        return [Model(task, self.visits_before(task["resume"], context)) for task in self.plan["tasks"]]
+
+    def visits_before(self, resume, context):
+        if resume is None or self.plan["contexts"].get(resume["context"]) != context:
+            return []
+        return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
 
 def run_campaign(plan, take=lambda: None, starter=None):
-    """Measure each task of a plan, in order, and emit each result as it is made.
+    """Measure the models of a plan, and answer what is found out as soon as it is.
 
-    `take` returns once the last result is taken. Where the kernel does not end this with whoever started it, `starter`
+    `take` returns once the last answer is taken. Where the kernel does not end this with whoever started it, `starter`
     is whose end to look for.
     """
     toolchain = TOOLCHAINS[plan["factors"]["toolchain"]](plan["factors"])
-    toolchain.preload()
-    gc.collect()
-    if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
-        gc.freeze()
-    emit("context", runner_version=RUNNER_VERSION, context=read_context(toolchain))
-    take()
-    limit = plan["time_limit_s"]
-    null_memory = measure_null(toolchain, limit, starter)
-    for task in plan["tasks"]:
-        started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        state = read_state()
-        print("measuring %s" % task["key"], file=sys.stderr, flush=True)
-        start = time.monotonic()
-        result = in_child(functools.partial(measure_or_say_why, toolchain, task, plan["protocol"]), limit, starter)
-        if result["verdict"] == "measured":
-            add_what_the_parent_knows(result, time.monotonic() - start, null_memory)
-        emit("measurement", key=task["key"], started_at=started_at, state=state, **result)
-        take()
+    with applied(plan["settings"]) as outcome:
+        toolchain.preload()
+        gc.collect()
+        if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
+            gc.freeze()
+        bench = Bench(plan, toolchain, take, starter)
+        # As the host will have stored it.
+        context = json.loads(json.dumps(read_context(toolchain, outcome)))
+        try:
+            bench.answer("context", runner_version=RUNNER_VERSION, context=context)
+            bench.measure_null()
+            bench.answer("limits", limits=measure_limits(toolchain, starter))
+            Rounds(bench, bench.models(context), plan["seed"]).run()
+        finally:
+            end_all()
     emit("done")
+
+
+def emit(event, **values):
+    """Write a line of the answer."""
+    print(json.dumps(dict(values, event=event)), flush=True)
 
 
 def wait_for_taker():

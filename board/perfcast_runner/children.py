@@ -8,50 +8,189 @@ import signal
 import sys
 import time
 
-from perfcast_runner.measuring import failure
+from perfcast_runner.measuring import why
+from perfcast_runner.memory import ACTIVE, IDLE, Sacrifice
+from perfcast_runner.room import killed_for_memory
 
 PR_SET_PDEATHSIG = 1
+LOOK_EVERY_S = 1.0
+# Linux says the largest resident set in KiB, others in bytes.
+MAXRSS_UNIT = 1024 if sys.platform.startswith("linux") else 1
+
+_living = set()
 
 
-def in_child(function, time_limit_s, starter=None):
-    """Return what a function returns in a forked child, or the failure that ended the child.
+class Failed(Exception):  # noqa: N818 - a verdict, not a mistake
+    """A child could not do what it was told to: `verdict`, and the reason as the message."""
 
-    End with the process `starter`, once it is this one's parent no more.
+    def __init__(self, verdict, reason):
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+class Child:
+    """A forked process that obeys commands, JSON objects on a line, and waits for them without using a CPU.
+
+    `handle` answers a command, in there. It ends with its parent. Where the kernel does not end this process with
+    whoever started it, `starter` is whose end to look for.
     """
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        die_with_parent()
-        if os.getppid() != parent:
-            os._exit(1)  # It was killed before the kernel knew.
-        status = 1
+
+    def __init__(self, handle, starter=None):
+        self.starter = starter
+        self.peak_bytes = None  # What its resident set reached; known once it has ended.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        commands, self.commands = os.pipe()
+        self.answers, answers = os.pipe()
+        parent = os.getpid()
         try:
-            with os.fdopen(writer, "w") as pipe:
-                json.dump(function(), pipe)
-            status = 0
-        finally:
-            os._exit(status)  # No clean-up of what the parent owns.
-    os.close(writer)
-    text, stopped = read_until(reader, time.monotonic() + time_limit_s, starter)
-    os.close(reader)
-    if stopped:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    if starter not in (None, os.getppid()):
-        raise SystemExit("what started this has ended")
-    if stopped:
-        return failure("timed_out", "took more than %g s" % time_limit_s)
-    if os.WIFSIGNALED(status):
+            self.pid = os.fork()
+        except OSError as error:
+            for descriptor in (commands, self.commands, self.answers, answers):
+                os.close(descriptor)
+            raise Failed("out_of_memory", "no process could be started: %s" % error) from error
+        if self.pid == 0:
+            for pipes in (self, *_living):
+                os.close(pipes.commands)
+                os.close(pipes.answers)
+            be_a_child(handle, parent, commands, answers)
+        os.close(commands)
+        os.close(answers)
+        _living.add(self)
+        self.kills_before = killed_for_memory()
+
+    def ask(self, command, limit_s):
+        """Return the answer to a command.
+
+        Raises:
+            Failed: there was none within so many seconds, or the child could not do it, or died.
+            SystemExit: the process `starter` has ended.
+
+        """
+        try:
+            os.write(self.commands, json.dumps(command).encode() + b"\n")
+            answer = self.read_answer(time.monotonic() + limit_s)
+        except BrokenPipeError:
+            answer = b""
+        if answer is None:
+            raise Failed("timed_out", "took more than %g s" % limit_s)
+        if not answer.endswith(b"\n"):
+            raise self.death()
+        answer = json.loads(answer.decode())
+        if "verdict" in answer:
+            raise Failed(answer["verdict"], answer["reason"])
+        self.kills_before = killed_for_memory()
+        return answer
+
+    def read_answer(self, deadline):
+        """Return a line, less than that where the child ended, None where the deadline passed."""
+        pieces = []
+        while not (pieces and pieces[-1].endswith(b"\n")):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            ready, _, _ = select.select([self.answers], [], [], min(left, LOOK_EVERY_S))
+            if self.starter not in (None, os.getppid()):
+                raise SystemExit("what started this has ended")
+            if ready:
+                piece = os.read(self.answers, 1 << 16)
+                if not piece:
+                    break
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    def death(self):
+        """Return, as a failure, how a child that closed its pipe ended."""
+        status = self.reap()
+        if not os.WIFSIGNALED(status):
+            return Failed("crashed", "ended with status %d" % os.WEXITSTATUS(status))
         number = os.WTERMSIG(status)
-        hint = " (the system kills like this when memory runs out)" if number == signal.SIGKILL else ""
-        return failure("crashed", "killed by signal %d%s" % (number, hint))
-    if status != 0:
-        return failure("crashed", "ended with status %d" % os.WEXITSTATUS(status))
-    return json.loads(text)
+        kills = killed_for_memory()
+        if number == signal.SIGKILL and any(kills[who] > self.kills_before.get(who, 0) for who in kills):
+            return Failed("out_of_memory", "the system killed it for lack of memory")
+        hint = ""
+        if number == signal.SIGKILL and not kills:
+            hint = " (this system kills so when memory runs out, and does not count it)"
+        return Failed("crashed", "killed by signal %d%s" % (number, hint))
+
+    def reap(self):
+        """Wait for the end of the process and free what it held here; return its status."""
+        _, status, usage = os.wait4(self.pid, 0)
+        self.peak_bytes = usage.ru_maxrss * MAXRSS_UNIT
+        _living.discard(self)
+        os.close(self.commands)
+        os.close(self.answers)
+        return status
+
+    def end(self):
+        """End the process, whatever it does; it holds nothing that would have to be saved."""
+        if self in _living:
+            os.kill(self.pid, signal.SIGKILL)
+            self.reap()
+
+
+def be_a_child(handle, parent, commands, answers):
+    """Obey commands until there are no more; never return."""
+    status = 1
+    try:
+        die_with_parent()
+        if os.getppid() == parent:  # Else it was killed before the kernel knew.
+            keep_to_itself()
+            obey(handle, commands, answers)
+            status = 0
+    finally:
+        os._exit(status)  # No clean-up of what the parent owns.
+
+
+def keep_to_itself():
+    """Have the parent alone mind interruptions, read its standard input and write answers; restore its settings."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+
+
+def obey(handle, commands, answers):
+    sacrifice = Sacrifice()
+    with os.fdopen(commands) as lines:
+        # Not "for line in lines": that reads ahead.
+        for line in iter(lines.readline, ""):
+            sacrifice.be(ACTIVE)
+            try:
+                answer = handle(json.loads(line))
+            except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
+                verdict, reason = why(error)
+                answer = {"verdict": verdict, "reason": reason}
+            sacrifice.be(IDLE)
+            write_all(answers, json.dumps(answer).encode() + b"\n")
+
+
+def write_all(descriptor, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def end_all():
+    """End all children that are left."""
+    for child in list(_living):
+        child.end()
+
+
+def in_child(function, limit_s, starter=None):
+    """Return what a function returns, a dictionary, called in a child of its own.
+
+    Raises:
+        Failed: it raised, took more than so many seconds, or took the child with it.
+
+    """
+    child = Child(lambda command: function(), starter)
+    try:
+        return child.ask({}, limit_s)
+    finally:
+        child.end()
 
 
 def die_with_parent():
@@ -63,19 +202,3 @@ def die_with_parent():
         return ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0
     except (OSError, AttributeError):
         return False  # Not Linux.
-
-
-def read_until(reader, deadline, starter=None):
-    """Read a pipe to its end; return the text and whether the deadline, or the process `starter`, passed first."""
-    pieces = []
-    while True:
-        left = max(0.0, deadline - time.monotonic())
-        ready, _, _ = select.select([reader], [], [], left if starter is None else min(left, 1.0))
-        if not ready and left > 1.0 and starter == os.getppid():
-            continue
-        if not ready:
-            return "", True
-        piece = os.read(reader, 1 << 16)
-        if not piece:
-            return b"".join(pieces).decode(), False
-        pieces.append(piece)

@@ -1,70 +1,104 @@
-"""Measuring one model, in its child."""
+"""What a child does with its model when it is told to."""
 
 import time
 import traceback
 
+from perfcast_runner.clocks import process_time_ns
+from perfcast_runner.inputs import draw_inputs
 from perfcast_runner.memory import SystemMemory, peak_rss_bytes, release_free_memory, reset_peak
-from perfcast_runner.sampling import check_outputs, draw_inputs, time_inferences, time_reference
+from perfcast_runner.outputs import IncredibleError, Repeatable, check_outputs, doubt_of
+from perfcast_runner.sampling import run_for, time_inferences, time_without_pause
+
+QUICK_TRIES, ALL_TRIES = 2, 6
 
 
-def measure(toolchain, task, protocol):
-    """Load a model, warm it up, time it; return a measurement without what only the parent knows."""
-    batch, iterations = toolchain.factors["batch"], protocol["iterations"]
-    started = time.monotonic()
-    system = SystemMemory()
-    resettable = reset_peak()
-    infer = toolchain.load(task)
-    loaded = time.monotonic()
-    system.look()
-    inputs = draw_inputs(task, batch)
-    check_outputs(task, infer(*inputs), batch)
-    called = time.monotonic()
-    system.look()
-    load_peak = peak_rss_bytes()
-    release_free_memory()
-    reset_peak()
-    reference_before = time_reference()
-    wall, process = time_inferences(infer, inputs, iterations)
-    reference_after = time_reference()
-    system.look()
-    return {
-        "verdict": "measured",
-        "reason": None,
-        "samples": {
-            "wall_ns": wall,
-            "process_ns": process,
-            "round": [0] * iterations,
-            "visit": [0] * iterations,
-            "discarded": [index < protocol["discard"] for index in range(iterations)],
-        },
-        "reference_ns": [{"visit": 0, "before_ns": reference_before, "after_ns": reference_after}],
-        "memory": {
-            "load_peak_bytes": load_peak,
-            "inference_peak_bytes": peak_rss_bytes(),
-            "peak_resettable": resettable,
-            "allocator_peak_bytes": toolchain.allocator_peak_bytes(),
-            "system_drop_bytes": system.drop_bytes(),
-        },
-        "timing": {
-            "load_s": loaded - started,
+class Subject:
+    """A model in its process: loaded once, then visited.
+
+    `protocol` is the plan's. Answers are dictionaries of numbers and lists.
+    """
+
+    def __init__(self, toolchain, task, protocol):
+        self.toolchain, self.task, self.batch = toolchain, task, toolchain.factors["batch"]
+        self.iterations = protocol["iterations"] // protocol["visits"]
+        self.discard = protocol["discard"] // protocol["visits"]
+        self.memory = {}
+        self.repeatable = Repeatable(task)
+        self.system = SystemMemory()
+        self.infer = self.inputs = None
+
+    def obey(self, command):
+        """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
+        start, used = time.monotonic(), process_time_ns()
+        todo = {"load": self.load, "visit": self.visit, "sustain": self.sustain}[command["do"]]
+        answer = todo(**command.get("with", {}))
+        return dict(answer, seconds=time.monotonic() - start, cpu_ns=process_time_ns() - used)
+
+    def load(self, is_known):
+        """Load the model and see that its outputs are to be believed; start a new peak of memory.
+
+        A model that is known needs no look at whether its outputs depend on the inputs.
+        """
+        start = time.monotonic()
+        resettable = reset_peak()
+        self.infer = self.toolchain.load(self.task)
+        loaded = time.monotonic()
+        self.system.look()
+        self.inputs = draw_inputs(self.task, self.batch)
+        outputs = self.infer(*self.inputs)
+        called = time.monotonic()
+        self.memory = {"load_peak_bytes": peak_rss_bytes(), "peak_resettable": resettable}
+        check_outputs(self.task, outputs, self.batch)
+        self.repeatable.compare(outputs)
+        doubt = None if is_known else doubt_of(self.task, self.infer, outputs, self.batch, QUICK_TRIES)
+        self.system.look()
+        del outputs
+        release_free_memory()
+        reset_peak()
+        return {
+            "load_s": loaded - start,
             "first_call_s": called - loaded,
-            "measure_s": time.monotonic() - started,
-        },
-    }
+            "load_peak_bytes": self.memory["load_peak_bytes"],
+            "doubt": doubt,
+        }
+
+    def visit(self):
+        """Time the inferences of one visit; the first visit is what the memory holds for."""
+        samples = time_inferences(self.infer, self.inputs, self.iterations, self.repeatable.compare)
+        samples["discarded"] = [index < self.discard for index in range(self.iterations)]
+        if "inference_peak_bytes" not in self.memory:
+            self.system.look()
+            self.memory["inference_peak_bytes"] = peak_rss_bytes()
+            self.memory["allocator_peak_bytes"] = self.toolchain.allocator_peak_bytes()
+            self.memory["system_drop_bytes"] = self.system.drop_bytes()
+        return {"samples": samples, "memory": self.memory}
+
+    def sustain(self, seconds):
+        """Run without pause for so long, then time as many inferences as a visit has."""
+        elapsed = run_for(self.infer, self.inputs, seconds)
+        return {
+            "sustained": {"wall_ns": time_without_pause(self.infer, self.inputs, self.iterations), "seconds": elapsed}
+        }
 
 
-def failure(verdict, reason):
-    """Return the measurement of a model that could not be measured."""
-    return {"verdict": verdict, "reason": reason, "samples": None, "reference_ns": [], "memory": None, "timing": None}
+def look_deeper(toolchain, task):
+    """Return what is still to be doubted of a model once its outputs are seen before functions that may hide a change.
+
+    With random weights a softmax may name one class with certainty whatever the input, and a lone unit may be off.
+    """
+    start = time.monotonic()
+    deeper = toolchain.before_saturation(task)
+    infer, batch = toolchain.load(deeper), toolchain.factors["batch"]
+    doubt = doubt_of(deeper, infer, infer(*draw_inputs(deeper, batch)), batch, ALL_TRIES)
+    return {"is_doubtful": doubt is not None, "seconds": time.monotonic() - start}
 
 
-def measure_or_say_why(toolchain, task, protocol):
-    """Return the measurement, or the failure that an exception tells of."""
-    try:
-        return measure(toolchain, task, protocol)
-    except MemoryError as error:
-        return failure("out_of_memory", str(error) or "not enough memory")
-    except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
-        traceback.print_exc()
-        verdict = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
-        return failure(verdict, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500]))
+def why(error):
+    """Return the verdict that an exception stands for, and the reason in words."""
+    if isinstance(error, IncredibleError):
+        return "rejected", str(error)[:500]
+    if isinstance(error, MemoryError):
+        return "out_of_memory", str(error)[:500] or "not enough memory"
+    traceback.print_exception(type(error), error, error.__traceback__)
+    verdict = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
+    return verdict, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])

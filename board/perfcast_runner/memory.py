@@ -5,6 +5,8 @@ import gc
 
 from perfcast_runner.machine import kilobytes
 
+ACTIVE, IDLE = 1000, 10
+
 
 def reset_peak():
     """Start a new peak of the resident set; False where the kernel does not allow it."""
@@ -17,7 +19,10 @@ def reset_peak():
 
 
 def peak_rss_bytes():
-    """Return the peak of this process's resident set since the last reset, None where it is unknown."""
+    """Return the peak of this process's resident set since the last reset, None where it is unknown.
+
+    The kernel keeps this mark itself, page by page: no peak is too short for it, as some are for who looks at times.
+    """
     return kilobytes("/proc/self/status", "VmHWM")
 
 
@@ -28,6 +33,29 @@ def release_free_memory():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):
         pass  # Another C library: its allocator keeps what it keeps.
+
+
+class Sacrifice:
+    """Which process the kernel kills first when memory runs out: the active child, never the campaign.
+
+    Active children rank highest, whatever they hold; idle ones just before their parent.
+    """
+
+    PATH = "/proc/self/oom_score_adj"
+
+    def __init__(self):
+        try:
+            with open(self.PATH) as file:
+                self.inherited = int(file.read())
+        except (OSError, ValueError):
+            self.inherited = None  # Not Linux.
+
+    def be(self, rank):
+        """Take a rank, ACTIVE or IDLE."""
+        if self.inherited is None:
+            return
+        with open(self.PATH, "w") as file:
+            file.write("%d" % min(ACTIVE, self.inherited + rank))
 
 
 class SystemMemory:

@@ -1,59 +1,57 @@
 """Timing inferences, in the child that holds the model."""
 
 import gc
-import time
 
-import numpy as np
+from perfcast_runner.causes import Causes
+from perfcast_runner.clocks import perf_counter_ns, process_time_ns
 
-REFERENCE_REPEATS = 5
-
-# Python 3.6 has the clocks in seconds only.
-perf_counter_ns = getattr(time, "perf_counter_ns", lambda: int(time.perf_counter() * 1e9))
-process_time_ns = getattr(time, "process_time_ns", lambda: int(time.process_time() * 1e9))
+COMPARED = 6
 
 
-def time_reference():
-    """Return the median time in ns of a fixed workload: how fast the machine itself is now."""
-    data = np.linspace(0.1, 3.0, 100000)
-    times = []
-    for _ in range(REFERENCE_REPEATS):
-        start = perf_counter_ns()
-        np.sqrt(np.sin(data)).sum()
-        times.append(perf_counter_ns() - start)
-    return sorted(times)[len(times) // 2]
+def time_inferences(infer, inputs, iterations, compare):
+    """Return lists of equal length, one entry an inference: wall and process times in ns, and what may explain them.
 
-
-def time_inferences(infer, inputs, iterations):
-    """Return the wall and process times in ns of each inference; each ends with its result on the host."""
-    wall, process = [], []
+    Each inference ends with its result on the host. Some results, evenly spread, are compared outside the timed part.
+    """
+    wall, process, causes = [], [], Causes()
+    step = max(1, iterations // COMPARED)
     gc.collect()
     gc.disable()
-    for _ in range(iterations):
-        process_start = process_time_ns()
-        wall_start = perf_counter_ns()
+    try:
+        for index in range(iterations):
+            causes.before()
+            process_start = process_time_ns()
+            wall_start = perf_counter_ns()
+            outputs = infer(*inputs)
+            wall_end = perf_counter_ns()
+            process_end = process_time_ns()
+            causes.after()
+            if index % step == 0 or index == iterations - 1:
+                compare(outputs)
+            del outputs  # A runtime may reuse its memory.
+            process.append(process_end - process_start)
+            wall.append(wall_end - wall_start)
+    finally:
+        gc.enable()
+        causes.close()
+    return dict(causes.lists, wall_ns=wall, process_ns=process)
+
+
+def run_for(infer, inputs, seconds):
+    """Infer without pause for so many seconds; return how long it took in s."""
+    start = perf_counter_ns()
+    while True:
         infer(*inputs)
-        wall_end = perf_counter_ns()
-        process.append(process_time_ns() - process_start)
-        wall.append(wall_end - wall_start)
-    gc.enable()
-    return wall, process
+        elapsed = (perf_counter_ns() - start) * 1e-9
+        if elapsed >= seconds:
+            return elapsed
 
 
-def check_outputs(task, outputs, batch):
-    """Raise ValueError where outputs have another shape than the export says, or are not finite."""
-    for item, output in zip(task["outputs"], outputs):
-        expected = [batch] + item["shape"]
-        if list(output.shape) != expected:
-            raise ValueError("output %s has shape %s, expected %s" % (item["tensor"], list(output.shape), expected))
-        if not np.all(np.isfinite(output)):
-            raise ValueError("output %s is not finite" % item["tensor"])
-
-
-def draw_inputs(task, batch):
-    """Return a random input of each shape: what networks see after preprocessing, 0 to 1."""
-    generator = np.random.default_rng(task["seed"] + 1)
-    inputs = []
-    for item in task["inputs"]:
-        values = generator.random([batch] + item["shape"], dtype=np.float32)
-        inputs.append(values.astype(item["dtype"], copy=False))
-    return inputs
+def time_without_pause(infer, inputs, iterations):
+    """Return the wall times in ns of inferences that follow each other at once."""
+    wall = []
+    for _ in range(iterations):
+        start = perf_counter_ns()
+        infer(*inputs)
+        wall.append(perf_counter_ns() - start)
+    return wall

@@ -2,10 +2,27 @@
 
 import functools
 import os
+import re
 
 import numpy as np
 
 from perfcast_runner.weights import draw
+
+BLUNT = re.compile(
+    r"(Softmax|LogSoftmax|Sigmoid|Tanh|Erf|Softsign|Relu|Relu6|ClipByValue|Minimum|Maximum|Sign|Round|Rint|Floor|Ceil|"
+    r"ArgMax|ArgMin|TopK|TopKV2|Cast|Greater|GreaterEqual|Less|LessEqual|Equal|NotEqual|"
+    r"Identity|Snapshot|StopGradient|Reshape|Squeeze|ExpandDims|Transpose|StridedSlice|Slice)\Z"
+)
+"""Operations whose result may stay the same while their first input changes, and those that only pass it on."""
+
+
+def source_of(tensor, nodes):
+    """Return the name of the tensor that blunt operations compute a tensor from; `nodes` are the graph's, by name."""
+    node = nodes[tensor.split(":")[0]]
+    while BLUNT.match(node.op):
+        tensor = node.input[0]
+        node = nodes[tensor.split(":")[0]]
+    return tensor if ":" in tensor else tensor + ":0"
 
 
 class TensorFlowToolchain:
@@ -52,7 +69,7 @@ class TensorFlowToolchain:
 
     def load(self, task):
         tf = self.tf
-        graph_def = task.get("graph_def") or self._read(task["graph"])
+        graph_def = self._graph_of(task)
         generator = np.random.default_rng(task["seed"])
         graph = tf.Graph()
         with graph.as_default():
@@ -75,8 +92,15 @@ class TensorFlowToolchain:
         session.run(fill)
         return session.make_callable(outputs, inputs)
 
-    def _read(self, path):
-        with open(path, "rb") as file:
+    def before_saturation(self, task):
+        """Return the task with outputs before functions that may hide a change of the input."""
+        nodes = {node.name: node for node in self._graph_of(task).node}
+        return dict(task, outputs=[dict(item, tensor=source_of(item["tensor"], nodes)) for item in task["outputs"]])
+
+    def _graph_of(self, task):
+        if "graph_def" in task:
+            return task["graph_def"]
+        with open(task["graph"], "rb") as file:
             return self.tf.compat.v1.GraphDef.FromString(file.read())
 
     def _session_config(self):

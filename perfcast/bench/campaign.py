@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.exclusion import exclusive
-from perfcast.bench.record import SCHEMA_VERSION, MeasurementStore
-from perfcast.errors import BenchmarkError
+from perfcast.bench.conditions import conditions_of, differing, in_words
+from perfcast.bench.exclusion import exclusive, lock_of
+from perfcast.bench.intake import Intake, say
+from perfcast.bench.tasks import Task, device_factors, tasks_of
+from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
-    from perfcast.bench.target import Replicates, Target
+    from collections.abc import Iterable
+
+    from perfcast.bench.record import MeasurementStore
+    from perfcast.bench.target import Target
     from perfcast.bench.transport import Transport
+    from perfcast.bench.visits import Visits
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.stage import Export
-    from perfcast.progress import Progress
-
-RESULT_KEYS = ("state", "samples", "reference_ns", "memory", "timing", "verdict", "reason")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One measurement to make: an export, the factors it runs under, and which repetition it is."""
-
-    key: str
-    export: Export
-    factors: dict[str, Any]
-    replicate: int
+    from perfcast.progress import Advance, Progress
 
 
 @dataclass(frozen=True)
@@ -43,73 +36,116 @@ class Campaign:
     def measure(self, exports: list[Export], progress: Progress, description: str) -> list[str]:
         """Measure each export unless the store has it; return the keys of all, in order.
 
-        Each measurement is stored as soon as it is made, so that an interruption loses the one in flight. While
-        another campaign measures on the device, this one waits; what that one stored is not measured again.
+        Each visit is stored as soon as it is made, so that an interruption loses the one in flight; each measurement
+        once its last visit is. While another campaign measures on the device, whatever its store, this one waits;
+        what that one stored here is not measured again. What is unusual is said on the error stream, a line each:
+        damaged files, and measurements that there are under other conditions.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
+            StoreError: something cannot be stored, such as where the disk is full; what was stored stays.
         """
-        with exclusive(self.measurements.lock_of(self.transport.device), f"measuring on {self.transport.device}"):
-            tasks = self.tasks(exports)
+        device = self.transport.device
+        with exclusive(lock_of(device), f"measuring on {device}"):
+            conditions = conditions_of(self.context())
+            tasks = tasks_of(exports, self.target, conditions)
             missing = self.missing(tasks)
             if missing:
                 self.measurements.sweep()
-                with progress(len(tasks), description) as advance:
-                    advance(len(tasks) - len(missing))
-                    for record in self._run(missing):
-                        self.measurements.put(record)
-                        advance()
+                self._say_what_is_damaged(missing)
+                self._say_what_differs(exports, missing, conditions)
+                intake = self._intake(missing, conditions)
+                with progress(len(tasks) * self.target.protocol.visits, description) as advance:
+                    advance((len(tasks) - len(missing)) * self.target.protocol.visits)
+                    self._run(intake, advance)
         return [task.key for task in tasks]
 
-    def missing(self, tasks: list[Task]) -> list[Task]:
+    def context(self) -> dict[str, Any]:
+        """Return the target's context, with the settings that are asked for.
+
+        Raises:
+            BenchmarkError: the target does not answer.
+        """
+        return self.transport.probe(self.target.factors, self.target.settings)
+
+    def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """Return the measurements that the store lacks."""
         limit = self.target.time_limit_s
         return [task for task in tasks if not self.measurements.is_settled(task.key, limit)]
 
-    def tasks(self, exports: list[Export]) -> list[Task]:
-        """Return the measurements that exports ask for: each once, then the repetitions of some."""
-        context = self.transport.probe(self.target.factors)
-        device = {
-            "device": self.target.device_name or context["machine"]["cpu"],
-            "toolchain_version": context["software"][self.target.factors["toolchain"]],
-        }
-        wanted = [(export, 0) for export in exports]
-        for replicate in range(1, self.target.replicates.count + 1):
-            wanted += [(e, replicate) for e in exports if is_repeated(e.spec.model, self.target.replicates)]
-        return [self._task(export, replicate, device) for export, replicate in wanted]
+    def tasks(self, exports: list[Export], context: dict[str, Any]) -> list[Task]:
+        """Return the measurements that exports ask for in a context: each once, then the repetitions of some.
 
-    def _task(self, export: Export, replicate: int, device: dict[str, str]) -> Task:
-        shape = list(export.spec.input_shape)
-        factors = self.target.factors | device | {"clock_mhz": None, "input_shape": shape}
-        identity = {
-            "artifact": export.artifact,
-            "target": self.target.name,
-            "factors": factors,
-            "protocol": self.target.protocol.to_dict(),
-            "replicate": replicate,
-        }
-        return Task(digest_of_json(identity), export, factors, replicate)
+        Raises:
+            BenchmarkError: the context does not say which version of the toolchain there is.
+        """
+        return tasks_of(exports, self.target, conditions_of(context))
 
-    def _run(self, tasks: list[Task]) -> Any:
-        pending = {task.key: task for task in tasks}
-        context = None
-        for answer in self.transport.run(self._plan(tasks)):
-            if answer["event"] == "context":
-                context = self.measurements.put_context(answer["context"])
-            elif answer["event"] == "measurement":
-                yield self._record(answer, pending, context)
-        if pending:
-            raise BenchmarkError(f"the runner ended with {len(pending)} of {len(tasks)} models not measured")
+    def _run(self, intake: Intake, advance: Advance) -> None:
+        asked = len(intake.pending)
+        advanced = intake.visits_done
+        advance(advanced)
+        for answer in self.transport.run(self._plan(intake)):
+            intake.take(answer)
+            done = (asked - len(intake.pending)) * self.target.protocol.visits + intake.visits_done
+            advance(max(0, done - advanced))  # Less, where a model starts over.
+            advanced = max(done, advanced)
+        if intake.pending:
+            raise BenchmarkError(f"the runner ended with {len(intake.pending)} of {asked} models not measured")
 
-    def _plan(self, tasks: list[Task]) -> dict[str, Any]:
+    def _intake(self, missing: list[Task], conditions: dict[str, Any]) -> Intake:
+        pending = {task.key: task for task in missing}
+        visits = {task.key: visits for task in missing if (visits := self._visits_of(task))}
+        return Intake(self.target, self.artifacts, self.measurements, conditions, pending, visits)
+
+    def _visits_of(self, task: Task) -> Visits | None:
+        """Return the visits that a model has had so far; where they are damaged, say so and go without."""
+        try:
+            visits = self.measurements.visits.find(task.key)
+            if visits:
+                self.measurements.context(visits.context)
+        except NewerRecordError:
+            raise
+        except StoreError as error:
+            say(f"{error}: {task.model} starts over")
+            return None
+        return visits
+
+    def _say_what_is_damaged(self, missing: list[Task]) -> None:
+        for task in missing:
+            if damage := self.measurements.damage_of(task.key):
+                say(f"{damage}: {task.model} is measured anew")
+
+    def _say_what_differs(self, exports: list[Export], missing: list[Task], conditions: dict[str, Any]) -> None:
+        """Say where what is missing was measured under other conditions, and which: those that had most of it."""
+        wanted = {(task.model, task.replicate) for task in missing}
+        known = []
+        for other in self.measurements.conditions.all():
+            if other != conditions and self.target.factors["toolchain"] in other["software"]:
+                before = tasks_of(exports, self.target, other)
+                count = sum(self.measurements.has(t.key) for t in before if (t.model, t.replicate) in wanted)
+                known.append((count, in_words(differing(other, conditions))))
+        count, changed = max(known, default=(0, ""))
+        if count:
+            say(f"{changed}: measuring anew ({count} of {len(missing)} were measured under the other conditions)")
+
+    def _plan(self, intake: Intake) -> dict[str, Any]:
+        contexts = {visits.context for visits in intake.visits.values()}
+        digest = digest_of_json(intake.conditions)
+        device = device_factors(self.target, intake.conditions)["device"]
         return {
             "factors": self.target.factors | {"device_kind": self.target.device_kind},
             "protocol": self.target.protocol.to_dict(),
+            "settings": self.target.settings,
+            "sustained_s": self.target.sustained_s,
             "time_limit_s": self.target.time_limit_s,
-            "tasks": [self._plan_entry(task) for task in tasks],
+            "seed": int(digest_of_json(sorted(intake.pending))[:8], 16),
+            "contexts": {name: self.measurements.context(name) for name in sorted(contexts)},
+            "reference_floor_ns": self.measurements.conditions.reference_floor_ns(digest, device),
+            "tasks": [self._plan_entry(task, intake.visits.get(task.key)) for task in intake.pending.values()],
         }
 
-    def _plan_entry(self, task: Task) -> dict[str, Any]:
+    def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:
         graph = self.artifacts.descriptor(task.export.artifact)["graph"]
         return {
             "key": task.key,
@@ -117,38 +153,5 @@ class Campaign:
             "inputs": graph["inputs"],
             "outputs": graph["outputs"],
             "seed": task.export.spec.seed,
+            "resume": visits.to_resume() if visits else None,
         }
-
-    def _record(self, answer: dict[str, Any], pending: dict[str, Task], context: str | None) -> dict[str, Any]:
-        task = pending.pop(answer["key"], None)
-        if task is None or context is None:
-            raise BenchmarkError(f"the runner answered for a model it was not asked for: {answer['key']!r}")
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "key": task.key,
-            "artifact": task.export.artifact,
-            "model": task.export.spec.model,
-            "target": self.target.name,
-            "factors": task.factors,
-            "protocol": self.target.protocol.to_dict(),
-            "replicate": task.replicate,
-            "time_limit_s": self.target.time_limit_s,
-            "context": context,
-            "started_at": answer["started_at"],
-            **{key: answer[key] for key in RESULT_KEYS},
-        }
-
-
-def is_repeated(model: str, replicates: Replicates) -> bool:
-    """Say whether a model is among the share that is measured again: a stable choice by its name."""
-    return fraction_of(model) < replicates.share
-
-
-def shard_of(model: str, shards: int) -> int:
-    """Return the shard of a model: a stable choice by its name, whatever other models there are."""
-    return int(fraction_of(f"shard of {model}") * shards)
-
-
-def fraction_of(text: str) -> float:
-    """Return a number in [0, 1) that depends on ``text`` alone, evenly spread over texts."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
+import stat
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcast.errors import StoreError
-from perfcast.storage import canonical_json, read_json
+from perfcast.storage import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
 
 MOMENT_S = 1.0
+VARIABLE = "PERFCAST_LOCKS"
+"""The environment variable that names another folder of locks, such as one that containers of a machine share."""
+
+_FOLDER = "/tmp"  # One for all users and all jobs, which $TMPDIR and $XDG_RUNTIME_DIR are not.
+_LONGEST = 1000
+_REMEDY = f"who measures here locks it: remove what is there, or set {VARIABLE} to a folder for all who measure here"
+
+
+def lock_of(device: str) -> Path:
+    """Return the file that whoever measures on ``device`` locks, whatever store it measures for."""
+    return Path(os.environ.get(VARIABLE) or _FOLDER) / f"perfcast-{device}.lock"
 
 
 @contextlib.contextmanager
@@ -25,17 +37,18 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file ``path``; while another process holds it, wait, and say for whom.
 
     The kernel frees the lock when its holder ends, however that comes. On a file system without such locks nothing
-    is held.
+    is held. The folder may be one that all users write to: no link is followed, and a file that has another name
+    too is refused.
 
     Args:
         path: a file of its own, which stays; it says who has the lock, or was killed as its holder.
         what: what there can be one of at a time, for the message.
+
+    Raises:
+        StoreError: there is no such file and none can be made, or it is something else.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = _open(path)
+    handle = _locked(path, what)
     try:
-        with contextlib.suppress(OSError):
-            _lock(handle, path, what)
         holder = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         _write(handle, canonical_json(holder))
         try:
@@ -52,30 +65,71 @@ def _write(handle: int, content: bytes) -> None:
         os.pwrite(handle, content, 0)
 
 
+def _locked(path: Path, what: str) -> int:
+    """Return a handle of the lock file, locked; start over where the file was deleted and made anew meanwhile."""
+    while True:
+        handle = _open(path)
+        with contextlib.suppress(OSError):
+            _lock(handle, what)
+        if _is_at(handle, path):
+            return handle
+        os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _open_or_make(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be opened ({error.strerror}); {_REMEDY}") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(handle)
+        raise StoreError(f"{path}: is no plain file of one name; {_REMEDY}")
+    return handle
 
 
-def _lock(handle: int, path: Path, what: str) -> None:
+def _open_or_make(path: Path) -> int:
+    # Not made by opening: in a folder such as /tmp, kernels refuse to open another's file like that.
+    known = os.O_NOFOLLOW | os.O_NONBLOCK
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                return os.open(path, os.O_RDWR | known)
+            except PermissionError:
+                return os.open(path, os.O_RDONLY | known)
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(handle, 0o666)  # Any user may be next, and says so in it.
+            return handle
+
+
+def _lock(handle: int, what: str) -> None:
     import fcntl  # Not everywhere; who only forecasts does without.
 
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"waiting for {_holder(path)}: one process at a time may be {what}", file=sys.stderr)  # noqa: T201
+        print(f"waiting for {_holder(handle)}: one process at a time may be {what}", file=sys.stderr)  # noqa: T201
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-def _holder(path: Path) -> str:
+def _holder(handle: int) -> str:
     """Say who holds the lock; a holder that has just come is given a moment to write its name."""
     deadline = time.monotonic() + MOMENT_S
     while True:
         try:
-            return "process {pid} on {host}, there since {since}".format(**read_json(path))
-        except (StoreError, KeyError, TypeError):
+            said = json.loads(os.pread(handle, _LONGEST, 0))
+            text = f"process {said['pid']} on {said['host']}, there since {said['since']}"
+            return "".join(letter for letter in text if letter.isprintable())  # Anyone may have written it.
+        except (ValueError, KeyError, TypeError, RecursionError):
             if time.monotonic() > deadline:
                 return "another process"
             time.sleep(0.01)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfcast.config import check, read_mapping
@@ -12,35 +12,91 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_ADAPTIVE = ("least_visits", "width")
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """How often a model runs, and how many of the first inferences do not count."""
+    """How often a model runs, over how many visits, and how many inferences do not count.
+
+    A model is measured in visits, spread over the campaign: in each it runs `iterations` / `visits` times, of which
+    the first `discard` / `visits` are warm-up.
+
+    Attributes:
+        name: `published`, all visits, or `adaptive`, until the interval of the location is narrow enough.
+        iterations: most inferences, the warm-up's included and those of repeated visits not.
+        discard: how many of these are warm-up.
+        visits: over how many visits they are divided.
+        repeats: how many disturbed visits may be repeated at most.
+        least_visits: of `adaptive`, fewest visits before it may stop; else None.
+        width: of `adaptive`, half the width of the interval of the location, relative to it, below which it stops;
+            else None.
+    """
 
     name: str
     iterations: int
     discard: int
+    visits: int = 1
+    repeats: int = 0
+    least_visits: int | None = None
+    width: float | None = None
 
-    VERSION = 1
+    VERSION = 2
     """Raised when the same values have to be measured anew."""
 
     def __post_init__(self) -> None:
-        """Refuse a protocol that keeps no sample.
+        """Refuse a protocol that keeps no sample, or whose values do not go together.
 
         Raises:
-            UsageError: it discards as many inferences as it makes.
+            UsageError: one line that names the key and says what to do.
         """
         if self.discard >= self.iterations:
             raise UsageError(f"protocol: discard {self.discard} has to be less than iterations {self.iterations}")
+        for name in ("iterations", "discard"):
+            value = getattr(self, name)
+            if value % self.visits:
+                raise UsageError(
+                    f"protocol: {name} {value} cannot be divided evenly over visits {self.visits}; "
+                    f"take a multiple of {self.visits}"
+                )
+        if self.name == "adaptive":
+            self._check_adaptive()
+        elif given := [name for name in _ADAPTIVE if getattr(self, name) is not None]:
+            raise UsageError(f"protocol: {given[0]} belongs to adaptive; leave it out, or take name adaptive")
+
+    def _check_adaptive(self) -> None:
+        if self.least_visits is None or self.width is None:
+            missing = next(name for name in _ADAPTIVE if getattr(self, name) is None)
+            raise UsageError(f"protocol: adaptive needs {missing}; add it, or take name published")
+        if self.least_visits > self.visits:
+            raise UsageError(f"protocol: least_visits {self.least_visits} has to be at most visits {self.visits}")
+
+    @property
+    def iterations_a_visit(self) -> int:
+        """Inferences of one visit, its warm-up included."""
+        return self.iterations // self.visits
+
+    @property
+    def discard_a_visit(self) -> int:
+        """How many of a visit's first inferences are warm-up."""
+        return self.discard // self.visits
+
+    @property
+    def fewest_visits(self) -> int:
+        """Below how many visits a model is not done."""
+        return self.least_visits or self.visits
+
+    @property
+    def most_visits(self) -> int:
+        """How many visits a model has at most, repeated ones included."""
+        return self.visits + self.repeats
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the protocol as it stands in a measurement's key and record."""
-        return {
-            "name": self.name,
-            "version": self.VERSION,
-            "iterations": self.iterations,
-            "discard": self.discard,
-        }
+        """Return the protocol as it stands in a measurement's key and record, and in a plan."""
+        names = ["name", "iterations", "discard", "visits", "repeats"]
+        if self.name == "adaptive":
+            names += _ADAPTIVE
+        return {"version": self.VERSION} | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -65,6 +121,8 @@ class Target:
     protocol: Protocol
     replicates: Replicates
     time_limit_s: float
+    settings: dict[str, Any] = field(default_factory=dict)
+    sustained_s: float | None = None
 
     @classmethod
     def from_dict(cls, name: str, values: dict[str, Any]) -> Target:
@@ -82,6 +140,8 @@ class Target:
             protocol=Protocol(**values["protocol"]),
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
+            settings=dict(values.get("settings") or {}),
+            sustained_s=None if values.get("sustained_s") is None else float(values["sustained_s"]),
         )
 
 

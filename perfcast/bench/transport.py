@@ -17,13 +17,14 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from perfcast.config import check
 from perfcast.errors import BenchmarkError, UsageError
-from perfcast.storage import write_json
+from perfcast.storage import canonical_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUNNER = Path(__file__).resolve().parents[2] / "board"
 LAST_LINES = 20
+LONGEST = 1 << 28
 
 
 class Transport(Protocol):
@@ -33,8 +34,8 @@ class Transport(Protocol):
     def device(self) -> str:
         """Which device it reaches: a name for files, the same for all targets on one device."""
 
-    def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
-        """Return the target's context, without measuring."""
+    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the target's context as it is with the settings applied, without measuring."""
 
     def run(self, plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the runner's answers as they are made."""
@@ -51,13 +52,15 @@ class LocalTransport:
         """This machine, by its name on the network."""
         return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "this-machine"
 
-    def probe(self, factors: dict[str, Any]) -> dict[str, Any]:
-        """Return this machine's context.
+    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        """Return this machine's context as it is with the settings applied.
 
         Raises:
-            BenchmarkError: the runner did not answer.
+            BenchmarkError: the runner did not answer, or something else.
         """
-        for answer in self._answers(["--probe", factors["toolchain"]]):
+        for answer in self._answers(["--probe", factors["toolchain"], "--settings", json.dumps(settings)]):
+            if answer["event"] != "context":
+                raise BenchmarkError(f"the runner answered {answer['event']!r} where its context was due")
             context: dict[str, Any] = answer["context"]
             return context
         raise BenchmarkError("the runner said nothing about this machine")
@@ -78,9 +81,11 @@ class LocalTransport:
             said_before = errors.tell()
             command = [sys.executable, str(RUNNER), "--die-with-parent", *arguments]
             pipe = subprocess.PIPE
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
+            process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=errors, encoding="utf-8", errors="replace"
+            )
             try:
-                for line in process.stdout or ():
+                for line in _lines(process):
                     yield _parse(line)
                     _go_on(process)
                 status = process.wait()
@@ -102,6 +107,12 @@ class LocalTransport:
         return log
 
 
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the runner's lines; one that has no end is cut, and is then no answer."""
+    while process.stdout and (line := process.stdout.readline(LONGEST)):
+        yield line
+
+
 def _go_on(process: subprocess.Popen[str]) -> None:
     """Tell the runner that its answer is stored."""
     with contextlib.suppress(BrokenPipeError):  # It has ended; its status says how.
@@ -115,18 +126,16 @@ def _parse(line: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(line)
         check(answer, "answer", "the runner")
+        canonical_json(answer)  # Of lone surrogates, which nothing can be written with.
     except (ValueError, RecursionError, UsageError) as error:
         raise BenchmarkError(f"the runner answered what it should not: {line.strip()[:200]!r}") from error
-    samples = answer.get("samples")
-    if samples and len({len(values) for values in samples.values()}) > 1:
-        raise BenchmarkError("the runner answered lists of samples that differ in length")
     return answer
 
 
 def _last_words(errors: IO[str], start: int) -> str:
     errors.seek(start)
-    lines = [line.strip() for line in deque(errors, LAST_LINES) if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    lines = [line.strip()[:500] for line in deque(errors, LAST_LINES) if line.strip()]
+    return "".join(letter for letter in lines[-1] if letter.isprintable()) if lines else "it said nothing"
 
 
 def open_transport(description: dict[str, Any], log: Path | None = None) -> Transport:

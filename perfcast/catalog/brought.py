@@ -54,12 +54,7 @@ def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, A
     only(parameters, _PARAMETERS)
     if not handle or len(handle) > _LONGEST or visible(handle) != handle:
         raise UsageError(f"builder {visible(handle)[:60]!r} has to be the path or address of a model")
-    ending = Path(handle).suffix.lower()
-    if ending in _UNMEASURED:
-        raise UsageError(
-            f"{handle}: no toolchain here runs {_UNMEASURED[ending]} files, so it cannot be measured; "
-            f"`perfcast predict {handle}` forecasts it"
-        )
+    refuse_unmeasured(handle)
     if parameters.get("weights", "random") not in _WEIGHTS:
         raise UsageError(f"parameter 'weights' has to be random or values, not {parameters['weights']!r}")
     if not isinstance(parameters.get("allow_code", False), bool):
@@ -75,6 +70,20 @@ def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, A
         input_shape=_first_shape(shapes),
         parameters=options | {"input_shapes": {key: list(shape) for key, shape in shapes.items()}},
     )
+
+
+def refuse_unmeasured(handle: str) -> None:
+    """Refuse a file that can be read but not measured.
+
+    Raises:
+        UsageError: no toolchain runs files of its kind.
+    """
+    kind = _UNMEASURED.get(Path(handle).suffix.lower())
+    if kind:
+        raise UsageError(
+            f"{handle}: no toolchain here runs {kind} files, so it cannot be measured; "
+            f"`perfcast predict {handle}` forecasts it"
+        )
 
 
 def _shapes(text: str) -> dict[str, Shape]:

@@ -11,13 +11,14 @@ import click
 
 from perfcast.catalog.shapes import parse_input_shapes
 from perfcast.cli.output import native_libraries_silent
+from perfcast.errors import PerfcastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-    from perfcast.errors import PerfcastError
+    from perfcast.export.stage import Export
     from perfcast.sources import Library
 
 _SHEETS = (Path("config/models"), Path(__file__).resolve().parents[2] / "config/models")
@@ -48,9 +49,7 @@ _OPTIONS = (
     click.option(
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
-        default=_STORE,
-        show_default=True,
-        help="Store of the workflow, which spares building models it has.",
+        help="Store of the workflow, which spares building models it has.  [default: the workflow's]",
     ),
 )
 
@@ -69,6 +68,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """What can be measured, each once in the order asked for, and why the rest cannot: one error a source."""
+
+    exports: list[Export]
+    failures: list[PerfcastError]
+
+
+@dataclass(frozen=True)
 class Request:
     """Models that a user asks about.
 
@@ -77,7 +84,7 @@ class Request:
         input_shapes: as written.
         signature, allow_code: see `perfcast.export.brought.ReadOptions`.
         sheets: where names are looked up; none for those of config/models.
-        store: artifacts exported before.
+        store: artifacts exported before; None for the workflow's own.
     """
 
     sources: tuple[str, ...]
@@ -85,7 +92,7 @@ class Request:
     signature: str
     allow_code: bool
     sheets: tuple[Path, ...]
-    store: Path
+    store: Path | None
 
     def features(self) -> Answer:
         """Return the features of all sources that can be read.
@@ -100,15 +107,40 @@ class Request:
 
         options = ReadOptions(shapes, self.signature, self.allow_code)
         with native_libraries_silent():
-            described = describe_sources(self.sources, self._library(), options)
+            described = describe_sources(self.sources, self._library(self.store or _STORE), options)
             return Answer(features_table(described.descriptors), described.failures)
 
-    def _library(self) -> Library:
+    def exports(self, store: Path, sheets: tuple[Path, ...]) -> Exported:
+        """Return the exports of all sources that can be measured, made in ``store``.
+
+        Args:
+            store: where they go, and where those made before are found.
+            sheets: that are looked in first.
+
+        Raises:
+            UsageError: an input shape is malformed.
+        """
+        shapes = parse_input_shapes(self.input_shapes)
+        from perfcast.export.brought import ReadOptions
+        from perfcast.sources import export_source
+
+        options = ReadOptions(shapes, self.signature, self.allow_code)
+        exports, failures = [], []
+        with native_libraries_silent():
+            for source in self.sources:
+                try:
+                    exports.append(export_source(source, self._library(store, sheets), options))
+                except PerfcastError as error:
+                    failures.append(error)
+        return Exported(list({export.artifact: export for export in exports}.values()), failures)
+
+    def _library(self, store: Path, first: tuple[Path, ...] = ()) -> Library:
         from perfcast.export.artifacts import ArtifactStore
         from perfcast.sources import Library
 
         folder = next((folder for folder in _SHEETS if folder.is_dir()), _SHEETS[0])
-        return Library(self.sheets or tuple(sorted(folder.glob("*.csv"))), ArtifactStore(self.store))
+        default = tuple(dict.fromkeys((*first, *sorted(folder.glob("*.csv")))))
+        return Library(self.sheets or default, ArtifactStore(store))
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from perfcast.catalog.naming import visible
 from perfcast.cli.asking import Request, asking
-from perfcast.cli.output import check_ending, show_forecasts, write
+from perfcast.cli.comparing import compare
+from perfcast.cli.measuring import measure
+from perfcast.cli.output import check_ending, end, say, show_forecasts, write
 from perfcast.cli.planning import plan
-from perfcast.errors import PerfcastError, UsageError
+from perfcast.errors import PerfcastError
 
 
 class _Perfcast(click.Group):
@@ -22,22 +23,8 @@ class _Perfcast(click.Group):
         try:
             return super().main(*args, **kwargs)
         except PerfcastError as error:
-            _say(error)
+            say(error)
             sys.exit(error.exit_code)
-
-
-def _say(error: PerfcastError) -> None:
-    # Errors quote files and names, which may hold what commands a terminal.
-    click.echo(f"perfcast: error: {visible(error)}", err=True)
-
-
-def _end(failures: list[PerfcastError], done: int) -> None:
-    """Say which sources failed; the exit code is 2 where each is the user's mistake and nothing was done."""
-    for error in failures:
-        _say(error)
-    if failures:
-        mistakes = all(isinstance(error, UsageError) for error in failures)
-        sys.exit(UsageError.exit_code if mistakes and not done else PerfcastError.exit_code)
 
 
 @click.group(cls=_Perfcast, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +39,8 @@ def main() -> None:
 
 
 main.add_command(plan)
+main.add_command(measure)
+main.add_command(compare)
 
 
 @main.command()
@@ -68,7 +57,7 @@ def features(request: Request, out: Path) -> None:
     answer = request.features()
     if len(answer.table):
         write(out, answer.table)
-    _end(answer.failures, len(answer.table))
+    end(answer.failures, len(answer.table))
 
 
 @main.command()
@@ -94,4 +83,4 @@ def predict(request: Request, predictor: Path, out: Path | None) -> None:
             write(out, forecasts)
         else:
             show_forecasts(forecasts, loaded)
-    _end(answer.failures, len(answer.table))
+    end(answer.failures, len(answer.table))

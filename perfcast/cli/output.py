@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
+    from rich.console import Console
 
     from perfcast.fit.predictor import Predictor
 
 _PLAIN_WIDTH = 160
+_DRAWING_WIDTH = 80
+_WIDEST_DRAWING = 140
 
 
 @contextlib.contextmanager
@@ -42,14 +45,29 @@ def native_libraries_silent() -> Iterator[None]:
             os.close(kept)
 
 
-def check_ending(out: Path) -> None:
+def say(error: PerfcastError) -> None:
+    """Say an error in its one line."""
+    # Errors quote files and names, which may hold what commands a terminal.
+    click.echo(f"perfcast: error: {visible(error)}", err=True)
+
+
+def end(failures: list[PerfcastError], done: int) -> None:
+    """Say which sources failed; the exit code is 2 where each is the user's mistake and nothing was done."""
+    for error in failures:
+        say(error)
+    if failures:
+        mistakes = all(isinstance(error, UsageError) for error in failures)
+        sys.exit(UsageError.exit_code if mistakes and not done else PerfcastError.exit_code)
+
+
+def check_ending(out: Path, endings: tuple[str, ...] = (".csv", ".parquet")) -> None:
     """Refuse a file that could not be written, before anything is done.
 
     Raises:
-        UsageError: its ending is neither .csv nor .parquet, or its folder is not there.
+        UsageError: it has none of the endings, or its folder is not there.
     """
-    if out.suffix not in {".csv", ".parquet"}:
-        raise UsageError(f"--out {out}: the ending has to be .csv or .parquet")
+    if out.suffix not in endings:
+        raise UsageError(f"--out {out}: the ending has to be {' or '.join(endings)}")
     folder = out.absolute().parent
     try:
         found = folder.is_dir()
@@ -109,6 +127,15 @@ def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:
     for cells in rows:
         table.add_row(*(Text(visible(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+
+
+def drawing_console() -> tuple[Console, bool]:
+    """Return what drawings are printed on, as wide as the terminal, and whether it takes more than ASCII."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else _DRAWING_WIDTH)
+    console.width = min(console.width, _WIDEST_DRAWING)
+    return console, (sys.stdout.encoding or "ascii").lower().replace("-", "") == "utf8"
 
 
 def digits(value: float) -> str:

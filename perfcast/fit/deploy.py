@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from perfcast.dataset.believed import believed_rows
+from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import fit, tune
 from perfcast.fit.intervals import half_width
 from perfcast.fit.options import DEPLOYMENT_SCHEME
 from perfcast.fit.predictor import MetricPredictor, Predictor
-from perfcast.fit.table import FACTORS, learning_table, measured_rows
+from perfcast.fit.table import learning_table
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def _residuals(name: str, algorithm: str, table: LearningTable, evaluation: Eval
 
 
 def _context(dataset: pd.DataFrame) -> dict[str, Any]:
-    rows, _ = measured_rows(dataset)
+    rows = believed_rows(dataset)
     return {name: _distinct(rows, name) for name in (*FACTORS, "context") if name in rows}
 
 

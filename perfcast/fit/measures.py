@@ -1,15 +1,8 @@
-"""How wrong forecasts are, and how far a measurement repeats itself."""
+"""How wrong forecasts are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-from perfcast.fit.table import FACTORS, measured_rows, number_columns
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BOOTSTRAPS = 1000
 
@@ -41,31 +34,3 @@ def error_summary(measured: np.ndarray, predicted: np.ndarray, families: np.ndar
         "mape_low": float(low),
         "mape_high": float(high),
     }
-
-
-def repeatability(dataset: pd.DataFrame, column: str) -> dict[str, float] | None:
-    """Return how far repeated measurements of a model differ, in percent; None without replicates.
-
-    Returns:
-        `median` and `p95` of 100·|a − b| / mean(a, b) over all pairs of positive replicates of a model under
-        the same factors, and the number of `pairs`. No forecast can be expected to err less.
-    """
-    rows, replicates = measured_rows(dataset)
-    rows = rows.assign(replicate=replicates)[rows[column].notna()]
-    identity = ["model", *(name for name in FACTORS if name in rows)]
-    differences = [
-        np.abs(first - second) / ((first + second) / 2)
-        for _, group in rows.groupby(identity, dropna=False, sort=True)
-        if group["replicate"].nunique() > 1
-        for first, second in _pairs(number_columns(group, (column,))[:, 0])
-    ]
-    if not differences:
-        return None
-    median, p95 = np.quantile(differences, [0.5, 0.95])
-    return {"median": float(100 * median), "p95": float(100 * p95), "pairs": len(differences)}
-
-
-def _pairs(values: np.ndarray) -> list[tuple[float, float]]:
-    positive = values[values > 0]
-    first, second = np.triu_indices(len(positive), k=1)
-    return list(zip(positive[first], positive[second], strict=True))

@@ -40,7 +40,7 @@ class Metric:
 def default_metrics() -> dict[str, Metric]:
     """Return the metrics fitted unless told otherwise: latency and memory of inference."""
     return {
-        "latency_ms": Metric("latency_mean_ms", "ms"),
+        "latency_ms": Metric("latency_ms", "ms"),
         "ram_mb": Metric("ram_inference_peak_mb", "MB"),
     }
 

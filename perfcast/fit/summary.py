@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfcast.dataset.noise import noise_floor
 from perfcast.fit.choice import chosen_without_family
 from perfcast.fit.evaluation import Forecasts, log_residuals
 from perfcast.fit.intervals import half_width, half_widths_without_family
-from perfcast.fit.measures import error_summary, repeatability
+from perfcast.fit.measures import error_summary
 from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def summarise(
             "chosen_without_family": error_summary(
                 table.target, chosen_without_family(table, forecasts[name]), table.families, options.seed
             ),
-            "repeatability_percent": repeatability(dataset, options.metrics[name].column),
+            "repeatability_percent": noise_floor(dataset, options.metrics[name].column),
             "algorithms": {
                 algorithm: _algorithm(table, algorithm, published, forecasts[name], options.seed)
                 for algorithm in (*ALGORITHMS, *BASELINES)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perfcast.dataset.believed import believed_rows, measured_rows, replicates_of
+from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features
@@ -16,20 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perfcast.fit.options import FitOptions, Metric
-
-FACTORS = (
-    "device",
-    "toolchain",
-    "toolchain_version",
-    "threads",
-    "batch",
-    "precision",
-    "optimised",
-    "weights_as",
-    "clock_mhz",
-    "workload",
-    "protocol",
-)
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,7 @@ class LearningTable:
 
 
 def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> LearningTable:
-    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, positive, and replicate 0.
+    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, not rejected, replicate 0, positive.
 
     A value may be zero or less where little is left after the null model's was taken off (a tiny model's
     memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others.
@@ -91,20 +79,22 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
     """
     _require_columns(dataset, ("model", "family", "input_size", metric.column, *options.features))
-    measured, replicates = measured_rows(dataset)
-    first = measured[replicates == 0]
+    measured, believed = measured_rows(dataset), believed_rows(dataset)
+    first = believed[replicates_of(believed) == 0]
     rows = first[first[metric.column].notna()]
     _refuse_mixed_factors(rows, options.features)
     values = number_columns(rows, (metric.column,))[:, 0]
     excluded = {
         "not_measured": len(dataset) - len(measured),
+        "rejected": len(measured) - len(believed),
+        "repetitions": len(believed) - len(first),
         "no_value": len(first) - len(rows),
         "not_positive": int((values <= 0).sum()),
     }
     rows, target = rows[values > 0], values[values > 0]
     inputs = number_columns(rows, options.features)
     families = rows["family"].astype(str).to_numpy(dtype=object)
-    _check_learnable(metric.column, target, families, excluded["not_positive"])
+    _check_learnable(metric.column, target, families, excluded)
     additive = additive_features(options.features) if options.additive is None else options.additive
     return LearningTable(
         features=tuple(options.features),
@@ -116,16 +106,6 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         sizes=rows["input_size"].to_numpy(),
         excluded=excluded,
     )
-
-
-def measured_rows(dataset: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the rows whose verdict is `measured`, and the replicate of each.
-
-    A table from elsewhere may lack both columns: all its rows then count as measured once.
-    """
-    rows = dataset[dataset["verdict"] == "measured"] if "verdict" in dataset else dataset
-    replicates = rows["replicate"].to_numpy() if "replicate" in rows else np.zeros(len(rows), dtype=int)
-    return rows, replicates
 
 
 def number_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
@@ -177,9 +157,13 @@ def _refuse_mixed_factors(rows: pd.DataFrame, features: tuple[str, ...]) -> None
     )
 
 
-def _check_learnable(column: str, target: np.ndarray, families: np.ndarray, not_positive: int) -> None:
+def _check_learnable(column: str, target: np.ndarray, families: np.ndarray, excluded: dict[str, int]) -> None:
     if len(target) < MIN_ROWS:
-        besides = f"; {not_positive} more are not positive" if not_positive else ""
+        more = {
+            "are not positive": excluded["not_positive"],
+            "were rejected as not to be trusted": excluded["rejected"],
+        }
+        besides = "".join(f"; {count} more {why}" for why, count in more.items() if count)
         raise DataError(
             f"'{column}': {len(target)} measured rows are too few to learn from (at least {MIN_ROWS}{besides})"
         )

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from perfcast.bench.target import Protocol
+
 START_S = 4.0
 """Starting the runtime and measuring the null model, once a shard."""
+
+VISIT_S = 0.03
+"""The reference workload around a visit, and storing what came of it."""
 
 NULL_MB = 330.0
 """A process that runs a model which does nothing."""
@@ -25,9 +30,18 @@ _GIGA = 1e-9
 _COPIES = {"constant": (10.0, 6.5), "variable": (1.2, 1.2)}
 
 
-def overhead_s(features: pd.DataFrame) -> pd.Series:
-    """Return the seconds that measuring each model once takes beside its timed inferences."""
-    return 0.06 + 0.003 * features["fused_layers"] + 16.0 * features["weight_bytes"] * _GB
+def expected_visits(protocol: Protocol) -> float:
+    """Return how many visits a model is expected to have, on a machine that does nothing else.
+
+    No visit is repeated there, and the adaptive protocol stops where it first may.
+    """
+    return float(protocol.fewest_visits)
+
+
+def overhead_s(features: pd.DataFrame, visits: float) -> pd.Series:
+    """Return the seconds that measuring each model once takes beside its timed inferences: it is loaded once."""
+    once = 0.06 + 0.003 * features["fused_layers"] + 16.0 * features["weight_bytes"] * _GB
+    return once + VISIT_S * visits
 
 
 def latency_ms(features: pd.DataFrame, threads: int) -> pd.Series:

@@ -36,8 +36,9 @@ class Plan:
 
     Attributes:
         models: a row a model: `model`, `family`, `measurements` (still to be made), `graph_bytes`,
-            `packed_bytes` (compressed), `latency_ms`, `time_s` (of all its measurements), `memory_mb` (peak of
-            the measuring process) and `warning` (empty where it will likely be measured).
+            `packed_bytes` (compressed), `latency_ms`, `once_s` (measuring it once, as far as the time limit
+            counts it), `time_s` (all its measurements, each with its time under sustained load), `memory_mb` (peak
+            of the measuring process) and `warning` (empty where it will likely be measured).
         memory_limit_mb: what the device has, None where it does not say.
         start_s: what starting the runtime takes in all.
         forecast_by: what `latency_ms` comes from.
@@ -84,11 +85,12 @@ def make_plan(
     with progress(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    missing = Counter(task.export.spec.model for task in campaign.missing(campaign.tasks(exports)))
+    context = campaign.context()
+    missing = Counter(task.model for task in campaign.missing(campaign.tasks(exports, context)))
     features = features_table([artifacts.descriptor(export.artifact) for export in exports])
     models = _identity(exports, artifacts, missing)
     models = models.join(_costs(features, models["measurements"], settings.target, predictor))
-    limit = _memory_limit_mb(settings.target, transport)
+    limit = _memory_limit_mb(settings.target, context)
     models["warning"] = [_warning(row, settings.target, limit) for row in models.to_dict("records")]
     return Plan(
         models=models,
@@ -123,11 +125,13 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
         latency = _forecast(forecasts, _LATENCY, "prediction", latency)
         running = _forecast(forecasts, _MEMORY, "upper", running)
     loading = costs.load_peak_mb(features, weights_as, batch)
-    once = costs.overhead_s(features) + target.protocol.iterations * latency / 1e3
+    visits = costs.expected_visits(target.protocol)
+    inferences = visits * target.protocol.iterations_a_visit
+    once = costs.overhead_s(features, visits) + inferences * latency / 1e3
     return pd.DataFrame(
         {
             "latency_ms": latency,
-            "time_s": times * once.clip(upper=target.time_limit_s),
+            "time_s": times * (once.clip(upper=target.time_limit_s) + (target.sustained_s or 0.0)),
             "once_s": once,
             "memory_mb": costs.NULL_MB + pd.concat([loading, running], axis=1).max(axis=1),
         }
@@ -139,10 +143,9 @@ def _forecast(forecasts: pd.DataFrame, metric: str, column: str, otherwise: pd.S
     return found if len(found) else otherwise
 
 
-def _memory_limit_mb(target: Target, transport: Transport) -> float | None:
+def _memory_limit_mb(target: Target, context: dict[str, Any]) -> float | None:
     if target.device_memory_mb is not None:
         return target.device_memory_mb
-    context = transport.probe(target.factors)
     sizes = [context["machine"]["memory_bytes"], context["settings"]["memory_limit_bytes"]]
     known = [size for size in sizes if size]
     return min(known) / 1e6 if known else None

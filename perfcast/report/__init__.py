@@ -1,4 +1,4 @@
-"""The report of a target: one page and five lines, made from the files of the data model alone."""
+"""The report of a target: one page and six lines, made from the files of the data model alone."""
 
 from perfcast.fit.evaluation import Evaluation
 from perfcast.report.page import render_report, write_report

@@ -43,10 +43,10 @@ def context_view(data: ReportData) -> ContextView:
         ),
     )
     table = Table("Contexts of the measurements", columns, rows, "No context was recorded for this dataset.")
-    return ContextView(table, tuple(_warnings(counts, given)))
+    return ContextView(table, tuple(_warnings(data, counts, given)))
 
 
-def _warnings(counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
+def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
     if len(counts) > 1:
         yield (
             f"The measurements were made in {len(counts)} different contexts. "
@@ -54,6 +54,9 @@ def _warnings(counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
         )
     if len(given) > _MOST:
         yield f"Only the {_MOST} contexts with the most measurements are shown."
+    for refused in dict.fromkeys(data.contexts[digest]["settings"].get("refused") for digest in given):
+        if refused:
+            yield f"Settings that the target asks for could not be applied: {refused}."
     for digest in sorted(set(counts) - set(given)):
         count = fmt.counted(counts[digest], "measurement")
         yield f"Context {digest[:_SHORT]} is named by {count} but was not given."

@@ -53,7 +53,8 @@ def splits_figure(data: ReportData, result: MetricResult) -> Figure:
         "95th percentile. Star: the seed that the published protocol reports. Diamond: families left out."
     )
     alt = f"Box plots of the error over {count} random splits for {', '.join(map(fmt.algorithm_label, names))}."
-    return Figure(key, title, alt, (boxes, *marks), layout, caption)
+    floor = _noise_marks(result, boxes["y"])
+    return Figure(key, title, alt, (boxes, *marks, *floor), layout, caption)
 
 
 def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
@@ -122,7 +123,26 @@ def family_figure(data: ReportData, result: MetricResult) -> Figure:
     caption = "In brackets the number of models. The predictor never saw the family whose error is shown."
     ends = [f"{name} at {fmt.percent(means[name])}" for name in (means.index[0], means.index[-1])]
     alt = f"Errors by family: best {ends[0]}, worst {ends[1]}."
-    return Figure(key, title, alt, _family_points(errors, means, shown), layout, caption)
+    traces = (*_family_points(errors, means, shown), *_noise_marks(result, [shown[name] for name in means.index]))
+    return Figure(key, title, alt, traces, layout, caption)
+
+
+def _noise_marks(result: MetricResult, rows: list[str]) -> list[dict[str, Any]]:
+    """Return the noise floor as a mark in each of ``rows``: no error below it can be told from noise."""
+    floor = result.repeatability().get("median")
+    if not fmt.is_number(floor) or not floor:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "noise floor",
+            "x": finite([floor] * len(rows)),
+            "y": rows,
+            "marker": {"symbol": "line-ns-open", "color": GREY, "size": 18, "line": {"width": 2}},
+            "hovertemplate": "measured again: %{x} % away in the median<extra></extra>",
+        }
+    ]
 
 
 def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]) -> tuple[dict[str, Any], ...]:

@@ -10,12 +10,13 @@ import pandas as pd
 
 from perfcast.report import formatting as fmt
 from perfcast.report.embed import finite, plot_text
-from perfcast.report.patterns import PATTERNS, Pattern
+from perfcast.report.reference import PATTERNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from perfcast.report.inputs import MetricResult, ReportData
+    from perfcast.report.reference import PublishedPattern
 
 COLOURS = (
     "#3b7dd8",
@@ -177,17 +178,21 @@ def _positive(rows: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     return rows[np.logical_and.reduce([(rows[column] > 0).to_numpy(dtype=bool) for column in columns])]
 
 
-def pattern_figures(data: ReportData, patterns: pd.DataFrame) -> tuple[Figure, ...]:
-    """Return the clearest example of each pattern of the document's Figures 4 to 7."""
-    return tuple(_pattern_figure(data, patterns, pattern) for pattern in PATTERNS)
+def pattern_figures(data: ReportData, examples: Mapping[str, int]) -> tuple[Figure, ...]:
+    """Return the clearest example of each pattern of the document's Figures 4 to 7.
+
+    Args:
+        data: the report's data.
+        examples: the dataset's row to show, by pattern.
+    """
+    return tuple(_pattern_figure(data, examples, pattern) for pattern in PATTERNS)
 
 
-def _pattern_figure(data: ReportData, patterns: pd.DataFrame, pattern: Pattern) -> Figure:
+def _pattern_figure(data: ReportData, examples: Mapping[str, int], pattern: PublishedPattern) -> Figure:
     key, title = f"pattern-{pattern.key}", f"{pattern.title} ({pattern.figure})"
-    scores = patterns[pattern.key].dropna() if pattern.key in patterns else pd.Series(dtype=float)
-    if not len(scores):
+    if pattern.key not in examples:
         return Figure(key, title, title, missing="No model of this target shows this pattern.")
-    row = data.dataset.loc[scores.idxmax()]
+    row = data.dataset.loc[examples[pattern.key]]
     samples = np.asarray(row["wall_samples_ms"], dtype=float)
     trace = {
         "type": "scatter",
@@ -203,14 +208,15 @@ def _pattern_figure(data: ReportData, patterns: pd.DataFrame, pattern: Pattern) 
         "xaxis": {"title": {"text": "Kept iteration"}},
         "yaxis": {
             "title": {"text": "Wall time, ms"},
-            "rangemode": "tozero" if pattern.key in {"high", "low"} else "normal",
+            "rangemode": "tozero" if pattern.key in {"high_spikes", "low_spikes"} else "normal",
         },
     }
-    mean, middle = float(samples.mean()), float(np.median(samples))
-    caption = f"{row['label']}: mean {fmt.number(mean)} ms, median {fmt.number(middle)} ms."
-    return Figure(
-        key, title, f"Wall time over iterations of {row['label']}: {pattern.rule}.", (trace,), layout, caption
+    caption = (
+        f"{row['label']}: judged {fmt.number(row['latency_ms'])} ms ({row['trust']}), "
+        f"mean {fmt.number(row['latency_mean_ms'])} ms."
     )
+    alt = f"Wall time over iterations of {row['label']}: {pattern.look}."
+    return Figure(key, title, alt, (trace,), layout, caption)
 
 
 def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
@@ -243,32 +249,3 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
         (trace,),
         layout,
     )
-
-
-def reference_figure(data: ReportData) -> Figure:
-    """Return the reference workload's time over the campaign: it shows whether the machine drifted."""
-    key, title = "reference", "The reference workload over the campaign"
-    columns = {"started_at", "reference_ms"}
-    rows = data.dataset.dropna(subset=list(columns)) if columns <= set(data.dataset) else data.dataset.iloc[:0]
-    if not len(rows):
-        return Figure(key, title, title, missing="No reference workload was timed around the measurements.")
-    rows = rows.sort_values("started_at")
-    relative = (rows["reference_ms"] / rows["reference_ms"].median() - 1) * 100
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [str(moment) for moment in rows["started_at"]],
-        "y": finite(relative, 3),
-        "text": [plot_text(name) for name in rows["label"]],
-        "marker": {"color": COLOURS[5], "size": 6},
-        "hovertemplate": "around %{text}<br>%{y} % from the median<extra></extra>",
-    }
-    layout = {
-        "height": 320,
-        "showlegend": False,
-        "xaxis": {"type": "date", "title": {"text": "Start of the measurement, UTC"}},
-        "yaxis": {"title": {"text": "Difference from its median, %"}, "zeroline": True},
-    }
-    worst = float(relative.abs().max())
-    caption = f"The same work, timed around every measurement, was at most {fmt.percent(worst)} off its median."
-    return Figure(key, title, caption, (trace,), layout, caption)

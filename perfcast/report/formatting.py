@@ -79,9 +79,9 @@ def accuracy(value: Any) -> str:
     return f"{float(value):.2f}{SPACE}%" if is_number(value) else MISSING
 
 
-def span(low: Any, high: Any) -> str:
-    """Return `low – high`, a dash where either is missing."""
-    return f"{number(low)} – {number(high)}" if is_number(low) and is_number(high) else MISSING
+def span(low: Any, high: Any, digits: int = 3) -> str:
+    """Return `low – high` with ``digits`` significant digits, a dash where either is missing."""
+    return f"{number(low, digits)} – {number(high, digits)}" if is_number(low) and is_number(high) else MISSING
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -89,9 +89,26 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def duration(seconds: Any) -> str:
+    """Return a time as people say it: `0.4 s`, `12 min`, `3.5 h`."""
+    if not is_number(seconds):
+        return MISSING
+    value = float(seconds)
+    if value < 60:
+        return f"{number(value, 2)}{SPACE}s"
+    if value < 3600:
+        return f"{number(value / 60, 2)}{SPACE}min"
+    return f"{number(value / 3600, 2)}{SPACE}h"
+
+
+def text(value: Any, missing: str = MISSING) -> str:
+    """Return ``value`` where it is a text that says something, else ``missing``."""
+    return value if isinstance(value, str) and value else missing
+
+
 def metric_label(metric: str) -> str:
     """Return how a metric is called in headings."""
-    return _METRICS.get(metric, _words(metric))
+    return _METRICS.get(metric, words(metric))
 
 
 def algorithm_label(algorithm: str | None) -> str:
@@ -101,9 +118,10 @@ def algorithm_label(algorithm: str | None) -> str:
 
 def scheme_label(scheme: str) -> str:
     """Return how a validation scheme is called in tables."""
-    return _SCHEMES.get(scheme, _words(scheme))
+    return _SCHEMES.get(scheme, words(scheme))
 
 
-def _words(key: str) -> str:
-    text = key.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
+def words(key: str) -> str:
+    """Return a key of the data as words: `white_noise` as `White noise`."""
+    spaced = key.replace("_", " ").strip()
+    return spaced[:1].upper() + spaced[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.dataset.columns import VISIT_LISTS
 from perfcast.errors import DataError
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
 from perfcast.report.formatting import visible
@@ -27,7 +28,21 @@ FACTORS = (
     "optimised",
     "clock_mhz",
 )
-_REQUIRED = ("model", "family", "input_size", "replicate", "verdict", "latency_mean_ms")
+_REQUIRED = (
+    *("model", "family", "input_size", "replicate", "verdict", "protocol", "includes"),
+    *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_mean_ms", "trust", "trust_reason", "pattern"),
+    *(
+        "warmup",
+        "normality_p",
+        "proven_outliers",
+        "outlier_gain_percent",
+        "wall_samples_ms",
+        "throttled",
+        "swapped_pages",
+    ),
+    *("reason", "unmeasured_peak_mb", "latency_std_ms", "others_cpus"),
+    *("visits", "disturbed_visits", "inferences", "iterations", "timed_s", "overhead_s", *VISIT_LISTS),
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,7 @@ class MetricResult:
 
 
 UNFITTED_METRICS = (
-    MetricResult("latency_ms", {"unit": "ms", "column": "latency_mean_ms"}),
+    MetricResult("latency_ms", {"unit": "ms", "column": "latency_ms"}),
     MetricResult("ram_mb", {"unit": "MB", "column": "ram_inference_peak_mb"}),
 )
 """What is said of repeatability where nothing was fitted."""
@@ -109,6 +124,7 @@ class ReportData:
     Attributes:
         target: the target's name.
         dataset: every measurement, with a `label` that tells apart one model under several factors.
+        noise_floor: how far repeated measurements differ, by column: `median` and `p95` in %, and `pairs`.
         evaluation: the tables of the evaluation folder.
         metrics: one result a metric, in the summary's order.
         contexts: the context of each digest.
@@ -117,6 +133,7 @@ class ReportData:
 
     target: str
     dataset: pd.DataFrame
+    noise_floor: Mapping[str, Mapping[str, float]]
     evaluation: Evaluation
     metrics: tuple[MetricResult, ...]
     contexts: Mapping[str, Mapping[str, Any]]
@@ -124,17 +141,17 @@ class ReportData:
 
     @property
     def first(self) -> pd.DataFrame:
-        """The measurements that are learned from (replicate 0), failed ones included."""
+        """The measurements that repeat none (replicate 0), failed ones included."""
         return self.dataset[self.dataset["replicate"] == 0]
 
     @property
     def measured(self) -> pd.DataFrame:
-        """The successful measurements that are learned from."""
+        """The successful measurements of replicate 0, whatever their trust."""
         return self.first[self.first["verdict"] == "measured"]
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The measurements of replicate 0 that gave no numbers."""
+        """The measurements of replicate 0 that gave no number to believe."""
         return self.first[self.first["verdict"] != "measured"]
 
     @property
@@ -164,7 +181,8 @@ def read_inputs(
     if lacking:
         raise DataError(f"dataset of target {target}: no column {', '.join(lacking)}")
     labelled = dataset.assign(label=_labels(dataset)).reset_index(drop=True)
-    return ReportData(target, labelled, evaluation, metric_results(evaluation), contexts, manifest)
+    floor = dataset.attrs.get("noise_floor") or {}
+    return ReportData(target, labelled, floor, evaluation, metric_results(evaluation), contexts, manifest)
 
 
 def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.report import formatting as fmt
-from perfcast.report.patterns import PATTERNS
+from perfcast.report.reference import PATTERNS
 from perfcast.report.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.report.trust import half_widths, interval_text, mark_of, trust_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
-
     from perfcast.report.inputs import ReportData
 
 _NUMBERS = (
+    ("half_width", "± %"),
     ("latency_mean_ms", "Mean, ms"),
     ("latency_p50_ms", "Median, ms"),
     ("latency_p90_ms", "90th percentile, ms"),
@@ -39,28 +39,37 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
         Column("Family", numeric=False),
         Column("Input, px"),
         Column("Verdict", numeric=False),
+        Column("Trust", numeric=False),
+        Column("Pattern", numeric=False),
+        Column("Latency, ms"),
+        Column("95 % interval, ms"),
         *(Column(label) for _, label in _NUMBERS),
         Column("GFLOPs"),
         Column("Parameters, million"),
     )
-    rows = (_model_row(row, samples) for row in data.first.to_dict("index").items())
+    models = data.first.assign(half_width=half_widths(data.first))
+    rows = (_model_row(row, samples) for row in models.to_dict("index").items())
     return Table("All models", columns, tuple(rows), "The dataset holds no model.")
 
 
 def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) -> Row:
     index, row = item
-    verdict = str(row["verdict"])
+    verdict, trust, pattern = str(row["verdict"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
     cells = (
         Cell(row["label"], sample=samples.get(index)),
         Cell(str(row["family"])),
         Cell(str(row["input_size"])),
         Cell(verdict.replace("_", " ")),
+        Cell(trust),
+        Cell(pattern.replace(" ", fmt.SPACE)),
+        number_cell(row["latency_ms"]),
+        Cell(interval_text(row)),
         *(number_cell(row.get(name)) for name, _ in _NUMBERS),
         number_cell(_scaled(row, "flops", 1e-9)),
         number_cell(_scaled(row, "parameters", 1e-6)),
     )
-    mark = "" if verdict == "measured" else "failed"
-    return Row(cells, mark, {"family": str(row["family"]), "verdict": verdict})
+    keys = {"family": str(row["family"]), "verdict": verdict, "trust": trust, "pattern": pattern}
+    return Row(cells, mark_of(row), keys)
 
 
 def _scaled(row: Mapping[str, Any], name: str, factor: float) -> float | None:
@@ -74,22 +83,20 @@ def failed_table(data: ReportData) -> Table:
         Column("Model", numeric=False),
         Column("Family", numeric=False),
         Column("What happened", numeric=False),
-        Column("Reason", numeric=False),
+        Column("Memory reached, MB"),
+        Column("Reason", numeric=False, wide=True),
     )
     rows = (
         text_row(
             row["label"],
             str(row["family"]),
             str(row["verdict"]).replace("_", " "),
-            _reason(row.get("reason")),
+            fmt.number(row["unmeasured_peak_mb"]),
+            fmt.text(row["reason"], "no reason recorded"),
         )
         for row in data.failed.to_dict("records")
     )
     return Table("Models without a measurement", columns, tuple(rows), "Every model was measured.")
-
-
-def _reason(value: Any) -> str:
-    return value if isinstance(value, str) and value else "no reason recorded"
 
 
 def extremes_table(data: ReportData, title: str, column: str, heading: str) -> Table:
@@ -112,23 +119,24 @@ def extremes_table(data: ReportData, title: str, column: str, heading: str) -> T
     return Table(title, columns, tuple(rows), f"No measured model has {column}.")
 
 
-def patterns_table(data: ReportData, patterns: pd.DataFrame) -> Table:
+def patterns_table(data: ReportData, examples: Mapping[str, int]) -> Table:
     """Return how many models show each pattern of the document.
 
     Args:
         data: the report's data.
-        patterns: scores by pattern (columns) and dataset row (index), missing where a pattern is not shown.
+        examples: the dataset's row that shows a pattern most clearly, by pattern.
     """
     columns = (
         Column("Pattern", numeric=False),
         Column("In the document", numeric=False),
-        Column("Recognised by", numeric=False),
+        Column("What it looks like", numeric=False),
         Column("Models"),
         Column("Clearest example", numeric=False),
     )
+    counts = data.measured["pattern"].value_counts()
     rows = []
     for pattern in PATTERNS:
-        scores = patterns[pattern.key].dropna() if pattern.key in patterns else patterns.iloc[:, :0].sum(axis=1)[:0]
-        example = data.dataset.loc[scores.idxmax(), "label"] if len(scores) else fmt.MISSING
-        rows.append(text_row(pattern.title, pattern.figure, pattern.rule, fmt.whole(len(scores)), str(example)))
-    return Table("Patterns of variation over the iterations; a model can show several", columns, tuple(rows))
+        example = data.dataset.loc[examples[pattern.key], "label"] if pattern.key in examples else fmt.MISSING
+        count = fmt.whole(counts.get(pattern.key, 0))
+        rows.append(text_row(pattern.title, pattern.figure, pattern.look, count, str(example)))
+    return Table("The pattern that each model's samples show most", columns, tuple(rows))

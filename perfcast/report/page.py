@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from perfcast.fit.options import DEPLOYMENT_SCHEME
-from perfcast.report import error_figures, figures, model_tables, series, tables
+from perfcast.report import campaign_figures, error_figures, figures, model_tables, series, tables, trust
 from perfcast.report import formatting as fmt
 from perfcast.report.contexts import context_view
 from perfcast.report.embed import embedded_json
@@ -23,6 +23,7 @@ from perfcast.report.inputs import (
     ReportData,
     read_inputs,
 )
+from perfcast.report.machine import drift_view, machine_notes
 from perfcast.report.reference import SOURCE
 from perfcast.report.summary import headline, measured_sentence
 from perfcast.storage import write_text
@@ -101,8 +102,9 @@ def render_report(
 def _content(data: ReportData) -> dict[str, Any]:
     metrics = tuple(_metric_view(data, result) for result in data.metrics)
     samples = series.sample_browser(data)
-    patterns = series.found_patterns(data)
-    shown = _figures(data, patterns)
+    examples = series.pattern_examples(data)
+    visits = series.visit_table(data.dataset)
+    shown = _figures(data, examples, visits)
     return {
         "facts": _facts(data),
         "measured": measured_sentence(data.dataset),
@@ -110,9 +112,12 @@ def _content(data: ReportData) -> dict[str, Any]:
         "metrics": metrics,
         "samples": samples,
         "figures": shown,
-        "tables": _tables(data, patterns, samples.positions),
-        "means": series.misleading_means(data),
-        "families": sorted({str(family) for family in data.first["family"]}),
+        "tables": _tables(data, examples, samples.positions),
+        "trust": trust.trust_sentence(data.dataset),
+        "notes": {"samples": trust.trust_notes(data), "cost": trust.cost_notes(data)},
+        "drift": drift_view(visits),
+        "machine": machine_notes(data.dataset, visits),
+        "includes": sorted(set(data.dataset["includes"].dropna())),
         "context": context_view(data),
         "css": _own("report.css"),
         "script": _own("report.js"),
@@ -121,15 +126,19 @@ def _content(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _figures(data: ReportData, patterns: pd.DataFrame) -> dict[str, Any]:
+def _figures(data: ReportData, examples: Mapping[str, int], visits: pd.DataFrame) -> dict[str, Any]:
     return {
-        "patterns": figures.pattern_figures(data, patterns),
+        "patterns": figures.pattern_figures(data, examples),
+        "trust": (campaign_figures.interval_figure(data), campaign_figures.mean_figure(data)),
         "wall_process": figures.wall_process_figure(data),
         "repeatability": tuple(
             figures.repeatability_figure(result, series.replicate_pairs(data, result))
             for result in data.metrics or UNFITTED_METRICS
         ),
-        "reference": figures.reference_figure(data),
+        "campaign": (
+            campaign_figures.reference_figure(data, visits),
+            *(campaign_figures.state_figure(data, visits, column) for column in ("temperature_c", "cpu_mhz")),
+        ),
     }
 
 
@@ -169,14 +178,17 @@ def _metric_view(data: ReportData, result: MetricResult) -> MetricView:
     )
 
 
-def _tables(data: ReportData, patterns: pd.DataFrame, positions: Mapping[int, int]) -> dict[str, Table]:
+def _tables(data: ReportData, examples: Mapping[str, int], positions: Mapping[int, int]) -> dict[str, Table]:
     return {
         "results": tables.results_table(data),
         "ranges": tables.ranges_table(data),
-        "patterns": model_tables.patterns_table(data, patterns),
+        "patterns": model_tables.patterns_table(data, examples),
+        "trust": trust.trust_table(data),
+        "doubtful": trust.doubtful_table(data),
+        "noise": tables.noise_table(data),
         "models": model_tables.models_table(data, positions),
         "failed": model_tables.failed_table(data),
-        "slowest": model_tables.extremes_table(data, "The slowest", "latency_mean_ms", "Mean latency, ms"),
+        "slowest": model_tables.extremes_table(data, "The slowest", "latency_ms", "Latency, ms"),
         "largest": model_tables.extremes_table(
             data, "The largest in memory", "ram_inference_peak_mb", "RAM inferring, MB"
         ),
@@ -217,7 +229,7 @@ def _embedded(
 
 
 def _drawn(metrics: tuple[MetricView, ...], shown: Mapping[str, Any]) -> Iterator[Figure]:
-    every = [*shown["patterns"], *shown["repeatability"], shown["wall_process"], shown["reference"]]
+    every = [*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]]
     for view in metrics:
         every += [*view.ranking, *view.errors]
     return (figure for figure in every if not figure.missing)

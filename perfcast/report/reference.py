@@ -42,6 +42,29 @@ class PublishedRange:
     printed: str | None = None
 
 
+@dataclass(frozen=True)
+class PublishedPattern:
+    """One of the document's patterns of inference times.
+
+    Attributes:
+        key: its name in the dataset's column `pattern`.
+        title: its name in the document.
+        figure: where the document shows it.
+        look: what it looks like.
+    """
+
+    key: str
+    title: str
+    figure: str
+    look: str
+
+
+PATTERNS = (
+    PublishedPattern("white_noise", "White noise", "Figure 4", "one level, small differences to both sides"),
+    PublishedPattern("sequential", "Sequential variation", "Figure 5", "the level moves and stays there"),
+    PublishedPattern("high_spikes", "High spikes", "Figure 6", "one level, and samples far above it"),
+    PublishedPattern("low_spikes", "Low spikes", "Figure 7", "one level, and samples far below it"),
+)
 TABLE_1 = (
     PublishedResult("Nano", 1016, "SVR", 92.44, "SVR", 91.12),
     PublishedResult("Orin", 1159, "XGB", 88.09, "SVR", 96.12),

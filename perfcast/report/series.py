@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast.report.embed import packed
-from perfcast.report.patterns import PATTERNS, pattern_scores
+from perfcast.dataset import noise
+from perfcast.dataset.columns import VISIT_LISTS
+from perfcast.report import formatting as fmt
+from perfcast.report.embed import finite, packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from perfcast.report.inputs import MetricResult, ReportData
 
 BUDGET = 2_000_000
-"""Characters that all packed series may take: with plotly's 4.9 MB, 1,600 models make a page of 8.6 MB."""
+"""Characters that all packed series may take: with plotly's 4.9 MB, 1,600 models make a page of 9.3 MB."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,16 @@ def _packed_row(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if wall is None:
         return None
     warmup, process = (packed(_floats(row.get(name))) for name in ("warmup_samples_ms", "process_samples_ms"))
-    return {"wall": wall, "warmup": warmup, "process": process, "visits": visit_starts(row)}
+    judged = finite([row["latency_low_ms"], row["latency_ms"], row["latency_high_ms"]])
+    said = ": ".join(filter(None, (str(row["trust"]), fmt.text(row["trust_reason"], ""))))
+    parts = {"wall": wall, "warmup": warmup, "process": process}
+    return parts | {"visits": visit_starts(row), "judged": judged, "trust": said}
 
 
 def _size(entry: Mapping[str, Any] | None) -> int:
     parts = (entry or {}).values()
-    return sum(80 + len(part["steps"]) for part in parts if isinstance(part, dict))
+    texts = len((entry or {}).get("trust", ""))
+    return texts + sum(80 + len(part["steps"]) for part in parts if isinstance(part, dict))
 
 
 def _floats(values: Any) -> np.ndarray:
@@ -77,8 +83,8 @@ def _floats(values: Any) -> np.ndarray:
     return np.asarray([np.nan if value is None else value for value in values], dtype=float)
 
 
-def visit_starts(row: Mapping[str, Any]) -> list[tuple[int, int, int]]:
-    """Return (sample, round, visit) wherever a new round or visit starts; empty where there is but one."""
+def visit_starts(row: Mapping[str, Any]) -> list[tuple[int, int, int, int]]:
+    """Return (sample, round, visit, disturbed) wherever a new visit starts; empty where there is but one."""
     rounds, visits = _floats(row.get("round")), _floats(row.get("visit"))
     if not len(rounds) or len(rounds) != len(visits):
         return []
@@ -86,37 +92,45 @@ def visit_starts(row: Mapping[str, Any]) -> list[tuple[int, int, int]]:
     starts = np.flatnonzero(np.any(pairs[1:] != pairs[:-1], axis=1)) + 1
     if not len(starts):
         return []
-    return [(int(start), int(rounds[start]), int(visits[start])) for start in (0, *starts)]
+    disturbed = list(row["visit_disturbed"])
+    return [
+        (int(start), int(rounds[start]), int(visits[start]), int(disturbed[int(visits[start])]))
+        for start in (0, *starts)
+    ]
 
 
-def found_patterns(data: ReportData) -> pd.DataFrame:
-    """Return the scores of each pattern (columns) of each measured model (dataset row)."""
+def pattern_examples(data: ReportData) -> dict[str, int]:
+    """Return the dataset's row that shows each pattern most clearly; a pattern that no model shows is absent.
+
+    The clearest is the series that varies most for its latency; of white noise the one that varies least.
+    """
     measured = data.measured
-    samples = measured["wall_samples_ms"] if "wall_samples_ms" in measured else pd.Series(dtype=object)
-    scores = {index: pattern_scores(_floats(values)) for index, values in samples.items()}
-    return pd.DataFrame.from_dict(scores, orient="index", columns=[pattern.key for pattern in PATTERNS], dtype=float)
-
-
-def misleading_means(data: ReportData) -> int:
-    """Return how many models have a mean latency over 5% away from their median."""
-    measured = data.measured
-    if "latency_p50_ms" not in measured:
-        return 0
-    gap = (measured["latency_mean_ms"] / measured["latency_p50_ms"] - 1).abs()
-    return int((gap > 0.05).sum())
+    variation = measured["latency_std_ms"] / measured["latency_mean_ms"]
+    examples = {}
+    for key, values in variation.groupby(measured["pattern"]):
+        examples[str(key)] = int(values.idxmin() if key == "white_noise" else values.idxmax())
+    return examples
 
 
 def replicate_pairs(data: ReportData, result: MetricResult) -> pd.DataFrame:
-    """Return one row a repeated measurement: `label`, `replicate`, `first`, `again`, `mean`, `percent`."""
-    empty = pd.DataFrame(columns=["label", "replicate", "first", "again", "mean", "percent"])
+    """Return one row a pair of repeated measurements: `label`, `mean`, `percent` by which the two differ."""
     if result.column not in data.dataset:
-        return empty
-    rows = data.dataset[(data.dataset["verdict"] == "measured") & data.dataset[result.column].notna()]
-    columns = ["label", "replicate", result.column]
-    first = rows.loc[rows["replicate"] == 0, columns].drop_duplicates("label")
-    again = rows.loc[rows["replicate"] > 0, columns]
-    joined = again.merge(first, on="label", suffixes=("", "_first"))
-    a, b = joined[f"{result.column}_first"], joined[result.column]
-    mean = (a + b) / 2
-    pairs = joined[["label", "replicate"]].assign(first=a, again=b, mean=mean, percent=(a - b).abs() / mean * 100)
-    return pairs[pairs["mean"] > 0].reset_index(drop=True) if len(pairs) else empty
+        return pd.DataFrame(columns=["label", "mean", "percent"])
+    first, second = noise.replicate_pairs(data.dataset, result.column)
+    values = data.dataset[result.column].to_numpy(dtype=float)
+    a, b = values[first], values[second]
+    labels = data.dataset["label"].to_numpy()[first]
+    return pd.DataFrame({"label": labels, "mean": (a + b) / 2, "percent": 200 * np.abs(a - b) / (a + b)})
+
+
+def visit_table(dataset: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a visit in the order of time: `row` of the dataset, `at`, `disturbed`, `reference_ms`, …
+
+    `at` is the moment it started, in UTC; a number that the platform does not tell is NaN.
+    """
+    made = dataset.loc[dataset["visits"] > 0, list(VISIT_LISTS)]
+    rows = made.explode(list(VISIT_LISTS)).rename_axis("row").reset_index()
+    rows = rows.rename(columns=lambda name: name.removeprefix("visit_"))
+    numbers = {name: pd.to_numeric(rows[name]) for name in ("reference_ms", "temperature_c", "cpu_mhz")}
+    moments = pd.to_datetime(rows["started_at"], utc=True, format="ISO8601")
+    return rows.assign(**numbers, at=moments).sort_values("at", kind="stable", ignore_index=True)

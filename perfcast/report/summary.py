@@ -1,4 +1,4 @@
-"""The answer in words: the cards at the page's head and the five lines of `summary.txt`."""
+"""The answer in words: the cards at the page's head and the six lines of `summary.txt`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
 from perfcast.report import formatting as fmt
 from perfcast.report.inputs import metric_results
+from perfcast.report.machine import drift_view
+from perfcast.report.series import visit_table
+from perfcast.report.trust import trust_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
 
     from perfcast.fit.evaluation import Evaluation
     from perfcast.report.inputs import MetricResult
+
+
+_EXCLUDED = {
+    "not_measured": "not measured",
+    "rejected": "not to be trusted",
+    "no_value": "without a value",
+    "not_positive": "not above zero",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ def headline(result: MetricResult) -> Headline:
         _noise_line(result),
         _interval_line(result),
         _baseline_line(result),
+        _learned_line(result),
     )
     return Headline(label, fmt.percent(result.chosen().get("mape")), lines, tuple(_warnings(result)))
 
@@ -119,6 +131,13 @@ def _baseline_line(result: MetricResult) -> str:
     return f"For comparison, on families left out: {', '.join(errors)}." if errors else "No baseline was evaluated."
 
 
+def _learned_line(result: MetricResult) -> str:
+    excluded = result.values.get("excluded") or {}
+    left_out = ", ".join(f"{count:,} {_EXCLUDED.get(why, why)}" for why, count in excluded.items() if count)
+    learned = f"Learned from {fmt.counted(int(result.values.get('models') or 0), 'measurement')}"
+    return f"{learned}; left out: {left_out}." if left_out else f"{learned}."
+
+
 def _warnings(result: MetricResult) -> list[str]:
     found = []
     honest: Any = result.chosen().get("mape")
@@ -152,7 +171,7 @@ def summary_lines(
     report: str | Path,
     predictor: str | Path | None,
 ) -> list[str]:
-    """Return a target's summary: what was measured, repeatability, a line a metric, where the results are.
+    """Return a target's summary: what was measured, trust, repeatability, a line a metric, where the results are.
 
     Args:
         dataset: the target's dataset.
@@ -161,12 +180,13 @@ def summary_lines(
         predictor: where the predictor is, None where none was fitted.
 
     Returns:
-        Five lines for two metrics, without line ends.
+        Six lines for two metrics, without line ends.
     """
     metrics = metric_results(evaluation)
     where = f"predictor: {predictor}" if predictor is not None else "no predictor was fitted"
     errors = [_metric_line(result) for result in metrics] or ["errors: nothing was fitted"]
-    lines = [measured_sentence(dataset), _repeatability(metrics), *errors, f"report: {report}; {where}"]
+    trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
+    lines = [measured_sentence(dataset), trusted, _repeatability(metrics), *errors, f"report: {report}; {where}"]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading, with its unit; numbers are set to the right."""
+    """A column's heading, with its unit; numbers are set to the right, sentences get room."""
 
     label: str
     numeric: bool = True
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,14 @@ def algorithms_table(result: MetricResult) -> Table:
         Column("Leave one family out: median error, %"),
     )
     best = {scheme: _least_error(result, scheme) for scheme in SCHEMES}
-    rows = tuple(_algorithm_row(result, name, best) for name in result.algorithms)
+    rows = [_algorithm_row(result, name, best) for name in result.algorithms]
+    if rows and fmt.is_number(median := result.repeatability().get("median")):
+        nothing = [fmt.MISSING] * (len(columns) - 2)
+        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="reference"))
     return Table(
         f"{fmt.metric_label(result.metric)}: errors of every algorithm under every scheme",
         columns,
-        rows,
+        tuple(rows),
         "No algorithm was evaluated for this metric.",
     )
 
@@ -255,3 +259,19 @@ def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
     )
     caption = f"{fmt.metric_label(result.metric)}: ranking of the features"
     return Table(caption, columns, tuple(rows), "No ranking was computed for this metric.")
+
+
+def noise_table(data: ReportData) -> Table:
+    """Return how far repeated measurements differ, for each column of the dataset that has pairs."""
+    columns = (
+        Column("Column of the dataset", numeric=False),
+        Column("Pairs"),
+        Column("|a − b| / mean, median %"),
+        Column("95th percentile, %"),
+    )
+    rows = (
+        Row((Cell(name), Cell(fmt.whole(floor["pairs"])), number_cell(floor["median"]), number_cell(floor["p95"])))
+        for name, floor in data.noise_floor.items()
+    )
+    empty = "No model was measured twice, so the noise floor is unknown."
+    return Table("Noise floor: how far a measurement repeats itself", columns, tuple(rows), empty)

@@ -45,8 +45,8 @@ def add_target(folder: Path) -> None:
     local = (folder / "config/targets/local.yaml").read_text()
     for old, new in (
         ("toolchain: tensorflow", 'toolchain: "null"'),
-        ("iterations: 250", "iterations: 6"),
-        ("discard: 50", "discard: 2"),
+        ("iterations: 250", "iterations: 10"),
+        ("discard: 50", "discard: 5"),
         ("count: 1", "count: 0"),
     ):
         assert old in local

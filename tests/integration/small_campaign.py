@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import yaml
 
 SHEET = """source,builder,input_size,parameters
 dense,mlp,32,layers=1;units=64
@@ -36,7 +37,27 @@ fit:
   splits: 1
 """
 
+CALM = """
+
+def is_disturbed(*_):
+    return False
+"""
+
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
+
+
+def copy_of(root: Path, folder: Path) -> Path:
+    """Copy the project into a new folder; in the copy, a busy machine disturbs no visit.
+
+    What the workflow does is not to depend on how busy the machine is that tests run on: without a calm visit there is
+    nothing to learn from.
+    """
+    ignored = shutil.ignore_patterns(".*", "results", "tests", "docs", "__pycache__")
+    copy = Path(shutil.copytree(root, folder, ignore=ignored))
+    schedule = copy / "board/perfcast_runner/schedule.py"
+    assert "def is_disturbed(" in schedule.read_text()
+    schedule.write_text(schedule.read_text() + CALM)
+    return copy
 
 
 @dataclass(frozen=True)
@@ -62,19 +83,14 @@ class SmallCampaign:
     folder: Path
     tree: Path
 
-    def prepare(self, iterations: int = 12, share: float = 0.5) -> None:
+    def prepare(self, iterations: int = 12, visits: int = 2, share: float = 0.5, replicates: int = 1) -> None:
         """Write the sheet, the configuration and the target."""
         (self.folder / "config/targets").mkdir(parents=True)
-        target = (self.tree / "config/targets/local.yaml").read_text()
-        for old, new in (
-            ("toolchain: tensorflow", "toolchain: 'null'"),
-            ("iterations: 250", f"iterations: {iterations}"),
-            ("discard: 50", "discard: 4"),
-            ("share: 0.2", f"share: {share}"),
-        ):
-            assert old in target
-            target = target.replace(old, new)
-        (self.folder / "config/targets/quick.yaml").write_text(target)
+        target = yaml.safe_load((self.tree / "config/targets/local.yaml").read_text())
+        target["factors"]["toolchain"] = "null"
+        target["protocol"] = {"name": "published", "iterations": iterations, "discard": 2 * visits, "visits": visits}
+        target["replicates"] = {"share": share, "count": replicates}
+        (self.folder / "config/targets/quick.yaml").write_text(yaml.safe_dump(target))
         (self.folder / "sheet.csv").write_text(SHEET)
         (self.folder / "config.yaml").write_text(CONFIG)
 
@@ -102,12 +118,49 @@ class SmallCampaign:
                 process.kill()
         return Answer(code, (self.folder / "said").read_text())
 
-    def records(self) -> dict[str, tuple[int, str]]:
-        """Return the measurements' files by key, each with what would change were it written again."""
+    def records(self, verdict: str | None = None) -> dict[str, tuple[int, str]]:
+        """Return the measurements' files by key, each with what would change were it written again.
+
+        Those with a verdict where one is given.
+        """
         files = (self.folder / "results/store/measurements").glob("[!.]*.json")
-        return {path.stem: (path.stat().st_mtime_ns, sha256(path.read_bytes()).hexdigest()) for path in files}
+        return {
+            path.stem: (path.stat().st_mtime_ns, sha256(path.read_bytes()).hexdigest())
+            for path in files
+            if verdict in (None, read_record(path)["verdict"])
+        }
+
+    def visits(self) -> dict[str, list[tuple[str, str]]]:
+        """Return of each measurement its finished visits, those of models that are not done too.
+
+        Each as what no two visits share: when it was started, and a digest of its samples.
+        """
+        store, found = self.folder / "results/store", {}
+        for path in (store / "measurements").glob("[!.]*.json"):
+            record = read_record(path)
+            if record["samples"]:
+                times = zip(record["samples"]["visit"], record["samples"]["wall_ns"], strict=True)
+                made: list[list[int]] = [[] for _ in record["visits"]]
+                for visit, wall_ns in times:
+                    made[visit].append(wall_ns)
+                starts = [visit["started_at"] for visit in record["visits"]]
+                found[path.stem] = [identity(*visit) for visit in zip(starts, made, strict=True)]
+        for path in (store / "visits").glob("[!.]*.json"):
+            begun = read_record(path)["visits"]
+            found[path.stem] = [identity(visit["started_at"], visit["samples"]["wall_ns"]) for visit in begun]
+        return found
 
     def model_of(self, key: str) -> str:
         """Return the model of a measurement."""
-        path = self.folder / f"results/store/measurements/{key}.json"
-        return str(json.loads(path.read_text())["record"]["model"])
+        return str(read_record(self.folder / f"results/store/measurements/{key}.json")["model"])
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return what a sealed file holds."""
+    record: dict[str, Any] = json.loads(path.read_text())["record"]
+    return record
+
+
+def identity(started_at: str, wall_ns: list[int]) -> tuple[str, str]:
+    """Return what no two visits share."""
+    return started_at, sha256(json.dumps(wall_ns).encode()).hexdigest()

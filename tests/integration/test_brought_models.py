@@ -61,7 +61,7 @@ def done(tmp_path_factory, root, model):
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     local = (root / "config/targets/local.yaml").read_text()
-    quick = local.replace("iterations: 250", "iterations: 6").replace("discard: 50", "discard: 2")
+    quick = local.replace("iterations: 250", "iterations: 10").replace("discard: 50", "discard: 5")
     (folder / "config/targets/quick.yaml").write_text(quick)
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:

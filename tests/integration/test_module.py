@@ -105,7 +105,7 @@ def test_snakemakes_own_report_holds_the_results(site, name):
             text = archive.read(inside).decode()
     else:
         text = page.read_text()
-    assert "in five lines" in text
+    assert "in six lines" in text
     assert "what it was exported to" in text
     page.unlink()
 

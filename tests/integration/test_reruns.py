@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perfcast.bench.campaign import shard_of
-from tests.integration.small_campaign import SmallCampaign
+from perfcast.bench.tasks import shard_of
+from tests.integration.small_campaign import SmallCampaign, copy_of
 
 SHARDS = ("0", "1", "2")
 DATASET = "results/quick/dataset.parquet"
@@ -61,7 +61,10 @@ CHANGES = [
     Change("models in another order", (("sheet.csv", "dense,mlp,32,layers=1;units=64\ndense,mlp,64,layers=1;units=64\n",
                                         "dense,mlp,64,layers=1;units=64\ndense,mlp,32,layers=1;units=64\n"),),
            ()),
-    Change("more iterations", ((TARGET, "iterations: 12", "iterations: 13"),), MEASURING, "all"),
+    Change("more iterations", ((TARGET, "iterations: 12", "iterations: 14"),), MEASURING, "all"),
+    Change("fewer visits", ((TARGET, "visits: 2", "visits: 1"),), MEASURING, "all"),
+    Change("a default written out", ((TARGET, "visits: 2", "visits: 2\n  repeats: 0"),), ()),
+    Change("a time under load", ((TARGET, "sustained_s: null", "sustained_s: 0.1"),), MEASURING, "all"),
     Change("another number of threads", ((TARGET, "threads: null", "threads: 1"),), MEASURING, "all"),
     Change("a longer time limit", ((TARGET, "time_limit_s: 600", "time_limit_s: 601"),), MEASURING),
     Change("a target's description", ((TARGET, "description: this", "description: another"),), ()),
@@ -69,7 +72,8 @@ CHANGES = [
     Change("a fit option", (("config.yaml", "splits: 1", "splits: 2"),), FIT),
     Change("the report's code", (("perfcast/report/page.py", "_DIGEST = 12", "_DIGEST = 11"),), ("render_report",)),
     Change("the fit's code", (("perfcast/fit/tasks.py", "limits=1", "limits=2"),), FIT),
-    Change("the dataset's code", (("perfcast/dataset.py", "import annotations\n", "import annotations\n\nX = 1\n"),),
+    Change("the dataset's code", (("perfcast/dataset/rows.py", "import annotations\n",
+                                   "import annotations\n\nX = 1\n"),),
            LEARNING),
     Change("the features' code", (("perfcast/features/table.py", "import annotations\n",
                                    "import annotations\n\nX = 1\n"),), ("extract_features", *LEARNING)),
@@ -80,9 +84,9 @@ CHANGES = [
            (*of_shards("export_shard"), *TABLES, *MEASURING)),
     Change("a comment in the runner", (("board/perfcast_runner/command.py", "\nimport argparse",
                                         "\n# All.\nimport argparse"),), ()),
-    Change("the runner's code", (("board/perfcast_runner/sampling.py", "REFERENCE_REPEATS = 5",
-                                  "REFERENCE_REPEATS = 6"),), MEASURING),
-    Change("the protocol's version", (("perfcast/bench/target.py", "    VERSION = 1", "    VERSION = 2"),),
+    Change("the runner's code", (("board/perfcast_runner/rounds.py", "MOST_OPEN = 16",
+                                  "MOST_OPEN = 15"),), MEASURING),
+    Change("the protocol's version", (("perfcast/bench/target.py", "    VERSION = 2", "    VERSION = 3"),),
            MEASURING, "all"),
 ]  # fmt: skip
 
@@ -90,9 +94,7 @@ CHANGES = [
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, root):
     """A copy of the project to edit."""
-    copy = tmp_path_factory.mktemp("tree") / "perfcast"
-    ignored = shutil.ignore_patterns(".*", "results", "tests", "docs", "__pycache__")
-    return Path(shutil.copytree(root, copy, ignore=ignored))
+    return copy_of(root, tmp_path_factory.mktemp("tree") / "perfcast")
 
 
 @pytest.fixture(scope="module")

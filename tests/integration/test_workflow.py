@@ -49,7 +49,7 @@ def snakemake(folder, root, *outputs):
 def prepare(folder, root):
     (folder / "config/targets").mkdir(parents=True)
     local = (root / "config/targets/local.yaml").read_text()
-    quick = local.replace("iterations: 250", "iterations: 12").replace("discard: 50", "discard: 4")
+    quick = local.replace("iterations: 250", "iterations: 15").replace("discard: 50", "discard: 5")
     quick = quick.replace("share: 0.2", "share: 0.5")
     (folder / "config/targets/quick.yaml").write_text(quick)
     (folder / "sheet.csv").write_text(SHEET)
@@ -78,7 +78,7 @@ def test_every_model_is_in_the_database_and_the_dataset(done):
     assert set(dataset["model"]) == set(models["model"])
     assert set(dataset["verdict"]) == {"measured"}
     assert set(dataset["replicate"]) == {0, 1}
-    assert (dataset["wall_samples_ms"].map(len) == 8).all()
+    assert (dataset["wall_samples_ms"].map(len) == 2 * dataset["visits"]).all()
 
 
 def test_the_evaluation_holds_every_algorithm_and_scheme(done):
@@ -97,9 +97,9 @@ def test_the_report_opens_offline_and_draws_everything(done):
     assert check_page(done / "results/quick/report.html").faults() == []
 
 
-def test_the_summary_has_five_lines(done):
+def test_the_summary_has_six_lines(done):
     lines = (done / "results/quick/summary.txt").read_text().splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[0].startswith("12 models measured")
 
 
@@ -201,8 +201,8 @@ def test_a_bug_is_one_line_on_the_terminal_and_whole_in_the_log(done, root):
         ("config.yaml", "target: quick", "target: slow", "config/targets/slow.yaml: there is no such file"),
         ("config.yaml", "target: quick", "", "no target is chosen"),
         ("config.yaml", "sheet.csv", "sheets.csv", "sheets.csv: there is no such file"),
-        ("config/targets/quick.yaml", "discard: 4", "discard: -4", "protocol.discard"),
-        ("config/targets/quick.yaml", "discard: 4", "discard: 12", "discard 12 has to be less than iterations 12"),
+        ("config/targets/quick.yaml", "discard: 5", "discard: -5", "protocol.discard"),
+        ("config/targets/quick.yaml", "discard: 5", "discard: 15", "discard 15 has to be less than iterations 15"),
         ("config.yaml", "target: quick", "target: store", "target: 'store' should not be valid"),
         (
             "sheet.csv",

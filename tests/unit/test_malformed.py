@@ -95,7 +95,7 @@ TARGETS = [
     ("time_limit_s: 600", "time_limit_s: .nan", "time_limit_s: nan is not of type 'number'"),
     ("time_limit_s: 600", "", "'time_limit_s' is a required property; add it"),
     ("  latency_ms:", "  Latency:", "metrics: 'Latency' does not match; take lower-case letters"),
-    ("column: latency_mean_ms", "column: latency", "metrics.latency_ms.column: 'latency' is not one of"),
+    ("column: latency_ms", "column: latency", "metrics.latency_ms.column: 'latency' is not one of"),
 ]
 
 SHEETS = [

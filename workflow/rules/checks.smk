@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from perfcast.config import read_mapping
-from perfcast.errors import UsageError
+from perfcast.errors import PerfcastError
 
 # Of this file, as `workflow.basedir` is the importing workflow's where this one is used as a module.
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -14,16 +14,16 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 
 @contextlib.contextmanager
-def users_mistakes():
-    """End with one line and exit code 2: Snakemake's own errors add lines of this file."""
+def errors_in_one_line():
+    """End with one line and the error's exit code: Snakemake's own errors add lines of this file."""
     try:
         yield
-    except UsageError as error:
+    except PerfcastError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
 
 
-with users_mistakes():
+with errors_in_one_line():
     # The files of an importing workflow are its own business.
     for file in (DEFAULTS, *([] if IS_MODULE else workflow.configfiles)):
         read_mapping(Path(file))

@@ -1,6 +1,7 @@
 """What all rules share: the checked configuration, and digests of the code that a stage uses."""
 
 import ast
+import dataclasses
 import functools
 import hashlib
 import os
@@ -11,8 +12,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from perfcast.bench.campaign import shard_of
 from perfcast.bench.target import Target, read_description
+from perfcast.bench.tasks import shard_of
 from perfcast.catalog.collect import collect
 from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
@@ -117,9 +118,15 @@ def measured():
     kept = {k: v for k, v in TARGET.items() if k not in ("description", "metrics")}
     target = Target.from_dict(config["target"], TARGET)
     device = {k: v for k, v in TARGET["device"].items() if k != "memory_mb"}
-    limit = float(target.time_limit_s)
-    # The factors as they are here: another number of processors is another campaign.
-    return kept | {"device": device, "factors": target.factors, "time_limit_s": limit}
+    # As they are here: another number of processors is another campaign, a default written out is not.
+    return kept | {
+        "device": device,
+        "factors": target.factors,
+        "protocol": dataclasses.asdict(target.protocol),
+        "settings": target.settings,
+        "sustained_s": target.sustained_s,
+        "time_limit_s": float(target.time_limit_s),
+    }
 
 
 def specs_by_shard():
@@ -142,21 +149,21 @@ def models(wildcards):
 
 # Where this workflow is used as a module, Snakemake reads no defaults.
 config = with_defaults(config, read_mapping(Path(DEFAULTS)))
-with users_mistakes():
+with errors_in_one_line():
     TARGET = checked_target()
     SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
 RESULTS = config["results"]
 STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"
 TARGET_RESULTS = f"{RESULTS}/{config['target']}"
-with users_mistakes():
+with errors_in_one_line():
     check_store()
 SHARDS = range(config["shards"])
 CORES = all_cores()
-with users_mistakes():
+with errors_in_one_line():
     MODELS = checked_models()
 SPECS = specs_by_shard()
-with users_mistakes():
+with errors_in_one_line():
     EXPORT_TOOLS = versions("tensorflow", "keras")
     FIT_TOOLS = versions("scikit-learn", "xgboost")
 # Where caching is off, Snakemake warns of each rule that could be cached.

@@ -14,6 +14,6 @@ rule build_dataset:
         "../../envs/perfcast.yaml"
     params:
         store=STORE,
-        code=code("dataset", "bench/record"),
+        code=code("dataset", "stability", "bench/record", "bench/conditions", "bench/sealed"),
     script:
         "../scripts/build_dataset.py"

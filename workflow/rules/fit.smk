@@ -19,6 +19,6 @@ rule fit_predictor:
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",
         tools=FIT_TOOLS,
-        code=code("fit", "features", "dataset"),
+        code=code("fit", "features", "dataset", "stability"),
     script:
         "../scripts/fit_predictor.py"

@@ -25,14 +25,15 @@ def alone(wildcards):
     Snakemake asks for inputs before it locks the folder, and by then knows whether it only looks.
     """
     if is_run():
-        with users_mistakes():
+        with errors_in_one_line():
             guard.keep(workflow.persistence.path, RESULTS)
     return []
 
 
 onstart:
     collected = f"{len(MODELS.specs)} models; {MODELS.discarded} random combinations discarded\n"
-    write_text(f"{RESULTS}/logs/collect.log", collected)
+    with errors_in_one_line():
+        write_text(f"{RESULTS}/logs/collect.log", collected)
     # The names are Snakemake's own secret; where it keeps them elsewhere one day, the guard makes do without.
     if names := getattr(workflow.persistence, "_lockfile", None):
         guard.remember_locks(

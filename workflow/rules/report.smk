@@ -1,4 +1,4 @@
-"""Report: dataset, evaluation and predictor in; one page and a summary of five lines out."""
+"""Report: dataset, evaluation and predictor in; one page and a summary of six lines out."""
 
 
 rule render_report:

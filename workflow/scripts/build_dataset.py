@@ -6,7 +6,7 @@ import pandas as pd
 from stage import stage
 
 from perfcast.bench.record import MeasurementStore
-from perfcast.dataset import build_dataset
+from perfcast.dataset.build import build_dataset
 from perfcast.storage import read_json, write_table
 
 with stage(snakemake.log[0]) as log:
@@ -14,6 +14,8 @@ with stage(snakemake.log[0]) as log:
     keys = [key for path in snakemake.input.manifests for key in read_json(path)]
     features = pd.read_parquet(snakemake.input.features)
     models = pd.read_csv(snakemake.input.models, keep_default_na=False)
-    table = build_dataset([store.measurement(key) for key in keys], features, models)
+    records = [store.measurement(key) for key in keys]
+    contexts = {digest: store.context(digest) for digest in {record["context"] for record in records}}
+    table = build_dataset(records, features, models, contexts)
     write_table(snakemake.output.dataset, table)
     log(table["verdict"].value_counts().to_string())

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from perfcast.errors import PerfcastError
 
@@ -18,26 +19,40 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes a line to the log; an error of perfcast ends the script with its exit code.
 
     What native libraries and child processes say goes to the log; Python's own error stream (progress, errors)
-    stays on the terminal.
+    stays on the terminal. Where the log cannot be written, such as on a full disk, the rest goes on without it.
     """
     end_with_snakemake()
-    Path(log).write_text("")
     # Appending: the runner and other libraries write to the same file.
-    with Path(log).open("a", buffering=1) as file, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+    with _emptied(log) as file, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
         os.dup2(file.fileno(), 2)
         sys.stderr = terminal
+
+        def note(line: str) -> None:
+            with contextlib.suppress(OSError):
+                file.write(f"{line}\n".encode())
+
         try:
-            yield lambda line: print(line, file=file)
+            yield note
         except PerfcastError as error:
-            print(f"error: {error}", file=file)
+            note(f"error: {error}")
             print(f"error: {error}", file=terminal)
             sys.exit(error.exit_code)
         except Exception as error:  # noqa: BLE001  (a bug: the log has all of it, the terminal one line)
-            traceback.print_exc(file=file)
+            note(traceback.format_exc())
             print(f"error: {type(error).__name__}: {error}; all of it is in {log}", file=terminal)
             sys.exit(1)
         finally:
             sys.stderr = sys.__stderr__
+
+
+def _emptied(log: str) -> IO[bytes]:
+    """Open the log, unbuffered: what cannot be written is not tried again when it is closed."""
+    try:
+        Path(log).write_bytes(b"")
+        return Path(log).open("ab", buffering=0)
+    except OSError as error:
+        print(f"error: {log}: cannot be written ({error.strerror})", file=sys.stderr)
+        sys.exit(1)
 
 
 def end_with_snakemake() -> None:

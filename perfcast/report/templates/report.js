@@ -151,7 +151,7 @@
     const kept = wall.map((_, index) => index), visits = entry.visits;
     const where = (index) => {
       const last = visits.filter((visit) => visit[0] <= index).pop();
-      return last ? `<br>round ${last[1]}, visit ${last[2]}` : "";
+      return last ? `<br>round ${last[1]}, visit ${last[2]}${last[3] ? ", disturbed" : ""}` : "";
     };
     const wallTrace = points(kept, wall, "wall", "#3b7dd8", { text: kept.map(where), hovertemplate: "iteration %{x}: %{y:.4g} ms%{text}<extra></extra>" });
     const traces = [wallTrace];
@@ -159,7 +159,17 @@
     if (process.length) traces.push(points(process.map((_, index) => index), process, "process", "#1f9d78", { visible: "legendonly" }));
     const edge = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("soft"), width: 1, dash } });
     const shapes = visits.slice(1).map((visit) => edge(visit[0] - 0.5, "dot"));
-    if (warmup.length) shapes.push({ type: "rect", x0: -warmup.length - 0.5, x1: -0.5, yref: "paper", y0: 0, y1: 1, fillcolor: "#d9622b", opacity: 0.08, line: { width: 0 } });
+    const area = (x0, x1, fillcolor) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, fillcolor, opacity: 0.12, line: { width: 0 } });
+    if (warmup.length) shapes.push(area(-warmup.length - 0.5, -0.5, "#d9622b"));
+    visits.forEach((visit, index) => {
+      if (visit[3]) shapes.push(area(visit[0] - 0.5, (visits[index + 1]?.[0] ?? wall.length) - 0.5, "#8a93a0"));
+    });
+    const [low, location, high] = entry.judged;
+    const across = (y0, y1, extra) => ({ xref: "paper", x0: 0, x1: 1, y0, y1, ...extra });
+    if (location) {
+      shapes.push(across(low ?? location, high ?? location, { type: "rect", fillcolor: "#1f9d78", opacity: 0.25, line: { width: 0 } }));
+      shapes.push(across(location, location, { type: "line", line: { color: "#1f9d78", width: 1.5 } }));
+    }
     draw(document.getElementById("sample-series"), traces, {
       shapes, xaxis: { title: { text: "Iteration" }, zeroline: false },
       yaxis: { title: { text: "Time, ms" }, ...(whole.checked ? { rangemode: "tozero" } : { range: keptRange(wall) }) },
@@ -192,8 +202,11 @@
     const median = quantile([...wall].sort((a, b) => a - b), 0.5);
     const cut = drawSeries(entry, wall);
     drawHistogram(wall, mean, deviation, median);
+    const [low, location, high] = entry.judged;
+    const interval = low === null || high === null ? "" : ` (95 % interval ${short(low)} – ${short(high)} ms)`;
+    const judged = location ? `, judged ${short(location)} ms${interval}` : "";
     document.getElementById("sample-note").textContent =
-      `${chooser.selectedOptions[0].textContent}: ${wall.length} kept samples, mean ${short(mean)} ms, median ${short(median)} ms, standard deviation ${short(deviation)} ms.${cut}`;
+      `${chooser.selectedOptions[0].textContent}: ${wall.length} kept samples${judged}, mean ${short(mean)} ms, median ${short(median)} ms, standard deviation ${short(deviation)} ms. ${entry.trust[0].toUpperCase()}${entry.trust.slice(1)}.${cut}`;
   };
 
   if (chooser) {
@@ -214,7 +227,7 @@
     redraws.set(document.getElementById("sample-series"), drawSample);
   }
 
-  // ---- the table of models ----------------------------------------------------------------------------------------
+  // ---- tables -----------------------------------------------------------------------------------------------------
 
   const sortBy = (table, column, ascending) => {
     const body = table.tBodies[0], sign = ascending ? 1 : -1;
@@ -242,21 +255,20 @@
     );
   }
 
-  const models = document.getElementById("all-models");
-  if (models) {
-    const inputs = ["name", "family", "verdict"].map((what) => document.getElementById(`filter-${what}`));
+  for (const controls of document.querySelectorAll("[data-filters]")) {
+    const rows = document.getElementById(controls.dataset.filters).tBodies[0].rows, count = controls.querySelector("span");
+    const name = controls.querySelector("input"), choices = [...controls.querySelectorAll("select")];
     const filter = () => {
-      const [name, family, verdict] = inputs.map((input) => input.value);
       let shown = 0;
-      for (const row of models.tBodies[0].rows) {
-        const fits = row.cells[0].textContent.toLowerCase().includes(name.toLowerCase())
-          && (!family || row.dataset.family === family) && (!verdict || row.dataset.verdict === verdict);
+      for (const row of rows) {
+        const fits = row.cells[0].textContent.toLowerCase().includes(name.value.toLowerCase())
+          && choices.every((choice) => !choice.value || row.dataset[choice.dataset.key] === choice.value);
         row.hidden = !fits;
         shown += fits;
       }
-      document.getElementById("filter-count").textContent = `${shown} of ${models.tBodies[0].rows.length} shown`;
+      count.textContent = `${shown} of ${rows.length} shown`;
     };
-    for (const input of inputs) input.addEventListener("input", filter);
+    for (const input of [name, ...choices]) input.addEventListener("input", filter);
     filter();
   }
 

@@ -30,10 +30,15 @@ SORT = """(() => {
     head.firstElementChild.click();
     return [head.getAttribute('aria-sort') === order, [...table.tBodies[0].rows].map((row) => row.cells[column].textContent)];
   });
-  const name = document.getElementById('filter-name');
-  name.value = 'VGG';
-  name.dispatchEvent(new Event('input'));
-  return [...orders, document.getElementById('filter-count').textContent];
+  const narrow = (controls, what, value) => {
+    const input = controls.querySelector(what);
+    input.value = value;
+    input.dispatchEvent(new Event('input'));
+    return controls.querySelector('span').textContent;
+  };
+  const [doubtful, all] = ['doubtful-models', 'all-models'].map((id) => document.querySelector(`[data-filters="${id}"]`));
+  const counts = [narrow(all, 'input', 'VGG'), narrow(all, '[data-key=trust]', 'noisy'), narrow(doubtful, '[data-key=trust]', 'rejected')];
+  return [...orders, counts];
 })()"""  # noqa: E501
 TOOLS = """(() => [...document.querySelectorAll('.modebar-btn')].map((button) => button.dataset.title))()"""
 
@@ -48,18 +53,18 @@ def test_page_is_drawn_and_fits_and_reacts(tmp_path, campaigns):
     path = written(tmp_path, campaigns.make_campaign())
     check = check_page(path, (1280, 400), scripts=(CHOOSE, SORT, TOOLS))
     assert check.faults() == []
-    assert [width.plots for width in check.widths] == [22, 22]
+    assert [width.plots for width in check.widths] == [26, 26]
     chosen, sorted_models, tools = check.answers
-    assert "200 kept samples" in chosen[0]
+    assert "200 kept samples, judged" in chosen[0]
     assert chosen[0] != chosen[1]
     assert "40 models" in chosen[2]
-    (up_marked, up), (down_marked, down), count = sorted_models
+    (up_marked, up), (down_marked, down), counts = sorted_models
     assert up_marked
     assert down_marked
     measured = [float(text) for text in up if text != "–"]
     assert measured == sorted(measured)
     assert up[-3:] == down[-3:] == ["–"] * 3
-    assert count == "8 of 43 shown"
+    assert counts == ["8 of 43 shown", "5 of 43 shown", "5 of 10 shown"]
     assert not [title for title in tools if "cloud" in (title or "").lower()]
 
 

@@ -78,7 +78,7 @@ def test_results_do_not_depend_on_jobs_or_on_other_rows():
     pd.testing.assert_frame_equal(first.predictions, second.predictions)
     pd.testing.assert_frame_equal(first.ranking, second.ranking)
     metric = second.summary["metrics"]["latency_ms"]
-    assert metric["excluded"]["not_measured"] == 3
+    assert metric["excluded"] == {"not_measured": 3, "rejected": 0, "repetitions": 6, "no_value": 0, "not_positive": 0}
     assert metric["repeatability_percent"]["median"] == pytest.approx(100 * 0.1 / 1.05)
 
 
@@ -128,10 +128,21 @@ def test_values_that_are_not_positive_are_left_out_and_counted():
     more = make_dataset(families=3, networks=1, sizes=(64, 96, 224))
     found = evaluate(pd.concat([table, again, more.tail(3)]), make_options(splits=1))
     metric = found.summary["metrics"]["latency_ms"]
-    assert metric["excluded"] == {"not_measured": 0, "no_value": 0, "not_positive": 2}
+    assert metric["excluded"]["not_positive"] == 2
     assert metric["models"] == 7
     assert metric["repeatability_percent"]["pairs"] == 4
     assert (found.predictions["measured"] > 0).all()
+
+
+def test_what_is_not_to_be_trusted_is_not_learned_from():
+    table = make_dataset(families=3, networks=1, sizes=(64, 96, 224))
+    trust = ["rejected", "noisy", *["trusted"] * 7]
+    metric = make_options().metrics["latency_ms"]
+    found = learning_table(table.assign(trust=trust), metric, make_options())
+    assert list(found.models) == list(table["model"][1:])
+    assert found.excluded["rejected"] == 1
+    with pytest.raises(DataError, match=r"0 measured rows are too few .*9 more were rejected as not to be trusted"):
+        learning_table(table.assign(trust="rejected"), metric, make_options())
 
 
 def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evaluation):

@@ -1,7 +1,6 @@
 """The parts of fitting: physics, encoding, splits, intervals, domain, baselines, measures."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,7 @@ from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import fit_encoding
 from perfcast.fit.fitting import fit, tune
 from perfcast.fit.intervals import half_width, half_widths_without_family
-from perfcast.fit.measures import error_summary, repeatability
+from perfcast.fit.measures import error_summary
 from perfcast.fit.options import ALGORITHMS
 from perfcast.fit.physical import fit_physical, log_estimate
 from perfcast.fit.regressors import GRIDS
@@ -135,21 +134,6 @@ def test_error_summary_is_wider_when_families_differ():
     assert alike["mape"] == pytest.approx(differing["mape"]) == pytest.approx(10)
     assert alike["mape_high"] - alike["mape_low"] < 1e-9
     assert differing["mape_high"] - differing["mape_low"] > 10
-
-
-def test_repeatability_compares_replicates_of_the_same_model_and_factors():
-    rows = pd.DataFrame(
-        {
-            "model": ["a", "a", "a", "b", "b"],
-            "batch": [1, 1, 8, 1, 1],
-            "replicate": [0, 1, 0, 0, 1],
-            "verdict": ["measured"] * 4 + ["failed"],
-            "latency_mean_ms": [10.0, 11.0, 80.0, 5.0, np.nan],
-        }
-    )
-    found = repeatability(rows, "latency_mean_ms")
-    assert found == pytest.approx({"median": 100 / 10.5, "p95": 100 / 10.5, "pairs": 1})
-    assert repeatability(rows[rows["replicate"] == 0], "latency_mean_ms") is None
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfcast.dataset.noise import noise_floors
 from perfcast.report import Evaluation
 
 FAMILIES = ("densenet", "resnet", "vgg", "mobilenet", "efficientnet", "convnext", "nasnet", "basic_model")
@@ -16,7 +17,7 @@ ALGORITHMS = {"poly": 0.32, "svr": 0.2, "mlp": 0.24, "forest": 0.17, "xgboost": 
 BASELINES = {"flops_only": 0.6, "nearest_neighbour": 0.45}
 SCHEMES = {"random_folds": 0.6, "leave_one_family_out": 1.3, "unseen_input_size": 0.9}
 METRICS = {
-    "latency_ms": ("ms", "latency_mean_ms", "xgboost"),
+    "latency_ms": ("ms", "latency_ms", "xgboost"),
     "ram_mb": ("MB", "ram_inference_peak_mb", "svr"),
 }
 CHOSEN = {
@@ -59,8 +60,9 @@ def make_campaign(sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FA
     rows = [_row(draw, family, size, 0) for family in families for size in sizes]
     rows += [_row(draw, rows[index]["family"], rows[index]["input_size"], 1, rows[index]) for index in range(6)]
     rows += [_failed(reason, verdict) for verdict, reason in _FAILURES]
-    dataset = pd.DataFrame(rows)
-    dataset["started_at"] = [f"2026-03-01T{10 + at // 60:02d}:{at % 60:02d}:00+00:00" for at in range(len(rows))]
+    made = [row | _visits(draw, at, len(rows)) | {"measurement": f"key {at}"} for at, row in enumerate(rows)]
+    dataset = pd.DataFrame(made).astype(_TYPES)
+    dataset.attrs["noise_floor"] = noise_floors(dataset)
     contexts = {"c" * 64: _context("5.10.104-tegra")}
     manifest = {
         "schema_version": 1, "perfcast_version": "0.1.0", "target": "jetson_nano",
@@ -76,14 +78,36 @@ _FAILURES = (
 )
 
 
+_TYPES = {
+    **dict.fromkeys(("reason", "trust", "trust_reason", "pattern"), "str"),
+    **dict.fromkeys(("warmup", "proven_outliers"), "Int64"),
+    "throttled": "boolean",
+}
+
+
+def _visits(draw: np.random.Generator, at: int, models: int) -> dict[str, Any]:
+    """Return four visits of the model number ``at``, an hour of rounds apart; the third of some is disturbed."""
+    seconds = [3600 * visit + 3600 * at // models for visit in range(4)]
+    started = [str(pd.Timestamp("2026-03-01T10:00:00Z") + pd.Timedelta(seconds=second)) for second in seconds]
+    disturbed = [visit == 2 and at % 7 == 0 for visit in range(4)]
+    reference = [21.3 * draw.normal(1.3 if slow else 1, 0.01) for slow in disturbed]
+    temperatures = [45 + second / 1000 + draw.normal(0, 0.3) for second in seconds]
+    return {
+        "started_at": started[0], "visits": 4, "disturbed_visits": sum(disturbed), "visit_started_at": started,
+        "visit_disturbed": disturbed, "visit_reference_ms": reference, "visit_temperature_c": temperatures,
+        "visit_cpu_mhz": [1479.0] * 4, "reference_ms": np.mean(reference), "temperature_c": max(temperatures),
+        "cpu_mhz": 1479.0, "load_1_minute": 0.4, "others_cpus": 0.05, "throttled": at == 5, "swapped_pages": 0.0,
+    }  # fmt: skip
+
+
 def _shared(family: str, size: int, name: str) -> dict[str, Any]:
     return {
         "model": f"{name}_{size}", "name": name, "family": family, "source": "keras_applications",
-        "input_size": size, "artifact": "a" * 64, "measurement": f"{name}-{size}", "context": "c" * 64,
+        "input_size": size, "artifact": "a" * 64, "context": "c" * 64, "conditions": "d" * 64,
         "target": "jetson_nano", "device": "NVIDIA Jetson Nano", "toolchain": "tensorflow",
         "toolchain_version": "2.7.0", "precision": "float32", "weights_as": "constant",
         "workload": "inference", "threads": 4, "batch": 1, "optimised": True,
-        "clock_mhz": 1479.0, "protocol": "published",
+        "clock_mhz": 1479.0, "protocol": "adaptive", "iterations": 300, "includes": "inference alone",
     }  # fmt: skip
 
 
@@ -104,9 +128,25 @@ def _row(
         "latency_mean_ms": wall.mean(), "latency_min_ms": low, "latency_max_ms": wall.max(),
         "latency_std_ms": wall.std(), "latency_p50_ms": middle, "latency_p90_ms": high,
         "latency_p99_ms": extreme,
-        "process_mean_ms": process.mean(), "reference_ms": 21.3 * draw.normal(1, 0.01),
+        "process_mean_ms": process.mean(), "timed_s": (wall.sum() + warmup.sum()) / 1000, "inferences": 250,
+        **_judged(wall, depth, family), "latency_sustained_ms": None, "unmeasured_peak_mb": None,
         "ram_load_peak_mb": memory * 1.4, "ram_inference_peak_mb": memory, "allocator_peak_mb": None,
         "system_drop_mb": memory * 1.1, "load_s": 1.5, "first_call_s": 0.7, "overhead_s": 2.9,
+    }  # fmt: skip
+
+
+def _judged(wall: np.ndarray, depth: int, family: str) -> dict[str, Any]:
+    trust, reason = {
+        "vgg": ("noisy", "2 of 4 visits <differ> & spread the interval to 4%"),
+        "nasnet": ("rejected", "all 4 visits were disturbed by other work; measure again on a quiet machine"),
+    }.get(family, ("trusted", ""))
+    pattern = {2: "high_spikes", 3: "low_spikes", 4: "sequential"}.get(depth, "white_noise")
+    middle = float(np.median(wall))
+    half = {"noisy": 8, "rejected": 20}.get(trust, 1) * float(wall.std()) / 14
+    return {
+        "latency_ms": middle, "latency_low_ms": middle - half, "latency_high_ms": middle + half, "trust": trust,
+        "trust_reason": reason, "pattern": pattern, "warmup": 3, "normality_p": 0.001 if depth == 2 else 0.4,
+        "proven_outliers": 2 if depth == 2 else 0, "outlier_gain_percent": 30.0 if depth == 2 else 0.0,
     }  # fmt: skip
 
 
@@ -136,7 +176,8 @@ def _failed(reason: str, verdict: str) -> dict[str, Any]:
     return _shared("vgg", 2400, f"vgg_{verdict}") | _features(3, 2400, 4e12) | {
         "replicate": 0, "verdict": verdict, "reason": reason,
         "wall_samples_ms": None, "process_samples_ms": None, "warmup_samples_ms": None,
-        "round": None, "visit": None,
+        "round": None, "visit": None, "inferences": 0, "unmeasured_peak_mb": 3900.0, "trust": None,
+        "trust_reason": None, "pattern": None,
     }  # fmt: skip
 
 
@@ -215,7 +256,8 @@ def _metric_summary(metric: str, splits: pd.DataFrame, predictions: pd.DataFrame
         algorithms[name] = {"published": _published(mine[mine["algorithm"] == name]), **schemes}
     return {
         "unit": unit, "column": column, "models": own["model"].nunique(), "families": own["family"].nunique(),
-        "deployed": deployed, "chosen_without_family": CHOSEN[metric], "excluded": {"not_positive": 1},
+        "deployed": deployed, "chosen_without_family": CHOSEN[metric],
+        "excluded": {"not_measured": 3, "rejected": 0, "not_positive": 1},
         "repeatability_percent": {"median": 1.1, "p95": 3.4}, "algorithms": algorithms,
         "interval_coverage": 0.91, "interval_width_factor": 1.96,
     }  # fmt: skip

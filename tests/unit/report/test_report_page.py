@@ -62,6 +62,7 @@ def test_every_section_has_a_heading_and_content(read):
         "results",
         "errors",
         "features",
+        "trust",
         "samples",
         "repeatability",
         "models",
@@ -87,7 +88,7 @@ def test_tables_have_captions_and_figures_have_labels(read):
     tags = [tag for tag, _ in read.tags]
     assert tags.count("table") == tags.count("caption") > 10
     plots = [attributes for _, attributes in read.tags if attributes.get("class") == "plot"]
-    assert len(plots) == 22
+    assert len(plots) == 26
     assert all(plot["role"] == "img" and len(plot["aria-label"] or "") > 20 for plot in plots)
     assert len({plot["id"] for plot in plots}) == len(plots)
 
@@ -198,6 +199,20 @@ def test_several_contexts_warn_and_stand_side_by_side(campaign):
     assert sum(attributes.get("class") == "differs" for _, attributes in read.tags) == 1
 
 
+def test_settings_that_could_not_be_applied_are_told(campaign):
+    context = campaign.contexts["c" * 64]
+    refused = context | {"settings": context["settings"] | {"refused": "governor: <no> such setting & co"}}
+    read = render(replace(campaign, contexts={"c" * 64: refused}))
+    assert "Settings that the target asks for could not be applied: governor: <no> such setting & co." in read.text
+
+
+def test_trust_is_told_with_its_reasons_and_the_machine_with_its_drift(read):
+    assert "30 of 40 models trusted (75.0\u00a0%), 5 noisy, 5 rejected, 0 impossible" in read.text
+    assert "2 of 4 visits <differ> & spread the interval to 4%" in read.text
+    assert "The machine did not drift" in read.text
+    assert "of: inference alone" in read.text
+
+
 def test_a_context_that_is_not_given_is_named(campaign):
     assert "cccccccccccc is named by 49 measurements but was not given" in render(replace(campaign, contexts={})).text
 
@@ -209,8 +224,8 @@ def test_a_factor_that_varies_is_part_of_the_names(campaign):
 
 
 def test_a_dataset_without_its_columns_is_refused(campaign):
-    with pytest.raises(DataError, match="latency_mean_ms"):
-        render(campaign.with_dataset(campaign.dataset.drop(columns="latency_mean_ms")))
+    with pytest.raises(DataError, match=r"no column latency_ms, trust$"):
+        render(campaign.with_dataset(campaign.dataset.drop(columns=["latency_ms", "trust"])))
 
 
 def test_write_report_replaces_the_file(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfcast.report import Evaluation, error_figures, figures, formatting, series, summary_lines, tables
+from perfcast.dataset.build import SCHEMA
+from perfcast.report import (
+    Evaluation,
+    campaign_figures,
+    error_figures,
+    figures,
+    formatting,
+    model_tables,
+    series,
+    summary_lines,
+    tables,
+    trust,
+)
 from perfcast.report.contexts import context_view
+from perfcast.report.drift import trend
 from perfcast.report.embed import embedded_json, finite, packed, plot_text
 from perfcast.report.inputs import read_inputs
-from perfcast.report.patterns import pattern_scores
+from perfcast.report.machine import drift_view, machine_notes
 
 
 @pytest.fixture(scope="module")
@@ -80,24 +94,117 @@ def test_plot_text_escapes_and_shortens():
     assert plot_text("x" * 99) == "x" * 59 + "…"
 
 
-def test_patterns_of_the_document():
-    draw = np.random.default_rng(3)
-    noise = 10 * draw.normal(1, 0.01, 200)
-    assert set(pattern_scores(noise)) == {"noise"}
-    spiked = noise.copy()
-    spiked[[20, 90]] *= 4
-    assert set(pattern_scores(spiked)) == {"high"}
-    dipped = noise.copy()
-    dipped[[20, 90]] /= 2
-    assert set(pattern_scores(dipped)) == {"low"}
-    assert set(pattern_scores(np.r_[noise[:120], noise[120:] * 1.2])) == {"sequential"}
-    assert pattern_scores(noise[:5]) == {}
-    assert pattern_scores(np.zeros(50)) == {}
+def test_made_up_campaigns_are_datasets(campaign):
+    SCHEMA.validate(campaign.dataset)
 
 
-@given(st.integers(0, 10_000), st.floats(0.001, 0.1))
-def test_white_noise_is_no_sequence(seed, deviation):
-    assert "sequential" not in pattern_scores(np.random.default_rng(seed).normal(10, 10 * deviation, 200))
+def test_patterns_are_the_judged_ones_and_shown_by_their_clearest_example(data):
+    examples = series.pattern_examples(data)
+    rows = {texts(row)[0]: texts(row)[3:] for row in model_tables.patterns_table(data, examples).rows}
+    assert {name: row[0] for name, row in rows.items()} == {
+        "White noise": "25", "Sequential variation": "5", "High spikes": "5", "Low spikes": "5"
+    }  # fmt: skip
+    models = data.measured.set_index("label")
+    spread = models["latency_std_ms"] / models["latency_mean_ms"]
+    assert rows["High spikes"][1] == spread[models["pattern"] == "high_spikes"].idxmax()
+    assert rows["White noise"][1] == spread[models["pattern"] == "white_noise"].idxmin()
+
+
+def drawn(change=0.0, noise=0.01, count=200, seed=0):
+    """Return visits over two hours whose reference workload slows down by ``change`` in all."""
+    draw = np.random.default_rng(seed)
+    share = np.sort(draw.uniform(0, 1, count))
+    at = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta(7200 * share, unit="s")
+    values = 20 * (1 + change * share) * (1 + noise * draw.normal(size=count))
+    return pd.DataFrame({"at": at, "reference_ms": values, "temperature_c": np.nan, "cpu_mhz": 2000 - 300 * share})
+
+
+@pytest.mark.parametrize(
+    ("visits", "drifted", "said"),
+    [
+        (drawn(), False, "The machine did not drift"),
+        (drawn(0.05), True, r"the reference workload became (4|5)\.\d+ % slower"),
+        (drawn(-0.05), True, "faster from the first visit to the last"),
+        (drawn(0.005, 0.002), False, "too little to matter"),
+        (drawn(0.5, count=9), False, "cannot be told: under 10 visits"),
+        (drawn().head(0), False, "cannot be told"),
+    ],
+)
+def test_drift_of_the_machine_is_tested(visits, drifted, said):
+    view = drift_view(visits)
+    assert view.drifted is drifted
+    assert re.search(said, view.sentence.replace(formatting.SPACE, " "))
+
+
+def test_other_work_that_comes_and_goes_is_no_drift():
+    found = 0
+    for seed in range(200):
+        visits = drawn(seed=seed)
+        disturbed = np.convolve(np.random.default_rng(seed).random(200) < 0.03, np.ones(10), "same") > 0
+        found += drift_view(visits.assign(reference_ms=visits["reference_ms"] * (1 + 0.3 * disturbed))).drifted
+    assert found <= 6
+
+
+def test_a_trend_tells_how_much_something_changed():
+    visits = drawn()
+    seconds = (visits["at"] - visits["at"].min()).dt.total_seconds().to_numpy()
+    found = trend(seconds, visits["cpu_mhz"].to_numpy())
+    assert found.change == pytest.approx(-300, rel=0.03)
+    assert found.is_drift
+    assert trend(seconds, np.full(200, 5.0)).p_value == 1
+    assert trend(np.repeat([0.0, 3600.0], 100), np.arange(200.0)).change > 0
+    assert trend(np.linspace(0, 59, 200), np.arange(200.0)) is None
+
+
+def test_the_machines_notes_say_what_happened_and_what_is_not_known(data):
+    notes = " ".join(machine_notes(data.dataset, series.visit_table(data.dataset))).replace(formatting.SPACE, " ")
+    assert "it rose by 14" in notes
+    assert "The clock was 1,479 MHz in the median, from 1,479 to 1,479, without a trend." in notes
+    assert "throttled between the first and the last visit of 1 of 49 measurements" in notes
+    assert "Other work took 0.0500 CPUs in the median" in notes
+    assert "swapped" not in notes
+    silent = data.dataset.assign(throttled=pd.NA, swapped_pages=3.0)
+    notes = " ".join(machine_notes(silent, drawn()))
+    assert "does not tell whether it was throttled" in notes
+    assert "does not tell its temperature" in notes
+    assert "Memory was swapped while 49 models" in notes
+
+
+def test_trust_is_counted_and_told_with_its_reasons(data):
+    rows = {texts(row)[0]: texts(row)[1:3] for row in trust.trust_table(data).rows}
+    assert rows == {
+        "trusted": ["30", "75.0 %"], "noisy": ["5", "12.5 %"], "rejected": ["5", "12.5 %"], "impossible": ["0", "0 %"]
+    }  # fmt: skip
+    doubtful = trust.doubtful_table(data).rows
+    assert {row.keys["trust"] for row in doubtful} == {"noisy", "rejected"}
+    assert len(doubtful) == 10
+    assert "2 of 4 visits" in texts(doubtful[0])[-1]
+
+
+def test_an_impossible_latency_is_told_with_its_reason(campaign):
+    dataset = campaign.dataset.copy()
+    dataset.loc[0, ["verdict", "reason"]] = ["impossible", "the device's best is 9 GFLOP/s"]
+    data = read_inputs(*campaign.with_dataset(dataset).arguments(), "x")
+    assert texts(trust.doubtful_table(data).rows[0])[1::6] == ["impossible", "the device's best is 9 GFLOP/s"]
+    assert "1 impossible" in trust.trust_sentence(dataset)
+    assert "the device's best is 9 GFLOP/s" in texts(model_tables.failed_table(data).rows[0])
+
+
+def test_what_the_samples_and_the_measuring_tell(data):
+    notes = " ".join([*trust.trust_notes(data), *trust.cost_notes(data)]).replace(formatting.SPACE, " ")
+    assert "In 10 of 40 models the published mean is more than 5 % away" in notes
+    assert "for 5 of 40 models" in notes
+    assert "10 samples of 5 models were slow for a cause that was seen" in notes
+    assert "46 of 46 measurements stopped early." in notes
+    assert "Of the 13,800 inferences that it makes at most, 2,300 (16.7 %) were not needed" in notes
+    assert "7 of 184 visits fell into disturbed periods." in notes
+    steady = read_inputs(data.dataset.assign(protocol="published"), Evaluation(), {}, None, "x")
+    assert "adaptive" not in " ".join(trust.cost_notes(steady))
+
+
+def test_repeated_visits_cost(data):
+    repeated = read_inputs(data.dataset.assign(iterations=200), Evaluation(), {}, None, "x")
+    assert "repeating visits cost" in trust.cost_notes(repeated)[-1]
 
 
 def test_results_table_quotes_the_document_beside_the_target(data):
@@ -134,8 +241,9 @@ def test_ranges_table(data):
 
 def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
     rows = tables.algorithms_table(data.metrics[0]).rows
-    assert [row.mark for row in rows] == ["", "", "", "", "own", "reference", "reference"]
-    assert texts(rows[-1])[1] == "–"
+    assert [row.mark for row in rows] == ["", "", "", "", "own", *["reference"] * 3]
+    assert texts(rows[-2])[1] == "–"
+    assert (texts(rows[-1])[0], texts(rows[-1])[-1]) == ("Noise floor (measured again)", "1.10")
 
 
 def test_group_errors_sort_sizes_as_numbers(data):
@@ -151,10 +259,14 @@ def test_errors_leave_out_what_has_none():
 
 
 def every_figure(data):
-    patterns = series.found_patterns(data)
-    yield from figures.pattern_figures(data, patterns)
+    visits = series.visit_table(data.dataset)
+    yield from figures.pattern_figures(data, series.pattern_examples(data))
     yield figures.wall_process_figure(data)
-    yield figures.reference_figure(data)
+    yield campaign_figures.interval_figure(data)
+    yield campaign_figures.mean_figure(data)
+    yield campaign_figures.reference_figure(data, visits)
+    for column in ("temperature_c", "cpu_mhz"):
+        yield campaign_figures.state_figure(data, visits, column)
     for result in data.metrics:
         yield from figures.ranking_figures(result, data.evaluation.of_metric("ranking", result.metric))
         yield figures.repeatability_figure(result, series.replicate_pairs(data, result))
@@ -165,14 +277,14 @@ def every_figure(data):
 
 def test_plotly_accepts_every_figure(data):
     found = list(every_figure(data))
-    assert len(found) == 18
+    assert len(found) == 22
     for figure in found:
         assert not figure.missing
         go.Figure(data=list(figure.traces), layout=figure.layout)
 
 
 def test_without_measurements_every_figure_says_why(campaign):
-    failed = campaign.dataset[campaign.dataset["verdict"] != "measured"]
+    failed = campaign.dataset[campaign.dataset["verdict"] != "measured"].assign(visits=0)
     evaluation = Evaluation(summary=campaign.evaluation.summary)
     data = read_inputs(failed, evaluation, {}, None, "x")
     assert all(figure.missing for figure in every_figure(data))
@@ -190,7 +302,12 @@ def test_sample_browser_holds_every_measurement(data):
     assert len(browser.series) == 46
     assert browser.left_out == 0
     assert sorted(browser.positions.values()) == list(range(46))
-    assert [start for start, _, _ in browser.series[0]["visits"]] == [0, 50, 100, 150]
+    assert [start for start, *_ in browser.series[0]["visits"]] == [0, 50, 100, 150]
+    disturbed = browser.series[browser.positions[0]]["visits"]
+    assert [flag for *_, flag in disturbed] == [0, 0, 1, 0]
+    low, middle, high = browser.series[0]["judged"]
+    assert low < middle < high
+    assert {entry["trust"].partition(":")[0] for entry in browser.series} == {"trusted", "noisy", "rejected"}
 
 
 def test_sample_browser_stays_in_its_budget(data, monkeypatch):
@@ -205,13 +322,11 @@ def test_one_visit_is_not_marked():
     assert series.visit_starts({"round": None, "visit": None}) == []
 
 
-def test_replicate_pairs(data):
+def test_replicate_pairs_are_those_of_the_noise_floor(data):
     pairs = series.replicate_pairs(data, data.metrics[1])
-    assert len(pairs) == 6
-    first = pairs.iloc[0]
-    assert first["percent"] == pytest.approx(
-        abs(first["first"] - first["again"]) / (first["first"] + first["again"]) * 200
-    )
+    assert len(pairs) == data.noise_floor["ram_inference_peak_mb"]["pairs"] == 6
+    assert pairs["percent"].median() == pytest.approx(data.noise_floor["ram_inference_peak_mb"]["median"])
+    assert texts(tables.noise_table(data).rows[0])[:2] == ["latency_ms", "6"]
 
 
 def test_contexts_flatten_nested_facts(data):
@@ -221,22 +336,23 @@ def test_contexts_flatten_nested_facts(data):
     assert rows[0] == ["machine › host", "nano-07"]
 
 
-def test_summary_is_five_lines(campaign):
+def test_summary_is_six_lines(campaign):
     lines = summary_lines(campaign.dataset, campaign.evaluation, report="r/report.html", predictor="r/predictor")
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[0] == "40 models measured in 8 families, 3 failed, 6 measured again"
-    assert lines[1].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")
+    assert lines[1] == "trust: 30 of 40 models trusted (75.0 %), 5 noisy, 5 rejected, 0 impossible; no drift"
+    assert lines[2].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")
     assert (
-        "17.3 % error on families left out, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[2]
+        "17.3 % error on families left out, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[3]
     )
-    assert "published best accuracy" in lines[2]
-    assert lines[4] == "report: r/report.html; predictor: r/predictor"
+    assert "published best accuracy" in lines[3]
+    assert lines[5] == "report: r/report.html; predictor: r/predictor"
     assert all("\n" not in line and formatting.SPACE not in line for line in lines)
 
 
 def test_summary_without_a_predictor(campaign):
     lines = summary_lines(campaign.dataset, Evaluation(), report="report.html", predictor=None)
-    assert lines[1:] == [
+    assert lines[2:] == [
         "repeatability: unknown, no replicates",
         "errors: nothing was fitted",
         "report: report.html; no predictor was fitted",
@@ -262,6 +378,7 @@ def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign)
     assert found.error == formatting.percent(17.3)
     assert "left out of both learning and the choice of algorithm" in found.lines[0]
     assert formatting.percent(17.3) in found.lines[0]
+    assert found.lines[-1] == "Learned from 40 measurements; left out: 3 not measured, 1 not above zero."
     assert formatting.percent(result.honest()["mape"]) in found.lines[1]
     older = replace(result, values={key: value for key, value in result.values.items() if "chosen" not in key})
     assert headline(older).error == formatting.MISSING, "an error that flatters takes no one's place"

@@ -1,0 +1,121 @@
+"""Which protocol and which estimate of a latency repeats best, quiet and disturbed.
+
+    python benchmarks/repeatability.py [--times N] [--seed S] [--keep FOLDER]
+
+A campaign of 20 models is repeated under each protocol, in turns, with and without a disturbance: `stress-ng` on one
+core, on and off for 1 to 10 s at random. Printed: the test-retest error |a - b| / mean over all pairs of repetitions
+(median and 95th percentile) of each estimate; and how many times smaller that of the default is than the published
+protocol's, with a 95% interval, bootstrapped over models.
+"""
+
+import argparse
+import contextlib
+import itertools
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from fixed_lists import MIDDLING, campaign_in, exported, records_of, specs_of
+
+from perfcast.stability import ESTIMATORS, Series, judge
+
+PUBLISHED = {"name": "published", "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
+PROTOCOLS = {"published": PUBLISHED, "default": None}
+BOOTSTRAPS = 2000
+
+
+@contextlib.contextmanager
+def disturbance(seed):
+    """Keep one core busy, on and off at random."""
+    ended = threading.Event()
+
+    def disturb():
+        chance = random.Random(seed)
+        while not ended.wait(chance.uniform(1, 10)):
+            seconds = chance.uniform(1, 10)
+            command = ["stress-ng", "--quiet", "--cpu", "1", "--taskset", "0", "--timeout", "60"]
+            with subprocess.Popen(command) as busy:
+                ended.wait(seconds)
+                busy.terminate()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def measure_all(times, seed, folder):
+    """Return series by (protocol, condition): a list of repetitions, each a list of series by model; and seconds."""
+    exports = exported(specs_of(MIDDLING), folder / "exports")
+    series, seconds = {}, {}
+    for repetition, (condition, name) in itertools.product(
+        range(times), itertools.product(("quiet", "disturbed"), PROTOCOLS)
+    ):
+        place = folder / f"{name} {condition} {repetition}"
+        campaign = campaign_in(place, folder / "exports", PROTOCOLS[name])
+        disturbed = disturbance(f"{seed} {repetition}") if condition == "disturbed" else contextlib.nullcontext()
+        with disturbed:
+            start = time.monotonic()
+            records = records_of(campaign, exports, f"{name}, {condition}, {repetition + 1} of {times}")
+            seconds.setdefault((name, condition), []).append(time.monotonic() - start)
+        series.setdefault((name, condition), []).append([Series.of_record(record) for record in records])
+    return series, seconds, [export.spec.model for export in exports]
+
+
+def errors(values):
+    """Return |a - b| / mean in % of all pairs of repetitions: an array (models, pairs) of one (repetitions, models)."""
+    pairs = itertools.combinations(np.asarray(values), 2)
+    return np.array([np.abs(a - b) / ((a + b) / 2) * 100 for a, b in pairs]).T
+
+
+def ratio(published, chosen, seed):
+    """Return how many times smaller the median error is, and its 95% interval."""
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(0, len(published), (BOOTSTRAPS, len(published)))
+    ratios = [np.median(published[draw]) / np.median(chosen[draw]) for draw in draws]
+    return np.median(published) / np.median(chosen), *np.percentile(ratios, [2.5, 97.5])
+
+
+def report(series, seconds, seed):
+    estimators = {**ESTIMATORS, "judged": lambda one: judge(one).location_ms}
+    print(f"{'protocol':11}{'condition':11}{'estimate':24}{'median %':>9}{'p95 %':>8}")
+    found = {}
+    for (protocol, condition), repetitions in series.items():
+        for name, estimate in estimators.items():
+            values = [[estimate(one) for one in models] for models in repetitions]
+            found[protocol, condition, name] = errors(values)
+            median, high = np.percentile(found[protocol, condition, name], [50, 95])
+            print(f"{protocol:11}{condition:11}{name:24}{median:9.2f}{high:8.2f}")
+    for condition in ("quiet", "disturbed"):
+        best, low, high = ratio(found["published", condition, "mean"], found["default", condition, "judged"], seed)
+        spent = {name: np.mean(seconds[name, condition]) for name in PROTOCOLS}
+        print(
+            f"{condition}: the default's median error is {best:.1f} times smaller ({low:.1f} to {high:.1f}) than the "
+            f"published one's; a campaign took {spent['default']:.0f} s against {spent['published']:.0f} s"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder to keep all measurements in")
+    arguments = parser.parse_args()
+    if not shutil.which("stress-ng"):
+        parser.exit(2, "stress-ng is not installed\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or Path(temporary)
+        series, seconds, _ = measure_all(arguments.times, arguments.seed, folder)
+    report(series, seconds, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

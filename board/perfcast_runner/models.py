@@ -1,0 +1,130 @@
+"""A model as the campaign sees it: its process, its visits so far, and what measuring it cost."""
+
+import functools
+import time
+
+from perfcast_runner.children import Child, Failed, in_child
+from perfcast_runner.clocks import process_time_ns, wall_clock
+from perfcast_runner.machine import read_state
+from perfcast_runner.measuring import Subject, look_deeper
+from perfcast_runner.others import Others
+
+
+class Model:
+    """A task of a plan. `visits` holds (median in ns, disturbed) of each visit, those of earlier runs included."""
+
+    def __init__(self, task, visits=()):
+        self.task = task
+        self.key = task["key"]
+        self.visits = list(visits)
+        self.is_alone = False  # It ran out of memory beside others, and is tried once more without them.
+        self.process = None
+
+    def visit(self, bench):
+        """Make a visit, in a new process where there is none; return its own part of the answer.
+
+        Raises:
+            Failed: the model could not be loaded or visited.
+
+        """
+        start = time.monotonic()
+        visit = {"started_at": wall_clock(), "state": read_state()}
+        if self.process is None:
+            self.process = Process(bench, self.task, bench.protocol)
+            self.process.load()
+        others, used_before = Others(), process_time_ns()
+        before = bench.reference.time_ns()
+        visit["samples"], used_ns = self.process.visit()
+        visit["reference"] = {"before_ns": before, "after_ns": bench.reference.time_ns()}
+        visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
+        self.process.spent_s += time.monotonic() - start
+        return visit
+
+
+class Process:
+    """A child that holds a model, and what that has taken so far.
+
+    Raises:
+        Failed: by all that asks the child for something.
+
+    """
+
+    def __init__(self, bench, task, protocol):
+        self.bench, self.task, self.protocol = bench, task, protocol
+        self.limit_s = bench.limit_s
+        self.active_s = self.inside_s = self.samples_s = self.spent_s = 0.0
+        self.child = self.loaded = self.memory = None
+
+    def load(self):
+        self.start()
+        self.loaded = self.ask("load", is_known=False)
+        if self.loaded["doubt"]:
+            self.child.end()  # Both at once could be more than memory holds.
+            self.look_deeper(self.loaded["doubt"])
+            self.start()
+            self.loaded = self.ask("load", is_known=True)
+
+    def start(self):
+        subject = Subject(self.bench.toolchain, self.task, self.protocol)
+        self.child = self.within_limit(lambda _: Child(subject.obey, self.bench.starter))
+
+    def look_deeper(self, doubt):
+        """Raise Failed unless a doubt is unfounded: in a process of its own, for it would leave traces in memory."""
+        look = functools.partial(look_deeper, self.bench.toolchain, self.task)
+        answer = self.within_limit(lambda left_s: in_child(look, left_s, self.bench.starter))
+        self.inside_s += answer["seconds"]
+        if answer["is_doubtful"]:
+            raise Failed("rejected", doubt)
+
+    def visit(self):
+        """Return the samples of a visit, and the CPU time that it took in ns."""
+        answer = self.ask("visit")
+        self.memory = answer["memory"]
+        self.samples_s += sum(answer["samples"]["wall_ns"]) * 1e-9
+        return answer["samples"], answer["cpu_ns"]
+
+    def sustain(self, seconds):
+        """Return the times after so many seconds under load, which do not count for the time limit."""
+        self.limit_s += seconds
+        return self.ask("sustain", seconds=seconds)["sustained"]
+
+    def ask(self, what, **arguments):
+        command = {"do": what, "with": arguments}
+        answer = self.within_limit(lambda left_s: self.child.ask(command, left_s))
+        self.inside_s += answer["seconds"]
+        return answer
+
+    def within_limit(self, act):
+        """Return what `act` returns when told how many seconds are left of the limit; it counts as active time."""
+        start = time.monotonic()
+        try:
+            return act(self.limit_s - self.active_s)
+        except Failed as failed:
+            if failed.verdict == "timed_out":
+                raise Failed("timed_out", "took more than %g s" % self.limit_s) from None
+            raise
+        finally:
+            self.active_s += time.monotonic() - start
+
+    def end(self):
+        """End the child."""
+        start = time.monotonic()
+        if self.child:
+            self.child.end()
+        elapsed_s = time.monotonic() - start
+        self.active_s += elapsed_s
+        self.spent_s += elapsed_s
+
+    def peak_bytes(self):
+        """Return the largest resident set that is known of a child that has ended, None where none is."""
+        peaks = [self.child and self.child.peak_bytes, self.loaded and self.loaded["load_peak_bytes"]]
+        return max((peak for peak in peaks if peak is not None), default=None)
+
+    def timing(self):
+        """Return what measuring took, in s, once the child has ended."""
+        return {
+            "load_s": self.loaded["load_s"],
+            "first_call_s": self.loaded["first_call_s"],
+            "fork_s": self.active_s - self.inside_s,
+            "overhead_s": self.spent_s - self.samples_s,
+        }

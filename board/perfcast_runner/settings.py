@@ -1,0 +1,121 @@
+"""A device's settings, asked for by a target: applied, read back, and restored in the end.
+
+Whether there is swap is left alone: with it off, boards of little memory freeze where an inference needs just more than
+there is. `swappiness` 0 keeps a system from swapping early; the state of each visit says how much it swapped.
+"""
+
+import contextlib
+
+from perfcast_runner.journal import Journal, RefusedError, say
+from perfcast_runner.kinds_of_settings import KINDS
+
+
+@contextlib.contextmanager
+def applied(requested, root="/"):
+    """Apply the settings that are not None, yield what became of them, and restore those that were changed.
+
+    First restore what a killed process left changed. Yield {"applied": {name: value}, "refused": {name: why}}; what is
+    refused is said on standard error too. `root` is / but in tests.
+
+    Raises SystemExit where a setting is unknown, or asked for with a value that it cannot have.
+    """
+    requested = {name: value for name, value in (requested or {}).items() if value is not None}
+    check(requested)
+    replay(root)
+    outcome = {"applied": {}, "refused": {}}
+    journal, changed = Journal(root), []
+    try:
+        for kind in KINDS:
+            if kind.name in requested:
+                apply(kind(root), requested[kind.name], journal, changed, outcome)
+        yield outcome
+    finally:
+        restore(changed, journal)
+        journal.close()
+
+
+def check(requested):
+    """Raise SystemExit where a setting is unknown, or asked for with a value that it cannot have."""
+    known = {kind.name: kind for kind in KINDS}
+    for name, value in requested.items():
+        if name not in known:
+            raise SystemExit("settings.%s: there is no such setting; known are %s" % (name, ", ".join(sorted(known))))
+        if not known[name].accepts(value):
+            raise SystemExit("settings.%s: %r is not possible; use %s" % (name, value, known[name].values))
+
+
+def apply(setting, wanted, journal, changed, outcome):
+    """Change a setting and say in `outcome` what became of it; add (setting, old value) to `changed` where it is."""
+    try:
+        if not setting.needs_nothing(wanted):
+            changed.append((setting, old_value(setting, journal)))
+            change(setting, wanted, journal, changed)
+        outcome["applied"][setting.name] = wanted
+    except RefusedError as reason:
+        outcome["refused"][setting.name] = str(reason)
+        say("setting %s cannot be %r: %s" % (setting.name, wanted, reason))
+
+
+def old_value(setting, journal):
+    """Return a setting's old value, in the journal by then."""
+    if not setting.outlives_the_process:
+        return setting.keep()
+    journal.open()
+    if setting.name not in journal.entries:  # What could not be restored before is older, and stays.
+        journal.write(dict(journal.entries, **{setting.name: setting.keep()}))
+    return journal.entries[setting.name]
+
+
+def change(setting, wanted, journal, changed):
+    """Change a setting; raise RefusedError where it then is not as wanted, once it is as it was."""
+    try:
+        setting.write(wanted)
+        if not setting.holds(wanted):
+            raise RefusedError("it became %s" % setting.fact())
+    except RefusedError:
+        restore([changed.pop()], journal)
+        raise
+
+
+def replay(root="/"):
+    """Restore what a process changed that was killed, and say so; leave what a living one changed."""
+    journal = Journal(root)
+    if not journal.is_left():
+        return
+    try:
+        journal.open()
+        left = left_changed(journal, root)
+        if left:
+            say("restoring %s: an earlier run ended before it could" % ", ".join(kind.name for kind, _ in left))
+        restore(left, journal)
+    except RefusedError as reason:
+        say("what an earlier run changed is not restored: %s" % reason)
+    finally:
+        journal.close()
+
+
+def left_changed(journal, root):
+    """Return (setting, old value) of a journal's well-formed entries that no reboot has undone; forget the others."""
+    kinds = {kind.name: kind(root) for kind in KINDS if kind.outlives_the_process}
+    sound = {name: old for name, old in journal.entries.items() if name in kinds and kinds[name].well_formed(old)}
+    if sound != journal.entries:
+        journal.set_aside()
+    journal.write({name: old for name, old in sound.items() if journal.same_boot or kinds[name].outlives_a_reboot})
+    return [(kinds[name], old) for name, old in journal.entries.items()]
+
+
+def restore(changed, journal):
+    """Restore each (setting, old value), the last first; what cannot be restored is said, and stays in the journal."""
+    entries = dict(journal.entries)
+    for setting, old in reversed(changed):
+        try:
+            setting.put_back(old)
+            entries.pop(setting.name, None)
+        except RefusedError as reason:
+            if setting.outlives_the_process:
+                say("setting %s could not be restored to %r: %s" % (setting.name, old, reason))
+    try:
+        if entries != journal.entries:
+            journal.write(entries)
+    except RefusedError as reason:
+        say("the journal of changed settings could not be cleared: %s" % reason)

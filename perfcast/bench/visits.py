@@ -1,0 +1,118 @@
+"""The visits that a model has had so far: kept until its measurement is whole, so that no kill loses one."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.sealed import read_sealed, write_sealed
+from perfcast.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+_ABOUT = ("visit", "round", "started_at", "state", "reference", "disturbed")
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Visits of a model, in the order they were made, all in one context.
+
+    Attributes:
+        context: digest of the context.
+        made: each as the runner answered it: `visit`, `round`, `started_at`, `state`, `reference`, `disturbed` and
+            `samples`.
+    """
+
+    context: str
+    made: tuple[dict[str, Any], ...] = ()
+
+    def followed_by(self, visit: dict[str, Any]) -> Visits:
+        """Return these visits and one more."""
+        return Visits(self.context, (*self.made, visit))
+
+    def to_resume(self) -> dict[str, Any]:
+        """Return what a runner has to know to go on after them."""
+        known = [
+            {"visit": visit["visit"], "median_ns": _median_ns(visit["samples"]), "disturbed": visit["disturbed"]}
+            for visit in self.made
+        ]
+        return {"context": self.context, "visits": known}
+
+    def about(self) -> list[dict[str, Any]]:
+        """Return each visit without its samples, as in a measurement's record."""
+        return [{name: visit[name] for name in _ABOUT} for visit in self.made]
+
+    def samples(self) -> dict[str, list[Any] | None]:
+        """Return the samples of all visits as equally long lists, with `visit` and `round` of each.
+
+        A cause that was not recorded in one of the visits is None.
+        """
+        joined = {name: _joined([visit["samples"][name] for visit in self.made]) for name in self._names()}
+        lengths = [len(visit["samples"]["wall_ns"]) for visit in self.made]
+        for name in ("visit", "round"):
+            joined[name] = _joined([[visit[name]] * length for visit, length in zip(self.made, lengths, strict=True)])
+        return joined
+
+    def _names(self) -> list[str]:
+        return list(self.made[0]["samples"]) if self.made else []
+
+
+def _median_ns(samples: dict[str, Any]) -> float:
+    pairs = zip(samples["wall_ns"], samples["discarded"], strict=True)
+    return float(statistics.median(wall for wall, discarded in pairs if not discarded))
+
+
+def _joined(lists: list[list[Any] | None]) -> list[Any] | None:
+    there = [values for values in lists if values is not None]
+    return list(chain.from_iterable(there)) if len(there) == len(lists) else None
+
+
+@dataclass(frozen=True)
+class VisitStore:
+    """The visits of models whose measurement is not whole yet: `visits/<key>.json` below a folder."""
+
+    root: Path
+
+    def find(self, key: str) -> Visits | None:
+        """Return the visits that measurement ``key`` has so far, None where it has none.
+
+        Raises:
+            NewerRecordError: a newer perfcast wrote them.
+            StoreError: they are damaged.
+        """
+        path = self._path(key)
+        if not path.exists():
+            return None
+        content = read_sealed(path, SCHEMA_VERSION, {"context": str, "visits": list})
+        return Visits(content["context"], tuple(content["visits"]))
+
+    def put(self, key: str, visits: Visits) -> None:
+        """Store the visits that measurement ``key`` has so far, instead of those before.
+
+        Raises:
+            StoreError: they cannot be written; those before stay.
+        """
+        content = {"schema_version": SCHEMA_VERSION, "key": key, "context": visits.context, "visits": visits.made}
+        write_sealed(self._path(key), content)
+
+    def drop(self, key: str) -> None:
+        """Delete the visits of measurement ``key``.
+
+        Raises:
+            StoreError: the file system refuses.
+        """
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._path(key)}: cannot be deleted ({error.strerror})") from error
+
+    def all(self) -> list[str]:
+        """Return the keys of the measurements that have visits, whether these are whole or damaged."""
+        return sorted(path.stem for path in self._path("x").parent.glob("[!.]*.json"))
+
+    def _path(self, key: str) -> Path:
+        return self.root / "visits" / f"{key}.json"

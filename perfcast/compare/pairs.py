@@ -1,0 +1,187 @@
+"""The rows of two datasets that can be compared: the same model, batch and workload in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from perfcast.catalog.naming import visible
+from perfcast.compare.visits import Visits, visits_of
+from perfcast.dataset.believed import believed_rows, measured_rows
+from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
+from perfcast.dataset.noise import replicate_pairs
+from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+IDENTITY = ["model", "batch", "workload"]
+_REQUIRED = (*IDENTITY, "verdict", "replicate")
+_FILE = "dataset.parquet"
+_MOST = 3
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The models that both datasets measured.
+
+    Attributes:
+        column: the column that is compared.
+        a, b: the rows of the first and of the second dataset, one a model in the same order.
+        visits: those of each row of the first and of the second dataset; empty ones where visits say nothing.
+        repeats: log ratios of measurements of one model that repeat each other within a dataset, of both datasets.
+        left_out: rows of the first and of the second dataset that do not count, by reason.
+        alone: how many models only the first, and only the second dataset has.
+        differences: the factors that differ, with their values in the first and in the second dataset.
+        identical: how many of the pairs are one and the same measurement.
+    """
+
+    column: str
+    a: pd.DataFrame
+    b: pd.DataFrame
+    visits: tuple[list[Visits], list[Visits]]
+    repeats: np.ndarray
+    left_out: tuple[Mapping[str, int], Mapping[str, int]]
+    alone: tuple[int, int]
+    differences: Mapping[str, tuple[str, str]]
+    identical: int
+
+    @property
+    def values(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is compared, a number a model: the geometric mean over the visits, else the column's value.
+
+        `latency_ms` itself is taken from the fastest samples that agree. Which these are depends on chance where the
+        visits scatter; their mean has half the noise there.
+        """
+        first, second = (
+            np.array([visits.value if len(visits) else value for visits, value in zip(all_visits, column, strict=True)])
+            for all_visits, column in zip(self.visits, (self.a[self.column], self.b[self.column]), strict=True)
+        )
+        return first, second
+
+    @property
+    def log_ratios(self) -> np.ndarray:
+        """The logarithm of second over first, a number a model."""
+        first, second = self.values
+        return np.log(second) - np.log(first)
+
+
+def read_dataset(path: Path, column: str) -> pd.DataFrame:
+    """Return a dataset: a file, or the `dataset.parquet` of a target's folder.
+
+    Raises:
+        UsageError: it is not there, no dataset, or lacks the column: one line that names it.
+    """
+    file = path / _FILE if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(f"{file}: there is no such file; name a dataset.parquet or the folder of a target's results")
+    try:
+        table = pd.read_parquet(file)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors.
+        raise UsageError(f"{file}: is no dataset ({str(error).splitlines()[0][:200]})") from error
+    missing = [name for name in _REQUIRED if name not in table]
+    if missing:
+        raise UsageError(f"{file}: is no dataset of perfcast: it has no column {missing[0]}")
+    if column not in METRIC_COLUMNS:
+        raise UsageError(f"--metric {column}: cannot be compared; there are {', '.join(METRIC_COLUMNS)}")
+    if column not in table:
+        raise UsageError(f"{file}: has no column {column}; make it again with this perfcast: run the workflow")
+    return table
+
+
+def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
+    """Return the rows that can be compared: measured, not rejected, replicate 0 and with a positive value.
+
+    Raises:
+        UsageError: there are none, or a dataset has several for one model.
+    """
+    (a, out_a), (b, out_b) = _comparable(first, column), _comparable(second, column)
+    _refuse_several(a, "the first")
+    _refuse_several(b, "the second")
+    common = a.index.intersection(b.index).sort_values()
+    if common.empty:
+        raise UsageError(
+            f"no model is in both datasets with the same batch and workload: the first has {_some(a)}, "
+            f"the second {_some(b)}"
+        )
+    repeats = np.concatenate([_repeats(first, column), _repeats(second, column)])
+    sides = a.loc[common].reset_index(), b.loc[common].reset_index()
+    return Pairs(
+        column=column,
+        a=sides[0],
+        b=sides[1],
+        visits=(_visits(sides[0], column), _visits(sides[1], column)),
+        repeats=repeats,
+        left_out=(out_a, out_b),
+        alone=(len(a) - len(common), len(b) - len(common)),
+        differences=_differences(*sides),
+        identical=_identical(*sides),
+    )
+
+
+def _visits(side: pd.DataFrame, column: str) -> list[Visits]:
+    return [visits_of(row, column) for row in side.to_dict("records")]
+
+
+def _comparable(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    once = table[table["replicate"] == 0]
+    measured = measured_rows(once)
+    believed = believed_rows(once)
+    values = believed[column].astype(float)
+    usable = believed[np.isfinite(values) & (values > 0)]
+    steps = {"not measured": (once, measured), "rejected": (measured, believed), "without a value": (believed, usable)}
+    left_out = {reason: len(before) - len(after) for reason, (before, after) in steps.items()}
+    return usable.set_index(IDENTITY), {reason: count for reason, count in left_out.items() if count}
+
+
+def _refuse_several(side: pd.DataFrame, which: str) -> None:
+    several = side.index[side.index.duplicated()]
+    if len(several):
+        raise UsageError(
+            f"{which} dataset has {visible(several[0][0])} several times; compare datasets of one target each"
+        )
+
+
+def _some(side: pd.DataFrame) -> str:
+    names = sorted(set(side.index.get_level_values("model")))
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(visible(name) for name in names[:_MOST]) + more if names else "none that counts"
+
+
+def _repeats(table: pd.DataFrame, column: str) -> np.ndarray:
+    first, second = replicate_pairs(table, column)
+    values = {at: _value(table.iloc[at], column) for at in {*first.tolist(), *second.tolist()}}
+    return np.log([values[at] for at in second]) - np.log([values[at] for at in first])
+
+
+def _value(row: pd.Series, column: str) -> float:
+    visits = visits_of(row, column)
+    return visits.value if len(visits) else float(row[column])
+
+
+def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name in (*FACTORS, "iterations", "conditions"):
+        if name in a and name in b and (values := (_distinct(a[name]), _distinct(b[name])))[0] != values[1]:
+            found[name] = values
+    return found
+
+
+def _distinct(values: pd.Series) -> str:
+    return ", ".join(sorted({_said(value) for value in values}))
+
+
+def _said(value: Any) -> str:
+    if pd.isna(value):
+        return "unknown"
+    return f"{value:g}" if isinstance(value, float) else visible(value)
+
+
+def _identical(a: pd.DataFrame, b: pd.DataFrame) -> int:
+    if "measurement" not in a or "measurement" not in b:
+        return 0
+    return int((a["measurement"] == b["measurement"]).sum())

@@ -1,0 +1,29 @@
+"""Which rows of a dataset are believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def measured_rows(dataset: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose verdict is `measured`.
+
+    A table from elsewhere may lack the column: all its rows then count as measured.
+    """
+    return dataset[dataset["verdict"] == "measured"] if "verdict" in dataset else dataset
+
+
+def believed_rows(dataset: pd.DataFrame) -> pd.DataFrame:
+    """Return the measured rows but those whose trust is `rejected`; all of them in a table without that column."""
+    rows = measured_rows(dataset)
+    return rows[rows["trust"] != "rejected"] if "trust" in rows else rows
+
+
+def replicates_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the replicate of each row; 0 where the table does not say."""
+    return rows["replicate"].to_numpy() if "replicate" in rows else np.zeros(len(rows), dtype=int)

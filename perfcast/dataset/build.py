@@ -1,0 +1,129 @@
+"""The dataset stage: a target's measurements joined with the features of their models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pandera.pandas as pa
+
+from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LISTS
+from perfcast.dataset.conditions import refuse_mixed_conditions
+from perfcast.dataset.noise import noise_floors
+from perfcast.dataset.rows import measurement_row
+from perfcast.errors import DataError
+from perfcast.stability import impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA_VERSION = 2
+_FLOAT_BYTES = 4
+
+_TEXT = [
+    *("model", "name", "family", "source", "artifact", "measurement", "context", "conditions", "target", "device"),
+    *("toolchain", "toolchain_version", "precision", "weights_as", "workload", "includes", "protocol", "verdict"),
+    "started_at",
+]
+_OPTIONAL_TEXT = ["reason", "trust", "trust_reason", "pattern"]
+_LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHED_LATENCIES]
+_NUMBERS = [
+    *("clock_mhz", "process_mean_ms", "reference_ms", "ram_load_peak_mb", "ram_inference_peak_mb"),
+    *("allocator_peak_mb", "system_drop_mb", "unmeasured_peak_mb", "load_s", "first_call_s", "overhead_s", "timed_s"),
+    *(
+        "latency_low_ms",
+        "normality_p",
+        "outlier_gain_percent",
+        "load_1_minute",
+        "others_cpus",
+        "cpu_mhz",
+        "temperature_c",
+    ),
+    "swapped_pages",
+]
+_COUNTS = ["visits", "disturbed_visits", "inferences", "replicate"]
+_OPTIONAL_COUNTS = ["warmup", "proven_outliers"]
+
+SCHEMA = pa.DataFrameSchema(
+    {
+        **{name: pa.Column(str) for name in _TEXT},
+        **{name: pa.Column(str, nullable=True) for name in _OPTIONAL_TEXT},
+        **{name: pa.Column(float, pa.Check.ge(0), nullable=True) for name in _LATENCIES},
+        **{name: pa.Column(float, nullable=True) for name in _NUMBERS},
+        **{name: pa.Column(object, nullable=True) for name in (*SAMPLE_LISTS, *VISIT_LISTS)},
+        **{name: pa.Column(int, pa.Check.gt(0)) for name in ("input_size", "threads", "batch", "iterations")},
+        **{name: pa.Column(int, pa.Check.ge(0)) for name in _COUNTS},
+        **{name: pa.Column("Int64", pa.Check.ge(0), nullable=True) for name in _OPTIONAL_COUNTS},
+        "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
+        "optimised": pa.Column(bool),
+        "throttled": pa.Column("boolean", nullable=True),
+    },
+    unique=["measurement"],
+)
+
+
+def build_dataset(
+    records: Iterable[dict[str, Any]],
+    features: pd.DataFrame,
+    models: pd.DataFrame,
+    contexts: Mapping[str, dict[str, Any]],
+) -> pd.DataFrame:
+    """Return a row a measurement, its derived and judged columns and its model's features.
+
+    The verdict of a measurement whose latency the device cannot have reached becomes `impossible`. The noise
+    floor of each column that was measured again stands in `attrs`.
+
+    Args:
+        records: measurements as the store gives them.
+        features: a row a model, first column `model`.
+        models: the model database, with `model` and `source`.
+        contexts: the contexts that the records name, by digest.
+
+    Raises:
+        DataError: measurements were made under different conditions, a measurement's model has no features,
+            or a row is not as the schema promises.
+    """
+    measurements = list(records)
+    if not measurements:
+        raise DataError("there are no measurements to make a dataset of")
+    refuse_mixed_conditions(measurements, contexts)
+    known = models[["model", "source"]].merge(features, on="model", validate="one_to_one")
+    strangers = sorted({record["model"] for record in measurements} - set(known["model"]))
+    if strangers:
+        raise DataError(f"{strangers[0]}: measured, but without features; run the features stage again")
+    demands = known.set_index("model")
+    rows = pd.DataFrame([_row(record, demands.loc[record["model"]]) for record in measurements])
+    rows = rows.astype(
+        dict.fromkeys(_OPTIONAL_TEXT, "str") | dict.fromkeys(_OPTIONAL_COUNTS, "Int64") | {"throttled": "boolean"}
+    )
+    joined = known.merge(rows, on="model", validate="one_to_many")
+    return _checked(joined, features.attrs.get("features_version"))
+
+
+def _row(record: dict[str, Any], features: pd.Series) -> dict[str, Any]:
+    row = measurement_row(record)
+    reason = _why_impossible(row, features, record["limits"])
+    return row if reason is None else row | {"verdict": "impossible", "reason": reason}
+
+
+def _why_impossible(row: dict[str, Any], features: pd.Series, limits: dict[str, float] | None) -> str | None:
+    """Say why the device cannot have computed a model that fast; the null toolchain computes nothing."""
+    if row["verdict"] != "measured" or row["toolchain"] == "null":
+        return None
+    if row["latency_max_ms"] == 0:
+        return "it took no time that the device's clock can tell"
+    if limits is None:
+        return None
+    # An embedding reads few of its rows, and normalisations are folded: only these weights are read for certain.
+    read = _FLOAT_BYTES * (features["conv_parameters"] + features["fc_parameters"])
+    return impossible(row["latency_ms"], float(features["macs"]) * row["batch"], float(read), limits)
+
+
+def _checked(table: pd.DataFrame, features_version: int | None) -> pd.DataFrame:
+    try:
+        checked = SCHEMA.validate(table, lazy=False)
+    except pa.errors.SchemaError as error:
+        raise DataError(f"dataset: {str(error).splitlines()[0]}") from error
+    versions = {"schema_version": SCHEMA_VERSION, "features_version": features_version}
+    checked.attrs = versions | {"noise_floor": noise_floors(checked)}
+    return checked

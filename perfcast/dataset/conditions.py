@@ -1,0 +1,55 @@
+"""Measurements made under different conditions are no one dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.conditions import conditions_of, differing
+from perfcast.catalog.naming import visible
+from perfcast.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_MOST = 4
+_LONGEST = 60
+
+
+def refuse_mixed_conditions(records: Sequence[dict[str, Any]], contexts: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse records that were made under different conditions, such as another governor or library version.
+
+    Args:
+        records: measurements of one target.
+        contexts: the contexts that they name, by digest.
+
+    Raises:
+        DataError: one line with the differing facts, how many measurements have each value, and what to do.
+    """
+    counts = Counter(record["conditions"] for record in records)
+    if len(counts) < 2:
+        return
+    found = {record["conditions"]: conditions_of(contexts[record["context"]]) for record in records}
+    first, *others = (found[digest] for digest, _ in counts.most_common())
+    names = list(dict.fromkeys(name for other in others for name in differing(first, other)))
+    told = "; ".join(_told(name, counts, found) for name in names[:_MOST])
+    more = f"; {len(names) - _MOST} more facts differ" if len(names) > _MOST else ""
+    target = records[0]["target"]
+    raise DataError(
+        f"dataset of target {target}: its measurements were made under {len(counts)} different conditions: "
+        f"{told}{more}; delete results/{target}/manifests and run again to measure all under the present ones (what "
+        "was measured under them is kept), or describe a second target to measure both"
+    )
+
+
+def _told(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[str, Any]]]) -> str:
+    values: Counter[str] = Counter()
+    for digest, conditions in found.items():
+        facts = {key: value for part in conditions.values() for key, value in part.items()}
+        values[_said(facts.get(name))] += counts[digest]
+    return f"{name} is " + ", ".join(f"{value} in {count}" for value, count in values.most_common())
+
+
+def _said(value: Any) -> str:
+    text = "unknown" if value is None else visible(" ".join(str(value).split()))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,174 @@
+"""The columns of one measurement, from its record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS
+from perfcast.stability import Series, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MS = 1e-6
+_MB = 1e-6
+_FACTORS = ("device", "toolchain", "toolchain_version", "threads", "batch", "precision", "optimised")
+_JUDGED = ("trust", "trust_reason", "pattern")
+_JUDGED_NUMBERS = (
+    *("latency_ms", "latency_low_ms", "latency_high_ms"),
+    *("warmup", "normality_p", "proven_outliers", "outlier_gain_percent"),
+)
+_TIMES = (*PUBLISHED_LATENCIES, "latency_std_ms", "process_mean_ms", "timed_s")
+_INCLUDES = {
+    "inference": "inputs copied in, inference, outputs copied back to the host; no first call, no preprocessing",
+}
+
+
+def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of one measurement: its identity, its factors and what its samples give."""
+    factors = record["factors"]
+    return {
+        "model": record["model"],
+        "artifact": record["artifact"],
+        "measurement": record["key"],
+        "context": record["context"],
+        "conditions": record["conditions"],
+        "target": record["target"],
+        **{name: factors[name] for name in _FACTORS},
+        "weights_as": factors["weights_as"],
+        "workload": factors["workload"],
+        "includes": _INCLUDES.get(factors["workload"], factors["workload"]),
+        "clock_mhz": _number(factors["clock_mhz"]),
+        "protocol": record["protocol"]["name"],
+        "iterations": record["protocol"]["iterations"],
+        "replicate": record["replicate"],
+        "verdict": record["verdict"],
+        "reason": record["reason"],
+        "started_at": record["started_at"],
+        **_sample_columns(record),
+        **judged_columns(record),
+        **_timing_columns(record),
+        **_memory_columns(record["memory"]),
+        **visit_columns(record["visits"]),
+    }
+
+
+def judged_columns(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what `perfcast.stability.judge` says of the samples, missing where there are none above zero."""
+    series = Series.of_record(record) if record["samples"] else None
+    if series is None or not series.kept().wall_ms.any():
+        return dict.fromkeys(_JUDGED) | dict.fromkeys(_JUDGED_NUMBERS, np.nan)
+    found = judge(series)
+    return {
+        "latency_ms": found.location_ms,
+        "latency_low_ms": found.low_ms,
+        "latency_high_ms": found.high_ms,
+        "trust": found.trust,
+        "trust_reason": found.reason,
+        "pattern": found.pattern,
+        "warmup": found.warmup,
+        "normality_p": found.normality_p,
+        "proven_outliers": found.proven_outliers,
+        "outlier_gain_percent": found.outlier_gain_percent,
+    }
+
+
+def _sample_columns(record: dict[str, Any]) -> dict[str, Any]:
+    samples = record["samples"]
+    if not samples:
+        return dict.fromkeys(SAMPLE_LISTS) | dict.fromkeys(_TIMES, np.nan) | {"inferences": 0}
+    wall, process = (np.array(samples[name], float) * _MS for name in ("wall_ns", "process_ns"))
+    kept = ~np.array(samples["discarded"], bool)
+    return {
+        "wall_samples_ms": wall[kept].tolist(),
+        "process_samples_ms": process[kept].tolist(),
+        "warmup_samples_ms": wall[~kept].tolist(),
+        "round": np.array(samples["round"], int)[kept].tolist(),
+        "visit": np.array(samples["visit"], int)[kept].tolist(),
+        **latency_columns(wall[kept]),
+        "process_mean_ms": float(process[kept].mean()),
+        "timed_s": float(wall.sum()) * 1e-3,
+        "inferences": len(wall),
+    }
+
+
+def latency_columns(wall_ms: np.ndarray) -> dict[str, float]:
+    """Return what the source document takes of the kept wall times of one measurement, in ms."""
+    p50, p90, p99 = np.percentile(wall_ms, [50, 90, 99])
+    return {
+        "latency_mean_ms": float(wall_ms.mean()),
+        "latency_min_ms": float(wall_ms.min()),
+        "latency_max_ms": float(wall_ms.max()),
+        "latency_std_ms": float(wall_ms.std(ddof=1)) if len(wall_ms) > 1 else 0.0,
+        "latency_p50_ms": float(p50),
+        "latency_p90_ms": float(p90),
+        "latency_p99_ms": float(p99),
+    }
+
+
+def _timing_columns(record: dict[str, Any]) -> dict[str, float]:
+    timing, sustained = record["timing"] or {}, record["sustained"]
+    return {
+        **{name: _number(timing.get(name)) for name in ("load_s", "first_call_s", "overhead_s")},
+        "latency_sustained_ms": float(np.median(sustained["wall_ns"])) * _MS if sustained else np.nan,
+    }
+
+
+def _memory_columns(memory: dict[str, Any] | None) -> dict[str, float]:
+    """Return the memory columns, in MB of 10^6 bytes; docs/measuring.md defines each."""
+    memory = memory or {}
+    above_null = {
+        f"ram_{name}_mb": _number(memory.get(f"{name}_bytes"), minus=memory.get(f"null_{name}_bytes")) * _MB
+        for name in ("load_peak", "inference_peak")
+    }
+    return above_null | {
+        "allocator_peak_mb": _number(memory.get("allocator_peak_bytes")) * _MB,
+        "system_drop_mb": _number(memory.get("system_drop_bytes")) * _MB,
+        "unmeasured_peak_mb": _number(memory.get("peak_bytes")) * _MB,
+    }
+
+
+def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how the machine was at each visit, and over all visits of the measurement."""
+    states = [visit["state"] for visit in visits]
+    references = [_reference_ms(visit["reference"]) for visit in visits]
+    temperatures, clocks = (_all_of(states, name) for name in ("temperature_c", "cpu_mhz"))
+    throttles, swaps = (_known(_all_of(states, name)) for name in ("throttle_count", "swapped_pages"))
+    return {
+        "visits": len(visits),
+        "disturbed_visits": sum(visit["disturbed"] for visit in visits),
+        "visit_started_at": [visit["started_at"] for visit in visits],
+        "visit_disturbed": [visit["disturbed"] for visit in visits],
+        "visit_reference_ms": references,
+        "visit_temperature_c": temperatures,
+        "visit_cpu_mhz": clocks,
+        "reference_ms": _mean(references),
+        **{name: _mean(_all_of(states, name)) for name in ("load_1_minute", "others_cpus")},
+        "cpu_mhz": _mean(clocks),
+        "temperature_c": max(_known(temperatures), default=np.nan),
+        "throttled": throttles[-1] > throttles[0] if len(throttles) > 1 else None,
+        "swapped_pages": swaps[-1] - swaps[0] if len(swaps) > 1 else np.nan,
+    }
+
+
+def _reference_ms(reference: dict[str, float] | None) -> float:
+    return (reference["before_ns"] + reference["after_ns"]) / 2 * _MS if reference else np.nan
+
+
+def _all_of(states: Iterable[dict[str, Any]], name: str) -> list[float]:
+    return [_number(state.get(name)) for state in states]
+
+
+def _known(values: Iterable[float]) -> list[float]:
+    return [value for value in values if not np.isnan(value)]
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = _known(values)
+    return float(np.mean(known)) if known else np.nan
+
+
+def _number(value: Any, minus: Any = 0) -> float:
+    return np.nan if value is None or minus is None else float(value) - float(minus)

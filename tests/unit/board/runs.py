@@ -1,0 +1,103 @@
+"""Running the runner on plans, as a host does."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfcast.config import check
+
+CODED = Path(__file__).with_name("coded_runner.py")
+FACTORS = {
+    "toolchain": "coded",
+    "threads": 1,
+    "batch": 1,
+    "precision": "float32",
+    "optimised": True,
+    "weights_as": "constant",
+    "workload": "inference",
+    "device_kind": "cpu",
+}
+PUBLISHED = {"name": "published", "version": 2, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
+ADAPTIVE = dict(PUBLISHED, name="adaptive", least_visits=2, width=0.02)
+GOOD = "def infer(x):\n    return [x[:, :2] + 1]\n"
+
+
+def key_of(name):
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def task(name, graph, **changes):
+    """Return a task of a plan, whose key comes from its name."""
+    inputs = [{"node": "x", "shape": [4], "dtype": "float32"}]
+    outputs = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
+    entry = {"key": key_of(name), "graph": str(graph), "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
+    return entry | changes
+
+
+def plan_of(tasks, protocol=PUBLISHED, factors=None, **changes):
+    plan = {
+        "factors": FACTORS | (factors or {}),
+        "protocol": protocol,
+        "settings": {},
+        "sustained_s": None,
+        "time_limit_s": 60,
+        "seed": 7,
+        "contexts": {},
+        "reference_floor_ns": None,
+        "tasks": tasks,
+    }
+    return plan | changes
+
+
+def coded(folder, **models):
+    """Return a task for each model, given by its code."""
+    tasks = []
+    for name, code in models.items():
+        path = folder / f"{name}.py"
+        path.write_text(code)
+        tasks.append(task(name, path))
+    return tasks
+
+
+@dataclass
+class Run:
+    """What came of a plan."""
+
+    answers: list
+    said: str
+    status: int
+
+    def of(self, event, name=None):
+        found = [answer for answer in self.answers if answer["event"] == event]
+        return [answer for answer in found if name is None or answer["key"] == key_of(name)]
+
+    def verdict(self, name):
+        (answer,) = self.of("measurement", name)
+        return answer["verdict"], answer["reason"]
+
+    @property
+    def context(self):
+        return self.of("context")[0]["context"]
+
+
+def run(plan, folder, runner=CODED, environment=None, enter=None):
+    """Run a plan to its end; each answer has to be as the schema says. `enter` is called in the runner's process."""
+    path = folder / "plan.json"
+    path.write_text(json.dumps(plan))
+    done = subprocess.run(
+        [sys.executable, runner, path],
+        capture_output=True,
+        text=True,
+        env=os.environ | (environment or {}),
+        preexec_fn=enter,
+        timeout=300,
+        check=False,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    for answer in answers:
+        check(answer, "answer", "the runner")
+    return Run(answers, done.stderr, done.returncode)

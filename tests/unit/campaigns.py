@@ -1,0 +1,75 @@
+"""Campaigns that take no time: graphs that are none, the toolchain that runs nothing, a runner that only answers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from perfcast.bench.campaign import Campaign
+from perfcast.bench.conditions import conditions_of
+from perfcast.bench.record import MeasurementStore
+from perfcast.bench.target import Protocol, Replicates, Target
+from perfcast.bench.transport import LocalTransport
+from perfcast.catalog.dense import make_spec
+from perfcast.config import read_yaml
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.stage import Export, export_key
+from perfcast.progress import quiet
+
+FAKE = Path(__file__).with_name("fake_runner.py")
+ADAPTIVE = Protocol("adaptive", 20, 4, visits=4, repeats=2, least_visits=2, width=0.02)
+
+INPUTS = [{"node": "x", "shape": [4], "dtype": "float32"}]
+OUTPUTS = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
+
+
+def dummy_exports(folder, count=3):
+    """Return exports of graphs that only the toolchain which runs nothing can run."""
+    store = ArtifactStore(folder)
+    specs = [make_spec("mlp", (8, 8, 3), {"layers": layers + 1, "units": 4}) for layers in range(count)]
+    descriptor = {"graph": {"inputs": INPUTS, "outputs": OUTPUTS}}
+    return [Export(s, store.put(export_key(s), b"graph", descriptor | {"model": s.model})) for s in specs]
+
+
+def idle_campaign(folder, root, protocol=ADAPTIVE):
+    """Return a campaign of the toolchain that runs nothing; its store and its log are in ``folder``."""
+    description = read_yaml(root / "config/targets/local.yaml")
+    description["factors"]["toolchain"] = "null"
+    target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0), protocol=protocol)
+    return Campaign(target, LocalTransport(folder / "log"), ArtifactStore(folder), MeasurementStore(folder))
+
+
+def measure(campaign, exports):
+    """Measure, and return the records."""
+    keys = campaign.measure(exports, quiet, "measuring")
+    return [campaign.measurements.measurement(key) for key in keys]
+
+
+def tasks_of(campaign, exports):
+    """Return the measurements that exports ask for, here and now."""
+    return campaign.tasks(exports, campaign.context())
+
+
+def plan_of(campaign, exports):
+    """Return what a campaign asks the runner for."""
+    tasks = tasks_of(campaign, exports)
+    return campaign._plan(campaign._intake(tasks, conditions_of(campaign.context())))
+
+
+class FakeRunner:
+    """The runner of `fake_runner.py`, and what it was asked for."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder = folder
+        monkeypatch.setattr("perfcast.bench.transport.RUNNER", FAKE)
+        monkeypatch.setenv("FAKE_RUNNER", str(folder / "wishes.json"))
+        self.wish()
+
+    def wish(self, **wishes):
+        """Have it do other things than usual from now on."""
+        content = wishes | {"seen": str(self.folder / "seen")}
+        (self.folder / "wishes.json").write_text(json.dumps(content))
+
+    @property
+    def plans(self):
+        seen = self.folder / "seen"
+        return [json.loads(line) for line in seen.read_text().splitlines()] if seen.exists() else []

@@ -1,0 +1,336 @@
+"""`perfcast compare`: as a user meets it, and its statistics on made-up noise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from perfcast.cli import main
+from perfcast.compare import Options, compare, pair, read_dataset
+from perfcast.compare.significance import adjusted
+from perfcast.compare.variance import between_models, moderated, scale
+from perfcast.errors import UsageError
+
+LATENCY, MEMORY = "latency_ms", "ram_inference_peak_mb"
+VISITS, SAMPLES = 5, 20
+
+
+def dataset(chance, models=10, noise=0.02, shift=0.0, seen=1.0, visits=VISITS, treated=0.005):
+    """A campaign on a machine that is slower by ``shift``, of which the reference workload sees the share ``seen``."""
+    rows = []
+    for number in range(models):
+        level = np.log(1 + number) + shift + treated * chance.standard_normal() + noise * chance.standard_normal(visits)
+        times = np.exp(level[:, None] + 0.01 * chance.standard_normal((visits, SAMPLES)))
+        reference = np.exp(seen * shift + 0.002 * chance.standard_normal(visits))
+        rows.append(row(f"model_{number}", times, reference) | {MEMORY: (10 + number) * chance.normal(1, 0.01)})
+    return pd.DataFrame(rows)
+
+
+def row(model, times, reference):
+    visit = np.repeat(np.arange(len(times)), SAMPLES)
+    return {
+        "model": model,
+        "batch": 1,
+        "workload": "inference",
+        "threads": 2,
+        "verdict": "measured",
+        "trust": "trusted",
+        "replicate": 0,
+        "measurement": f"{model} {times[0, 0]}",
+        LATENCY: np.median(times),
+        "wall_samples_ms": times.ravel(),
+        "visit": visit,
+        "round": visit,
+        "visit_disturbed": [False] * len(times),
+        "visit_reference_ms": reference,
+    }
+
+
+def slowed(table, models, factor):
+    chosen = table["model"].isin(models)
+    changed = table.copy()
+    changed[LATENCY] = table[LATENCY].where(~chosen, table[LATENCY] * factor)
+    changed["wall_samples_ms"] = [
+        times * (factor if slow else 1) for times, slow in zip(table["wall_samples_ms"], chosen, strict=True)
+    ]
+    return changed
+
+
+def compared(first, second, column=LATENCY, threshold=0.05, alpha=0.05):
+    return compare(pair(first, second, column), Options(threshold, alpha))
+
+
+@pytest.fixture
+def chance():
+    return np.random.default_rng(1)
+
+
+@pytest.fixture
+def files(tmp_path):
+    def written(**tables):
+        for name, table in tables.items():
+            table.to_parquet(tmp_path / f"{name}.parquet")
+        return [tmp_path / f"{name}.parquet" for name in tables]
+
+    return written
+
+
+def run(*arguments):
+    answer = CliRunner().invoke(main, ["compare", *map(str, arguments)])
+    assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+    return answer
+
+
+def test_a_regression_is_told_and_ends_with_1(files, chance, tmp_path):
+    first = dataset(chance, noise=0.005)
+    second = slowed(dataset(chance, noise=0.005), ["model_3"], 1.3).assign(threads=1, toolchain_version="3")
+    a, b = files(a=first.assign(toolchain_version="2"), b=second)
+    answer = run(a, b, "--out", tmp_path / "out.csv")
+    assert answer.exit_code == 1, answer.output
+    assert "threads: 2 in A, 1 in B" in answer.output
+    assert "toolchain_version: 2 in A, 3 in B" in answer.output
+    assert "regression beyond 5%: 1 of 10 models, model_3 1.3" in answer.output
+    table = pd.read_csv(tmp_path / "out.csv").set_index("model")
+    assert list(table.index[table["verdict"] == "slower"]) == ["model_3"]
+    assert table.loc["model_3", "low"] < 1.3 < table.loc["model_3", "high"]
+    assert table.loc["model_3", "ratio"] == pytest.approx(1.3, rel=0.05)
+    assert run(a, b, "--threshold", "0.5").exit_code == 0
+
+
+def test_an_improvement_is_told_and_ends_with_0(files, chance):
+    first, second = dataset(chance, noise=0.005), slowed(dataset(chance, noise=0.005), ["model_3"], 0.7)
+    answer = run(*files(a=first, b=second))
+    assert answer.exit_code == 0
+    assert "improvement beyond 5%: 1 of 10 models, model_3 0.7" in answer.output
+    assert (
+        "no significant regression beyond 5%; that of one model is found, with 80% probability, from" in answer.output
+    )
+
+
+def test_folders_of_results_can_be_named(chance, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        dataset(chance).to_parquet(tmp_path / name / "dataset.parquet")
+    assert run(tmp_path / "a", tmp_path / "b").exit_code == 0
+
+
+def test_what_does_not_count_is_left_out_and_said(files, chance):
+    first, second = dataset(chance, 12), dataset(chance, 11)
+    first.loc[1, "trust"] = "rejected"
+    second.loc[2, "verdict"] = "timed_out"
+    second.loc[3, LATENCY] = np.nan
+    repeated = slowed(first.iloc[[5]].assign(replicate=1), ["model_5"], 1.01)
+    answer = run(*files(a=pd.concat([first, repeated]), b=second))
+    assert answer.exit_code == 0, answer.output
+    assert "8 in both, 3 only in A, 1 only in B" in answer.output
+    assert "left out of A: 1 rejected\n" in answer.output
+    assert "left out of B: 1 not measured, 1 without a value\n" in answer.output
+
+
+def test_one_measurement_in_both_is_said(files, chance):
+    table = dataset(chance)
+    answer = run(*files(a=table, b=table))
+    assert "10 of the models have the very same measurement in both" in answer.output
+
+
+def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
+    table = dataset(chance)
+    a, others, twice, headless, memoryless, short = files(
+        a=table,
+        others=table.assign(model=[f"other_{number}" for number in range(10)]),
+        twice=pd.concat([table, table]),
+        headless=table.drop(columns="verdict"),
+        memoryless=table.drop(columns=MEMORY),
+        short=dataset(chance, 1, visits=1),
+    )
+    (tmp_path / "text.parquet").write_text("hello")
+    for arguments, words in (
+        ([a, tmp_path / "absent.parquet"], "absent.parquet: there is no such file"),
+        ([tmp_path, a], "dataset.parquet: there is no such file"),
+        ([a, tmp_path / "text.parquet"], "text.parquet: is no dataset"),
+        ([a, others], "no model is in both"),
+        ([a, twice], "the second dataset has model_0 several times"),
+        ([headless, a], "has no column verdict"),
+        ([a, memoryless, "--metric", MEMORY], f"memoryless.parquet: has no column {MEMORY}"),
+        ([a, a, "--metric", "flops"], "--metric flops: cannot be compared; there are latency_ms"),
+        ([short, short], "nothing tells noise from change for 1 model"),
+        ([a, a, "--out", tmp_path / "x.txt"], "ending"),
+    ):
+        answer = run(*arguments)
+        assert answer.exit_code == 2, (words, answer.output)
+        assert words in answer.output
+        assert len(answer.output.splitlines()) == 1
+    for option in (["--alpha", "0"], ["--threshold", "-1"], ["--alpha", "x"]):
+        assert run(a, a, *option).exit_code == 2
+
+
+@pytest.mark.parametrize("models", [1, 3, 5, 10])
+@pytest.mark.parametrize("column", [LATENCY, "latency_p90_ms", MEMORY])
+def test_a_dataset_is_like_itself(models, column):
+    chance = np.random.default_rng(models)
+    table = dataset(chance, models, noise=0.1).assign(latency_p90_ms=1.0)
+    table = pd.concat([table, table.iloc[[0]].assign(replicate=1, **{MEMORY: 10.5})])
+    found = compared(table, table, column, threshold=0.0)
+    assert found.models["ratio"].to_numpy() == pytest.approx(1.0)
+    assert found.models["net_ratio"].to_numpy() == pytest.approx(1.0)
+    assert (found.models["low"] < 1).all()
+    assert (found.models["high"] > 1).all()
+    assert found.regressions == found.improvements == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("models", [1, 4, 9])
+def test_the_other_way_round_ratios_are_reciprocal(seed, models):
+    chance = np.random.default_rng(seed)
+    first = dataset(chance, models)
+    second = slowed(dataset(chance, models, shift=0.03), ["model_0"], 1 + seed / 10)
+    there, back = (
+        compared(*tables).models.set_index("model").sort_index() for tables in ((first, second), (second, first))
+    )
+    assert there["ratio"] * back["ratio"] == pytest.approx(1.0)
+    assert there["net_ratio"] * back["net_ratio"] == pytest.approx(1.0)
+    assert there["low"] * back["high"] == pytest.approx(1.0)
+    assert there["slower_p"].to_numpy() == pytest.approx(back["faster_p"].to_numpy())
+    opposite = {"slower": "faster", "faster": "slower", "same": "same"}
+    assert list(there["verdict"].map(opposite)) == list(back["verdict"])
+
+
+@pytest.mark.parametrize(
+    ("noise", "column"),
+    [({}, LATENCY), ({"noise": 0.05, "treated": 0.02}, LATENCY), ({"visits": 1}, LATENCY), ({}, MEMORY)],
+)
+def test_false_alarms_are_as_rare_as_they_should_be(noise, column):
+    """Two campaigns on machines that differ: the rate's interval contains alpha, whatever the noise."""
+    chance, alarms, pairs = np.random.default_rng(3), 0, 150
+    for _ in range(pairs):
+        first, second = (dataset(chance, shift=chance.uniform(0, 0.08), **noise) for _ in range(2))
+        alarms += bool(compared(first, second, column, threshold=0.0).regressions)
+    low, high = stats.binomtest(alarms, pairs).proportion_ci(0.99, method="exact")
+    assert low <= 0.05 <= high, alarms
+
+
+def test_a_regression_of_one_model_is_found():
+    chance, found, pairs = np.random.default_rng(4), {0.05: 0, 0.1: 0, 0.2: 0}, 40
+    for number in range(pairs):
+        first, second = (dataset(chance, shift=chance.uniform(0, 0.08)) for _ in range(2))
+        model = f"model_{number % 10}"
+        for planted in found:
+            found[planted] += model in compared(first, slowed(second, [model], 1 + planted), threshold=0.0).regressions
+    assert found[0.1] > 0.8 * pairs
+    assert found[0.2] == pairs
+    assert found[0.05] < found[0.1]
+
+
+def test_what_is_called_detectable_is_found_as_often_as_said(chance):
+    hits, pairs = 0, 100
+    for _ in range(pairs):
+        first, second = dataset(chance), dataset(chance)
+        size = compared(first, second, threshold=0.0).detectable
+        hits += "model_4" in compared(first, slowed(second, ["model_4"], 1 + size), threshold=0.0).regressions
+    assert 0.65 * pairs < hits < 0.95 * pairs
+
+
+def test_a_slower_machine_is_no_regression(chance):
+    first, second = dataset(chance), dataset(chance, shift=0.3)
+    found = compared(first, second, threshold=0.0)
+    assert found.together.ratio == pytest.approx(np.exp(0.3), rel=0.02)
+    assert found.reference == pytest.approx(np.exp(0.3), rel=0.02)
+    assert found.together.verdict == "same"
+    assert found.regressions == []
+
+
+def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
+    first, second = dataset(chance), slowed(dataset(chance, shift=0.1), [f"model_{n}" for n in range(10)], 1.3)
+    found = compared(first, second)
+    assert found.together.verdict == "slower"
+    assert found.together.low < 1.3 < found.together.high
+    assert len(found.regressions) == 10
+    answer = run(*files(a=first, b=second))
+    assert answer.exit_code == 1
+    assert "all are slower" in answer.output
+    assert "regression beyond 5%: 10 of 10 models" in answer.output
+
+
+def test_what_the_reference_does_not_see_counts_only_beyond_the_threshold(chance):
+    first, second = dataset(chance), dataset(chance, shift=0.04, seen=0.0)
+    assert compared(first, second).regressions == []
+    assert compared(first, second, threshold=0.0).together.verdict == "slower"
+
+
+def test_few_models_are_judged_by_the_reference(files, chance):
+    first, second = dataset(chance, 2, noise=0.005), dataset(chance, 2, noise=0.005, shift=0.2)
+    assert compared(first, second, threshold=0.0).regressions == []
+    answer = run(*files(a=first, b=slowed(second, ["model_1"], 1.2)))
+    assert answer.exit_code == 1
+    assert "regression beyond 5%: 1 of 2 models, model_1 1.2" in answer.output
+    assert "of the reference workload 1.2" in answer.output
+
+
+def test_disturbed_visits_do_not_count(chance):
+    first, second = dataset(chance, noise=0.005), dataset(chance, noise=0.005)
+    second.at[2, "wall_samples_ms"] = second.at[2, "wall_samples_ms"] * np.where(second.at[2, "visit"] == 1, 3.0, 1.0)
+    second.at[2, "visit_disturbed"] = [False, True, False, False, False]
+    found = compared(first, second, threshold=0.0)
+    assert found.regressions == []
+    ratio = found.models.set_index("model")["ratio"]["model_2"]
+    assert ratio == pytest.approx(1.0, abs=0.03)
+
+
+def test_memory_is_compared_by_what_repetitions_differ(chance):
+    first, second = dataset(chance), dataset(chance)
+    second.loc[4, MEMORY] *= 1.2
+    assert compared(first, second, MEMORY).regressions == ["model_4"]
+    again = first.assign(replicate=1)
+    again[MEMORY] *= chance.normal(1, 0.1, 10)
+    assert compared(pd.concat([first, again]), second, MEMORY).regressions == []
+
+
+def test_all_models_may_need_more_memory(chance):
+    first = dataset(chance)
+    again = first.assign(replicate=1)
+    again[MEMORY] *= chance.normal(1, 0.01, 10)
+    second = dataset(chance)
+    second[MEMORY] *= 1.2
+    assert len(compared(pd.concat([first, again]), second, MEMORY).regressions) == 10
+
+
+def test_holm_weighted():
+    p_values = np.array([0.01, 0.04, 0.03, 0.005])
+    assert adjusted(p_values, np.ones(4)) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert adjusted(np.array([0.02, 0.02]), np.array([3.0, 1.0])) == pytest.approx([0.02 * 4 / 3, 0.02 * 4 / 3])
+    assert adjusted(np.array([0.9, 0.8]), np.ones(2)).max() == 1.0
+
+
+def test_variances_are_drawn_together_as_far_as_they_are_alike(chance):
+    dof = np.full(200, 4)
+    alike = 1e-4 * chance.chisquare(4, 200) / 4
+    drawn, degrees = moderated(alike, dof)
+    assert np.ptp(drawn) < 0.3 * np.ptp(alike)
+    assert drawn.mean() == pytest.approx(1e-4, rel=0.15)
+    assert (degrees > 20).all()
+    different = alike * np.exp(2 * chance.standard_normal(200))
+    drawn, degrees = moderated(different, dof)
+    assert np.corrcoef(np.log(drawn), np.log(different))[0, 1] > 0.95
+    assert (degrees < 8).all()
+    unknown, _ = moderated(np.array([1e-4, 0.0]), np.array([4, 0]))
+    assert unknown == pytest.approx([1e-4, 1e-4])
+
+
+def test_the_robust_scale_is_that_of_normal_values_and_forgives_outliers(chance):
+    for count in (6, 9, 10, 25, 400):
+        values = [scale(chance.standard_normal(count)) for _ in range(400)]
+        assert np.mean(values) == pytest.approx(1.0, abs=0.06)
+    assert scale(np.concatenate([chance.standard_normal(100), np.full(30, 1e6)])) < 2.5
+
+
+def test_how_differently_models_are_treated_is_found_beside_their_own_noise(chance):
+    found = [between_models(chance.normal(0, 0.05, 100), np.full(100, 0.03**2)) for _ in range(50)]
+    assert np.sqrt(np.mean(found)) == pytest.approx(0.04, rel=0.1)
+    assert between_models(chance.normal(0, 0.01, 100), np.full(100, 0.03**2)) == 0.0
+
+
+def test_a_column_that_is_no_metric_is_refused(chance, tmp_path):
+    dataset(chance).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="cannot be compared"):
+        read_dataset(tmp_path / "a.parquet", "threads")

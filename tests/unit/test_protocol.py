@@ -1,0 +1,69 @@
+"""Protocols: what is refused, and what of them stands in a measurement's key."""
+
+import pytest
+import yaml
+
+from perfcast.bench.target import Protocol, Target, read_description
+from perfcast.errors import UsageError
+
+PUBLISHED = {"name": "published", "iterations": 250, "discard": 50}
+ADAPTIVE = PUBLISHED | {"name": "adaptive", "visits": 5, "repeats": 5, "least_visits": 3, "width": 0.02}
+
+REFUSED = [
+    (PUBLISHED | {"discard": 250}, "discard 250 has to be less than iterations 250"),
+    (PUBLISHED | {"visits": 4}, "iterations 250 cannot be divided evenly over visits 4; take a multiple of 4"),
+    (PUBLISHED | {"visits": 5, "discard": 3}, "discard 3 cannot be divided evenly over visits 5; take a multiple of 5"),
+    (PUBLISHED | {"least_visits": 2}, "least_visits belongs to adaptive; leave it out, or take name adaptive"),
+    (PUBLISHED | {"width": 0.1}, "width belongs to adaptive"),
+    ({k: v for k, v in ADAPTIVE.items() if k != "width"}, "adaptive needs width; add it, or take name published"),
+    ({k: v for k, v in ADAPTIVE.items() if k != "least_visits"}, "adaptive needs least_visits; add it"),
+    (ADAPTIVE | {"least_visits": 6}, "least_visits 6 has to be at most visits 5"),
+    (ADAPTIVE | {"visits": 1, "least_visits": 2}, "least_visits 2 has to be at most visits 1"),
+    (ADAPTIVE | {"least_visits": 1}, "protocol.least_visits: 1 is less than the minimum of 2"),
+    (ADAPTIVE | {"width": 0}, "protocol.width: 0 is less than or equal to the minimum of 0"),
+    (ADAPTIVE | {"width": "2%"}, "protocol.width: '2%' is not of type 'number'"),
+    (ADAPTIVE | {"visits": 0}, "protocol.visits: 0 is less than the minimum of 1"),
+    (ADAPTIVE | {"repeats": -1}, "protocol.repeats: -1 is less than the minimum of 0"),
+    (ADAPTIVE | {"visit": 5}, "protocol: unknown key visit; known are discard, iterations, least_visits"),
+    (ADAPTIVE | {"name": "best"}, "protocol.name: 'best' is not one of ['published', 'adaptive']"),
+]
+
+
+@pytest.fixture
+def description(root):
+    return yaml.safe_load((root / "config/targets/local.yaml").read_text())
+
+
+@pytest.mark.parametrize(("protocol", "words"), REFUSED, ids=[words[:30] for _, words in REFUSED])
+def test_what_does_not_go_together_is_one_line_that_names_file_and_key(description, tmp_path, protocol, words):
+    path = tmp_path / "board.yaml"
+    path.write_text(yaml.safe_dump(description | {"protocol": protocol}))
+    with pytest.raises(UsageError) as caught:
+        read_description(path)
+    assert str(caught.value).startswith(f"{path}: protocol")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_left_out_visits_are_the_source_documents_protocol():
+    protocol = Protocol(**PUBLISHED)
+    values = {"name": "published", "version": 2, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
+    assert protocol.to_dict() == values
+    assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (250, 50)
+    assert (protocol.fewest_visits, protocol.most_visits) == (1, 1)
+
+
+def test_the_adaptive_protocol_divides_evenly_and_may_stop_early():
+    protocol = Protocol(**ADAPTIVE)
+    assert protocol.to_dict() == ADAPTIVE | {"version": 2}
+    assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (50, 10)
+    assert (protocol.fewest_visits, protocol.most_visits) == (3, 10)
+
+
+def test_what_is_not_asked_of_a_device_may_be_left_out(description):
+    for key in ("settings", "sustained_s"):
+        description.pop(key, None)
+    target = Target.from_dict("board", description)
+    assert (target.settings, target.sustained_s) == ({}, None)
+    target = Target.from_dict("board", description | {"settings": None, "sustained_s": 60})
+    assert (target.settings, target.sustained_s) == ({}, 60.0)
