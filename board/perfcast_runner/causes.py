@@ -18,41 +18,38 @@ REFRESH = 32
 class Causes:
     """Lists of counts, one entry an inference; None for what this platform does not count.
 
-    Call `before` and `after` right before and after each inference. Files stay open, so that a look costs
-    microseconds.
+    Each look counts since the look before; files stay open, so that it costs microseconds.
     """
 
     def __init__(self):
         self.delays = RunDelays()
         self.cpus = CpuTimes()
-        self.looks = 0
         counted = (resource is not None,) * len(RUSAGE) + (self.delays.counted, self.cpus.counted, self.cpus.counted)
         self.lists = {name: [] if known else None for name, known in zip(NAMES, counted)}
         self.kept = [values for values in (self.lists[name] for name in NAMES) if values is not None]
-        self.since = None
-        self.cpus_since = self.cpus.read()
-
-    def before(self):
-        if self.looks % REFRESH == 0:
-            self.delays.refresh()
-        self.looks += 1
+        self.looks = 0
         self.since = self.read()
 
-    def after(self):
+    def add(self):
+        """Add an entry for what happened since the last look; call right after an inference."""
         now = self.read()
-        # In steps of a clock tick, 10 ms as a rule: one look an inference will do.
-        cpus_now = self.cpus.read()
-        counts = [new - old for new, old in zip(now + cpus_now, self.since + self.cpus_since)]
-        self.cpus_since = cpus_now
-        for values, count in zip(self.kept, counts):
-            values.append(count)
+        for values, new, old in zip(self.kept, now, self.since):
+            values.append(new - old)
+        self.since = now
+        self.looks += 1
+        if self.looks % REFRESH == 0:
+            self.delays.refresh()
+
+    def skip(self):
+        """Leave out what happened since the last look."""
+        self.since = self.read()
 
     def read(self):
-        delay = self.delays.read()
+        others = self.delays.read() + self.cpus.read()
         if resource is None:
-            return delay
+            return others
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        return (usage.ru_nvcsw, usage.ru_nivcsw, usage.ru_minflt, usage.ru_majflt, *delay)
+        return (usage.ru_nvcsw, usage.ru_nivcsw, usage.ru_minflt, usage.ru_majflt, *others)
 
     def close(self):
         self.delays.close()

@@ -65,23 +65,26 @@ class Changes:
     together: Change | None = None
 
 
-def changes_of(pairs: Pairs) -> Changes:
+def changes_of(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Return what changed; the docstrings of the ways below say how it is found.
+
+    Args:
+        pairs: what tells the noise.
+        ratios: the logarithm of second over first, a number a model.
 
     Raises:
         UsageError: nothing in the datasets tells noise from change.
     """
     if pairs.column.endswith("_mb"):
-        return _of_a_steady_metric(pairs)
-    return _of_few(pairs) if len(pairs.a) < FEWEST_MODELS else _of_many(pairs)
+        return _of_a_steady_metric(pairs, ratios)
+    return _of_few(pairs, ratios) if len(pairs.a) < FEWEST_MODELS else _of_many(pairs, ratios)
 
 
-def _of_a_steady_metric(pairs: Pairs) -> Changes:
+def _of_a_steady_metric(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Take each model's ratio as such: memory does not depend on how busy the machine is.
 
     Noise is how far repetitions differ, else how far the models' ratios do.
     """
-    ratios = pairs.log_ratios
     if len(pairs.repeats):
         variance, dof = of_repeats(pairs.repeats), float(len(pairs.repeats))
     elif len(ratios) >= FEWEST_MODELS:
@@ -91,14 +94,14 @@ def _of_a_steady_metric(pairs: Pairs) -> Changes:
     return Changes(_alike(ratios, variance + SMALLEST**2, dof), 0.0, np.nan)
 
 
-def _of_few(pairs: Pairs) -> Changes:
+def _of_few(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Take each model's ratio over that of the reference workload: there is no telling what is typical.
 
     Noise is how far single visits differ, not their mean: two campaigns may differ as two visits of one do, and
     visits that follow each other see the same machine.
     """
     reference = _reference(pairs)
-    net = pairs.log_ratios - np.nan_to_num(reference)
+    net = ratios - np.nan_to_num(reference)
     variances, dof = (
         np.concatenate(parts) for parts in zip(*(_plain_variances(side) for side in pairs.visits), strict=True)
     )
@@ -113,12 +116,11 @@ def _of_few(pairs: Pairs) -> Changes:
     return Changes(models, float(np.nan_to_num(reference)), reference)
 
 
-def _of_many(pairs: Pairs) -> Changes:
+def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Take each model's ratio over the typical one, which holds how the machine was, and judge that one by itself.
 
     Noise of a model: how far its visits differ, and how far models, or repetitions, differ beyond that.
     """
-    ratios = pairs.log_ratios
     shift = float(np.median(ratios))
     own, own_dof = _own_noise(pairs)
     extra, extra_dof = between_models(ratios, own), _EFFICIENCY * (len(ratios) - 1)

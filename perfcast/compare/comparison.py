@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SLOWER, FASTER, SAME = "slower", "faster", "same"
 CONFIDENCE = 0.95
 POWER = 0.8
+_REFINEMENTS = 10
 _SHARE_TOGETHER = 0.2
 """Of alpha: for the change that all models have in common."""
 
@@ -92,15 +93,26 @@ def compare(pairs: Pairs, options: Options) -> Comparison:
     Raises:
         UsageError: nothing in the datasets tells noise from change.
     """
-    changes = changes_of(pairs)
+    changes = changes_of(pairs, pairs.log_ratios)
     shares = _shares(changes)
     slower, faster = (_adjusted(changes, sign, shares) for sign in (1, -1))
     together = _judged(changes, float(slower[0]), float(faster[0]), options)
     direction = together.verdict if together else SAME
     table = _table(pairs, _net(changes, direction != SAME), (slower[1:], faster[1:]), options, direction)
-    critical = changes.models.margin(1 - options.alpha * shares[1] / shares.sum())
-    detectable = float(np.expm1(np.median(critical + changes.models.margin(POWER))))
+    detectable = _detectable(pairs, changes, options.alpha * float(shares[1] / shares.sum()))
     return Comparison(pairs, options, table, float(np.exp(changes.reference)), together, detectable)
+
+
+def _detectable(pairs: Pairs, changes: Changes, level: float) -> float:
+    """Return by which share the model of median noise has to regress to be found, with a probability of 80%."""
+    ratios = pairs.log_ratios
+    at = int(np.argsort(changes.models.variance)[len(ratios) // 2])
+    models = changes.models
+    for _ in range(_REFINEMENTS):  # What is seen makes the noise look larger.
+        seen = float(models.margin(1 - level)[at])
+        planted = np.where(np.arange(len(ratios)) == at, changes.machine + seen, ratios)
+        models = changes_of(pairs, planted).models
+    return float(np.expm1(models.margin(1 - level)[at] + models.margin(POWER)[at]))
 
 
 def _shares(changes: Changes) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.stability.levels import lasting_levels
+from perfcast.stability.location import LEAST_MS
 
 if TYPE_CHECKING:
     from perfcast.stability.levels import Levels
@@ -42,11 +43,13 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
     undisturbed = [visit for visit in visits.tolist() if visit not in series.disturbed]
     if not undisturbed:
         return "rejected", _all_disturbed(len(visits))
+    if location.ms <= 2 * LEAST_MS:
+        return "rejected", "inferences took no time that the device's clock can tell"
     half = location.high_ms / location.ms - 1
     if half > HOPELESS_WIDTH and len(visits) >= HOPELESS_VISITS:
         return "rejected", f"{_known_to(series, chosen, location)}; measure again on a quiet machine"
     if chosen.sum() < FEWEST:
-        return "noisy", f"only {chosen.sum()} samples; measure more"
+        return "noisy", f"only {chosen.sum()} samples: too few to judge"
     unexplained = chosen & np.isin(series.visit, undisturbed) & ~location.outliers
     reason = (
         _several_levels(series.wall_ms[unexplained])

@@ -24,10 +24,15 @@ LEAST_SIGMAS = 1.2
 CLEAR_SIGMAS = 5.0
 """A shift this wide is one even where noise is correlated in time."""
 LEAST_EVIDENCE = 8.0
-"""How much better (2·log likelihood) levels must explain a series than correlated noise
-around one level: this for the second level and for each shift."""
-CUT_SIGMAS = 2.0
+"""How much better (2·log likelihood) levels must explain a series than correlated noise around one level, as a
+multiple of their number."""
+SPIKE_SIGMAS = 2.0
+"""Where levels are sought, spikes are cut to what noise does anyway."""
 PENALTY = 4.0
+"""What each candidate must gain, in squared standard deviations, as a multiple of the logarithm of the length. Three
+are usual for as many parameters; most candidates are given up again."""
+MEMORY_SIGMAS = 3.5
+"""Where correlation in time is measured, deviations are cut here."""
 MOST_OFF = 0.15
 """At most this share of a level's samples may lie nearer to its neighbour's level; more make it a burst of spikes."""
 
@@ -50,11 +55,15 @@ class Levels:
 
 
 def lasting_levels(values: np.ndarray) -> Levels:
-    """Return the levels of ``values``: one, unless a shift is clear."""
+    """Return the levels of ``values``, of which there is more than one only where a shift is clear.
+
+    Candidates of an optimal segmentation are given up one by one: shifts too small, and bursts too short to be levels.
+    What is left must explain the series better than one level does with noise that is correlated in time.
+    """
     settled = np.ones(len(values), bool)
     whole = _levels(values, [0], settled)
     least = int(np.clip(LASTING_SHARE * len(values), FEWEST_LASTING, ENOUGH_LASTING))
-    if len(values) < 2 * least:
+    if len(values) < 2 * least or whole.noise == 0:
         return whole
     starts = _candidates(values, least)
     while len(starts) > 1:
@@ -127,8 +136,10 @@ def _candidates(values: np.ndarray, least: int) -> list[int]:
     """
     smooth = median_filter(values, size=2 * least - 1, mode="nearest")
     noise = noise_of(values - smooth, values)
-    cut = (smooth + np.clip(values - smooth, -CUT_SIGMAS * noise, CUT_SIGMAS * noise) - np.median(values)) / noise
-    search = ruptures.KernelCPD(kernel="linear", min_size=max(5, least // 2)).fit(np.clip(cut, -100, 100).reshape(-1, 1))
+    cut = (smooth + np.clip(values - smooth, -SPIKE_SIGMAS * noise, SPIKE_SIGMAS * noise) - np.median(values)) / noise
+    search = ruptures.KernelCPD(kernel="linear", min_size=max(5, least // 2)).fit(
+        np.clip(cut, -100, 100).reshape(-1, 1)
+    )
     return [0, *(int(end) for end in search.predict(pen=PENALTY * np.log(len(values))))][:-1]
 
 
@@ -140,7 +151,7 @@ def _evidence(values: np.ndarray, whole: Levels, found: Levels) -> float:
 
 def _innovation(residuals: np.ndarray, noise: float) -> float:
     """Return the variance of what an AR(1) process does not foresee, spikes cut."""
-    cut = np.clip(residuals, -3.5 * noise, 3.5 * noise)
+    cut = np.clip(residuals, -MEMORY_SIGMAS * noise, MEMORY_SIGMAS * noise)
     variance = float(np.mean(cut**2))
     if variance == 0:
         return 1e-300

@@ -9,39 +9,38 @@ if TYPE_CHECKING:
 
 OPERATIONS_PER_MAC = 2
 FEWER_MULTIPLICATIONS = 4.0
-"""By how much a clever algorithm can undercut the multiply-accumulates as counted. Winograd's F(2×2, 3×3) saves
-2.25 times, the largest in common use, F(4×4, 3×3), 4 times (A. Lavin, S. Gray, "Fast algorithms for convolutional
-neural networks", 2016)."""
+"""By how much an algorithm can undercut multiply-accumulates as counted: of 3×3 convolutions Winograd's F(2×2, 3×3)
+needs 2.25 times fewer multiplications, F(4×4, 3×3) 4 times (A. Lavin, S. Gray, "Fast algorithms for convolutional
+neural networks", 2016). Larger tiles lose the digits of a float."""
 FASTER_THAN_SEEN = 1.5
-"""The device may do better than it was seen to: its best matrix product is another kernel's, at another clock."""
-CACHE_SHARE = 10.0
-"""Weights that stay in caches from one inference to the next come faster than memory gives them: caches read up to
-10 times as fast. The limit on reading is only ever reached by weights that are far larger than caches."""
+"""The device may do better than it was seen to: another kernel, a higher clock, no neighbours."""
+FASTER_READING = 2.0
+"""The rate of reading is the best of caches and memory. Weights may stay in a cache that is faster still, the
+innermost one."""
 
 
 def impossible(latency_ms: float, macs: float, weight_bytes: float, limits: Mapping[str, float] | None) -> str | None:
-    """Return in words why no inference can take ``latency_ms`` on a device, None where one can.
+    """Return in words why no inference can take only ``latency_ms`` on a device, None where one can.
 
     Args:
-        latency_ms: time of one batch in ms.
+        latency_ms: time of one batch in ms, above 0.
         macs: multiply-accumulates of that batch.
-        weight_bytes: bytes of the weights, each read at least once.
+        weight_bytes: bytes of the weights, each of which is read at least once.
         limits: `flops_per_s` and `bytes_per_s`, the best that the device was seen to do; None where not measured.
     """
     if limits is None:
         return None
     seconds = latency_ms / 1e3
-    rate = OPERATIONS_PER_MAC * macs / seconds
-    most = limits["flops_per_s"]
+    rate, most = OPERATIONS_PER_MAC * macs / seconds, limits["flops_per_s"]
     if rate > most * FEWER_MULTIPLICATIONS * FASTER_THAN_SEEN:
         return (
-            f"{latency_ms:.3g} ms for {macs / 1e9:.3g} billion multiply-accumulates would be "
-            f"{rate / 1e9:,.0f} GFLOP/s; the device's best is {most / 1e9:,.0f} GFLOP/s"
+            f"{latency_ms:.3g} ms for {macs / 1e9:.3g} billion multiply-accumulates is {rate / 1e9:,.0f} GFLOP/s; "
+            f"the device reached {most / 1e9:,.0f} at best"
         )
-    speed = weight_bytes / seconds
-    if speed > limits["bytes_per_s"] * CACHE_SHARE:
+    speed, fastest = weight_bytes / seconds, limits["bytes_per_s"]
+    if speed > fastest * FASTER_READING:
         return (
-            f"{latency_ms:.3g} ms for reading {weight_bytes / 1e6:.3g} MB of weights would be "
-            f"{speed / 1e9:,.0f} GB/s; the device's best is {limits['bytes_per_s'] / 1e9:,.0f} GB/s"
+            f"{latency_ms:.3g} ms for reading {weight_bytes / 1e6:.3g} MB of weights is {speed / 1e9:,.0f} GB/s; "
+            f"the device reached {fastest / 1e9:,.0f} at best"
         )
     return None

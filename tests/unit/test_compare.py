@@ -103,9 +103,7 @@ def test_an_improvement_is_told_and_ends_with_0(files, chance):
     answer = run(*files(a=first, b=second))
     assert answer.exit_code == 0
     assert "improvement beyond 5%: 1 of 10 models, model_3 0.7" in answer.output
-    assert (
-        "no significant regression beyond 5%; that of one model is found, with 80% probability, from" in answer.output
-    )
+    assert "no significant regression beyond 5%; that of one model is found, with 80% probability" in answer.output
 
 
 def test_folders_of_results_can_be_named(chance, tmp_path):
@@ -188,9 +186,8 @@ def test_the_other_way_round_ratios_are_reciprocal(seed, models):
     there, back = (
         compared(*tables).models.set_index("model").sort_index() for tables in ((first, second), (second, first))
     )
-    assert there["ratio"] * back["ratio"] == pytest.approx(1.0)
-    assert there["net_ratio"] * back["net_ratio"] == pytest.approx(1.0)
-    assert there["low"] * back["high"] == pytest.approx(1.0)
+    for name, opposite in (("ratio", "ratio"), ("net_ratio", "net_ratio"), ("low", "high"), ("high", "low")):
+        assert (there[name] * back[opposite]).to_numpy() == pytest.approx(1.0), name
     assert there["slower_p"].to_numpy() == pytest.approx(back["faster_p"].to_numpy())
     opposite = {"slower": "faster", "faster": "slower", "same": "same"}
     assert list(there["verdict"].map(opposite)) == list(back["verdict"])

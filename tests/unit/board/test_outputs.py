@@ -130,6 +130,16 @@ def test_one_odd_value_in_a_large_output_is_no_difference_but_many_are():
     repeatable.compare([output])
 
 
+@pytest.mark.parametrize(("kind", "rounding"), [("float32", 1e-5), ("float16", 2e-3), ("float64", 1e-9)])
+def test_rounding_is_no_difference(kind, rounding):
+    repeatable = Repeatable({"outputs": [{"tensor": "y"}]})
+    output = np.random.default_rng(1).standard_normal(100).astype(kind)
+    repeatable.compare([output])
+    repeatable.compare([(output * (1 + rounding)).astype(kind)])
+    with pytest.raises(IncredibleError):
+        repeatable.compare([(output * 1.05).astype(kind)])
+
+
 def test_values_that_turn_into_nan_differ():
     repeatable = Repeatable({"outputs": [{"tensor": "y"}]})
     repeatable.compare([np.ones(3, np.float32)])

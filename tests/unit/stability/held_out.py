@@ -89,8 +89,10 @@ def short_cut(times, jitter, generator):
     hit[generator.integers(5, count, size=2)] = True
     deepest = float(generator.uniform(0.3, 0.65))
     least = max(0.22, 5 * jitter)
-    saved = np.full(count, max(least, deepest)) if generator.random() < 0.5 else generator.uniform(
-        least, max(least, deepest) + 0.02, size=count
+    saved = (
+        np.full(count, max(least, deepest))
+        if generator.random() < 0.5
+        else generator.uniform(least, max(least, deepest) + 0.02, size=count)
     )
     times[hit] *= 1 - saved[hit]
     return times

@@ -1,0 +1,153 @@
+"""How often stability is right on series with known answers, and how long it takes.
+
+    python -m benchmarks.patterns [--count N] [--seed S]
+
+Prints the confusion matrices of two families of series (nothing was tuned on the second), how well warm-up is found,
+how often intervals hold the truth, how often what is trusted is right, the test-retest error of each estimator on a
+simulated machine that is disturbed half of the time, and the time that a series takes.
+"""
+
+import argparse
+import time
+from functools import partial
+
+import numpy as np
+
+from perfcast.stability import ESTIMATORS, PATTERNS, classify, judge, repeatability
+from tests.unit.stability import held_out, synthetic
+from tests.unit.stability.campaigns import QUIET, Machine, campaign
+from tests.unit.stability.trials import (
+    any_model,
+    confusion,
+    coverage,
+    repeated,
+    trusted_and_right,
+    verdicts,
+    warmup_errors,
+)
+
+DOCUMENT = {
+    "white_noise": {"12 ms with white noise": synthetic.white_noise_of_12_ms},
+    "sequential": {
+        f"a shift at the {where}": partial(synthetic.shift_at, where) for where in ("start", "middle", "end")
+    },
+    "high_spikes": {"15 ms, spikes make the mean 60 ms": synthetic.spikes_that_make_15_ms_60},
+    "low_spikes": {"lows 50% below": synthetic.lows_50_percent_below},
+}
+MACHINES = {
+    "quiet": QUIET,
+    "half of the time disturbed": Machine(),
+    "the same, no causes recorded": Machine(counts=False),
+    "disturbed 80% of the time": Machine(busy=0.8),
+    "short phases, 0.1 to 3 s": Machine(phases=(0.1, 3.0)),
+    "long phases, 30 to 600 s": Machine(phases=(30.0, 600.0)),
+    "slower by 2 to 30%, 70% of the time": Machine(
+        busy=0.7, phases=(1.0, 60.0), slowdown=(1.02, 1.3), waits=(0.0, 0.1)
+    ),
+}
+PROTOCOLS = {
+    "published, 1 visit": {"visits": 1, "repeats": 0},
+    "3 visits of 50": {"visits": 3, "repeats": 3, "inferences": 150, "discard": 30},
+    "5 visits": {"visits": 5, "repeats": 5},
+    "10 visits": {"visits": 10, "repeats": 5},
+}
+
+
+def show_confusion(title, found):
+    print(f"\n{title}: {found.sum() // len(found)} series a pattern, % classified as")
+    print(f"{'':14}" + "".join(f"{name:>14}" for name in PATTERNS))
+    for name, row in zip(PATTERNS, found, strict=True):
+        print(f"{name:14}" + "".join(f"{100 * value / row.sum():14.1f}" for value in row))
+
+
+def show_document(count, seed):
+    print(f"\nthe document's own cases: {count} series each")
+    for pattern, cases in DOCUMENT.items():
+        for name, draw in cases.items():
+            right = sum(classify(draw(np.random.default_rng([seed, index]))) == pattern for index in range(count))
+            print(f"  {name:36}{100 * right / count:6.1f}% {pattern}")
+
+
+def show_warmup(count, seed):
+    print(f"\nwarm-up found, {count} visits each, planted 0 to 60% of the visit")
+    for length in (25, 35, 50):
+        errors = np.abs(warmup_errors(count, length, int(0.6 * length), seed))
+        shares = ", ".join(f"within {most}: {100 * np.mean(errors <= most):.1f}%" for most in (1, 2, 3))
+        print(f"  visits of {length}: exact: {100 * np.mean(errors == 0):.1f}%, {shares}")
+
+
+def show_intervals(count, seed):
+    print(f"\n95% intervals that hold the truth, %, and their median half width, %; {count} campaigns each")
+    conditions = {
+        "quiet": (QUIET, {}),
+        "quiet, noise correlated by 0.6": (QUIET, {"memory": 0.6}),
+        "quiet, visits alike": (QUIET, {"between": 0.0}),
+        "quiet, visits differ by 2%": (QUIET, {"between": 0.02}),
+        "quiet, visits differ by 5%": (QUIET, {"between": 0.05}),
+        "half of the time disturbed": (Machine(), {}),
+        "the same, no causes recorded": (Machine(counts=False), {}),
+    }
+    print(f"{'':32}" + "".join(f"{name:>20}" for name in PROTOCOLS))
+    for name, (machine, model) in conditions.items():
+        cells = [coverage(verdicts(machine, count, seed, model, **protocol)) for protocol in PROTOCOLS.values()]
+        print(f"{name:32}" + "".join(f"{100 * held:12.1f} (±{half:4.1f})" for held, half in cells))
+
+
+def show_verdicts(count, seed):
+    print(f"\ntrusted, % of {count} campaigns, and of those right to 5%, %")
+    print(f"{'':37}" + "".join(f"{name:>20}" for name in PROTOCOLS))
+    for name, machine in MACHINES.items():
+        cells = []
+        for protocol in PROTOCOLS.values():
+            trusted, right = trusted_and_right(verdicts(machine, count, seed, **protocol))
+            cells.append(f"{100 * trusted / count:12.1f} ({100 * right / max(1, trusted):5.1f})")
+        print(f"{name:37}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def show_repeatability(models, seed):
+    print(f"\ntest-retest error, %, median / 95th percentile, {models} models, half of the time disturbed")
+    print(f"{'':26}" + "".join(f"{name:>20}" for name in PROTOCOLS))
+    found = [repeated(Machine(), models, ESTIMATORS, seed, **protocol) for protocol in PROTOCOLS.values()]
+    for name in ESTIMATORS:
+        cells = [f"{median:.2f} / {p95:.1f}" for median, p95 in (repeatability(*values[name]) for values in found)]
+        print(f"{name:26}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def show_speed(seed):
+    generator = np.random.default_rng(seed)
+    print("\nCPU time, ms, median / largest of 200")
+    for length in (250, 1000):
+        cases = [np.resize(synthetic.draw(pattern, generator), length) for pattern in PATTERNS for _ in range(50)]
+        print(f"  classify, {length} samples: {timed(classify, cases)}")
+    cases = [campaign(any_model(generator), Machine(), generator) for _ in range(200)]
+    print(f"  judge, 5 to 10 visits of 50: {timed(judge, cases)}")
+
+
+def timed(function, cases):
+    spent = []
+    for case in cases:
+        start = time.process_time()
+        function(case)
+        spent.append(time.process_time() - start)
+    return f"{1e3 * np.median(spent):.1f} / {1e3 * max(spent):.1f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    count, seed = arguments.count, arguments.seed
+    few = max(20, count // 4)
+    show_confusion("first family", confusion(synthetic.draw, count, seed))
+    show_confusion("second family, held out", confusion(held_out.draw, count, seed))
+    show_document(few, seed)
+    show_warmup(count, seed)
+    show_intervals(few, seed)
+    show_verdicts(few, seed)
+    show_repeatability(few, seed)
+    show_speed(seed)
+
+
+if __name__ == "__main__":
+    main()
