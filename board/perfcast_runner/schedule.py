@@ -6,6 +6,7 @@ A visit is a pair: the median of its samples in ns, and whether it was disturbed
 import math
 
 SLOW_FACTOR = 1.15
+"""Seen on two CPUs: mostly up to 1.09 while the machine was left alone, 2 and more beside a process on one CPU."""
 OTHERS_CPUS = 0.1
 
 # Two-sided 95% points of Student's t distribution, by degrees of freedom from 1.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perfcast.cli.output import check_ending, digits, show_table, write
+from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,12 @@ _LONGEST = 60
 _DATASET = click.Path(path_type=Path)
 
 
+def _number(_: click.Context, option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # Which is within any range.
+        raise UsageError(f"--{option.name} nan: has to be a number")
+    return value
+
+
 @click.command()
 @click.argument("first", metavar="A", type=_DATASET)
 @click.argument("second", metavar="B", type=_DATASET)
@@ -34,6 +41,7 @@ _DATASET = click.Path(path_type=Path)
     type=click.FloatRange(0, 10),
     default=0.05,
     show_default=True,
+    callback=_number,
     help="By which share a model has to be slower, or larger, to count as a regression.",
 )
 @click.option(
@@ -41,6 +49,7 @@ _DATASET = click.Path(path_type=Path)
     type=click.FloatRange(0, 0.5, min_open=True),
     default=0.05,
     show_default=True,
+    callback=_number,
     help="Probability of a false alarm, over all models, where nothing changed.",
 )
 @click.option(
@@ -75,7 +84,6 @@ def _show(comparison: Comparison) -> None:
             row.model,
             digits(row.a),
             digits(row.b),
-            f"{row.ratio:.3f}",
             f"{row.net_ratio:.3f}",
             f"{row.low:.3f} to {row.high:.3f}",
             _p_value(min(row.slower_p, row.faster_p)),
@@ -83,7 +91,7 @@ def _show(comparison: Comparison) -> None:
         )
         for row in comparison.models.itertuples()
     ]
-    headings = (f"A, {unit}", f"B, {unit}", "B/A", "net", "95% interval", "p")
+    headings = (f"A, {unit}", f"B, {unit}", "net B/A", "95% interval", "p")
     shown = rows if len(rows) <= _LISTED else rows[: _LISTED // 2] + rows[-_LISTED // 2 :]
     show_table({"model": "left", **dict.fromkeys(headings, "right"), "": "left"}, shown)
     if len(shown) < len(rows):
@@ -129,7 +137,7 @@ def _verdict(comparison: Comparison) -> list[str]:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             lines.append(f"{kind} {beyond}: {len(names)} of {len(models)} models, {told}{more}")
     if not comparison.regressions:
-        found = f"that of one model is found, with 80% probability, from {comparison.detectable:.0%} on"
+        found = f"that of one model would likely be found from {comparison.detectable:.0%} on"
         lines.append(f"no significant regression {beyond}; {found}")
     return lines
 

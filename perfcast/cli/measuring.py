@@ -92,8 +92,9 @@ def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Me
     for count in sorted(set(wanted.values())):
         group = [export for export in exports if wanted[export.artifact] == count]
         part = _repeating(campaign, count)
-        new = {task.key for task in part.missing(part.tasks(group, context))}
-        keys = part.measure(group, track, "measuring")[-len(group) :]
+        tasks = part.tasks(group, context)
+        new = {task.key for task in part.missing(tasks)}
+        keys = (part.measure(group, track, "measuring") if new else [task.key for task in tasks])[-len(group) :]
         found |= {export.artifact: _one(part, key, key in new) for export, key in zip(group, keys, strict=True)}
     return [found[export.artifact] for export in exports]
 
@@ -162,7 +163,7 @@ def _show(measured: Measured) -> None:
     facts = _facts(row) if row["verdict"] == "measured" else {"verdict": f"{row['verdict']}: {row['reason']}"}
     facts["machine"] = _machine(measured.context, factors)
     for name, text in facts.items():
-        click.echo(f"  {name:<12}{text}")
+        click.echo(f"  {name:<13}{text}")
     if measured.record["samples"]:
         click.echo()
         _draw(measured)

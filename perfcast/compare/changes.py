@@ -142,7 +142,7 @@ def _own_noise(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     if not dof.any():
         return np.full(count, SMALLEST**2), np.full(count, float(count))
     each, degrees = moderated(variances, dof)
-    counts = np.array([len(visits) for side in pairs.visits for visits in side])
+    counts = np.array([max(1, len(visits)) for side in pairs.visits for visits in side])
     first, second = np.split(each / counts, 2)
     total = first + second
     return total, total**2 / (first**2 / degrees[:count] + second**2 / degrees[count:])

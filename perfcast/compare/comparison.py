@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SLOWER, FASTER, SAME = "slower", "faster", "same"
 CONFIDENCE = 0.95
 POWER = 0.8
-_REFINEMENTS = 10
+_REFINEMENTS = 4
 _SHARE_TOGETHER = 0.2
 """Of alpha: for the change that all models have in common."""
 
@@ -63,7 +63,7 @@ class Comparison:
         models: a row a model, sorted by `net_ratio`, the worst first; docs/data-model.md lists the columns.
         reference: how much slower the reference workload was, NaN where it was not timed.
         together: what all models have in common, None where there are too few, or the metric has none.
-        detectable: by which share one model has to regress to be found with a probability of 80%.
+        detectable: by which share one model has to regress to be likely found.
     """
 
     pairs: Pairs
@@ -104,7 +104,10 @@ def compare(pairs: Pairs, options: Options) -> Comparison:
 
 
 def _detectable(pairs: Pairs, changes: Changes, level: float) -> float:
-    """Return by which share the model of median noise has to regress to be found, with a probability of 80%."""
+    """Return by which share the model of median noise has to regress to be likely found.
+
+    The probability is 80% where the noise is known; as it is estimated, some 70%.
+    """
     ratios = pairs.log_ratios
     at = int(np.argsort(changes.models.variance)[len(ratios) // 2])
     models = changes.models

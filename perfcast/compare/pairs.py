@@ -76,21 +76,29 @@ def read_dataset(path: Path, column: str) -> pd.DataFrame:
     Raises:
         UsageError: it is not there, no dataset, or lacks the column: one line that names it.
     """
-    file = path / _FILE if path.is_dir() else path
-    if not file.is_file():
-        raise UsageError(f"{file}: there is no such file; name a dataset.parquet or the folder of a target's results")
-    try:
-        table = pd.read_parquet(file)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors.
-        raise UsageError(f"{file}: is no dataset ({str(error).splitlines()[0][:200]})") from error
+    table = _read(path)
     missing = [name for name in _REQUIRED if name not in table]
     if missing:
-        raise UsageError(f"{file}: is no dataset of perfcast: it has no column {missing[0]}")
+        raise UsageError(f"{path}: is no dataset of perfcast: it has no column {missing[0]}")
     if column not in METRIC_COLUMNS:
         raise UsageError(f"--metric {column}: cannot be compared; there are {', '.join(METRIC_COLUMNS)}")
     if column not in table:
-        raise UsageError(f"{file}: has no column {column}; make it again with this perfcast: run the workflow")
+        raise UsageError(f"{path}: has no column {column}; make it again with this perfcast: run the workflow")
+    if not pd.api.types.is_numeric_dtype(table[column]):
+        raise UsageError(f"{path}: is no dataset of perfcast: its column {column} holds no numbers")
     return table
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        file = path / _FILE if path.is_dir() else path
+        return pd.read_parquet(file)
+    except FileNotFoundError as error:
+        told = "name a dataset.parquet or the folder of a target's results"
+        raise UsageError(f"{file}: there is no such file; {told}") from error
+    # Of the file system, and what its reader raises over files of all kinds.
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        raise UsageError(f"{path}: is no dataset ({str(error).splitlines()[0][:200]})") from error
 
 
 def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:

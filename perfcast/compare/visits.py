@@ -61,15 +61,21 @@ def visits_of(row: Mapping[str, Any] | pd.Series, column: str) -> Visits:
     if column not in _STATISTICS:
         return NONE
     samples, statistic = _STATISTICS[column]
-    times, visit, rounds = (np.asarray(row[name]) for name in (samples, "visit", "round"))
+    lists = [row.get(name) for name in (samples, "visit", "round")]
+    if any(values is None for values in lists):
+        return NONE
+    times, visit, rounds = (np.asarray(values) for values in lists)
     numbers = np.unique(visit)
     if column == DEFAULT:
         numbers = _calm(numbers, row)
-    values = np.log([statistic(times[visit == number]) for number in numbers])
+    values = np.array([statistic(times[visit == number]) for number in numbers], float)
+    references = np.array([_of_visit(row, "visit_reference_ms", int(number), np.nan) for number in numbers], float)
+    if not (values > 0).all():
+        return NONE
     return Visits(
-        values=values,
+        values=np.log(values),
         rounds=np.array([rounds[visit == number][0] for number in numbers], int),
-        references=np.log([_of_visit(row, "visit_reference_ms", int(number), np.nan) for number in numbers]),
+        references=np.log(np.where(references > 0, references, np.nan)),
     )
 
 

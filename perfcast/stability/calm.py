@@ -88,8 +88,11 @@ def _at_lowest(logs: np.ndarray, visits: np.ndarray) -> np.ndarray:
     counts = np.searchsorted(order, order + width, "right") - np.searchsorted(order, order - width, "left")
     most_near = np.array([counts[np.abs(order - middle) <= width].max() for middle in order])
     peaks = order[(counts == most_near) & (counts >= SUPPORT * len(order))]
-    middle = float(peaks[0]) if len(peaks) else float(np.median(order))
+    start = peaks[0] if len(peaks) else np.percentile(order, 50, method="lower")
+    near = np.abs(logs - start) <= width
     for _ in range(3):
-        near = np.abs(logs - middle) <= width
-        middle = float(np.median(logs[near]))
-    return np.abs(logs - middle) <= width
+        closer = np.abs(logs - np.median(logs[near])) <= width
+        if not closer.any():  # Few pieces, at either end of the width.
+            break
+        near = closer
+    return near

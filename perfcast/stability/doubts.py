@@ -8,6 +8,7 @@ import numpy as np
 
 from perfcast.stability.levels import lasting_levels
 from perfcast.stability.location import LEAST_MS
+from perfcast.stability.outliers import never_waited
 
 if TYPE_CHECKING:
     from perfcast.stability.levels import Levels
@@ -19,8 +20,11 @@ FEWEST = 10
 TRUSTED_WIDTH = 0.05
 """A latency known to within 5% adds little to a forecast that errs by 10%."""
 HOPELESS_WIDTH = 0.5
-HOPELESS_VISITS = 3
-"""A latency that three visits or more leave open by half says nothing; two visits show too little to condemn it."""
+HOPELESS_VISITS = 5
+"""A latency that five visits or more leave open by half says nothing; fewer show too little to condemn it."""
+SALVAGED_SHARE = 0.25
+"""A quarter of the samples that is known not to have waited for a CPU is worth mentioning, however disturbed the
+visits were."""
 LEVEL_SHARE = 0.05
 LEVEL_TIME = 0.05
 """Another level counts if it is 5% away, the width of trust, and holds for 5% of the time."""
@@ -41,13 +45,14 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
     """
     visits = np.unique(series.visit[chosen])
     undisturbed = [visit for visit in visits.tolist() if visit not in series.disturbed]
-    if not undisturbed:
-        return "rejected", _all_disturbed(len(visits))
     if location.ms <= 2 * LEAST_MS:
         return "rejected", "inferences took no time that the device's clock can tell"
     half = location.high_ms / location.ms - 1
     if half > HOPELESS_WIDTH and len(visits) >= HOPELESS_VISITS:
         return "rejected", f"{_known_to(series, chosen, location)}; measure again on a quiet machine"
+    if not undisturbed:
+        spared = float((location.calm & never_waited(series)).sum() / chosen.sum())
+        return "noisy", _all_disturbed(len(visits), spared if spared >= SALVAGED_SHARE else 0.0)
     if chosen.sum() < FEWEST:
         return "noisy", f"only {chosen.sum()} samples: too few to judge"
     unexplained = chosen & np.isin(series.visit, undisturbed) & ~location.outliers
@@ -61,9 +66,10 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
     return ("noisy" if reason else "trusted"), reason
 
 
-def _all_disturbed(visits: int) -> str:
+def _all_disturbed(visits: int, calm: float) -> str:
     who = {1: "its only visit was", 2: "both visits were"}.get(visits, f"all {visits} visits were")
-    return f"{who} disturbed by other work; measure again on a quiet machine"
+    left = f", which spared {100 * calm:.0f}% of the inferences" if calm else ""
+    return f"{who} disturbed by other work{left}; measure again on a quiet machine"
 
 
 def _too_few_calm(visits: int, calm: int) -> str:

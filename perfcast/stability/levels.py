@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import ruptures
 from scipy.ndimage import median_filter
-from scipy.stats import norm
+from scipy.special import ndtr
 
-from perfcast.stability.noise import noise_of
+from perfcast.stability.noise import Resolution, noise_of
 
 LASTING_SHARE = 0.09
 FEWEST_LASTING = 9
@@ -60,14 +60,14 @@ def lasting_levels(values: np.ndarray) -> Levels:
     Candidates of an optimal segmentation are given up one by one: shifts too small, and bursts too short to be levels.
     What is left must explain the series better than one level does with noise that is correlated in time.
     """
-    settled = np.ones(len(values), bool)
-    whole = _levels(values, [0], settled)
+    settled, resolution = np.ones(len(values), bool), Resolution.of(values)
+    whole = _levels(values, [0], settled, resolution)
     least = int(np.clip(LASTING_SHARE * len(values), FEWEST_LASTING, ENOUGH_LASTING))
     if len(values) < 2 * least or whole.noise == 0:
         return whole
-    starts = _candidates(values, least)
+    starts = _candidates(values, least, resolution)
     while len(starts) > 1:
-        found = _levels(values, starts, settled)
+        found = _levels(values, starts, settled, resolution)
         widths = np.abs(np.diff(found.values))
         weakest = int(np.argmin(widths))
         if widths[weakest] < max(LEAST_SIGMAS * found.noise, LEAST_SHIFT * min(found.values)):
@@ -94,7 +94,7 @@ def _burst(values: np.ndarray, found: Levels, settled: np.ndarray, least: int) -
         others = [found.values[other] for other in (index - 1, index + 1) if 0 <= other < len(found.values)]
         nearest = min(others, key=lambda value: abs(value - own))
         near = _longest_run(np.abs(inside - own) <= np.abs(inside - nearest))
-        hidden = float(norm.cdf(-abs(nearest - own) / 2 / found.noise))
+        hidden = float(ndtr(-abs(nearest - own) / 2 / found.noise))
         lasts = near.mean() >= 1 - MOST_OFF - hidden and near.sum() >= least * (0.9 - hidden)
         lengths.append(len(values) + 1 if lasts else int(near.sum()))
     shortest = int(np.argmin(lengths))
@@ -119,15 +119,15 @@ def _give_to_neighbour(starts: list[int], levels: tuple[float, ...], index: int)
         del starts[index + 1]
 
 
-def _levels(values: np.ndarray, starts: list[int], settled: np.ndarray) -> Levels:
+def _levels(values: np.ndarray, starts: list[int], settled: np.ndarray, resolution: Resolution) -> Levels:
     medians = [
         float(np.median(values[start:end][settled[start:end]])) for start, end in pairwise([*starts, len(values)])
     ]
     each = np.repeat(medians, np.diff([*starts, len(values)]))
-    return Levels(tuple(starts), tuple(medians), each, noise_of((values - each)[settled], values))
+    return Levels(tuple(starts), tuple(medians), each, noise_of((values - each)[settled], resolution))
 
 
-def _candidates(values: np.ndarray, least: int) -> list[int]:
+def _candidates(values: np.ndarray, least: int, resolution: Resolution) -> list[int]:
     """Return where segments start, too many rather than too few.
 
     The running median over twice ``least`` takes bursts away and leaves lasting steps. What deviates from it is cut, so
@@ -135,7 +135,7 @@ def _candidates(values: np.ndarray, least: int) -> list[int]:
     "Optimal detection of changepoints with a linear computational cost", 2012).
     """
     smooth = median_filter(values, size=2 * least - 1, mode="nearest")
-    noise = noise_of(values - smooth, values)
+    noise = noise_of(values - smooth, resolution)
     cut = (smooth + np.clip(values - smooth, -SPIKE_SIGMAS * noise, SPIKE_SIGMAS * noise) - np.median(values)) / noise
     search = ruptures.KernelCPD(kernel="linear", min_size=max(5, least // 2)).fit(
         np.clip(cut, -100, 100).reshape(-1, 1)

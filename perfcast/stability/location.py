@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from perfcast.stability.calm import lowest_level, undisturbed_visits, unhindered
-from perfcast.stability.noise import noise_of
+from perfcast.stability.noise import Resolution, noise_of
 from perfcast.stability.outliers import proven_outliers
 from perfcast.stability.warmup import warm
 
@@ -63,7 +63,7 @@ def locate(series: Series, choose: Callable[[Series, np.ndarray], np.ndarray] = 
     first = lowest_level(series, unhindered(series, chosen))
     values = series.wall_ms[first]
     middle = interval(series, first)[0]
-    outliers = chosen & proven_outliers(series, middle, noise_of(values - np.median(values), values))
+    outliers = chosen & proven_outliers(series, middle, noise_of(values - np.median(values), Resolution.of(values)))
     left = chosen & ~outliers if (chosen & ~outliers).any() else chosen
     calm = lowest_level(series, left)
     ms, low, high = interval(series, calm)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 TO_SIGMA = 1.4826
@@ -13,41 +15,50 @@ ROUNDS = 8
 """Cutting so often finds the noise under spikes that are a fifth of the samples, five standard deviations away."""
 LEAST_SHARE = 1e-3
 """No machine repeats itself to within a thousandth."""
+TICK_SIGMAS = 0.3
+"""A clock's tick makes noise of this share of it, its uniform distribution's standard deviation."""
 
 
-def noise_of(residuals: np.ndarray, values: np.ndarray) -> float:
+@dataclass(frozen=True)
+class Resolution:
+    """How finely a series can tell: its clock's tick, 0 where fine, and the smallest noise that it can have."""
+
+    tick: float
+    least_noise: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Resolution:
+        """Return the resolution of ``values``: the tick is the smallest step between their middle four fifths."""
+        ordered = np.sort(values)
+        middle = ordered[len(ordered) // 10 : len(ordered) - len(ordered) // 10]
+        steps = np.diff(middle)
+        steps = steps[steps > 0]
+        tick = float(steps.min()) if len(steps) else 0.0
+        return cls(tick, max(TICK_SIGMAS * tick, LEAST_SHARE * abs(float(ordered[len(ordered) // 2]))))
+
+
+def noise_of(residuals: np.ndarray, resolution: Resolution) -> float:
     """Return the standard deviation of ``residuals``, spikes apart.
 
     The median absolute deviation says what is a spike; the rest has a variance. The deviation alone would be 0, or a
     tick, where a clock is coarse.
-
-    Args:
-        residuals: what is left of the values around their level.
-        values: the values, whose clock's tick and median give the smallest noise: a thousandth of the median.
     """
-    tick = clock_tick(values)
     size = np.abs(residuals)
-    cut = max(CUT * TO_SIGMA * float(np.median(size)), 1.5 * tick)
+    cut = max(CUT * TO_SIGMA * float(np.median(size)), 1.5 * resolution.tick)
     inner = size[size <= cut]
-    spread = float(np.sqrt(np.mean(inner**2) / CUT_VARIANCE))
-    return max(spread, 0.3 * tick, LEAST_SHARE * abs(float(np.median(values))))
+    return max(float(np.sqrt(inner @ inner / (len(inner) * CUT_VARIANCE))), resolution.least_noise)
 
 
-def calm_noise(residuals: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+def calm_noise(residuals: np.ndarray, resolution: Resolution) -> tuple[float, float]:
     """Return middle and standard deviation of ``residuals`` where many of them are spikes on one side.
 
     They move the median and widen the deviations from it: what lies far off is left out, several times over.
     """
-    middle, noise = 0.0, noise_of(residuals, values)
+    middle, noise = 0.0, noise_of(residuals, resolution)
     for _ in range(ROUNDS):
         left = residuals[np.abs(residuals - middle) <= CUT * noise]
         middle = float(np.median(left))
-        noise = noise_of(left - middle, values)
+        before, noise = noise, noise_of(left - middle, resolution)
+        if noise == before:
+            break
     return middle, noise
-
-
-def clock_tick(values: np.ndarray) -> float:
-    """Return the smallest difference between two of the middle four fifths of the values, 0 where they are equal."""
-    low, high = np.quantile(values, [0.1, 0.9])
-    steps = np.diff(np.unique(values[(values >= low) & (values <= high)]))
-    return float(steps.min()) if len(steps) else 0.0

@@ -19,6 +19,8 @@ SWITCHED_OUT_MS = 3.0
 """What an involuntary context switch costs at the least: Linux lets whoever comes run for 3 ms (its base slice)."""
 FAULT_MS = 0.1
 """What a major page fault costs at the least: one read from a fast solid-state disk."""
+WAITED_SHARE = 0.05
+"""Having waited for under 5% of its time makes a sample no slower than what is trusted may be off."""
 TYPICAL_QUANTILE = 0.25
 """A model's own threads wait for each other and switch in every inference: what a quarter of the samples stays under
 is the model's own."""
@@ -41,6 +43,14 @@ def proven_outliers(series: Series, location_ms: float, noise_ms: float) -> np.n
     excess = series.wall_ms - location_ms
     slow = excess > max(SLOW_SHARE * location_ms, SLOW_SIGMAS * noise_ms)
     return slow & (explained_ms(series) >= EXPLAINED_SHARE * excess)
+
+
+def never_waited(series: Series) -> np.ndarray:
+    """Return which samples hardly waited for a CPU, as a mask; none where the platform does not record it."""
+    if "run_delay_ns" not in series.causes:
+        return np.zeros(len(series.wall_ms), bool)
+    waited = series.causes["run_delay_ns"] + series.causes.get("steal_ns", 0.0)
+    return waited * 1e-6 <= WAITED_SHARE * series.wall_ms
 
 
 def explained_ms(series: Series) -> np.ndarray:

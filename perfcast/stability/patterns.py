@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.stability.levels import lasting_levels
-from perfcast.stability.noise import calm_noise
+from perfcast.stability.noise import Resolution, calm_noise
 from perfcast.stability.spikes import spikes, stand_out
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def classify(wall_ms: np.ndarray) -> str:
     if len(values) < FEWEST or np.median(values) <= 0:
         return "white_noise"
     levels = lasting_levels(values)
-    middle, noise = calm_noise(values - levels.each, values)
+    middle, noise = calm_noise(values - levels.each, Resolution.of(values))
     sigmas = (values - levels.each - middle) / noise
     relative = noise / float(np.median(levels.each))
     # Noise of latencies is skewed upwards if at all: what is common above the level says what is no low spike below.

@@ -61,7 +61,8 @@ def done(tmp_path_factory, root, model):
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     local = (root / "config/targets/local.yaml").read_text()
-    quick = local.replace("iterations: 250", "iterations: 10").replace("discard: 50", "discard: 5")
+    quick = local.replace("iterations: 250", "iterations: 12").replace("discard: 50", "discard: 4")
+    quick = quick.replace("visits: 5", "visits: 2").replace("least_visits: 3", "least_visits: 2")
     (folder / "config/targets/quick.yaml").write_text(quick)
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:

@@ -103,7 +103,7 @@ def test_an_improvement_is_told_and_ends_with_0(files, chance):
     answer = run(*files(a=first, b=second))
     assert answer.exit_code == 0
     assert "improvement beyond 5%: 1 of 10 models, model_3 0.7" in answer.output
-    assert "no significant regression beyond 5%; that of one model is found, with 80% probability" in answer.output
+    assert "no significant regression beyond 5%; that of one model would likely be found from" in answer.output
 
 
 def test_folders_of_results_can_be_named(chance, tmp_path):
@@ -134,13 +134,14 @@ def test_one_measurement_in_both_is_said(files, chance):
 
 def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
     table = dataset(chance)
-    a, others, twice, headless, memoryless, short = files(
+    a, others, twice, headless, memoryless, short, worded = files(
         a=table,
         others=table.assign(model=[f"other_{number}" for number in range(10)]),
         twice=pd.concat([table, table]),
         headless=table.drop(columns="verdict"),
         memoryless=table.drop(columns=MEMORY),
         short=dataset(chance, 1, visits=1),
+        worded=table.assign(**{LATENCY: "fast"}),
     )
     (tmp_path / "text.parquet").write_text("hello")
     for arguments, words in (
@@ -153,6 +154,9 @@ def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
         ([a, memoryless, "--metric", MEMORY], f"memoryless.parquet: has no column {MEMORY}"),
         ([a, a, "--metric", "flops"], "--metric flops: cannot be compared; there are latency_ms"),
         ([short, short], "nothing tells noise from change for 1 model"),
+        ([worded, a], "its column latency_ms holds no numbers"),
+        ([a, tmp_path / ("x" * 300)], "name too long"),
+        ([a, a, "--threshold", "nan"], "--threshold nan"),
         ([a, a, "--out", tmp_path / "x.txt"], "ending"),
     ):
         answer = run(*arguments)
@@ -219,13 +223,13 @@ def test_a_regression_of_one_model_is_found():
     assert found[0.05] < found[0.1]
 
 
-def test_what_is_called_detectable_is_found_as_often_as_said(chance):
+def test_what_is_called_likely_found_is(chance):
     hits, pairs = 0, 100
     for _ in range(pairs):
         first, second = dataset(chance), dataset(chance)
         size = compared(first, second, threshold=0.0).detectable
         hits += "model_4" in compared(first, slowed(second, ["model_4"], 1 + size), threshold=0.0).regressions
-    assert 0.65 * pairs < hits < 0.95 * pairs
+    assert 0.55 * pairs < hits < 0.9 * pairs
 
 
 def test_a_slower_machine_is_no_regression(chance):

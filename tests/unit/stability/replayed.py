@@ -1,0 +1,74 @@
+"""Traces of measurements, kept as files, whose undisturbed latency is known.
+
+    python -m tests.unit.stability.replayed
+
+makes the generated ones again; a recorded one is added with `save`. The truth of a recorded one is what the same model
+took on the same machine while nothing disturbed it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from perfcast.stability import Series
+from tests.unit.stability.campaigns import QUIET, Machine, Model, campaign
+
+FOLDER = Path(__file__).parent / "traces"
+BUSY = Machine()
+GENERATED = {
+    "quiet": (Model(), QUIET, {}),
+    "busy": (Model(), BUSY, {}),
+    "busy_without_causes": (Model(latency_ms=40.0), Machine(counts=False), {}),
+    "busy_most_of_the_time": (Model(latency_ms=8.0), Machine(busy=0.7), {"visits": 10}),
+    "busy_in_short_phases": (Model(latency_ms=25.0), Machine(phases=(0.1, 3.0)), {"visits": 10}),
+    "busy_with_high_spikes": (Model(latency_ms=15.0, spikes=0.1), BUSY, {}),
+    "busy_with_low_spikes": (Model(latency_ms=20.0, lows=0.1), BUSY, {}),
+    "busy_autocorrelated": (Model(noise=0.03, memory=0.6), BUSY, {}),
+    "busy_slow_model": (Model(latency_ms=1200.0), BUSY, {}),
+    "busy_fast_model": (Model(latency_ms=0.4, noise=0.04), BUSY, {"visits": 10}),
+    "busy_long_warmup": (Model(warmup=15), BUSY, {}),
+    "published_with_spikes": (Model(spikes=0.1), QUIET, {"visits": 1, "repeats": 0}),
+}
+
+
+def save(name, series, truth_ms):
+    """Write a trace: times in ns as whole numbers, so that it stays small."""
+    visits = np.array(series.visits)
+    causes = {f"cause_{key}": values.astype(np.int64) for key, values in series.causes.items()}
+    FOLDER.mkdir(exist_ok=True)
+    np.savez_compressed(
+        FOLDER / f"{name}.npz",
+        truth_ms=truth_ms,
+        wall_ns=np.round(series.wall_ms * 1e6).astype(np.int64),
+        visit=series.visit.astype(np.int16),
+        discarded=series.discarded,
+        disturbed=np.array(sorted(series.disturbed), np.int16),
+        reference_visit=np.array([visit for visit in visits if visit in series.reference_ms], np.int16),
+        reference_ns=np.array([series.reference_ms[v] * 1e6 for v in visits if v in series.reference_ms], np.int64),
+        **causes,
+    )
+
+
+def load(path):
+    """Return the series of a trace, and its undisturbed latency in ms."""
+    with np.load(path) as kept:
+        series = Series(
+            wall_ms=kept["wall_ns"] * 1e-6,
+            visit=kept["visit"].astype(int),
+            discarded=kept["discarded"],
+            causes={key[6:]: kept[key].astype(float) for key in kept.files if key.startswith("cause_")},
+            disturbed=frozenset(kept["disturbed"].tolist()),
+            reference_ms=dict(
+                zip(kept["reference_visit"].tolist(), (kept["reference_ns"] * 1e-6).tolist(), strict=True)
+            ),
+        )
+        return series, float(kept["truth_ms"])
+
+
+def main():
+    for seed, (name, (model, machine, protocol)) in enumerate(GENERATED.items()):
+        save(name, campaign(model, machine, np.random.default_rng(seed), **protocol), model.typical_ms)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The typical latency of the undisturbed machine, and its interval."""
+
+import numpy as np
+import pytest
+
+from perfcast.stability import ESTIMATORS, Series, judge, repeatability
+from tests.unit.stability.campaigns import QUIET, Machine, Model, campaign
+from tests.unit.stability.replayed import FOLDER, GENERATED, load
+from tests.unit.stability.trials import coverage, repeated, verdicts
+
+TRACES = sorted(FOLDER.glob("*.npz"))
+FIVE = {"visits": 5, "repeats": 5}
+PUBLISHED = {"visits": 1, "repeats": 0}
+
+
+def test_all_generated_traces_are_there():
+    assert GENERATED.keys() <= {path.stem for path in TRACES}
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_on_replayed_traces_the_location_is_within_2_percent_of_the_truth(path):
+    series, truth_ms = load(path)
+    verdict = judge(series)
+    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.02)
+    assert verdict.low_ms < verdict.location_ms < verdict.high_ms
+
+
+def test_most_of_the_traces_would_mislead_the_mean():
+    errors = [abs(ESTIMATORS["mean"](series) / truth_ms - 1) for series, truth_ms in map(load, TRACES)]
+    assert np.median(errors) > 0.2
+
+
+def test_disturbed_campaigns_repeat_three_times_better_than_the_published_protocol():
+    published = repeated(Machine(), 40, {"mean": ESTIMATORS["mean"]}, **PUBLISHED)["mean"]
+    visits = repeated(Machine(), 40, {"undisturbed": ESTIMATORS["undisturbed"]}, **FIVE)["undisturbed"]
+    assert repeatability(*published)[0] > 3 * repeatability(*visits)[0]
+    assert repeatability(*published)[1] > 3 * repeatability(*visits)[1]
+
+
+@pytest.mark.parametrize(
+    ("machine", "model"),
+    [
+        (QUIET, {}),
+        (QUIET, {"memory": 0.6}),
+        (QUIET, {"between": 0.02}),
+        (QUIET, {"between": 0.05}),
+        (Machine(), {}),
+        (Machine(counts=False), {}),
+    ],
+    ids=["quiet", "correlated noise", "visits differ", "visits differ much", "disturbed", "without causes"],
+)
+def test_95_percent_intervals_hold_the_truth(machine, model):
+    held, _ = coverage(verdicts(machine, 100, model=model, **FIVE))
+    assert held >= 0.9
+
+
+def test_one_visit_has_an_interval_that_allows_for_what_visits_differ():
+    held, half = coverage(verdicts(QUIET, 60, model={"between": 0.01}, **PUBLISHED))
+    assert held >= 0.9
+    assert half < 5
+
+
+def one_level_each(levels, noise=0.002, count=20, **more):
+    generator = np.random.default_rng(0)
+    times = np.repeat(levels, count) * generator.normal(1, noise, size=count * len(levels))
+    return Series(times, np.repeat(np.arange(len(levels)), count), np.zeros(len(times), bool), **more)
+
+
+def test_slower_visits_do_not_move_the_location_even_if_nobody_noticed():
+    assert ESTIMATORS["undisturbed"](one_level_each([10, 14, 10, 19, 10])) == pytest.approx(10, rel=0.01)
+
+
+def test_visits_found_disturbed_do_not_count():
+    series = one_level_each([10.4, 10, 10.4, 10.4], disturbed=frozenset({0, 2, 3}))
+    assert ESTIMATORS["undisturbed"](series) == pytest.approx(10, rel=0.01)
+
+
+def test_rare_low_spikes_do_not_move_the_location():
+    series = one_level_each([20] * 5, count=40)
+    times = series.wall_ms.copy()
+    times[::12] *= 0.5
+    lows = Series(times, series.visit, series.discarded)
+    assert ESTIMATORS["undisturbed"](lows) == pytest.approx(20, rel=0.01)
+    assert ESTIMATORS["minimum"](lows) == pytest.approx(10, rel=0.02)
+
+
+def test_the_reference_says_which_visits_were_slow():
+    series = one_level_each([10, 10.3, 10.3, 10], reference_ms={0: 5.0, 1: 6.0, 2: 6.1, 3: 5.05})
+    assert ESTIMATORS["undisturbed_by_reference"](series) == pytest.approx(10, rel=0.003)
+    assert ESTIMATORS["reference_normalised"](series) < 10
+
+
+def test_every_estimator_agrees_where_nothing_happens():
+    series = campaign(Model(spikes=0, between=0), QUIET, np.random.default_rng(1), **FIVE)
+    values = [
+        estimate(series) for name, estimate in ESTIMATORS.items() if name not in ("minimum", "reference_normalised")
+    ]
+    assert values == pytest.approx([15.0] * len(values), rel=0.01)
+
+
+@pytest.mark.parametrize("visits", [1, 3, 5, 10])
+def test_any_number_of_visits_will_do(visits):
+    series = campaign(Model(), QUIET, np.random.default_rng(2), visits=visits, repeats=0, inferences=300, discard=60)
+    verdict = judge(series)
+    assert verdict.location_ms == pytest.approx(15, rel=0.02)
+    assert (verdict.visits, verdict.calm_visits) == (visits, visits)
+    assert verdict.low_ms < verdict.location_ms < verdict.high_ms
+
+
+def test_a_record_becomes_a_series():
+    record = {
+        "samples": {
+            "wall_ns": [30_000_000, 10_000_000, 10_500_000, 11_000_000],
+            "visit": [0, 0, 1, 1],
+            "discarded": [True, False, False, False],
+            "run_delay_ns": [0, 5_000, 0, 0],
+            "steal_ns": None,
+        },
+        "visits": [
+            {"visit": 0, "disturbed": False, "reference": {"before_ns": 4_000_000, "after_ns": 6_000_000}},
+            {"visit": 1, "disturbed": True, "reference": {"before_ns": 7_000_000, "after_ns": 7_000_000}},
+        ],
+    }
+    series = Series.of_record(record)
+    assert series.kept().wall_ms.tolist() == pytest.approx([10, 10.5, 11])
+    assert set(series.causes) == {"run_delay_ns"}
+    assert series.disturbed == {1}
+    assert series.reference_ms == pytest.approx({0: 5.0, 1: 7.0})
