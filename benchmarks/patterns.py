@@ -48,6 +48,7 @@ MACHINES = {
 PROTOCOLS = {
     "published, 1 visit": {"visits": 1, "repeats": 0},
     "3 visits of 50": {"visits": 3, "repeats": 3, "inferences": 150, "discard": 30},
+    "5 visits, no more": {"visits": 5, "repeats": 0},
     "5 visits": {"visits": 5, "repeats": 5},
     "10 visits": {"visits": 10, "repeats": 5},
 }
@@ -66,6 +67,24 @@ def show_document(count, seed):
         for name, draw in cases.items():
             right = sum(classify(draw(np.random.default_rng([seed, index]))) == pattern for index in range(count))
             print(f"  {name:36}{100 * right / count:6.1f}% {pattern}")
+
+
+def show_limits(count, seed):
+    generator = np.random.default_rng(seed)
+    lengths = (100, 250, 1000)
+    print(f"\n% of {count} series with a shift, by its size in standard deviations of the noise; of {lengths} samples")
+    for sigmas in (1.0, 1.5, 2.0, 2.5, 3.0):
+        makes = [partial(synthetic.shifted, length, sigmas, generator) for length in lengths]
+        found = [share("sequential", make, count) for make in makes]
+        print(f"  {sigmas:3.1f}: " + ", ".join(f"{value:5.1f}" for value in found))
+    print(f"\n% of {count} series of noise alone taken for noise; of {lengths} samples")
+    for name, make in synthetic.HARD_NOISES.items():
+        found = [share("white_noise", partial(make, length, generator), count) for length in lengths]
+        print(f"  {name:36}" + ", ".join(f"{value:5.1f}" for value in found))
+
+
+def share(pattern, make, count):
+    return 100 * sum(classify(make()) == pattern for _ in range(count)) / count
 
 
 def show_warmup(count, seed):
@@ -142,6 +161,7 @@ def main():
     show_confusion("first family", confusion(synthetic.draw, count, seed))
     show_confusion("second family, held out", confusion(held_out.draw, count, seed))
     show_document(few, seed)
+    show_limits(few, seed)
     show_warmup(count, seed)
     show_intervals(few, seed)
     show_verdicts(few, seed)

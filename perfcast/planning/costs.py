@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Protocol
 
-START_S = 4.0
-"""Starting the runtime and measuring the null model, once a shard."""
+START_S = 6.0
+"""Starting the runtime, measuring the null model and what the device can do at most, once a shard."""
 
-VISIT_S = 0.03
+VISIT_S = 0.04
 """The reference workload around a visit, and storing what came of it."""
 
 NULL_MB = 330.0
@@ -33,12 +33,13 @@ _COPIES = {"constant": (10.0, 6.5), "variable": (1.2, 1.2)}
 def expected_visits(protocol: Protocol) -> float:
     """Return how many visits a model is expected to have, on a machine that does nothing else.
 
-    No visit is repeated there, and the adaptive protocol stops where it first may.
+    No visit is repeated there, and the adaptive protocol stops where it first may. On a busy machine each model may
+    have as many as `Protocol.most_visits`.
     """
     return float(protocol.fewest_visits)
 
 
-def overhead_s(features: pd.DataFrame, visits: float) -> pd.Series:
+def overhead_s(features: pd.DataFrame, visits: float | pd.Series) -> pd.Series:
     """Return the seconds that measuring each model once takes beside its timed inferences: it is loaded once."""
     once = 0.06 + 0.003 * features["fused_layers"] + 16.0 * features["weight_bytes"] * _GB
     return once + VISIT_S * visits

@@ -82,7 +82,7 @@ def _known_to(series: Series, chosen: np.ndarray, location: Location) -> str:
     known = f"known to ±{percent:.0f}% only"
     if len(medians) < 2:
         return known
-    return f"{known}: visits took from {in_ms(min(medians))} to {in_ms(max(medians))} in the middle"
+    return f"{known}: the visits' medians go from {in_ms(min(medians))} to {in_ms(max(medians))}"
 
 
 def _slow_machine(series: Series, location: Location) -> str:

@@ -23,6 +23,8 @@ BATCHES = 8
 """One visit is cut into eight batches, whose medians say how far noise that is correlated in time moves a median."""
 VISITS_DIFFER = 0.01
 """One visit cannot show how visits differ; on a calm machine they do by about 1% (standard deviation)."""
+BEYOND = 0.05
+"""The typical latency is not over 5% below the fastest visit, or above the slowest one."""
 LEAST_MS = 1e-9
 """What a clock that is too coarse calls 0 has a logarithm all the same."""
 
@@ -53,7 +55,8 @@ def locate(series: Series, choose: Callable[[Series, np.ndarray], np.ndarray] = 
     Of the warm samples of undisturbed visits those at the lowest level are calm. Slow samples with a proven cause are
     left out, then the calm ones found again. The location is the geometric mean of the visits' medians of calm
     samples. Its interval reaches as far as that of all undisturbed visits: that the lowest level is the calm machine's
-    is an assumption, which the interval must not depend on.
+    is an assumption, which the interval must not depend on. Where no visit was undisturbed, it reaches down to the
+    fastest samples: who can say what they would have taken.
 
     Args:
         series: a measurement with samples that are not declared warm-up.
@@ -67,10 +70,25 @@ def locate(series: Series, choose: Callable[[Series, np.ndarray], np.ndarray] = 
     left = chosen & ~outliers if (chosen & ~outliers).any() else chosen
     calm = lowest_level(series, left)
     ms, low, high = interval(series, calm)
-    _, left_low, left_high = interval(series, left)
     before = _width(interval(series, chosen))
-    gain = 100 * (1 - _width((ms, left_low, left_high)) / before) if before > 0 else 0.0
-    return Location(ms, min(low, left_low), max(high, left_high), calm, outliers, gain if outliers.any() else 0.0)
+    gain = 100 * (1 - _width(interval(series, left)) / before) if before > 0 and outliers.any() else 0.0
+    left_low, left_high = _reach(series, left)
+    return Location(ms, min(low, left_low), max(high, left_high), calm, outliers, gain)
+
+
+def _reach(series: Series, left: np.ndarray) -> tuple[float, float]:
+    """Return the interval of the visits that are left, which ends where they do.
+
+    With few visits that differ much Student's t goes far beyond anything that was measured.
+    """
+    _, low, high = interval(series, left)
+    visits = np.unique(series.visit[left])
+    if len(visits) > 1:
+        medians = [float(np.median(series.wall_ms[left & (series.visit == visit)])) for visit in visits]
+        low, high = max(low, min(medians) * (1 - BEYOND)), min(high, max(medians) * (1 + BEYOND))
+    if series.disturbed.issuperset(visits.tolist()):
+        low = min(low, float(np.quantile(series.wall_ms[left], (1 - CONFIDENCE) / 2)))
+    return low, high
 
 
 def interval(series: Series, chosen: np.ndarray) -> tuple[float, float, float]:

@@ -154,3 +154,26 @@ def shift_at(where, generator, length=200):
     start = {"start": 0, "middle": int(generator.integers(25, length - lasting - 25)), "end": length - lasting}[where]
     values[start : start + lasting] *= generator.uniform(1.1, 1.6)
     return values
+
+
+def shifted(length, sigmas, generator, level=0.03):
+    """Return normal noise around 1 that is ``sigmas`` higher for a tenth to a half of the samples."""
+    values = generator.normal(1, level, size=length)
+    lasting = max(20, int(length * generator.uniform(0.1, 0.5)))
+    start = int(generator.choice([0, generator.integers(10, length - lasting - 9), length - lasting]))
+    values[start : start + lasting] += sigmas * level
+    return values
+
+
+HARD_NOISES = {
+    "normal, 3%": lambda length, generator: generator.normal(1, 0.03, size=length),
+    "normal, 10%": lambda length, generator: generator.normal(1, 0.1, size=length),
+    "correlated by 0.6, 3%": lambda length, generator: 1 + 0.03 * autocorrelated(length, 0.6, generator),
+    "correlated by 0.8, 3%": lambda length, generator: 1 + 0.03 * autocorrelated(length, 0.8, generator),
+    "correlated by 0.9, 3%": lambda length, generator: 1 + 0.03 * autocorrelated(length, 0.9, generator),
+    "Student's, 4 degrees of freedom, 5%": lambda length, generator: 1 + 0.035 * generator.standard_t(4, size=length),
+    "Student's, 3 degrees of freedom, 5%": lambda length, generator: 1 + 0.029 * generator.standard_t(3, size=length),
+    "exponential upwards, 3%": lambda length, generator: 1 + 0.03 * generator.exponential(size=length),
+    "exponential upwards, 10%": lambda length, generator: 1 + 0.1 * generator.exponential(size=length),
+}
+"""Noise around 1, in which single samples are far out, or neighbours alike."""

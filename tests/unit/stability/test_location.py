@@ -75,6 +75,22 @@ def test_visits_found_disturbed_do_not_count():
     assert ESTIMATORS["undisturbed"](series) == pytest.approx(10, rel=0.01)
 
 
+def test_where_all_visits_were_disturbed_the_interval_reaches_down_to_the_fastest_samples():
+    calm = one_level_each([20] * 5)
+    times = calm.wall_ms.copy()
+    times[::15] = 12
+    series = Series(times, calm.visit, calm.discarded, disturbed=frozenset(range(5)))
+    verdict = judge(series)
+    assert verdict.location_ms == pytest.approx(20, rel=0.01)
+    assert verdict.low_ms == pytest.approx(12, rel=0.01)
+
+
+def test_the_interval_of_two_visits_that_differ_ends_near_them():
+    verdict = judge(one_level_each([10, 25]))
+    assert verdict.high_ms == pytest.approx(25 * 1.05, rel=0.01)
+    assert verdict.low_ms >= 9
+
+
 def test_rare_low_spikes_do_not_move_the_location():
     series = one_level_each([20] * 5, count=40)
     times = series.wall_ms.copy()
