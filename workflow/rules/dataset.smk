@@ -14,6 +14,8 @@ rule build_dataset:
         "../../envs/perfcast.yaml"
     params:
         store=STORE,
-        code=code("dataset", "stability", "bench/record", "bench/conditions", "bench/sealed"),
+        code=code(
+            "dataset", "stability", "bench/record", "bench/conditions", "bench/sealed"
+        ),
     script:
         "../scripts/build_dataset.py"
