@@ -10,6 +10,7 @@ from scipy import stats
 
 from perfcast.compare.variance import (
     FEWEST_MODELS,
+    OF_THE_MIDDLE,
     SMALLEST,
     between_models,
     moderated,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from perfcast.compare.pairs import Pairs
 
-_EFFICIENCY = 0.8
-"""Of the robust scale Qn, among normal values."""
+_EFFICIENCY = 0.6
+"""Degrees of freedom a model of the robust scale Qn: 0.8 by its variance, less for the tails of that of few."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _of_few(pairs: Pairs, ratios: np.ndarray) -> Changes:
 def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Take each model's ratio over the typical one, which holds how the machine was, and judge that one by itself.
 
-    Noise of a model: how far its visits differ, and how far models, or repetitions, differ beyond that.
+    Noise of a model: how far its visits differ, and how far models, or repetitions, differ beyond that. It is known no
+    better than the models' number allows: where machines are busy, its tails are heavier than normal ones.
     """
     shift = float(np.median(ratios))
     own, own_dof = _own_noise(pairs)
@@ -128,7 +130,7 @@ def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
         extra, extra_dof = beyond, float(len(pairs.repeats))
     noise = own + extra
     of_typical = np.pi / 2 / np.sum(1 / noise)
-    dof = noise**2 / (own**2 / own_dof + extra**2 / extra_dof)
+    dof = np.minimum(noise**2 / (own**2 / own_dof + extra**2 / extra_dof), float(len(ratios) - 1))
     models = Change(ratios - shift, noise, dof)
     reference = _reference(pairs)
     return Changes(models, shift, reference, shift, _together(pairs, shift, reference, float(of_typical)))
@@ -143,7 +145,7 @@ def _own_noise(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
         return np.full(count, SMALLEST**2), np.full(count, float(count))
     each, degrees = moderated(variances, dof)
     counts = np.array([max(1, len(visits)) for side in pairs.visits for visits in side])
-    first, second = np.split(each / counts, 2)
+    first, second = np.split(each * np.where(counts > 3, OF_THE_MIDDLE, 1.0) / counts, 2)
     total = first + second
     return total, total**2 / (first**2 / degrees[:count] + second**2 / degrees[count:])
 

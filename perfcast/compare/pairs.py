@@ -52,10 +52,10 @@ class Pairs:
 
     @property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
-        """What is compared, a number a model: the geometric mean over the visits, else the column's value.
+        """What is compared, a number a model: the middle of the visits, else the column's value.
 
         `latency_ms` itself is taken from the fastest samples that agree. Which these are depends on chance where the
-        visits scatter; their mean has half the noise there.
+        visits scatter, and then it differs twice as much from one campaign to the next.
         """
         first, second = (
             np.array([visits.value if len(visits) else value for visits, value in zip(all_visits, column, strict=True)])

@@ -18,6 +18,8 @@ FEWEST_MODELS = 5
 """From this many models on, the typical one tells how the machine was."""
 FAR_OUT = 3.0
 """Standard deviations from the typical model beyond which a model does not tell of noise."""
+OF_THE_MIDDLE = 1.2
+"""Variance of the mean of the middle half of 4 normal values or more over that of their mean."""
 _ENOUGH_ROBUST = 5
 _TO_SIGMA = 1.4826
 _QN = 2.2219

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,8 +47,8 @@ class Visits:
 
     @property
     def value(self) -> float:
-        """The geometric mean of what the visits gave; of one visit or more."""
-        return float(np.exp(self.values.mean()))
+        """What the visits gave, of one or more: the mean of the middle half of the logarithms."""
+        return float(np.exp(stats.trim_mean(self.values, 0.25)))
 
 
 NONE = Visits(np.empty(0), np.empty(0, int), np.empty(0))

@@ -146,7 +146,7 @@ def write_report(path: str | Path, html: str) -> None:
     """Write the page ``html`` to ``path``; a page that exists is whole.
 
     Raises:
-        OSError: the folder cannot be written.
+        StoreError: the folder cannot be written.
     """
     write_text(path, html)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHEET = """source,builder,input_size,parameters
 dense,mlp,32,layers=1;units=64
@@ -37,27 +38,7 @@ fit:
   splits: 1
 """
 
-CALM = """
-
-def is_disturbed(*_):
-    return False
-"""
-
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
-
-
-def copy_of(root: Path, folder: Path) -> Path:
-    """Copy the project into a new folder; in the copy, a busy machine disturbs no visit.
-
-    What the workflow does is not to depend on how busy the machine is that tests run on: without a calm visit there is
-    nothing to learn from.
-    """
-    ignored = shutil.ignore_patterns(".*", "results", "tests", "docs", "__pycache__")
-    copy = Path(shutil.copytree(root, folder, ignore=ignored))
-    schedule = copy / "board/perfcast_runner/schedule.py"
-    assert "def is_disturbed(" in schedule.read_text()
-    schedule.write_text(schedule.read_text() + CALM)
-    return copy
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.integration.small_campaign import SmallCampaign, copy_of
+from tests.integration.small_campaign import SmallCampaign
 
 SEED = 20
 VISITS = 3
@@ -169,13 +169,8 @@ def victims(victim, main):
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory, root):
-    return copy_of(root, tmp_path_factory.mktemp("tree") / "perfcast")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, tree):
-    campaign = SmallCampaign(tmp_path_factory.mktemp("undisturbed"), tree)
+def undisturbed(tmp_path_factory, root):
+    campaign = SmallCampaign(tmp_path_factory.mktemp("undisturbed"), root)
     campaign.prepare(ITERATIONS, VISITS, share=1.0, replicates=2)
     answer = campaign.run("results/quick/dataset.parquet")
     assert answer.code == 0, answer.said
@@ -183,9 +178,9 @@ def undisturbed(tmp_path_factory, tree):
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory, tree):
+def killed(tmp_path_factory, root):
     """A campaign after all the kills and a last run, which was left in peace, and went on after crashed children."""
-    campaign = SmallCampaign(tmp_path_factory.mktemp("killed"), tree)
+    campaign = SmallCampaign(tmp_path_factory.mktemp("killed"), root)
     campaign.prepare(ITERATIONS, VISITS, share=1.0, replicates=2)
     kills = Kills(campaign, random.Random(SEED))
     for who, stage, within_s in KILLS:
@@ -198,10 +193,10 @@ def killed(tmp_path_factory, tree):
 
 
 def test_after_the_kills_everything_is_measured_and_nothing_twice(killed, undisturbed, capsys):
-    lines = ["", f"{'killed':22} {'in stage':18} {'after':>7} {'visits started':>15} {'stored':>8}"]
+    lines = ["", f"{'killed':30} {'in stage':18} {'after':>7} {'visits started':>15} {'stored':>8}"]
     for victim, stage, delay, started, stored in killed.table:
-        lines.append(f"{victim:22} {stage:18} {delay:5.2f} s {started:15} {stored:8}")
-    lines.append(f"{'in all':50} {killed.starts.total():12} {count(killed.visits):8}\n")
+        lines.append(f"{victim:30} {stage:18} {delay:5.2f} s {started:15} {stored:8}")
+    lines.append(f"{'in all':58} {killed.starts.total():12} {count(killed.visits):8}\n")
     with capsys.disabled():
         sys.stdout.write("\n".join(lines))
     assert len(killed.table) > 20

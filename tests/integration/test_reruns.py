@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from perfcast.bench.tasks import shard_of
-from tests.integration.small_campaign import SmallCampaign, copy_of
+from tests.integration.small_campaign import SmallCampaign
 
 SHARDS = ("0", "1", "2")
 DATASET = "results/quick/dataset.parquet"
@@ -94,7 +94,9 @@ CHANGES = [
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, root):
     """A copy of the project to edit."""
-    return copy_of(root, tmp_path_factory.mktemp("tree") / "perfcast")
+    copy = tmp_path_factory.mktemp("tree") / "perfcast"
+    ignored = shutil.ignore_patterns(".*", "results", "tests", "docs", "__pycache__")
+    return Path(shutil.copytree(root, copy, ignore=ignored))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from perfcast.catalog.sheet import read_sheet
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import build_artifact, export_key
-from tests.integration.small_campaign import SmallCampaign, copy_of
+from tests.integration.small_campaign import SmallCampaign
 
 UNITS = range(4, 504)
 DATASET = "results/quick/dataset.parquet"
@@ -18,9 +18,9 @@ OLD, NEW = "dense,mlp,8,layers=1;units=77\n", "dense,mlp,8,layers=3;units=77\n"
 
 
 @pytest.fixture
-def campaign(tmp_path, tmp_path_factory, root):
+def campaign(tmp_path, root):
     """A campaign of 1,000 models, exported beforehand: the graph of one stands for all, as nothing is to run it."""
-    campaign = SmallCampaign(tmp_path, copy_of(root, tmp_path_factory.mktemp("tree") / "perfcast"))
+    campaign = SmallCampaign(tmp_path, root)
     campaign.prepare(share=0.0)
     campaign.edit("config.yaml", "shards: 3", "shards: 8")
     dense = [f"dense,mlp,8,layers={layers};units={units}" for layers in (1, 2) for units in UNITS]

@@ -170,19 +170,20 @@ FAILED = {"samples": None, "timing": None, "visits": [], "memory": {"peak_bytes"
 
 
 @pytest.mark.parametrize(
-    ("changes", "disturbed", "code", "words"),
+    ("changes", "disturbed", "slower", "code", "words"),
     [
-        ({}, False, 0, "trusted"),
-        ({}, True, 1, "rejected: all 5 visits were disturbed"),
-        ({"verdict": "out_of_memory", "reason": "too large"} | FAILED, True, 1, "out_of_memory: too large"),
+        ({}, False, (1, 1, 1, 1, 1), 0, "trusted"),
+        ({}, True, (1, 1, 1, 1, 1), 0, "noisy: all 5 visits were disturbed"),
+        ({}, False, (1, 4, 2, 9, 20), 1, "rejected: known to"),
+        ({"verdict": "out_of_memory", "reason": "too large"} | FAILED, True, (), 1, "out_of_memory: too large"),
     ],
 )
-def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, disturbed, code, words):
+def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, disturbed, slower, code, words):
     (record,) = stored(folder)
     quick = {"before_ns": 6_000_000, "after_ns": 6_000_000}
     visits = [visit | {"disturbed": disturbed, "reference": quick} for visit in record["visits"]]
     calm = dict.fromkeys(record["samples"]) | {
-        "wall_ns": [2_000_000 + 1000 * (at % 7) for at in range(60)],
+        "wall_ns": [(2_000_000 + 1000 * (at % 7)) * (slower[at // 12] if slower else 1) for at in range(60)],
         "process_ns": [2_000_000] * 60,
         **{name: record["samples"][name] for name in ("discarded", "visit", "round")},
     }

@@ -1,10 +1,11 @@
 """Judge all algorithms on a target's dataset, and fit the predictor to deploy."""
 
+import os
 from pathlib import Path
 
 import joblib
 import pandas as pd
-from stage import end_with_parent, stage
+from stage import end_with, stage
 
 from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
@@ -21,7 +22,7 @@ with stage(snakemake.log[0]) as log:
     metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
     features = select_features([feature.name for feature in FEATURES])
     options = FitOptions(features, metrics, jobs=snakemake.threads, **snakemake.params.fit)
-    with joblib.parallel_config("loky", initializer=end_with_parent):
+    with joblib.parallel_config("loky", initializer=end_with, initargs=(os.getpid(),)):
         evaluation = evaluate(dataset, options, track)
         predictor = fit_predictor(dataset, evaluation, options)
     write_evaluation(evaluation, snakemake.params.evaluation)

@@ -75,9 +75,13 @@ def _end_when_free(path: str) -> None:
         os._exit(1)
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it: for workers of a stage that is killed."""
-    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+def end_with(parent: int) -> None:
+    """End this process soon after its parent: for workers of a stage that is killed, maybe before they have started.
+
+    Args:
+        parent: the id of the process that started this one.
+    """
+    threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
 
 
 def _end_without(parent: int) -> None:
