@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,23 +116,28 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
             f"no model is in both datasets with the same batch and workload: the first has {_some(a)}, "
             f"the second {_some(b)}"
         )
-    repeats = np.concatenate([_repeats(first, column), _repeats(second, column)])
     sides = a.loc[common].reset_index(), b.loc[common].reset_index()
+    differences = _differences(*sides)
+    repeats = np.concatenate([_repeats(first, column), _repeats(second, column)])
     return Pairs(
         column=column,
         a=sides[0],
         b=sides[1],
-        visits=(_visits(sides[0], column), _visits(sides[1], column)),
+        visits=(_visits(sides[0], column, differences), _visits(sides[1], column, differences)),
         repeats=repeats,
         left_out=(out_a, out_b),
         alone=(len(a) - len(common), len(b) - len(common)),
-        differences=_differences(*sides),
+        differences=differences,
         identical=_identical(*sides),
     )
 
 
-def _visits(side: pd.DataFrame, column: str) -> list[Visits]:
-    return [visits_of(row, column) for row in side.to_dict("records")]
+def _visits(side: pd.DataFrame, column: str, differences: Mapping[str, tuple[str, str]]) -> list[Visits]:
+    found = [visits_of(row, column) for row in side.to_dict("records")]
+    # The reference workload runs on as many threads as the models, and so is another one.
+    if "threads" not in differences:
+        return found
+    return [replace(visits, references=np.full(len(visits), np.nan)) for visits in found]
 
 
 def _comparable(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -335,3 +335,10 @@ def test_a_column_that_is_no_metric_is_refused(chance, tmp_path):
     dataset(chance).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UsageError, match="cannot be compared"):
         read_dataset(tmp_path / "a.parquet", "threads")
+
+
+def test_the_reference_of_another_number_of_threads_is_another_reference(chance):
+    first, second = dataset(chance), dataset(chance).assign(threads=1)
+    second["visit_reference_ms"] = [0.4 * reference for reference in second["visit_reference_ms"]]
+    assert compared(first, second).regressions == []
+    assert compared(first, second.assign(threads=2)).regressions != []
