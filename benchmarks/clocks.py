@@ -1,6 +1,6 @@
 """Wall time, process time and the profiler's time of an inference, compared on 20 models.
 
-    python benchmarks/clocks.py [--iterations N]
+    PYTHONPATH=board python benchmarks/clocks.py [--iterations N]
 
 As the source document's Figure 9. TensorFlow's own profiler says when each operation ran: `span` is from the first
 operation's start to the last one's end, `busy` the sum over operations. Printed per model are medians in ms, then how
@@ -17,7 +17,7 @@ from fixed_lists import VARIED, exported, specs_of
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.sampling import draw_inputs
+from perfcast_runner.inputs import draw_inputs
 from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
 
 WARM_UP = 5
@@ -35,7 +35,7 @@ class ProfiledToolchain(TensorFlowToolchain):
         def profile(*values):
             """Return the span of all operations and the sum of their times, in ms."""
             metadata = self.tf.compat.v1.RunMetadata()
-            traced(*values, options, metadata)
+            traced(*values, options=options, run_metadata=metadata)
             nodes = [node for device in metadata.step_stats.dev_stats for node in device.node_stats]
             starts = np.array([node.all_start_micros for node in nodes])
             ends = starts + [node.all_end_rel_micros for node in nodes]

@@ -90,6 +90,10 @@ class TensorFlowToolchain:
         del graph_def
         session = tf.compat.v1.Session(graph=graph, config=self._session_config())
         session.run(fill)
+        return self.callable_of(session, outputs, inputs)
+
+    def callable_of(self, session, outputs, inputs):
+        """Return what `load` returns."""
         return session.make_callable(outputs, inputs)
 
     def before_saturation(self, task):
