@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.output import check_ending, digits, show_table, write
+from perfcast.cli.output import check_ending, digits, show_table
 from perfcast.errors import UsageError
+from perfcast.storage import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,7 @@ def compare(first: Path, second: Path, metric: str, threshold: float, alpha: flo
     pairs = pair(read_dataset(first, metric), read_dataset(second, metric), metric)
     comparison = compared(pairs, Options(threshold, alpha))
     if out:
-        write(out, comparison.models)
+        write_table(out, comparison.models)
     _show(comparison)
     if comparison.regressions:
         sys.exit(_REGRESSION)

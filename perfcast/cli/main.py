@@ -11,9 +11,10 @@ import click
 from perfcast.cli.asking import Request, asking
 from perfcast.cli.comparing import compare
 from perfcast.cli.measuring import measure
-from perfcast.cli.output import check_ending, end, say, show_forecasts, write
+from perfcast.cli.output import check_ending, end, say, show_forecasts
 from perfcast.cli.planning import plan
 from perfcast.errors import PerfcastError
+from perfcast.storage import write_table
 
 
 class _Perfcast(click.Group):
@@ -56,7 +57,7 @@ def features(request: Request, out: Path) -> None:
     check_ending(out)
     answer = request.features()
     if len(answer.table):
-        write(out, answer.table)
+        write_table(out, answer.table)
     end(answer.failures, len(answer.table))
 
 
@@ -80,7 +81,7 @@ def predict(request: Request, predictor: Path, out: Path | None) -> None:
     if len(answer.table):
         forecasts = loaded.predict(answer.table)
         if out:
-            write(out, forecasts)
+            write_table(out, forecasts)
         else:
             show_forecasts(forecasts, loaded)
     end(answer.failures, len(answer.table))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcast.cli.asking import Request, asking
-from perfcast.cli.output import check_ending, digits, drawing_console, end, write
-from perfcast.errors import PerfcastError
+from perfcast.cli.choosing import choosing, chosen
+from perfcast.cli.output import check_ending, digits, drawing_console, end
+from perfcast.storage import write_json, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from perfcast.export.stage import Export
     from perfcast.planning import Settings
 
-_PROJECT = Path(__file__).resolve().parents[2]
 _ENDINGS = (".csv", ".json")
 _UNBELIEVED = 1
 
@@ -42,14 +42,7 @@ class Measured:
 
 @click.command()
 @asking
-@click.option("--target", help="The target to measure on.  [default: the configuration's, or else local]")
-@click.option(
-    "--configfile",
-    "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Configuration over the defaults, as Snakemake takes it; may be given again.",
-)
+@choosing
 @click.option("--again", is_flag=True, help="Measure once more what was measured before; both are kept.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the numbers: .csv or .json.")
 def measure(request: Request, target: str | None, files: tuple[Path, ...], again: bool, out: Path | None) -> None:
@@ -58,11 +51,9 @@ def measure(request: Request, target: str | None, files: tuple[Path, ...], again
     What was measured before is shown, not measured again. Exit code 1 says that a model could not be measured, or
     that its numbers cannot be trusted.
     """
-    from perfcast.planning import read_settings
-
     if out:
         check_ending(out, _ENDINGS)
-    settings = read_settings(target, files, [Path(), _PROJECT])
+    settings = chosen(target, files)
     settings = replace(settings, store=request.store or settings.store)
     found = request.exports(settings.store, settings.sheets)
     measured = _measured(settings, found.exports, again) if found.exports else []
@@ -142,16 +133,11 @@ def _plain(value: Any) -> Any:
 def _write(out: Path, measured: Sequence[Measured]) -> None:
     import pandas as pd
 
-    from perfcast.storage import write_json
-
     rows = [one.row for one in measured]
     if out.suffix == ".csv":
-        write(out, pd.DataFrame([{k: v for k, v in row.items() if not isinstance(v, list)} for row in rows]))
+        write_table(out, pd.DataFrame([{k: v for k, v in row.items() if not isinstance(v, list)} for row in rows]))
         return
-    try:
-        write_json(out, rows)
-    except OSError as error:
-        raise PerfcastError(f"{out}: cannot be written ({error})") from error
+    write_json(out, rows)
 
 
 def _show(measured: Measured) -> None:

@@ -77,20 +77,6 @@ def check_ending(out: Path, endings: tuple[str, ...] = (".csv", ".parquet")) -> 
         raise UsageError(f"--out {out}: there is no folder {folder}")
 
 
-def write(out: Path, table: pd.DataFrame) -> None:
-    """Write a table.
-
-    Raises:
-        PerfcastError: the file system refuses.
-    """
-    from perfcast.storage import write_table
-
-    try:
-        write_table(out, table)
-    except OSError as error:
-        raise PerfcastError(f"{out}: cannot be written ({error})") from error
-
-
 def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
     """Print forecasts as a table, and which metrics' intervals hold less than they promise."""
     from perfcast.fit.options import COVERAGE_SLACK

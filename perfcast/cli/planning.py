@@ -7,27 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table, write
+from perfcast.cli.choosing import choosing, chosen
+from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table
+from perfcast.storage import write_table
 
 if TYPE_CHECKING:
     from perfcast.bench.target import Target
     from perfcast.fit.predictor import Predictor
     from perfcast.planning import Plan
 
-_PROJECT = Path(__file__).resolve().parents[2]
 _LISTED = 20
 _MB = 1e-6
 
 
 @click.command()
-@click.option("--target", help="The target to measure on.  [default: the configuration's, or else local]")
-@click.option(
-    "--configfile",
-    "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Configuration over the defaults, as Snakemake takes it; may be given again.",
-)
+@choosing
 @click.option(
     "--predictor",
     "folder",
@@ -44,18 +38,18 @@ def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: 
     """
     from perfcast.bench.transport import open_transport
     from perfcast.catalog.collect import collect
-    from perfcast.planning import make_plan, read_settings
+    from perfcast.planning import make_plan
     from perfcast.progress import track
 
     if out:
         check_ending(out)
-    settings = read_settings(target, files, [Path(), _PROJECT])
+    settings = chosen(target, files)
     predictor = _predictor(folder, settings.results / "predictor")
     specs = collect(settings.sheets, settings.synthetic).specs
     with native_libraries_silent():
         made = make_plan(settings, specs, open_transport(settings.target.transport), predictor, track)
     if out:
-        write(out, made.models)
+        write_table(out, made.models)
     _show(made, settings.target)
 
 

@@ -1,10 +1,26 @@
-"""What the command's tests share."""
+"""What the tests of the command, and of campaigns against a fake runner, share."""
 
 import pytest
 
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from tests.unit.campaigns import FakeRunner, dummy_exports, idle_campaign
 from tests.unit.test_campaign import SPECS
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    return FakeRunner(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def exports(tmp_path):
+    return dummy_exports(tmp_path)
+
+
+@pytest.fixture
+def campaign(tmp_path, root, runner):
+    return idle_campaign(tmp_path, root)
 
 
 @pytest.fixture(scope="module")

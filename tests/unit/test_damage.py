@@ -11,22 +11,7 @@ from perfcast.bench.sealed import write_sealed
 from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
 from perfcast.progress import quiet
 from perfcast.storage import ABANDONED_AFTER_S, read_json, write_json
-from tests.unit.campaigns import FakeRunner, dummy_exports, idle_campaign, measure
-
-
-@pytest.fixture
-def runner(tmp_path, monkeypatch):
-    return FakeRunner(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def exports(tmp_path):
-    return dummy_exports(tmp_path)
-
-
-@pytest.fixture
-def campaign(tmp_path, root, runner):
-    return idle_campaign(tmp_path, root)
+from tests.unit.campaigns import measure
 
 
 def flip(path):

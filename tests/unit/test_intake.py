@@ -9,22 +9,7 @@ from perfcast.bench.sealed import read_sealed, write_sealed
 from perfcast.bench.target import Protocol, Replicates
 from perfcast.errors import BenchmarkError
 from perfcast.progress import quiet
-from tests.unit.campaigns import ADAPTIVE, FakeRunner, dummy_exports, idle_campaign, measure
-
-
-@pytest.fixture
-def runner(tmp_path, monkeypatch):
-    return FakeRunner(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def exports(tmp_path):
-    return dummy_exports(tmp_path)
-
-
-@pytest.fixture
-def campaign(tmp_path, root, runner):
-    return idle_campaign(tmp_path, root)
+from tests.unit.campaigns import ADAPTIVE, measure
 
 
 def begun(campaign):
