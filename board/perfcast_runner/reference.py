@@ -10,6 +10,7 @@ from perfcast_runner.others import usable_cpus
 
 CACHED_FLOATS, CACHED_PASSES = 8192, 16000
 STREAMED_FLOATS, STREAMED_PASSES = 2048, 1024
+HANDOFFS = 400
 FIRST_LOOKS = 10
 
 
@@ -18,6 +19,10 @@ class Reference:
 
     Most of the time goes to sums within the innermost cache, the rest to sums that stream 8 MiB a thread through the
     outer ones, which others may be crowding. All memory is taken once.
+
+    Then the threads wake each other up in turn, as those of a runtime do between operations. On a virtual machine
+    that can become several times as slow for seconds while sums take no longer: models of many small operations then
+    take 1.5 times as long.
 
     A process that was asleep is left alone by the kernel's scheduler for some 4 ms: this takes longer, else it would
     not meet another process that has its CPU.
@@ -31,6 +36,7 @@ class Reference:
         self.cached = [np.broadcast_to(row, (CACHED_PASSES, CACHED_FLOATS)) for row in rows]
         self.streamed = [np.ones((STREAMED_PASSES, STREAMED_FLOATS), np.float32) for _ in range(threads)]
         self.sums = [np.empty(CACHED_FLOATS, np.float32) for _ in range(threads)]
+        self.pipes = [os.pipe() for _ in range(threads)]
 
     def time_ns(self):
         """Return the wall time from when the first thread starts to work until the last one is done."""
@@ -43,6 +49,8 @@ class Reference:
             started[index] = perf_counter_ns()
             np.add.reduce(self.cached[index], axis=0, out=self.sums[index])
             np.add.reduce(self.streamed[index], axis=0, out=self.sums[index][:STREAMED_FLOATS])
+            if count > 1:
+                self.hand_over(index)
             ended[index] = perf_counter_ns()
 
         threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
@@ -51,6 +59,16 @@ class Reference:
         for thread in threads:
             thread.join()
         return max(ended) - min(started)
+
+    def hand_over(self, index):
+        """Wait for the thread before, wake up the next one, again and again; the first thread begins."""
+        mine, following = self.pipes[index][0], self.pipes[(index + 1) % len(self.pipes)][1]
+        for turn in range(HANDOFFS // len(self.pipes)):
+            if index > 0 or turn > 0:
+                os.read(mine, 1)
+            os.write(following, b".")
+        if index == 0:
+            os.read(mine, 1)
 
 
 def keep_to(cpus):

@@ -18,12 +18,11 @@ def is_finished(protocol, visits):
     """Say whether a model needs no more visits.
 
     Each disturbed visit is made up for by another one, up to `repeats`. The adaptive protocol ends as soon as the calm
-    visits agree well enough.
+    visits agree well enough, and makes up for disturbed ones only until there are enough calm ones.
     """
     calm = [median for median, disturbed in visits if not disturbed]
-    may_stop = protocol["name"] == "adaptive" and len(calm) >= protocol["least_visits"]
-    if may_stop and relative_half_width(calm) < protocol["width"]:
-        return True
+    if protocol["name"] == "adaptive" and len(calm) >= protocol["least_visits"]:
+        return len(visits) >= protocol["visits"] or relative_half_width(calm) < protocol["width"]
     return len(visits) >= protocol["visits"] + min(len(visits) - len(calm), protocol["repeats"])
 
 

@@ -79,7 +79,7 @@ class ConditionsStore:
         digest = digest_of_json(conditions)
         floors = self._floors(digest)
         if device not in floors or reference_ns < floors[device]:
-            content = {"conditions": conditions, "reference_floor_ns": {**floors, device: reference_ns}}
+            content = {"conditions": conditions, "fastest_reference_ns": {**floors, device: reference_ns}}
             write_sealed(self._path(digest), {"schema_version": SCHEMA_VERSION, "key": digest, **content})
 
     def reference_floor_ns(self, digest: str, device: str) -> int | None:
@@ -93,11 +93,11 @@ class ConditionsStore:
 
     def _floors(self, digest: str) -> dict[str, int]:
         note = self._read(digest)
-        return note["reference_floor_ns"] if note else {}
+        return note["fastest_reference_ns"] if note else {}
 
     def _read(self, digest: str) -> dict[str, Any] | None:
         try:
-            return read_sealed(self._path(digest), SCHEMA_VERSION, {"conditions": dict, "reference_floor_ns": dict})
+            return read_sealed(self._path(digest), SCHEMA_VERSION, {"conditions": dict, "fastest_reference_ns": dict})
         except NewerRecordError:
             raise
         except StoreError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perfcast.bench.tasks import Task
     from perfcast.export.artifacts import ArtifactStore
 
-RUNNER_VERSION = 2
+RUNNER_VERSION = 3
 _UNBELIEVED = frozenset({"failed", "rejected"})
 
 

@@ -41,7 +41,7 @@ class Protocol:
     least_visits: int | None = None
     width: float | None = None
 
-    VERSION = 2
+    VERSION = 3
     """Raised when the same values have to be measured anew."""
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RUNNER = Path(__file__).resolve().parents[2] / "board"
 LAST_LINES = 20
 LONGEST = 1 << 28
+ENDING_S = 10
 
 
 class Transport(Protocol):
@@ -90,9 +91,7 @@ class LocalTransport:
                     _go_on(process)
                 status = process.wait()
             finally:
-                process.kill()
-                process.wait()
-                process.communicate()
+                _end(process)
             if status < 0:
                 raise BenchmarkError(f"the runner was killed by signal {-status}; run again to go on")
             if status > 0:
@@ -119,6 +118,16 @@ def _go_on(process: subprocess.Popen[str]) -> None:
         if process.stdin:
             process.stdin.write("\n")
             process.stdin.flush()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a runner that still runs: it is asked first, so that it can restore the device's settings."""
+    process.terminate()
+    try:
+        process.communicate(timeout=ENDING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def _parse(line: str) -> dict[str, Any]:

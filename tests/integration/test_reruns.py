@@ -86,7 +86,7 @@ CHANGES = [
                                         "\n# All.\nimport argparse"),), ()),
     Change("the runner's code", (("board/perfcast_runner/rounds.py", "MOST_OPEN = 16",
                                   "MOST_OPEN = 15"),), MEASURING),
-    Change("the protocol's version", (("perfcast/bench/target.py", "    VERSION = 2", "    VERSION = 3"),),
+    Change("the protocol's version", (("perfcast/bench/target.py", "    VERSION = 3", "    VERSION = 4"),),
            MEASURING, "all"),
 ]  # fmt: skip
 

@@ -74,10 +74,10 @@ def context_of(wishes):
             "host": wishes.get("host", "board"), "architecture": "x86_64", "cpu": "a processor", "cpus": 2,
             "cpu_max_mhz": None, "gpu": None, "memory_bytes": 10**9, "swap_bytes": 0,
         },
-        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "null": "1", "runner": 2},
+        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "null": "1", "runner": 3},
         "settings": {"governor": "performance", "memory_limit_bytes": None, **wishes.get("settings", {})},
     }  # fmt: skip
-    return {"event": "context", "runner_version": wishes.get("runner_version", 2), "context": context}
+    return {"event": "context", "runner_version": wishes.get("runner_version", 3), "context": context}
 
 
 def answers(plan, wishes):

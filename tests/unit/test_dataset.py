@@ -13,7 +13,7 @@ VISITS = 3
 STEADY = np.random.default_rng(0).normal(2.0, 0.01, (VISITS, 20))
 CONTEXT = {
     "machine": {"host": "here", "architecture": "x86_64", "cpu": "a cpu", "cpus": 2, "gpu": None, "swap_bytes": 0},
-    "software": {"os": "Debian", "numpy": "2.0", "tensorflow": "2.20", "runner": 2},
+    "software": {"os": "Debian", "numpy": "2.0", "tensorflow": "2.20", "runner": 3},
     "settings": {"governor": "performance", "refused": None},
 }
 LIMITS = {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 2.0}
@@ -48,7 +48,7 @@ def record(model="net_32", wall_ms=STEADY, discard=2, context=CONTEXT, replicate
             "precision": "float32", "optimised": True, "weights_as": "constant", "clock_mhz": None,
             "input_shape": [32, 32, 3], "workload": "inference",
         },
-        "protocol": {"name": "adaptive", "version": 2, "iterations": 5 * count, "discard": 5 * discard, "visits": 5},
+        "protocol": {"name": "adaptive", "version": 3, "iterations": 5 * count, "discard": 5 * discard, "visits": 5},
         "replicate": replicate,
         "context": digest_of_json(context),
         "conditions": digest_of_json(conditions_of(context)),

@@ -40,7 +40,7 @@ def test_the_plan_says_all_that_a_runner_needs(campaign, exports, runner):
     measure(replace(campaign, target=target), exports)
     (plan,) = runner.plans
     assert plan["protocol"] == {
-        "name": "adaptive", "version": 2, "iterations": 20, "discard": 4, "visits": 4, "repeats": 2,
+        "name": "adaptive", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 2,
         "least_visits": 2, "width": 0.02,
     }  # fmt: skip
     assert (plan["settings"], plan["sustained_s"]) == ({"governor": "performance"}, 2.5)
@@ -136,13 +136,13 @@ BAD = [
     ({"instead": {"visit": {"samples": {"run_delay_ns": []}}}}, r"lists of \[0, 5\] samples"),
     ({"instead": {"visit": {"samples": {"discarded": [False] * 5}}}}, "discarded other samples of"),
     ({"instead": {"visit": {"started_at": "soon"}}}, "answered what it should not"),
-    ({"instead": {"context": {"runner_version": 1}}}, "is of version 1, not 2; update it on the device"),
+    ({"instead": {"context": {"runner_version": 1}}}, "is of version 1, not 3; update it on the device"),
     ({"instead": {"context": {"context": {"settings": {"governor": "powersave"}}}}},
      r"changed while it was asked to measure \(governor was performance, is powersave\); run again"),
     *(({"lines": [line]}, "answered what it should not") for line in GARBAGE),
     ({"lines": []}, "ended with 3 of 3 models not measured"),
     ({"lines": ['{"event": "done"}']}, "answered 'done' where something else was due"),
-    ({"lines": ['{"event": "context", "runner_version": 2, "context": {"machine": {"cpu": "\\ud800"}, '
+    ({"lines": ['{"event": "context", "runner_version": 3, "context": {"machine": {"cpu": "\\ud800"}, '
                 '"software": {}, "settings": {}}}']}, "answered what it should not"),
 ]  # fmt: skip
 

@@ -80,6 +80,18 @@ def test_a_runner_that_is_killed_is_one_line_and_no_finished_visit_is_made_again
     assert started.total() <= 3 * VISITS + 1  # The one in flight.
 
 
+def test_a_campaign_that_fails_asks_its_runner_to_end_so_that_settings_are_restored(
+    campaign, exports, tmp_path, monkeypatch
+):
+    def fail(self, key, visits):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(VisitStore, "put", fail)
+    with pytest.raises(OSError, match="no space left"):
+        measure(campaign, exports)
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "ended by signal 15"
+
+
 def test_what_killed_writers_left_is_not_read_and_goes_after_a_day(campaign, exports, tmp_path):
     left = []
     for name in ("measurements/.abc.json.x1.json", "visits/.abc.json.x4.json", "exports/.abc.json.x2.json",

@@ -47,7 +47,7 @@ def test_what_does_not_go_together_is_one_line_that_names_file_and_key(descripti
 
 def test_left_out_visits_are_the_source_documents_protocol():
     protocol = Protocol(**PUBLISHED)
-    values = {"name": "published", "version": 2, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
+    values = {"name": "published", "version": 3, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
     assert protocol.to_dict() == values
     assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (250, 50)
     assert (protocol.fewest_visits, protocol.most_visits) == (1, 1)
@@ -55,7 +55,7 @@ def test_left_out_visits_are_the_source_documents_protocol():
 
 def test_the_adaptive_protocol_divides_evenly_and_may_stop_early():
     protocol = Protocol(**ADAPTIVE)
-    assert protocol.to_dict() == ADAPTIVE | {"version": 2}
+    assert protocol.to_dict() == ADAPTIVE | {"version": 3}
     assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (50, 10)
     assert (protocol.fewest_visits, protocol.most_visits) == (3, 10)
 

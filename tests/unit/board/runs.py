@@ -21,7 +21,7 @@ FACTORS = {
     "workload": "inference",
     "device_kind": "cpu",
 }
-PUBLISHED = {"name": "published", "version": 2, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
+PUBLISHED = {"name": "published", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
 ADAPTIVE = dict(PUBLISHED, name="adaptive", least_visits=2, width=0.02)
 GOOD = "def infer(x):\n    return [x[:, :2] + 1]\n"
 

@@ -64,6 +64,9 @@ def test_without_repeats_all_visits_count():
         ([CALM, CALM, (5000.0, True), CALM], True),
         ([(1000.0, False), (1300.0, False), (1000.0, False)], False),
         ([(1000.0, False), (1300.0, False)] * 2 + [(1000.0, False)], True),
+        ([(1000.0, False), (1300.0, False), DISTURBED, DISTURBED], False),
+        ([(1000.0, False), (1300.0, False), DISTURBED, DISTURBED, DISTURBED], False),
+        ([(1000.0, False), (1300.0, False), (1000.0, False), DISTURBED, DISTURBED], True),
     ],
 )
 def test_the_adaptive_protocol_ends_when_calm_visits_agree(visits, finished):

@@ -57,6 +57,27 @@ def test_a_process_on_any_one_cpu_slows_the_reference(reference, undisturbed_ns,
     assert statistics.median(reference.time_ns() for _ in range(15)) > 1.3 * undisturbed_ns
 
 
+def test_threads_that_wake_each_other_late_slow_the_reference(monkeypatch):
+    """As on virtual machines whose host lets idle processors sleep deeper: sums take no longer then."""
+    reference, read = Reference(2), os.read
+    at_once_ns = min(reference.time_ns() for _ in range(20))
+
+    def read_late(*arguments):
+        spin(15e-6)
+        return read(*arguments)
+
+    monkeypatch.setattr(os, "read", read_late)
+    assert statistics.median(reference.time_ns() for _ in range(9)) > 1.15 * at_once_ns
+
+
+def test_one_thread_wakes_nobody(monkeypatch):
+    def read(*_):
+        raise AssertionError("nobody is there to wait for")
+
+    monkeypatch.setattr(os, "read", read)
+    assert Reference(1).time_ns() > MS
+
+
 def test_more_threads_than_cpus_share_them():
     assert Reference(2 * len(usable_cpus()) + 1).time_ns() > MS
 
