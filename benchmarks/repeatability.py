@@ -12,15 +12,13 @@ import argparse
 import contextlib
 import itertools
 import json
-import random
 import shutil
-import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from disturbing import disturbance
 from fixed_lists import MIDDLING, campaign_in, exported, records_of, specs_of
 
 from perfcast.stability import ESTIMATORS, Series, judge
@@ -31,47 +29,22 @@ CONDITIONS = "disturbed", "quiet"
 BOOTSTRAPS = 2000
 
 
-@contextlib.contextmanager
-def disturbance(seed):
-    """Keep one core busy, on and off at random."""
-    ended = threading.Event()
-
-    def disturb():
-        chance = random.Random(seed)
-        while not ended.wait(chance.uniform(1, 10)):
-            seconds = chance.uniform(1, 10)
-            command = ["stress-ng", "--quiet", "--cpu", "1", "--taskset", "0", "--timeout", "60"]
-            with subprocess.Popen(command) as busy:
-                ended.wait(seconds)
-                busy.terminate()
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
 def measure_all(times, seed, folder):
     """Return series by (protocol, condition): a list of repetitions, each a list of series by model; and seconds."""
     exports = exported(specs_of(MIDDLING), folder / "exports")
     series, seconds = {}, {}
-    for repetition, (condition, name) in itertools.product(
-        range(times), itertools.product(CONDITIONS, PROTOCOLS)
-    ):
+    for repetition, (condition, name) in itertools.product(range(times), itertools.product(CONDITIONS, PROTOCOLS)):
         place = folder / f"{name} {condition} {repetition}"
         disturbed = disturbance(f"{seed} {repetition}") if condition == "disturbed" else contextlib.nullcontext()
         with disturbed:
             records, spent = timed(place, PROTOCOLS[name], exports, f"{name}, {condition}, {repetition + 1} of {times}")
         seconds.setdefault((name, condition), []).append(spent)
         series.setdefault((name, condition), []).append([Series.of_record(record) for record in records])
-    return series, seconds, [export.spec.model for export in exports]
+    return series, seconds
 
 
 def timed(place, protocol, exports, description):
-    """Return the records of a campaign and the seconds that it took, kept beside them: what is there is not measured."""
+    """Return the records of a campaign and the seconds that it took; what is kept is not measured."""
     kept = place / "seconds.json"
     if place.exists() and not kept.exists():
         shutil.rmtree(place)  # It was begun: its seconds would be too few.
@@ -97,8 +70,14 @@ def ratio(published, chosen, seed):
     return np.median(published) / np.median(chosen), *np.percentile(ratios, [2.5, 97.5])
 
 
+def in_references(series):
+    """Return what is reported, in times of the reference workload around the visits that count."""
+    calm = series.reference_ms.keys() - series.disturbed or series.reference_ms.keys()
+    return judge(series).location_ms / float(np.mean([series.reference_ms[visit] for visit in calm]))
+
+
 def report(series, seconds, seed):
-    estimators = {**ESTIMATORS, "judged": lambda one: judge(one).location_ms}
+    estimators = {**ESTIMATORS, "judged": lambda one: judge(one).location_ms, "judged / reference": in_references}
     print(f"{'protocol':11}{'condition':11}{'estimate':24}{'median %':>9}{'p95 %':>8}")
     found = {}
     for (protocol, condition), repetitions in series.items():
@@ -126,7 +105,7 @@ def main():
         parser.exit(2, "stress-ng is not installed\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
-        series, seconds, _ = measure_all(arguments.times, arguments.seed, folder)
+        series, seconds = measure_all(arguments.times, arguments.seed, folder)
     report(series, seconds, arguments.seed)
 
 

@@ -27,7 +27,7 @@ class Protocol:
         iterations: most inferences, the warm-up's included and those of repeated visits not.
         discard: how many of these are warm-up.
         visits: over how many visits they are divided.
-        repeats: how many disturbed visits may be repeated at most.
+        repeats: how many disturbed visits may be made up for at most; `adaptive` does until `least_visits` are calm.
         least_visits: of `adaptive`, fewest visits before it may stop; else None.
         width: of `adaptive`, half the width of the interval of the location, relative to it, below which it stops;
             else None.

@@ -11,6 +11,7 @@ import keras
 import pandas as pd
 import pytest
 
+from perfcast.config import read_yaml
 from perfcast.formats.hub import resolve
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.hub_server import packed, served
@@ -60,10 +61,9 @@ def done(tmp_path_factory, root, model):
     folder = tmp_path_factory.mktemp("brought")
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
-    local = (root / "config/targets/local.yaml").read_text()
-    quick = local.replace("iterations: 250", "iterations: 12").replace("discard: 50", "discard: 4")
-    quick = quick.replace("visits: 5", "visits: 2").replace("least_visits: 3", "least_visits: 2")
-    (folder / "config/targets/quick.yaml").write_text(quick)
+    quick = read_yaml(root / "config/targets/local.yaml")
+    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "least_visits": 2}
+    (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:
         hub.archives[ADDRESS] = (folder / "nets/packed.tar.gz").read_bytes()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from perfcast.config import read_yaml
 from tests.integration.report.browser import check_page
 from tests.unit.test_cli import NO_TENSORFLOW
 
@@ -48,10 +49,10 @@ def snakemake(folder, root, *outputs):
 
 def prepare(folder, root):
     (folder / "config/targets").mkdir(parents=True)
-    local = (root / "config/targets/local.yaml").read_text()
-    quick = local.replace("iterations: 250", "iterations: 15").replace("discard: 50", "discard: 5")
-    quick = quick.replace("share: 0.2", "share: 0.5")
-    (folder / "config/targets/quick.yaml").write_text(quick)
+    quick = read_yaml(root / "config/targets/local.yaml")
+    quick["protocol"] |= {"iterations": 15, "discard": 5, "visits": 5}
+    quick["replicates"]["share"] = 0.5
+    (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
     (folder / "sheet.csv").write_text(SHEET)
     (folder / "config.yaml").write_text(CONFIG)
 

@@ -85,9 +85,9 @@ CONFIGS = [
 ]
 
 TARGETS = [
-    ("iterations: 250", "iterations: 250\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
-    ("discard: 50", "discard: 250", "protocol: discard 250 has to be less than iterations 250"),
-    ("discard: 50", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
+    ("iterations: 200", "iterations: 200\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
+    ("discard: 40", "discard: 200", "protocol: discard 200 has to be less than iterations 200"),
+    ("discard: 40", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
     ("toolchain: tensorflow", "toolchain: null", "factors.toolchain: None is not one of ['tensorflow', 'null']"),
     ("batch: 1", "batch: 0", "factors.batch: 0 is less than the minimum"),
     ("optimised: true", "optimised: 'true'", "factors.optimised: 'true' is not of type 'boolean'; write true"),

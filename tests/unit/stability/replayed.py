@@ -42,7 +42,7 @@ def save(name, series, truth_ms):
         wall_ns=np.round(series.wall_ms * 1e6).astype(np.int64),
         visit=series.visit.astype(np.int16),
         discarded=series.discarded,
-        disturbed=np.array(sorted(series.disturbed), np.int16),
+        disturbed=np.array(sorted(series.disturbed.intersection(series.visits)), np.int16),
         reference_visit=np.array([visit for visit in visits if visit in series.reference_ms], np.int16),
         reference_ns=np.array([series.reference_ms[v] * 1e6 for v in visits if v in series.reference_ms], np.int64),
         **causes,

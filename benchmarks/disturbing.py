@@ -1,0 +1,30 @@
+"""A disturbance as other work makes it: one core busy, on and off."""
+
+import contextlib
+import random
+import subprocess
+import threading
+
+BUSY = ("stress-ng", "--quiet", "--cpu", "1", "--taskset", "0", "--timeout", "60")
+
+
+@contextlib.contextmanager
+def disturbance(seed):
+    """Keep the first core busy meanwhile, on and off for 1 to 10 s at random."""
+    ended = threading.Event()
+
+    def disturb():
+        chance = random.Random(seed)
+        while not ended.wait(chance.uniform(1, 10)):
+            seconds = chance.uniform(1, 10)
+            with subprocess.Popen(BUSY) as busy:
+                ended.wait(seconds)
+                busy.terminate()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
