@@ -10,6 +10,8 @@ median, and the correlation of the logarithms. It needs a machine that does noth
 import argparse
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,12 @@ def visited(toolchain, task):
     return handle
 
 
+def exported_elsewhere(folder):
+    """Return the exports, made in another process: no child may be forked from one that has used the runtime."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(exported, specs_of(MODELS), folder).result()
+
+
 def watch(children, witnesses, seconds):
     """Return by model an array (turns, 1 + witnesses) of times in ns; a witness's is the mean of before and after."""
     rows = {model: [] for model in children}
@@ -90,7 +98,7 @@ def main():
     witnesses = [Sums(threads), WakeUps(threads)]
     with tempfile.TemporaryDirectory() as folder:
         artifacts, children = ArtifactStore(Path(folder)), {}
-        for export in exported(specs_of(MODELS), Path(folder)):
+        for export in exported_elsewhere(Path(folder)):
             graph = artifacts.descriptor(export.artifact)["graph"]
             path = artifacts.location(export.artifact) / "graph.pb"
             task = {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}

@@ -97,7 +97,6 @@ def read_state(root="/"):
         "cpu_mhz": cpu_mhz(root),
         "temperature_c": hottest_c(root),
         "throttle_count": throttle_count(root),
-        "swapped_pages": swapped_pages(root),
     }
 
 

@@ -5,7 +5,7 @@ import time
 
 from perfcast_runner.children import Child, Failed, in_child
 from perfcast_runner.clocks import process_time_ns, wall_clock
-from perfcast_runner.machine import read_state
+from perfcast_runner.machine import read_state, swapped_pages
 from perfcast_runner.measuring import Subject, look_deeper
 from perfcast_runner.others import Others
 
@@ -32,11 +32,12 @@ class Model:
         if self.process is None:
             self.process = Process(bench, self.task, bench.protocol)
             self.process.load()
-        others, used_before = Others(), process_time_ns()
+        others, used_before, swapped_before = Others(), process_time_ns(), swapped_pages()
         before = bench.reference.time_ns()
         visit["samples"], used_ns = self.process.visit()
         visit["reference"] = {"before_ns": before, "after_ns": bench.reference.time_ns()}
         visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
+        visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
         self.process.spent_s += time.monotonic() - start
         return visit
 

@@ -83,10 +83,10 @@ class Rounds:
         return False
 
     def keep(self, model, visit):
-        reference = visit["reference"]
-        disturbed = is_disturbed(
-            reference, self.bench.floor.after(reference), visit["state"]["others_cpus"], self.bench.spare_cpus
-        )
+        reference, state = visit["reference"], visit["state"]
+        floor_ns = self.bench.floor.after(reference)
+        disturbed = is_disturbed(reference, floor_ns, state["others_cpus"], self.bench.spare_cpus)
+        disturbed = disturbed or bool(state["swapped_meanwhile"])
         number = len(model.visits)
         model.visits.append((median_of(visit["samples"]), disturbed))
         self.bench.answer("visit", key=model.key, visit=number, round=self.round, disturbed=disturbed, **visit)

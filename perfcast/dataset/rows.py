@@ -135,7 +135,7 @@ def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     states = [visit["state"] for visit in visits]
     references = [_reference_ms(visit["reference"]) for visit in visits]
     temperatures, clocks = (_all_of(states, name) for name in ("temperature_c", "cpu_mhz"))
-    throttles, swaps = (_known(_all_of(states, name)) for name in ("throttle_count", "swapped_pages"))
+    throttles, swaps = (_known(_all_of(states, name)) for name in ("throttle_count", "swapped_meanwhile"))
     return {
         "visits": len(visits),
         "disturbed_visits": sum(visit["disturbed"] for visit in visits),
@@ -149,7 +149,7 @@ def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "cpu_mhz": _mean(clocks),
         "temperature_c": max(_known(temperatures), default=np.nan),
         "throttled": throttles[-1] > throttles[0] if len(throttles) > 1 else None,
-        "swapped_pages": swaps[-1] - swaps[0] if len(swaps) > 1 else np.nan,
+        "swapped_pages": sum(swaps) if swaps else np.nan,
     }
 
 

@@ -103,8 +103,8 @@ def _swap_note(dataset: pd.DataFrame) -> Iterator[str]:
     swapped = dataset["swapped_pages"].fillna(0)
     if (swapped > 0).any():
         yield (
-            f"Memory was swapped while {fmt.counted(int((swapped > 0).sum()), 'model')} "
-            "were visited: their latencies may hold it."
+            f"Memory was swapped during visits of {fmt.counted(int((swapped > 0).sum()), 'model')}: "
+            "these visits do not count, unless there are no others."
         )
 
 

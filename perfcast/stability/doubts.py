@@ -47,6 +47,8 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
     undisturbed = [visit for visit in visits.tolist() if visit not in series.disturbed]
     if location.ms <= 2 * LEAST_MS:
         return "rejected", "inferences took no time that the device's clock can tell"
+    if series.swapped.issuperset(visits.tolist()):
+        return "rejected", "the system swapped during all visits; free memory, and measure again"
     half = location.high_ms / location.ms - 1
     if half > HOPELESS_WIDTH and len(visits) >= HOPELESS_VISITS:
         return "rejected", f"{_known_to(series, chosen, location)}; measure again on a quiet machine"

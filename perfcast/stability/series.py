@@ -29,6 +29,7 @@ class Series:
         causes: what happened during each inference, by the names in `CAUSES`; without those the platform lacks.
         disturbed: visits that the runner found disturbed.
         reference_ms: time of the reference workload around a visit, mean of before and after, by visit.
+        swapped: visits during which the system swapped memory.
     """
 
     wall_ms: np.ndarray
@@ -37,6 +38,7 @@ class Series:
     causes: Mapping[str, np.ndarray] = field(default_factory=dict)
     disturbed: frozenset[int] = frozenset()
     reference_ms: Mapping[int, float] = field(default_factory=dict)
+    swapped: frozenset[int] = frozenset()
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Series:
@@ -53,6 +55,7 @@ class Series:
                 for visit in visits
                 if visit["reference"]
             },
+            swapped=frozenset(visit["visit"] for visit in visits if visit["state"].get("swapped_meanwhile")),
         )
 
     @property
@@ -73,7 +76,13 @@ class Series:
             causes={name: values[chosen] for name, values in self.causes.items()},
             disturbed=self.disturbed,
             reference_ms=self.reference_ms,
+            swapped=self.swapped,
         )
+
+    def without_swapping(self) -> Series:
+        """Return the series without visits that swapped; all of it where there are no others."""
+        free = ~np.isin(self.visit, list(self.swapped))
+        return self.where(free) if free.any() else self
 
     def visit_times(self) -> dict[int, np.ndarray]:
         """Return the wall times of each visit, in ms."""

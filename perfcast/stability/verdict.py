@@ -49,13 +49,14 @@ class Judgement:
 
 
 def judge(series: Series) -> Judgement:
-    """Return the verdict on ``series``.
+    """Return the verdict on ``series``, without visits during which the system swapped.
 
     Raises:
         ValueError: no sample is left without the declared warm-up.
     """
     if series.discarded.all():
         raise ValueError("there is nothing to judge: all samples are declared warm-up")
+    visits, series = len(series.visits), series.without_swapping()
     chosen, warmup = warm(series)
     location = locate(series)
     trust, reason = doubt(series, chosen, location)
@@ -72,5 +73,5 @@ def judge(series: Series) -> Judgement:
         proven_outliers=int(location.outliers.sum()),
         outlier_gain_percent=location.gain_percent,
         calm_visits=len(np.unique(series.visit[location.calm & ~np.isin(series.visit, list(series.disturbed))])),
-        visits=len(series.visits),
+        visits=visits,
     )

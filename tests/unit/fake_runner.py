@@ -109,13 +109,13 @@ def visit_of(key, number, turn, protocol, wishes, count):
     size = protocol["iterations"] // protocol["visits"]
     warmup = protocol["discard"] // protocol["visits"]
     reference = wishes.get("reference", 1000)
-    state = ("load_1_minute", "memory_available_bytes", "cpu_mhz", "temperature_c", "throttle_count", "swapped_pages")
+    state = ("load_1_minute", "memory_available_bytes", "cpu_mhz", "temperature_c", "throttle_count")
     counted = ("voluntary_switches", "involuntary_switches", "minor_faults", "major_faults")
     hour = wishes["first_hour"] - count if "first_hour" in wishes else 12
     return {
         "event": "visit", "key": key, "visit": number, "round": turn,
         "started_at": f"2026-01-01T{hour:02}:00:{count % 60:02}Z",
-        "state": dict.fromkeys(state, 1),
+        "state": dict.fromkeys(state, 1) | {"swapped_meanwhile": 0},
         "reference": {"before_ns": reference, "after_ns": reference + 1},
         "disturbed": False,
         "samples": {

@@ -26,7 +26,7 @@ def with_setting(**settings):
 def visit(number, **changes):
     state = {
         "load_1_minute": 0.5, "memory_available_bytes": 1, "cpu_mhz": 2000.0 + number, "temperature_c": 40.0 + number,
-        "throttle_count": 7, "swapped_pages": 100 + 5 * number,
+        "throttle_count": 7, "swapped_meanwhile": 0,
     }  # fmt: skip
     return {
         "visit": number, "round": number, "started_at": f"2026-01-01T00:0{number}:00Z", "disturbed": False,
@@ -143,14 +143,16 @@ def test_the_machine_over_the_visits(row):
     found = row()
     assert (found["cpu_mhz"], found["temperature_c"], found["load_1_minute"]) == (2001.0, 42.0, 0.5)
     assert found["reference_ms"] == pytest.approx(2.0)
-    assert (found["throttled"], found["swapped_pages"]) == (False, 10.0)
+    assert (found["throttled"], found["swapped_pages"]) == (False, 0.0)
     assert found["visit_temperature_c"] == [40.0, 41.0, 42.0]
     assert row(visits=[visit(0), visit(1, state={"throttle_count": 8}), visit(2)])["throttled"] is False
     assert row(visits=[visit(0), visit(1), visit(2, state={"throttle_count": 8})])["throttled"] is True
+    swapped = [visit(0), visit(1, state={"swapped_meanwhile": 5}), visit(2, state={"swapped_meanwhile": 10})]
+    assert row(visits=swapped)["swapped_pages"] == 15.0
 
 
 def test_what_the_platform_does_not_tell_is_missing(row):
-    silent = {"cpu_mhz": None, "temperature_c": None, "throttle_count": None, "swapped_pages": None}
+    silent = {"cpu_mhz": None, "temperature_c": None, "throttle_count": None, "swapped_meanwhile": None}
     found = row(visits=[visit(number, state=silent) for number in range(VISITS)])
     assert np.isnan([found["cpu_mhz"], found["temperature_c"], found["swapped_pages"]]).all()
     assert pd.isna(found["throttled"])

@@ -167,7 +167,7 @@ def test_the_machines_notes_say_what_happened_and_what_is_not_known(data):
     notes = " ".join(machine_notes(silent, drawn()))
     assert "does not tell whether it was throttled" in notes
     assert "does not tell its temperature" in notes
-    assert "Memory was swapped while 49 models" in notes
+    assert "Memory was swapped during visits of 49 models: these visits do not count" in notes
 
 
 def test_trust_is_counted_and_told_with_its_reasons(data):

@@ -33,6 +33,19 @@ def test_what_was_disturbed_throughout_is_noisy(visits, said):
     assert verdict.reason == f"{said} by other work; measure again on a quiet machine"
 
 
+def test_visits_that_swapped_do_not_count():
+    swapped = series([12.0, 60.0, 12.0, 45.0, 12.0], swapped=frozenset([1, 3]))
+    verdict = judge(swapped)
+    assert (verdict.trust, verdict.pattern, verdict.visits, verdict.calm_visits) == ("trusted", "white_noise", 5, 3)
+    assert verdict.location_ms == pytest.approx(12, rel=0.01)
+
+
+def test_what_swapped_throughout_is_rejected():
+    verdict = judge(series([12.0] * 3, swapped=frozenset(range(3))))
+    assert verdict.trust == "rejected"
+    assert verdict.reason == "the system swapped during all visits; free memory, and measure again"
+
+
 def test_inferences_that_never_waited_are_mentioned_of_disturbed_visits():
     waits = np.where(np.arange(200) % 40 >= 30, 6e6, 0.0)
     calm = series([12.0] * 5)
