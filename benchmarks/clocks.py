@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import VARIED, exported, specs_of
+from fixed_lists import VARIED, exported, specs_of, task_of
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
@@ -72,9 +72,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactStore(Path(folder))
         for export in exported(specs_of(VARIED), Path(folder)):
-            graph = artifacts.descriptor(export.artifact)["graph"]
-            path = artifacts.location(export.artifact) / "graph.pb"
-            task = {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
+            task = task_of(artifacts, export)
             medians.append(np.median(clocks_of(toolchain, task, arguments.iterations), axis=0))
             print(f"{export.spec.model:32}" + "".join(f"{value:16.2f}" for value in medians[-1]))
     ratios = np.array(medians) / np.array(medians)[:, :1]

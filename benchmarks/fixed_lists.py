@@ -72,6 +72,13 @@ def exported(specs, folder):
         return export_models(specs, ArtifactStore(folder), advance)
 
 
+def task_of(artifacts, export):
+    """Return an export as a toolchain takes it."""
+    graph = artifacts.descriptor(export.artifact)["graph"]
+    path = artifacts.location(export.artifact) / "graph.pb"
+    return {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
+
+
 def campaign_in(folder, exports_folder, protocol=None, **factors):
     """Return a campaign on this machine: exports from one folder, measurements into another, no replicates."""
     description = read_yaml(ROOT / "config/targets/local.yaml")

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import exported, specs_of
+from fixed_lists import exported, specs_of, task_of
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
@@ -69,10 +69,10 @@ def visited(toolchain, task):
     return handle
 
 
-def exported_elsewhere(folder):
+def exported_elsewhere(rows, folder):
     """Return the exports, made in another process: no child may be forked from one that has used the runtime."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(exported, specs_of(MODELS), folder).result()
+        return pool.submit(exported, specs_of(rows), folder).result()
 
 
 def watch(children, witnesses, seconds):
@@ -98,11 +98,8 @@ def main():
     witnesses = [Sums(threads), WakeUps(threads)]
     with tempfile.TemporaryDirectory() as folder:
         artifacts, children = ArtifactStore(Path(folder)), {}
-        for export in exported_elsewhere(Path(folder)):
-            graph = artifacts.descriptor(export.artifact)["graph"]
-            path = artifacts.location(export.artifact) / "graph.pb"
-            task = {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
-            children[export.spec.model] = Child(visited(toolchain, task))
+        for export in exported_elsewhere(MODELS, Path(folder)):
+            children[export.spec.model] = Child(visited(toolchain, task_of(artifacts, export)))
             children[export.spec.model].ask({}, LIMIT_S)
         times = watch(children, witnesses, arguments.seconds)
         for child in children.values():

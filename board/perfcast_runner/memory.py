@@ -2,8 +2,10 @@
 
 import ctypes
 import gc
+import mmap
+import re
 
-from perfcast_runner.machine import kilobytes
+from perfcast_runner.system_files import kilobytes, read_text
 
 ACTIVE, IDLE = 1000, 10
 
@@ -66,7 +68,14 @@ class SystemMemory:
 
     @staticmethod
     def available():
-        return kilobytes("/proc/meminfo", "MemAvailable")
+        """Return the memory that a new process could have, None where the system does not say.
+
+        What a large process gave back stays with the CPUs for seconds since Linux 6.7, up to gigabytes, and is not
+        counted as available meanwhile.
+        """
+        available = kilobytes("/proc/meminfo", "MemAvailable")
+        counts = re.findall(r"^ +count: +(\d+)$", read_text("/proc/zoneinfo") or "", re.MULTILINE)
+        return None if available is None else available + sum(map(int, counts)) * mmap.PAGESIZE
 
     def look(self):
         now = self.available()

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 PIECE = 5
 """Samples are judged in pieces of five, by their median: two spikes in a piece, high or low, do no harm."""
-SUPPORT = 0.2
-"""A level counts if a fifth of the pieces lie at it. Rarer fast ones are low spikes: legitimate, but not typical."""
+SUPPORT = 0.3
+"""A level counts if three tenths of the pieces lie at it: more than one visit of five. Rarer fast ones are low spikes:
+legitimate, but not typical."""
 LEAST_WIDTH = 0.05
 WIDTH_SIGMAS = 2.5
 """Pieces within 5%, or 2.5 standard deviations of theirs, of a level's middle belong to it: visits to a calm machine

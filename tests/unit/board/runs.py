@@ -23,6 +23,7 @@ FACTORS = {
 }
 PUBLISHED = {"name": "published", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
 ADAPTIVE = dict(PUBLISHED, name="adaptive", least_visits=2, width=0.02)
+SLOW_TO_LOAD = "import time\ntime.sleep(0.2)\n"  # It is not loaded anew for each visit.
 GOOD = "def infer(x):\n    return [x[:, :2] + 1]\n"
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from perfcast.catalog.spec import ModelSpec
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast_runner.control_groups import folders
+from perfcast_runner.memory import SystemMemory
 from perfcast_runner.room import available_bytes
-from tests.unit.board.runs import GOOD, PUBLISHED, coded, plan_of, run, task
+from tests.unit.board.runs import GOOD, PUBLISHED, SLOW_TO_LOAD, coded, plan_of, run, task
 
 MB = 1_000_000
 LIMIT = 800 * MB
@@ -81,13 +84,20 @@ def test_without_the_limit_it_is_measured(tasks, tmp_path):
 
 def test_an_inference_that_needs_more_than_the_limit_is_out_of_memory(limited, tmp_path):
     """It takes too much in the second visit of a process: first beside another model, then alone."""
-    code = "calls, held = [], []\ndef infer(x):\n    calls.append(1)\n    if len(calls) > 8:\n"
+    code = SLOW_TO_LOAD + "calls, held = [], []\ndef infer(x):\n    calls.append(1)\n    if len(calls) > 8:\n"
     code += "        held.append(bytearray(b'x') * 300_000_000)\n    return [x[:, :2] + 1]\n"
     done = run(plan_of(coded(tmp_path, a=code, b=GOOD)), tmp_path, enter=limited(200 * MB))
     assert done.verdict("a") == ("out_of_memory", "the system killed it for lack of memory")
     assert [visit["visit"] for visit in done.of("visit", "a")] == [0, 1]
     assert 100 * MB < done.of("measurement", "a")[0]["memory"]["peak_bytes"] < 300 * MB
     assert done.verdict("b") == ("measured", None)
+
+
+def test_what_an_ended_process_gave_back_is_available_at_once():
+    """Kernels keep freed pages aside for seconds, by the gigabyte, and do not count them as available."""
+    before = SystemMemory.available()
+    subprocess.run([sys.executable, "-c", "held = bytearray(b'x') * 900_000_000"], check=True)
+    assert SystemMemory.available() > before - 300 * MB
 
 
 def test_what_is_left_is_what_the_group_leaves(limited):

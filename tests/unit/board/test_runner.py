@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.unit.board.runs import ADAPTIVE, GOOD, PUBLISHED, coded, key_of, plan_of, run
+from tests.unit.board.runs import ADAPTIVE, GOOD, PUBLISHED, SLOW_TO_LOAD, coded, key_of, plan_of, run
 
 CAUSES = {
     *("voluntary_switches", "involuntary_switches", "minor_faults", "major_faults"),
@@ -71,7 +71,8 @@ FAULTS = {
     "leaves": "import os\ndef infer(x):\n    os._exit(3)\n",
     "raises": "raise ValueError('no graph\\nat all')\n",
     "swells": "held = bytearray(300_000_000)\ndef infer(x):\n    raise MemoryError\n",
-    "tires": "calls = []\ndef infer(x):\n    calls.append(1)\n    assert len(calls) < 15\n    return [x[:, :2]]\n",
+    "tires": SLOW_TO_LOAD
+    + "calls = []\ndef infer(x):\n    calls.append(1)\n    assert len(calls) < 15\n    return [x[:, :2]]\n",
 }
 VERDICTS = {
     "hangs": ("timed_out", "took more than 1.5 s"),
@@ -124,7 +125,7 @@ def parent_of(pid):
     except OSError:
         return None
 """
-    done = run(plan_of(coded(tmp_path, a=GOOD, crowded=helper + crowded + GOOD, b=GOOD)), tmp_path)
+    done = run(plan_of(coded(tmp_path, a=GOOD, crowded=helper + crowded + SLOW_TO_LOAD + GOOD, b=GOOD)), tmp_path)
     assert {done.verdict(name) for name in ("a", "crowded", "b")} == {("measured", None)}
     assert (tmp_path / "loads").read_text() == "2 1 "
     assert [answer["key"] for answer in done.of("measurement")][-1] == key_of("crowded")
@@ -160,10 +161,23 @@ def infer(x):
     time.sleep(0.01 + 0.01 * ((len(calls) - 3) // 5 % 2))
     return [x[:, :2] + 1]
 """
-    plan = plan_of(coded(tmp_path, steady=steady, shifting=shifting), ADAPTIVE | {"least_visits": 3, "width": 1.0})
+    models = coded(tmp_path, steady=steady, shifting=SLOW_TO_LOAD + shifting)
+    plan = plan_of(models, ADAPTIVE | {"least_visits": 3, "width": 1.0})
     done = run(plan, tmp_path, environment={"ALL_IS_CALM": "1"})
     assert [len(done.of("visit", name)) for name in ("steady", "shifting")] == [3, 4]
     assert done.verdict("steady") == done.verdict("shifting") == ("measured", None)
+
+
+def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_visits(tmp_path):
+    """What loads in no time, and what takes longer than a visit: each notes the process that loads it."""
+    note = "import os\nwith open({!r}, 'a') as file:\n    file.write('%d ' % os.getpid())\n"
+    quick, slow = (tmp_path / name for name in ("quick", "slow"))
+    models = coded(tmp_path, a=note.format(str(quick)) + GOOD, b=note.format(str(slow)) + SLOW_TO_LOAD + GOOD)
+    done = run(plan_of(models), tmp_path)
+    assert len(done.of("visit", "a")) == len(done.of("visit", "b")) == 4
+    assert done.verdict("a") == done.verdict("b") == ("measured", None)
+    assert len(set(quick.read_text().split())) == 4
+    assert len(set(slow.read_text().split())) == 1
 
 
 def resumed(done, name, count):

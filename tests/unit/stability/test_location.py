@@ -19,9 +19,10 @@ def test_all_generated_traces_are_there():
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_on_replayed_traces_the_location_is_within_2_percent_of_the_truth(path):
+    """Of recorded ones within 3%: their truth comes from 22 to 24 other visits, and is known no better."""
     series, truth_ms = load(path)
     verdict = judge(series)
-    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.02)
+    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.03 if path.stem.startswith("recorded_") else 0.02)
     assert verdict.low_ms < verdict.location_ms < verdict.high_ms
 
 
@@ -133,12 +134,17 @@ def test_a_record_becomes_a_series():
             "steal_ns": None,
         },
         "visits": [
-            {"visit": 0, "disturbed": False, "reference": {"before_ns": 4_000_000, "after_ns": 6_000_000}},
-            {"visit": 1, "disturbed": True, "reference": {"before_ns": 7_000_000, "after_ns": 7_000_000}},
+            {"visit": 0, "disturbed": False, "state": {}, "reference": {"before_ns": 4_000_000, "after_ns": 6_000_000}},
+            {
+                "visit": 1,
+                "disturbed": True,
+                "state": {"swapped_meanwhile": 3},
+                "reference": {"before_ns": 7_000_000, "after_ns": 7_000_000},
+            },
         ],
     }
     series = Series.of_record(record)
     assert series.kept().wall_ms.tolist() == pytest.approx([10, 10.5, 11])
     assert set(series.causes) == {"run_delay_ns"}
-    assert series.disturbed == {1}
+    assert series.disturbed == series.swapped == {1}
     assert series.reference_ms == pytest.approx({0: 5.0, 1: 7.0})

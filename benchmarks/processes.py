@@ -1,0 +1,80 @@
+"""How far processes that run the same network differ, beside how far visits to one of them do.
+
+    PYTHONPATH=board python benchmarks/processes.py [--processes N]
+
+Of each network so many processes are loaded and visited in turns. Printed are standard deviations in %: between the
+processes' medians, and between visits to one process; and the fastest and the slowest process. Visits that the
+reference workload finds disturbed are left out. The machine must do nothing else.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from fixed_lists import task_of
+from witnesses import LIMIT_S, exported_elsewhere, visited
+
+from perfcast.bench.target import available_cpus
+from perfcast.export.artifacts import ArtifactStore
+from perfcast_runner.children import Child
+from perfcast_runner.reference import Floor, Reference
+from perfcast_runner.schedule import is_disturbed
+from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
+
+MODELS = """synthetic,basic_model,64,conv_layers=2;filter_size=5;filters=32;strides=1
+synthetic,basic_model,64,conv_layers=4;filter_size=3;filters=32;strides=1
+synthetic,basic_model,128,conv_layers=6;filter_size=3;filters=16;strides=1
+keras_applications,MobileNet,96,alpha=0.5
+keras_applications,MobileNetV3Small,128,
+keras_applications,MobileNet,224,
+keras_applications,EfficientNetB0,128,
+keras_applications,DenseNet121,128,
+keras_applications,ResNet50,96,
+"""
+VISITS = 6
+
+
+def medians_of(children, reference, floor):
+    """Return an array (processes, visits) of latencies in ms, NaN where a visit was disturbed."""
+    medians = np.full((len(children), VISITS), np.nan)
+    for visit in range(VISITS):
+        for number, child in enumerate(children):
+            before = reference.time_ns()
+            latency = child.ask({}, LIMIT_S)["ns"] * 1e-6
+            around = {"before_ns": before, "after_ns": reference.time_ns()}
+            if not is_disturbed(around, floor.after(around), None, 0):
+                medians[number, visit] = latency
+    return medians
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--processes", type=int, default=12)
+    arguments = parser.parse_args()
+    threads = available_cpus()
+    toolchain = TensorFlowToolchain({"threads": threads, "batch": 1, "optimised": True, "weights_as": "constant"})
+    toolchain.preload()
+    reference = Reference(threads)
+    floor = Floor(reference)
+    print(f"{'model':28}{'between %':>10}{'within %':>10}{'fastest ms':>12}{'slowest ms':>12}{'calm visits':>13}")
+    with tempfile.TemporaryDirectory() as folder:
+        for export in exported_elsewhere(MODELS, Path(folder)):
+            task = task_of(ArtifactStore(Path(folder)), export)
+            children = [Child(visited(toolchain, task)) for _ in range(arguments.processes)]
+            for child in children:
+                child.ask({}, LIMIT_S)
+            medians = medians_of(children, reference, floor)
+            for child in children:
+                child.end()
+            known = medians[np.isfinite(medians).any(axis=1)]
+            each = np.nanmedian(known, axis=1)
+            within = np.nanmedian(np.nanstd(np.log(known), axis=1))
+            print(
+                f"{export.spec.model:28}{100 * np.std(np.log(each)):10.1f}{100 * within:10.1f}{each.min():12.3f}"
+                f"{each.max():12.3f}{np.isfinite(medians).sum():13}"
+            )
+
+
+if __name__ == "__main__":
+    main()
