@@ -31,12 +31,12 @@ _COPIES = {"constant": (10.0, 6.5), "variable": (1.2, 1.2)}
 
 
 def expected_visits(protocol: Protocol) -> float:
-    """Return how many visits a model is expected to have, on a machine that does nothing else.
+    """Return how many visits a model is expected to have: all that the protocol divides its inferences over.
 
-    No visit is repeated there, and the adaptive protocol stops where it first may. On a busy machine each model may
-    have as many as `Protocol.most_visits`.
+    The adaptive protocol may stop earlier, on a device whose visits agree. On a busy machine each model may have as
+    many as `Protocol.most_visits`.
     """
-    return float(protocol.fewest_visits)
+    return float(protocol.visits)
 
 
 def overhead_s(features: pd.DataFrame, visits: float | pd.Series) -> pd.Series:
