@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python benchmarks/traces.py
 
-Each network is visited 60 times, on one thread, while `stress-ng` keeps two cores busy, on and off for 1 to 10 s at
-random. The trace is every third visit. Its truth comes from those others that the reference workload found calm: the
+Each network is visited 120 times, on one thread, while `stress-ng` keeps two cores busy, on and off for 1 to 10 s at
+random. The trace is every fourth visit. Its truth comes from those others that the reference workload found calm: the
 lower quartile of their medians, since the slower ones hold what the machine hides, brought to the clock of the trace's
 calm visits by the reference workload, since the machine's own clock moves by 15%.
 """
@@ -27,8 +27,8 @@ keras_applications,ResNet50,96,
 keras_applications,Xception,96,
 synthetic,basic_model,128,conv_layers=4;filter_size=3;filters=64;strides=1
 """
-PROTOCOL = {"name": "published", "iterations": 1200, "discard": 240, "visits": 60, "repeats": 0}
-EVERY = 3
+PROTOCOL = {"name": "published", "iterations": 2400, "discard": 480, "visits": 120, "repeats": 0}
+EVERY = 4
 
 
 def truth_ms(series, kept):
