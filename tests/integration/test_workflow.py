@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from perfcast.config import read_yaml
 from tests.integration.report.browser import check_page
@@ -52,7 +53,7 @@ def prepare(folder, root):
     quick = read_yaml(root / "config/targets/local.yaml")
     quick["protocol"] |= {"iterations": 15, "discard": 5, "visits": 5}
     quick["replicates"]["share"] = 0.5
-    (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
+    (folder / "config/targets/quick.yaml").write_text(yaml.safe_dump(quick))
     (folder / "sheet.csv").write_text(SHEET)
     (folder / "config.yaml").write_text(CONFIG)
 

@@ -73,7 +73,10 @@ class FakeDevice:
     def start(self, requested, then="sys.stdin.readline()"):
         """Start a process that applies settings, writes the outcome on a line, and does something."""
         code = (
-            "import json, sys\n"
+            "import json, signal, sys\n"
+            # Tests in the background inherit that these are ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
             "from perfcast_runner.command import end_in_order\n"
             "from perfcast_runner.settings import applied\n"
             "end_in_order()\n"
