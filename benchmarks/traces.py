@@ -55,7 +55,7 @@ def main():
         save(f"recorded_{export.spec.model}", trace, truth)
         error = judge(trace).location_ms / truth - 1
         print(
-            f"{export.spec.model}: {truth:.3f} ms, judged {error:+.1%}; {len(series.disturbed)} of 60 visits disturbed"
+            f"{export.spec.model}: {truth:.3f} ms, judged {error:+.1%}; {len(series.disturbed)} of 120 visits disturbed"
         )
 
 
