@@ -2,10 +2,11 @@
 
     PYTHONPATH=. python benchmarks/traces.py
 
-Each network is visited 120 times, on one thread, while `stress-ng` keeps two cores busy, on and off for 1 to 10 s at
-random. The trace is every fourth visit. Its truth comes from those others that the reference workload found calm: the
+Each network is visited 60 times, on one thread, while `stress-ng` keeps two cores busy, on and off for 1 to 10 s at
+random. The trace is every third visit. Its truth comes from those others that the reference workload found calm: the
 lower quartile of their medians, since the slower ones hold what the machine hides, brought to the clock of the trace's
-calm visits by the reference workload, since the machine's own clock moves by 15%.
+calm visits by the reference workload, since the machine's own clock moves by 15%. Of a network whose calm visits
+scatter by more than 6% (standard deviation) no truth is known to 2%: it is left out.
 """
 
 import shutil
@@ -27,17 +28,21 @@ keras_applications,ResNet50,96,
 keras_applications,Xception,96,
 synthetic,basic_model,128,conv_layers=4;filter_size=3;filters=64;strides=1
 """
-PROTOCOL = {"name": "published", "iterations": 2400, "discard": 480, "visits": 120, "repeats": 0}
-EVERY = 4
+PROTOCOL = {"name": "published", "iterations": 1200, "discard": 240, "visits": 60, "repeats": 0}
+EVERY = 3
+MOST_SCATTER = 0.06
 
 
 def truth_ms(series, kept):
-    """Return what the calm ones of the visits that are not ``kept`` took, at the speed of the calm ones that are."""
+    """Return what the calm ones of the visits that are not ``kept`` took, at the speed of the calm ones that are.
+
+    With it the standard deviation of its logarithm over these visits.
+    """
     times = series.kept().visit_times()
     calm = [visit for visit in series.visits if visit not in series.disturbed]
     relative = [np.median(times[visit]) / series.reference_ms[visit] for visit in calm if visit not in kept]
     speed = np.exp(np.mean([np.log(series.reference_ms[visit]) for visit in calm if visit in kept]))
-    return float(np.quantile(relative, 0.25) * speed)
+    return float(np.quantile(relative, 0.25) * speed), float(np.std(np.log(relative)))
 
 
 def main():
@@ -51,11 +56,14 @@ def main():
     for export, record in zip(exports, records, strict=True):
         series = Series.of_record(record)
         kept = series.visits[::EVERY]
-        trace, truth = series.where(np.isin(series.visit, kept)), truth_ms(series, kept)
-        save(f"recorded_{export.spec.model}", trace, truth)
+        trace = series.where(np.isin(series.visit, kept))
+        truth, scatter = truth_ms(series, kept)
+        if scatter <= MOST_SCATTER:
+            save(f"recorded_{export.spec.model}", trace, truth)
         error = judge(trace).location_ms / truth - 1
         print(
-            f"{export.spec.model}: {truth:.3f} ms, judged {error:+.1%}; {len(series.disturbed)} of 120 visits disturbed"
+            f"{export.spec.model}: {truth:.3f} ms, judged {error:+.1%}; {len(series.disturbed)} visits disturbed, the "
+            f"others scatter by {scatter:.1%}{'' if scatter <= MOST_SCATTER else ': left out'}"
         )
 
 

@@ -19,10 +19,9 @@ def test_all_generated_traces_are_there():
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_on_replayed_traces_the_location_is_within_2_percent_of_the_truth(path):
-    """Of recorded ones within 3%: their truth comes from some 40 other visits, and is known no better."""
     series, truth_ms = load(path)
     verdict = judge(series)
-    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.03 if path.stem.startswith("recorded_") else 0.02)
+    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.02)
     assert verdict.low_ms < verdict.location_ms < verdict.high_ms
 
 
