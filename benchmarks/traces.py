@@ -33,7 +33,7 @@ EVERY = 3
 MOST_SCATTER = 0.06
 
 
-def truth_ms(series, kept):
+def truth_and_scatter(series, kept):
     """Return what the calm ones of the visits that are not ``kept`` took, at the speed of the calm ones that are.
 
     With it the standard deviation of its logarithm over these visits.
@@ -57,7 +57,7 @@ def main():
         series = Series.of_record(record)
         kept = series.visits[::EVERY]
         trace = series.where(np.isin(series.visit, kept))
-        truth, scatter = truth_ms(series, kept)
+        truth, scatter = truth_and_scatter(series, kept)
         if scatter <= MOST_SCATTER:
             save(f"recorded_{export.spec.model}", trace, truth)
         error = judge(trace).location_ms / truth - 1
