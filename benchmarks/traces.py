@@ -5,8 +5,8 @@
 Each network is visited 60 times, on one thread, while `stress-ng` keeps two cores busy, on and off for 1 to 10 s at
 random. The trace is every third visit. Its truth comes from those others that the reference workload found calm: the
 lower quartile of their medians, since the slower ones hold what the machine hides, brought to the clock of the trace's
-calm visits by the reference workload, since the machine's own clock moves by 15%. Of a network whose calm visits
-scatter by more than 6% (standard deviation) no truth is known to 2%: it is left out.
+calm visits by the reference workload, since the machine's own clock moves by 15%. It is known to some 2 or 3%; a
+network whose calm visits scatter by more than 6% (standard deviation) is left out.
 """
 
 import shutil
