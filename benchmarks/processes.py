@@ -12,15 +12,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import task_of
-from witnesses import LIMIT_S, exported_elsewhere, visited
+from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.children import Child
 from perfcast_runner.reference import Floor, Reference
 from perfcast_runner.schedule import is_disturbed
-from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
 
 MODELS = """synthetic,basic_model,64,conv_layers=2;filter_size=5;filters=32;strides=1
 synthetic,basic_model,64,conv_layers=4;filter_size=3;filters=32;strides=1
@@ -41,7 +38,7 @@ def medians_of(children, reference, floor):
     for visit in range(VISITS):
         for number, child in enumerate(children):
             before = reference.time_ns()
-            latency = child.ask({}, LIMIT_S)["ns"] * 1e-6
+            latency = latency_ns(child) * 1e-6
             around = {"before_ns": before, "after_ns": reference.time_ns()}
             if not is_disturbed(around, floor.after(around), None, 0):
                 medians[number, visit] = latency
@@ -53,17 +50,14 @@ def main():
     parser.add_argument("--processes", type=int, default=12)
     arguments = parser.parse_args()
     threads = available_cpus()
-    toolchain = TensorFlowToolchain({"threads": threads, "batch": 1, "optimised": True, "weights_as": "constant"})
-    toolchain.preload()
+    toolchain = warm_toolchain(threads)
     reference = Reference(threads)
     floor = Floor(reference)
     print(f"{'model':28}{'between %':>10}{'within %':>10}{'fastest ms':>12}{'slowest ms':>12}{'calm visits':>13}")
     with tempfile.TemporaryDirectory() as folder:
+        artifacts = ArtifactStore(Path(folder))
         for export in exported_elsewhere(MODELS, Path(folder)):
-            task = task_of(ArtifactStore(Path(folder)), export)
-            children = [Child(visited(toolchain, task)) for _ in range(arguments.processes)]
-            for child in children:
-                child.ask({}, LIMIT_S)
+            children = [opened(toolchain, artifacts, export) for _ in range(arguments.processes)]
             medians = medians_of(children, reference, floor)
             for child in children:
                 child.end()

@@ -10,26 +10,20 @@ median, and the correlation of the logarithms. It needs a machine that does noth
 import argparse
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import exported, specs_of, task_of
+from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.children import Child
-from perfcast_runner.inputs import draw_inputs
 from perfcast_runner.reference import Reference
-from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
 
 MODELS = """keras_applications,DenseNet121,128,
 keras_applications,EfficientNetB0,128,
 keras_applications,MobileNet,224,
 keras_applications,ResNet50,96,
 """
-WARM_UP, INFERENCES, LIMIT_S = 3, 15, 100.0
 SLOW = 1.2
 
 
@@ -49,32 +43,6 @@ class WakeUps(Reference):
         self.streamed = [rows[:1] for rows in self.streamed]
 
 
-def visited(toolchain, task):
-    """Return what a child does when it is asked: load the model when first, and say its median latency in ns."""
-    loaded = []
-
-    def handle(_):
-        if not loaded:
-            loaded.extend((toolchain.load(task), draw_inputs(task, 1)))
-        infer, inputs = loaded
-        for _ in range(WARM_UP):
-            infer(*inputs)
-        times = []
-        for _ in range(INFERENCES):
-            start = time.perf_counter_ns()
-            infer(*inputs)
-            times.append(time.perf_counter_ns() - start)
-        return {"ns": float(np.median(times))}
-
-    return handle
-
-
-def exported_elsewhere(rows, folder):
-    """Return the exports, made in another process: no child may be forked from one that has used the runtime."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(exported, specs_of(rows), folder).result()
-
-
 def watch(children, witnesses, seconds):
     """Return by model an array (turns, 1 + witnesses) of times in ns; a witness's is the mean of before and after."""
     rows = {model: [] for model in children}
@@ -82,7 +50,7 @@ def watch(children, witnesses, seconds):
     while time.monotonic() < end:
         for model, child in children.items():
             before = [witness.time_ns() for witness in witnesses]
-            latency = child.ask({}, LIMIT_S)["ns"]
+            latency = latency_ns(child)
             after = [witness.time_ns() for witness in witnesses]
             rows[model].append([latency, *np.mean([before, after], axis=0)])
     return {model: np.array(times) for model, times in rows.items()}
@@ -93,14 +61,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=100.0)
     arguments = parser.parse_args()
     threads = available_cpus()
-    toolchain = TensorFlowToolchain({"threads": threads, "batch": 1, "optimised": True, "weights_as": "constant"})
-    toolchain.preload()
+    toolchain = warm_toolchain(threads)
     witnesses = [Sums(threads), WakeUps(threads)]
     with tempfile.TemporaryDirectory() as folder:
-        artifacts, children = ArtifactStore(Path(folder)), {}
-        for export in exported_elsewhere(MODELS, Path(folder)):
-            children[export.spec.model] = Child(visited(toolchain, task_of(artifacts, export)))
-            children[export.spec.model].ask({}, LIMIT_S)
+        artifacts, exports = ArtifactStore(Path(folder)), exported_elsewhere(MODELS, Path(folder))
+        children = {export.spec.model: opened(toolchain, artifacts, export) for export in exports}
         times = watch(children, witnesses, arguments.seconds)
         for child in children.values():
             child.end()
