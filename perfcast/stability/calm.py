@@ -57,7 +57,7 @@ def at_full_speed(series: Series, chosen: np.ndarray) -> np.ndarray:
 
 
 def lowest_level(series: Series, chosen: np.ndarray) -> np.ndarray:
-    """Return which of the ``chosen`` samples are at the lowest level that a fifth of them support, as a mask.
+    """Return which of the ``chosen`` samples are at the lowest level that three tenths of them support, as a mask.
 
     Work beside a model slows it down, for a while, and never speeds it up: of several levels the lowest is the calm
     machine's.
