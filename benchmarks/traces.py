@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python benchmarks/traces.py [--threads N] [--keep FOLDER] [--save]
 
-Each network is visited 600 times, in turns with the others, while `stress-ng` keeps two cores busy, on and off for 1 to
-10 s at random. The trace is every tenth visit. Its truth is told by the others, without any of the estimator: the
+Each network is visited 480 times, in turns with the others, while `stress-ng` keeps two cores busy, on and off for 1 to
+10 s at random. The trace is every eighth visit. Its truth is told by the others, without any of the estimator: the
 median of the medians of those visits during which the disturbance was off, by its own log, and the machine not
 otherwise disturbed, by the reference workload. With the truth stands its own 95% interval, bootstrapped over visits.
 """
@@ -29,8 +29,8 @@ keras_applications,ResNet50,96,
 keras_applications,Xception,96,
 synthetic,basic_model,128,conv_layers=4;filter_size=3;filters=64;strides=1
 """
-PROTOCOL = {"name": "published", "iterations": 12000, "discard": 2400, "visits": 600, "repeats": 0}
-EVERY = 10
+PROTOCOL = {"name": "published", "iterations": 5760, "discard": 480, "warmup_s": 0.1, "visits": 480, "repeats": 0}
+EVERY = 8
 MARGIN_S = 0.5, 2.0
 """From so long before a visit's second until so long after its start it is free of the disturbance: a visit takes less
 than a second."""
@@ -80,9 +80,9 @@ def report(export, record, phases, is_saved):
         save(f"recorded_{export.spec.model}", trace, truth)
     verdict, of_free = judge(trace), judge(series.where(np.isin(series.visit, told_by)))
     print(
-        f"{export.spec.model}: {truth:.3f} ms ({low / truth - 1:+.1%} to {high / truth - 1:+.1%}) in {len(told_by)} visits "
-        f"that scatter by {scatter:.1%}; judged {verdict.location_ms / truth - 1:+.1%} ({verdict.trust}), of those "
-        f"visits themselves {of_free.location_ms / truth - 1:+.1%}"
+        f"{export.spec.model}: {truth:.3f} ms ({low / truth - 1:+.1%} to {high / truth - 1:+.1%}) in {len(told_by)} "
+        f"visits that scatter by {scatter:.1%}; judged {verdict.location_ms / truth - 1:+.1%} ({verdict.trust}), "
+        f"of those visits themselves {of_free.location_ms / truth - 1:+.1%}"
     )
 
 

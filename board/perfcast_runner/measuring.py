@@ -22,6 +22,7 @@ class Subject:
         self.toolchain, self.task, self.batch = toolchain, task, toolchain.factors["batch"]
         self.iterations = protocol["iterations"] // protocol["visits"]
         self.discard = protocol["discard"] // protocol["visits"]
+        self.warmup_s = protocol.get("warmup_s", 0)
         self.memory = {}
         self.repeatable = Repeatable(task)
         self.system = SystemMemory()
@@ -64,6 +65,8 @@ class Subject:
 
     def visit(self):
         """Time the inferences of one visit; the first visit is what the memory holds for."""
+        if self.warmup_s:
+            run_for(self.infer, self.inputs, self.warmup_s)
         samples = time_inferences(self.infer, self.inputs, self.iterations, self.repeatable.compare)
         samples["discarded"] = [index < self.discard for index in range(self.iterations)]
         if "inference_peak_bytes" not in self.memory:

@@ -26,6 +26,7 @@ class Protocol:
         name: `published`, all visits, or `adaptive`, until the interval of the location is narrow enough.
         iterations: most inferences, the warm-up's included and those of repeated visits not.
         discard: how many of these are warm-up.
+        warmup_s: for how long a model runs before, in each visit, without being timed.
         visits: over how many visits they are divided.
         repeats: how many disturbed visits may be made up for at most; `adaptive` does until `least_visits` are calm.
         least_visits: of `adaptive`, fewest visits before it may stop; else None.
@@ -40,6 +41,7 @@ class Protocol:
     repeats: int = 0
     least_visits: int | None = None
     width: float | None = None
+    warmup_s: float = 0.0
 
     VERSION = 3
     """Raised when the same values have to be measured anew."""
@@ -96,6 +98,8 @@ class Protocol:
         names = ["name", "iterations", "discard", "visits", "repeats"]
         if self.name == "adaptive":
             names += _ADAPTIVE
+        if self.warmup_s:
+            names.append("warmup_s")
         return {"version": self.VERSION} | {name: getattr(self, name) for name in names}
 
 

@@ -127,7 +127,7 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
     loading = costs.load_peak_mb(features, weights_as, batch)
     visits = costs.expected_visits(target.protocol)
     inferences = visits * target.protocol.iterations_a_visit
-    once = costs.overhead_s(features, visits) + inferences * latency / 1e3
+    once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3
     return pd.DataFrame(
         {
             "latency_ms": latency,
