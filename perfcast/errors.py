@@ -35,3 +35,11 @@ class PredictorError(PerfcastError):
 
 class BenchmarkError(PerfcastError):
     """A measuring campaign could not go on."""
+
+
+class LinkError(BenchmarkError):
+    """A device was lost, or not reached: another start may go on where this one ended."""
+
+
+class BusyError(BenchmarkError):
+    """Somebody else measures on a device."""

@@ -1,21 +1,24 @@
-"""A campaign: the tasks of a plan; each answer is a JSON object on a line."""
+"""A campaign: the tasks of a plan."""
 
 import gc
 import json
 import sys
 
 from perfcast_runner import RUNNER_VERSION
+from perfcast_runner.answers import emit
 from perfcast_runner.children import Failed, end_all
 from perfcast_runner.limits import measure_limits
-from perfcast_runner.machine import read_context
+from perfcast_runner.machine import boot_id, read_context
 from perfcast_runner.models import Model, Process
 from perfcast_runner.others import usable_cpus
 from perfcast_runner.reference import Floor, Reference
 from perfcast_runner.rounds import Rounds
-from perfcast_runner.settings import applied
+from perfcast_runner.settings import applied_with
 from perfcast_runner.toolchains import TOOLCHAINS
 
 NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
+FORKING_LIMIT_S = 180
+"""A forked child that takes longer for a model which does nothing hangs."""
 
 
 class Bench:
@@ -34,6 +37,7 @@ class Bench:
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
         self.floor = Floor(self.reference, plan["reference_floor_ns"])
         self.null_memory = {}
+        self.spawns = False
 
     def answer(self, event, **values):
         """Write a line of the answer, and wait until it is taken."""
@@ -41,15 +45,31 @@ class Bench:
         self.take()
 
     def measure_null(self):
-        """Find out the memory that a model which does nothing takes under the same toolchain."""
+        """Find out the memory that a model which does nothing takes under the same toolchain.
+
+        Where that fails in a forked child, as runtimes may not survive a fork, children start anew from then on.
+        """
+        process = self.null_process(min(self.limit_s, FORKING_LIMIT_S))
+        if isinstance(process, Failed):
+            print("children that are forked do not work here (%s): each starts anew" % process, file=sys.stderr)
+            self.spawns = True
+            process = self.null_process(self.limit_s)
+        if isinstance(process, Failed):
+            raise SystemExit("the null model could not be measured: %s" % process)
+        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "inference_peak_bytes")}
+
+    def null_process(self, limit_s):
+        """Return the process that has measured the null model, ended; or how it failed."""
+        process = Process(self, self.toolchain.null_task(), NULL_PROTOCOL)
+        process.limit_s = limit_s
         try:
-            process = Process(self, self.toolchain.null_task(), NULL_PROTOCOL)
             process.load()
             process.visit()
         except Failed as failed:
-            raise SystemExit("the null model could not be measured: %s" % failed) from None
-        process.end()
-        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "inference_peak_bytes")}
+            return failed
+        finally:
+            process.end()
+        return process
 
     def models(self, context):
         """Return the models of the plan, those that were visited before under the same context with these visits."""
@@ -61,37 +81,33 @@ class Bench:
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
 
-def run_campaign(plan, take=lambda: None, starter=None):
+def toolchain_named(name, factors):
+    """Return the toolchain of a name, with a plan's factors."""
+    if name not in TOOLCHAINS:
+        raise SystemExit("there is no toolchain %s here; known are %s" % (name, ", ".join(sorted(TOOLCHAINS))))
+    return TOOLCHAINS[name](factors)
+
+
+def run_campaign(plan, given=None, take=lambda: None, starter=None):
     """Measure the models of a plan, and answer what is found out as soon as it is.
 
-    `take` returns once the last answer is taken. Where the kernel does not end this with whoever started it, `starter`
-    is whose end to look for.
+    `given` is what whoever started this has set on the device already. `take` returns once the last answer is taken.
+    Where the kernel does not end this with whoever started it, `starter` is whose end to look for.
     """
-    toolchain = TOOLCHAINS[plan["factors"]["toolchain"]](plan["factors"])
-    with applied(plan["settings"]) as outcome:
+    toolchain = toolchain_named(plan["factors"]["toolchain"], plan["factors"])
+    with applied_with(given, plan["settings"]) as outcome:
         toolchain.preload()
         gc.collect()
         if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
             gc.freeze()
         bench = Bench(plan, toolchain, take, starter)
         # As the host will have stored it.
-        context = json.loads(json.dumps(read_context(toolchain, outcome)))
+        context = json.loads(json.dumps(read_context(toolchain, outcome, given=given)))
         try:
-            bench.answer("context", runner_version=RUNNER_VERSION, context=context)
+            bench.answer("context", runner_version=RUNNER_VERSION, boot=boot_id(), context=context)
             bench.measure_null()
-            bench.answer("limits", limits=measure_limits(toolchain, starter))
+            bench.answer("limits", limits=measure_limits(toolchain, starter, bench.spawns))
             Rounds(bench, bench.models(context), plan["seed"]).run()
         finally:
             end_all()
     emit("done")
-
-
-def emit(event, **values):
-    """Write a line of the answer."""
-    print(json.dumps(dict(values, event=event)), flush=True)
-
-
-def wait_for_taker():
-    """Wait for the line that says that the last answer is stored: nobody works beside what is measured next."""
-    if not sys.stdin.readline():
-        raise SystemExit("what started this has ended")

@@ -1,8 +1,10 @@
-"""Forked children, one a model: a crash or a kill takes one of them, not the campaign."""
+"""Children, one a model: a crash or a kill takes one of them, not the campaign."""
 
+import base64
 import ctypes
 import json
 import os
+import pickle
 import select
 import signal
 import sys
@@ -29,13 +31,14 @@ class Failed(Exception):  # noqa: N818 - a verdict, not a mistake
 
 
 class Child:
-    """A forked process that obeys commands, JSON objects on a line, and waits for them without using a CPU.
+    """A process that obeys commands, JSON objects on a line, and waits for them without using a CPU.
 
     `handle` answers a command, in there. It ends with its parent. Where the kernel does not end this process with
-    whoever started it, `starter` is whose end to look for.
+    whoever started it, `starter` is whose end to look for. It is forked, so that it has all that was imported here;
+    where that does no good (`spawns`), it starts anew, imports the runtime itself and gets `handle` as a pickle.
     """
 
-    def __init__(self, handle, starter=None):
+    def __init__(self, handle, starter=None, spawns=False):
         self.starter = starter
         self.peak_bytes = None  # What its resident set reached; known once it has ended.
         sys.stdout.flush()
@@ -53,10 +56,14 @@ class Child:
             for pipes in (self, *_living):
                 os.close(pipes.commands)
                 os.close(pipes.answers)
+            if spawns:
+                start_anew(parent, commands, answers)
             be_a_child(handle, parent, commands, answers)
         os.close(commands)
         os.close(answers)
         _living.add(self)
+        if spawns:
+            self.send(base64.b64encode(pickle.dumps(handle)))
         self.kills_before = killed_for_memory()
 
     def ask(self, command, limit_s):
@@ -67,11 +74,8 @@ class Child:
             SystemExit: the process `starter` has ended.
 
         """
-        try:
-            os.write(self.commands, json.dumps(command).encode() + b"\n")
-            answer = self.read_answer(time.monotonic() + limit_s)
-        except BrokenPipeError:
-            answer = b""
+        self.send(json.dumps(command).encode())
+        answer = self.read_answer(time.monotonic() + limit_s)
         if answer is None:
             raise Failed("timed_out", "took more than %g s" % limit_s)
         if not answer.endswith(b"\n"):
@@ -81,6 +85,12 @@ class Child:
             raise Failed(answer["verdict"], answer["reason"])
         self.kills_before = killed_for_memory()
         return answer
+
+    def send(self, line):
+        try:
+            write_all(self.commands, line + b"\n")
+        except BrokenPipeError:
+            pass  # It has ended: so does what it answers.
 
     def read_answer(self, deadline):
         """Return a line, less than that where the child ended, None where the deadline passed."""
@@ -136,10 +146,33 @@ def be_a_child(handle, parent, commands, answers):
         die_with_parent()
         if os.getppid() == parent:  # Else it was killed before the kernel knew.
             keep_to_itself()
-            obey(handle, commands, answers)
+            with os.fdopen(commands) as lines:
+                obey(handle, lines, answers)
             status = 0
     finally:
         os._exit(status)  # No clean-up of what the parent owns.
+
+
+def start_anew(parent, commands, answers):
+    """Have a new interpreter run `serve` in this process; never return."""
+    try:
+        die_with_parent()
+        if os.getppid() == parent:
+            for descriptor in (commands, answers):
+                os.set_inheritable(descriptor, True)
+            os.execv(sys.executable, [sys.executable, sys.argv[0], "--child", "%d,%d" % (commands, answers)])
+    finally:
+        os._exit(1)
+
+
+def serve(descriptors):
+    """Obey commands until there are no more, as a child that has started anew."""
+    commands, answers = map(int, descriptors.split(","))
+    keep_to_itself()
+    with os.fdopen(commands) as lines:
+        # What the parent has made: nobody else can write to this pipe.
+        handle = pickle.loads(base64.b64decode(lines.readline()))
+        obey(handle, lines, answers)
 
 
 def keep_to_itself():
@@ -152,19 +185,18 @@ def keep_to_itself():
     os.dup2(2, 1)
 
 
-def obey(handle, commands, answers):
+def obey(handle, lines, answers):
     sacrifice = Sacrifice()
-    with os.fdopen(commands) as lines:
-        # Not "for line in lines": that reads ahead.
-        for line in iter(lines.readline, ""):
-            sacrifice.be(ACTIVE)
-            try:
-                answer = handle(json.loads(line))
-            except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
-                verdict, reason = why(error)
-                answer = {"verdict": verdict, "reason": reason}
-            sacrifice.be(IDLE)
-            write_all(answers, json.dumps(answer).encode() + b"\n")
+    # Not "for line in lines": that reads ahead.
+    for line in iter(lines.readline, ""):
+        sacrifice.be(ACTIVE)
+        try:
+            answer = handle(json.loads(line))
+        except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
+            verdict, reason = why(error)
+            answer = {"verdict": verdict, "reason": reason}
+        sacrifice.be(IDLE)
+        write_all(answers, json.dumps(answer).encode() + b"\n")
 
 
 def write_all(descriptor, data):
@@ -179,18 +211,28 @@ def end_all():
         child.end()
 
 
-def in_child(function, limit_s, starter=None):
+def in_child(function, limit_s, starter=None, spawns=False):
     """Return what a function returns, a dictionary, called in a child of its own.
 
     Raises:
         Failed: it raised, took more than so many seconds, or took the child with it.
 
     """
-    child = Child(lambda command: function(), starter)
+    child = Child(OneCall(function), starter, spawns)
     try:
         return child.ask({}, limit_s)
     finally:
         child.end()
+
+
+class OneCall:
+    """Answers any command by calling a function; unlike a lambda, it can be pickled."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, _):
+        return self.function()
 
 
 def die_with_parent():

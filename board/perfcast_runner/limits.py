@@ -35,15 +35,15 @@ TOO_LONG_S = 0.3
 LIMIT_S = 300
 
 
-def measure_limits(toolchain, starter=None):
+def measure_limits(toolchain, starter=None, spawns=False):
     """Return {"flops_per_s", "bytes_per_s", "seconds"}: the best of both, and how long it took to find out.
 
-    It is measured in a forked child, once the runtime is imported. A multiply-accumulate counts as two operations.
-    Raises SystemExit where the child fails. `starter` is as for `in_child`.
+    It is measured in a child. A multiply-accumulate counts as two operations. Raises SystemExit where the child fails.
+    `starter` and `spawns` are as for `in_child`.
     """
     start = time.monotonic()
     try:
-        limits = in_child(functools.partial(best_rates, toolchain), LIMIT_S, starter)
+        limits = in_child(functools.partial(best_rates, toolchain), LIMIT_S, starter, spawns)
     except Failed as failure:
         raise SystemExit("what the device can do at most could not be measured: %s" % failure) from None
     return dict(limits, seconds=time.monotonic() - start)

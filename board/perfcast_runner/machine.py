@@ -22,10 +22,11 @@ THROTTLE_COUNTS = (
 )
 
 
-def read_context(toolchain, outcome=None, root="/"):
+def read_context(toolchain, outcome=None, root="/", given=None):
     """Return what the machine is: machine, software, settings; the same each time, as long as nothing is changed.
 
-    `outcome` is what `applied` yields: what it could not set becomes part of the settings, in words.
+    `outcome` is what `applied` yields: what it could not set becomes part of the settings, in words. `given` is what
+    whoever started this in a container knows better: how the device is set.
     """
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(under(root, "/etc/os-release")) or "", re.MULTILINE)
     refused = sorted((outcome or {}).get("refused", {}).items())
@@ -42,11 +43,17 @@ def read_context(toolchain, outcome=None, root="/"):
         },
         "settings": dict(
             {kind.name: kind(root).fact() for kind in KINDS},
+            **(given["facts"] if given else {}),
             memory_limit_bytes=memory_limit_bytes(root),
             cpu_quota=cpu_quota(root),
             refused="; ".join("%s: %s" % item for item in refused) or None,
         ),
     }
+
+
+def boot_id(root="/"):
+    """Return what names the system's start, another one after each; None where it does not say."""
+    return read_text(under(root, "/proc/sys/kernel/random/boot_id"))
 
 
 def read_machine(root="/"):

@@ -1,5 +1,6 @@
 """What a child does with its model when it is told to."""
 
+import re
 import time
 import traceback
 
@@ -10,6 +11,11 @@ from perfcast_runner.outputs import IncredibleError, Repeatable, check_outputs, 
 from perfcast_runner.sampling import run_for, time_inferences, time_without_pause
 
 QUICK_TRIES, ALL_TRIES = 2, 6
+LACKING = re.compile(
+    "Op type not registered|No op named|NodeDef mentions attr|NodeDef expected inputs|No OpKernel was registered|"
+    "Could not find .* OpKernel|is not in the list of allowed values"
+)
+"""What TensorFlow says where a version or a build of it lacks an operation, or a variant of one."""
 
 
 class Subject:
@@ -104,4 +110,6 @@ def why(error):
         return "out_of_memory", str(error)[:500] or "not enough memory"
     traceback.print_exception(type(error), error, error.__traceback__)
     verdict = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
+    if LACKING.search(str(error)):
+        verdict = "unsupported"
     return verdict, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])

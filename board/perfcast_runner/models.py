@@ -19,7 +19,8 @@ class Model:
         self.task = task
         self.key = task["key"]
         self.visits = list(visits)
-        self.is_alone = False  # It ran out of memory beside others, and is tried once more without them.
+        # It did harm beside others, and is tried once more without them.
+        self.is_alone = task.get("alone", False)
         self.process = None
 
     def visit(self, bench):
@@ -86,12 +87,12 @@ class Process:
 
     def start(self):
         subject = Subject(self.bench.toolchain, self.task, self.protocol)
-        self.child = self.within_limit(lambda _: Child(subject.obey, self.bench.starter))
+        self.child = self.within_limit(lambda _: Child(subject.obey, self.bench.starter, self.bench.spawns))
 
     def look_deeper(self, doubt):
         """Raise Failed unless a doubt is unfounded: in a process of its own, for it would leave traces in memory."""
         look = functools.partial(look_deeper, self.bench.toolchain, self.task)
-        answer = self.within_limit(lambda left_s: in_child(look, left_s, self.bench.starter))
+        answer = self.within_limit(lambda left_s: in_child(look, left_s, self.bench.starter, self.bench.spawns))
         self.inside_s += answer["seconds"]
         if answer["is_doubtful"]:
             raise Failed("rejected", doubt)

@@ -19,11 +19,12 @@ class Rounds:
 
     def __init__(self, bench, models, seed):
         self.bench = bench
-        self.waiting = collections.deque(models)
+        self.waiting = collections.deque(model for model in models if not model.is_alone)
         self.order = random.Random(seed)
         self.round = 0
         self.room_bytes = available_bytes()
         self.open, self.finished, self.again = [], [], []
+        self.last = [model for model in models if model.is_alone]
 
     def run(self):
         while self.waiting:
@@ -32,6 +33,8 @@ class Rounds:
             for model in again:
                 model.is_alone = True
                 self.measure([model])
+        for model in self.last:
+            self.measure([model])
 
     def open_group(self):
         """Load models and visit each, in their order, as long as there is room; return those that need more visits."""
@@ -65,6 +68,8 @@ class Rounds:
         # An earlier run may have ended right after the last visit: one more shows the memory, and is not kept.
         is_kept = not is_finished(self.bench.protocol, model.visits)
         print("measuring %s, visit %d" % (model.key, len(model.visits)), file=sys.stderr, flush=True)
+        # So that whoever hears no more of this device knows which model had it last.
+        self.bench.answer("visiting", key=model.key)
         if model not in self.open:
             self.open.append(model)
         try:

@@ -34,6 +34,30 @@ def applied(requested, root="/"):
         journal.close()
 
 
+def of_device(requested):
+    """Return those settings that outlive the process that sets them."""
+    outliving = {kind.name for kind in KINDS if kind.outlives_the_process}
+    return {name: value for name, value in requested.items() if name in outliving}
+
+
+def facts_of_device(root="/"):
+    """Return how the device is set, as it stands in a context."""
+    return {kind.name: kind(root).fact() for kind in KINDS if kind.outlives_the_process}
+
+
+@contextlib.contextmanager
+def applied_with(given, requested):
+    """Apply the settings that nobody has applied already; yield what became of all of them.
+
+    `given` is None, or what became of those that outlive a process where whoever started this has applied them: a
+    runner in a container cannot.
+    """
+    done = given["outcome"] if given else {"applied": {}, "refused": {}}
+    left = {name: value for name, value in requested.items() if not given or name not in of_device(requested)}
+    with applied(left) as outcome:
+        yield {part: dict(done[part], **outcome[part]) for part in outcome}
+
+
 def check(requested):
     """Raise SystemExit where a setting is unknown, or asked for with a value that it cannot have."""
     known = {kind.name: kind for kind in KINDS}

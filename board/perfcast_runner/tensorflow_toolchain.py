@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from perfcast_runner.graphs import read_graph
 from perfcast_runner.weights import draw
 
 BLUNT = re.compile(
@@ -33,6 +34,14 @@ class TensorFlowToolchain:
     def __init__(self, factors):
         self.factors = factors
         self.tf = None
+
+    def __getstate__(self):
+        return self.factors
+
+    def __setstate__(self, factors):
+        """Be the same in a process that starts anew."""
+        self.__init__(factors)
+        self.preload()
 
     def version(self):
         if self.tf is not None:
@@ -104,8 +113,7 @@ class TensorFlowToolchain:
     def _graph_of(self, task):
         if "graph_def" in task:
             return task["graph_def"]
-        with open(task["graph"], "rb") as file:
-            return self.tf.compat.v1.GraphDef.FromString(file.read())
+        return self.tf.compat.v1.GraphDef.FromString(read_graph(task["graph"]))
 
     def _session_config(self):
         threads = self.factors["threads"]

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import conditions_of, differing, in_words
-from perfcast.bench.exclusion import exclusive, lock_of
+from perfcast.bench.freezes import TRIES
 from perfcast.bench.intake import Intake, say
+from perfcast.bench.patience import Patience
 from perfcast.bench.tasks import Task, device_factors, tasks_of
-from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
+from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
+from perfcast.export.bundle import GRAPH
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from perfcast.bench.record import MeasurementStore
     from perfcast.bench.target import Target
-    from perfcast.bench.transport import Transport
+    from perfcast.bench.transport import Device, Probe, Transport
     from perfcast.bench.visits import Visits
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.stage import Export
@@ -38,26 +41,28 @@ class Campaign:
 
         Each visit is stored as soon as it is made, so that an interruption loses the one in flight; each measurement
         once its last visit is. While another campaign measures on the device, whatever its store, this one waits;
-        what that one stored here is not measured again. What is unusual is said on the error stream, a line each:
-        damaged files, and measurements that there are under other conditions.
+        what that one stored here is not measured again. A device that is lost on the way is waited for. What is
+        unusual is said on the error stream, a line each: damaged files, and measurements that there are under other
+        conditions.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
+            LinkError: the device was lost, and did not come back in time.
             StoreError: something cannot be stored, such as where the disk is full; what was stored stays.
         """
-        device = self.transport.device
-        with exclusive(lock_of(device), f"measuring on {device}"):
-            conditions = conditions_of(self.context())
+        with self.transport.claim() as device:
+            probe = self._probe(device)
+            conditions = conditions_of(probe.context)
             tasks = tasks_of(exports, self.target, conditions)
             missing = self.missing(tasks)
             if missing:
                 self.measurements.sweep()
                 self._say_what_is_damaged(missing)
                 self._say_what_differs(exports, missing, conditions)
-                intake = self._intake(missing, conditions)
+                intake = self._intake(missing, conditions, device.name)
                 with progress(len(tasks) * self.target.protocol.visits, description) as advance:
                     advance((len(tasks) - len(missing)) * self.target.protocol.visits)
-                    self._run(intake, advance)
+                    self._insist(device, probe, intake, advance)
         return [task.key for task in tasks]
 
     def context(self) -> dict[str, Any]:
@@ -66,7 +71,7 @@ class Campaign:
         Raises:
             BenchmarkError: the target does not answer.
         """
-        return self.transport.probe(self.target.factors, self.target.settings)
+        return self.transport.probe(self.target.factors, self.target.settings).context
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """Return the measurements that the store lacks."""
@@ -81,22 +86,64 @@ class Campaign:
         """
         return tasks_of(exports, self.target, conditions_of(context))
 
-    def _run(self, intake: Intake, advance: Advance) -> None:
+    def _probe(self, device: Device) -> Probe:
+        """Ask a device what it is; while somebody else measures there, wait."""
+        patience = Patience(self.target.patience_s)
+        while True:
+            try:
+                return device.probe(self.target.factors, self.target.settings)
+            except BusyError as error:
+                patience.after(error, None)
+
+    def _insist(self, device: Device, probe: Probe | None, intake: Intake, advance: Advance) -> None:
+        """Run until all is measured; where the device is lost or taken, wait and go on from what is stored."""
+        patience = Patience(self.target.patience_s)
+        while True:
+            try:
+                probe = probe or device.probe(self.target.factors, self.target.settings)
+                self._quarantine(device, probe, intake)
+                self._run(device, intake, advance)
+                return
+            except (LinkError, BusyError) as error:
+                patience.after(error, (len(intake.pending), intake.visits_done))
+                probe, intake = None, intake.anew()
+
+    def _quarantine(self, device: Device, probe: Probe, intake: Intake) -> None:
+        """Look whether a model froze the device; what did so twice is on record and not tried again."""
+        key = self.measurements.freezes.settle(device.name, probe.boot)
+        if key in intake.pending:
+            model = intake.pending[key].model
+            if self.measurements.freezes.count(key) < TRIES:
+                say(f"{model}: the device went down while it was measured; it is tried once more, at the end")
+            else:
+                say(f"{model}: the device went down once more while it was measured; it is not tried again")
+                intake.give_up(key, probe.context)
+
+    def _run(self, device: Device, intake: Intake, advance: Advance) -> None:
+        if not intake.pending:
+            return
         asked = len(intake.pending)
         advanced = intake.visits_done
         advance(advanced)
-        for answer in self.transport.run(self._plan(intake)):
-            intake.take(answer)
-            done = (asked - len(intake.pending)) * self.target.protocol.visits + intake.visits_done
-            advance(max(0, done - advanced))  # Less, where a model starts over.
-            advanced = max(done, advanced)
+        try:
+            for answer in device.run(self._plan(intake), self._graphs(intake)):
+                intake.take(answer)
+                done = (asked - len(intake.pending)) * self.target.protocol.visits + intake.visits_done
+                advance(max(0, done - advanced))  # Less, where a model starts over.
+                advanced = max(done, advanced)
+        except LinkError:
+            raise  # Who had the device stays on record.
+        except BaseException:
+            self.measurements.freezes.end(device.name)
+            raise
+        self.measurements.freezes.end(device.name)
         if intake.pending:
             raise BenchmarkError(f"the runner ended with {len(intake.pending)} of {asked} models not measured")
 
-    def _intake(self, missing: list[Task], conditions: dict[str, Any]) -> Intake:
+    def _intake(self, missing: list[Task], conditions: dict[str, Any], device: str) -> Intake:
         pending = {task.key: task for task in missing}
         visits = {task.key: visits for task in missing if (visits := self._visits_of(task))}
-        return Intake(self.target, self.artifacts, self.measurements, conditions, pending, visits)
+        return Intake(self.target, self.artifacts, self.measurements, conditions, device, pending, visits)
 
     def _visits_of(self, task: Task) -> Visits | None:
         """Return the visits that a model has had so far; where they are damaged, say so and go without."""
@@ -149,9 +196,14 @@ class Campaign:
         graph = self.artifacts.descriptor(task.export.artifact)["graph"]
         return {
             "key": task.key,
-            "graph": str((self.artifacts.location(task.export.artifact) / "graph.pb").resolve()),
+            "graph": task.export.artifact,
             "inputs": graph["inputs"],
             "outputs": graph["outputs"],
             "seed": task.export.spec.seed,
             "resume": visits.to_resume() if visits else None,
+            "alone": self.measurements.freezes.count(task.key) > 0,
         }
+
+    def _graphs(self, intake: Intake) -> dict[str, Path]:
+        artifacts = {task.export.artifact for task in intake.pending.values()}
+        return {artifact: self.artifacts.location(artifact) / GRAPH for artifact in sorted(artifacts)}

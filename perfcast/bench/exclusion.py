@@ -47,7 +47,29 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     Raises:
         StoreError: there is no such file and none can be made, or it is something else.
     """
-    handle = _locked(path, what)
+    with _held(_locked(path, what)):
+        yield
+
+
+@contextlib.contextmanager
+def first_free(paths: list[Path], what: str) -> Iterator[Path]:
+    """Hold the first of these lock files that nobody holds, and yield which; while all are held, wait.
+
+    Args:
+        paths: as `exclusive` takes each.
+        what: what there can be one of at a time with each, for the message.
+
+    Raises:
+        StoreError: one cannot be made, or is something else.
+    """
+    path, handle = _first_locked(paths, what)
+    with _held(handle):
+        yield path
+
+
+@contextlib.contextmanager
+def _held(handle: int) -> Iterator[None]:
+    """Say in a lock file who holds it, as long as that is so."""
     try:
         holder = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         _write(handle, canonical_json(holder))
@@ -63,6 +85,26 @@ def _write(handle: int, content: bytes) -> None:
     with contextlib.suppress(OSError):  # Another user's file, which can be locked but not written.
         os.ftruncate(handle, 0)
         os.pwrite(handle, content, 0)
+
+
+def _first_locked(paths: list[Path], what: str) -> tuple[Path, int]:
+    import fcntl
+
+    if len(paths) == 1:
+        return paths[0], _locked(paths[0], what)
+    is_said = False
+    while True:
+        for path in paths:
+            handle = _open(path)
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(handle, path):
+                    return path, handle
+            os.close(handle)
+        if not is_said:
+            print(f"all devices are taken: waiting, as one process at a time may be {what}", file=sys.stderr)  # noqa: T201
+            is_said = True
+        time.sleep(MOMENT_S)
 
 
 def _locked(path: Path, what: str) -> int:

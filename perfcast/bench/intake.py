@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perfcast.bench.tasks import Task
     from perfcast.export.artifacts import ArtifactStore
 
-RUNNER_VERSION = 3
+RUNNER_VERSION = 4
 _UNBELIEVED = frozenset({"failed", "rejected"})
 
 
@@ -34,6 +34,7 @@ class Intake:
         artifacts: what it measures.
         store: where the answers go.
         conditions: under which the tasks' keys say that it measures.
+        device: its name.
         pending: the tasks that are not done, by key.
         visits: those that pending models have had so far, by key.
     """
@@ -42,9 +43,11 @@ class Intake:
     artifacts: ArtifactStore
     store: MeasurementStore
     conditions: dict[str, Any]
+    device: str
     pending: dict[str, Task]
     visits: dict[str, Visits]
     _context: str = ""
+    _boot: str | None = None
     _limits: dict[str, Any] | None = None
     _ended: bool = False
 
@@ -69,11 +72,37 @@ class Intake:
         takers = {
             "context": self._take_context,
             "limits": self._take_limits,
+            "visiting": self._take_visiting,
             "visit": self._take_visit,
             "measurement": self._take_measurement,
             "done": self._take_end,
         }
+        if event not in takers:
+            raise BenchmarkError(f"the runner answered {event!r} where it should measure")
         takers[event](answer)
+
+    def anew(self) -> Intake:
+        """Return the intake of another run, of what is still pending."""
+        return Intake(self.target, self.artifacts, self.store, self.conditions, self.device, self.pending, self.visits)
+
+    def give_up(self, key: str, context: dict[str, Any]) -> None:
+        """Store that a model froze the device, whose context is ``context``.
+
+        Raises:
+            StoreError: it cannot be stored.
+        """
+        task = self.pending.pop(key)
+        visits = self.visits.pop(key, None)
+        self._context = self.store.put_context(context)
+        nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
+        reason = "the device went down twice while it was measured"
+        self.store.put(
+            self._record(task, visits or Visits(self._context), nothing | {"verdict": "froze", "reason": reason})
+        )
+        self._context = ""
+
+    def _take_visiting(self, answer: dict[str, Any]) -> None:
+        self.store.freezes.begin(self.device, self._pending(answer["key"]).key, self._boot)
 
     def _take_end(self, _: dict[str, Any]) -> None:
         self._ended = True
@@ -87,6 +116,7 @@ class Intake:
         if changed:
             raise BenchmarkError(f"the device changed while it was asked to measure ({in_words(changed)}); run again")
         self._say_what_starts_over(answer["context"])
+        self._boot = answer["boot"]
         self._context = self.store.put_context(answer["context"])
 
     def _say_what_starts_over(self, context: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import ConditionsStore
+from perfcast.bench.freezes import FreezeStore
 from perfcast.bench.sealed import read_sealed, write_sealed
 from perfcast.bench.visits import VisitStore
 from perfcast.errors import NewerRecordError, StoreError
@@ -26,7 +27,8 @@ _REMEDY = "delete results/<target> and run again: only what is damaged is measur
 class MeasurementStore:
     """Measurements below a folder: `measurements/<key>.json`, and `contexts/<digest>.json` that they name.
 
-    Beside them lie the visits of models that are not done (`visits`), and the conditions of all (`conditions`).
+    Beside them lie the visits of models that are not done (`visits`), the conditions of all (`conditions`), and which
+    models devices did not survive (`freezes`).
     """
 
     root: Path
@@ -40,6 +42,11 @@ class MeasurementStore:
     def conditions(self) -> ConditionsStore:
         """The conditions that something was measured under."""
         return ConditionsStore(self.root)
+
+    @property
+    def freezes(self) -> FreezeStore:
+        """Which models devices did not survive."""
+        return FreezeStore(self.root)
 
     def is_settled(self, key: str, time_limit_s: float) -> bool:
         """Say whether measuring ``key`` again would give nothing new.
@@ -108,7 +115,7 @@ class MeasurementStore:
 
     def sweep(self) -> None:
         """Delete what writers that were killed long ago left half-written, and visits that a measurement holds."""
-        for name in ("measurements", "contexts", "visits", "conditions"):
+        for name in ("measurements", "contexts", "visits", "conditions", "devices", "freezes"):
             sweep(self.root / name)
         for key in self.visits.all():
             if self.has(key) and not self.damage_of(key) and self._read(key)["verdict"] not in UNFINISHED:

@@ -120,6 +120,7 @@ class Target:
     device_kind: str
     device_name: str | None
     device_memory_mb: float | None
+    architecture: str | None
     transport: dict[str, Any]
     factors: dict[str, Any]
     protocol: Protocol
@@ -128,10 +129,16 @@ class Target:
     settings: dict[str, Any] = field(default_factory=dict)
     sustained_s: float | None = None
 
+    @property
+    def patience_s(self) -> float:
+        """For how long a device is waited for that is lost."""
+        return float(self.transport.get("patience_s", 1800.0))
+
     @classmethod
     def from_dict(cls, name: str, values: dict[str, Any]) -> Target:
         """Return the target that a checked description stands for."""
         factors = dict(values["factors"])
+        _check_transport(values["transport"], factors)
         factors["threads"] = factors["threads"] or available_cpus()
         return cls(
             name=name,
@@ -139,6 +146,7 @@ class Target:
             device_kind=values["device"]["kind"],
             device_name=values["device"]["name"],
             device_memory_mb=values["device"].get("memory_mb"),
+            architecture=values["device"].get("architecture"),
             transport=values["transport"],
             factors=factors,
             protocol=Protocol(**values["protocol"]),
@@ -147,6 +155,14 @@ class Target:
             settings=dict(values.get("settings") or {}),
             sustained_s=None if values.get("sustained_s") is None else float(values["sustained_s"]),
         )
+
+
+def _check_transport(transport: dict[str, Any], factors: dict[str, Any]) -> None:
+    if transport["kind"] == "ssh":
+        if factors["threads"] is None:
+            raise UsageError("factors.threads: null means the CPUs of this machine; write how many the device has")
+    elif given := sorted(set(transport) - {"kind"}):
+        raise UsageError(f"transport.{given[0]}: belongs to kind ssh; leave it out")
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from perfcast.cli.asking import Request, asking
+from perfcast.cli.carrying import bundle, ingest
 from perfcast.cli.comparing import compare
 from perfcast.cli.measuring import measure
 from perfcast.cli.output import check_ending, end, say, show_forecasts
@@ -42,6 +43,8 @@ def main() -> None:
 main.add_command(plan)
 main.add_command(measure)
 main.add_command(compare)
+main.add_command(bundle)
+main.add_command(ingest)
 
 
 @main.command()

@@ -69,12 +69,12 @@ def measure(request: Request, target: str | None, files: tuple[Path, ...], again
 def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Measured]:
     """Measure exports; return what became of each, in order."""
     from perfcast.bench.campaign import Campaign
+    from perfcast.bench.opening import open_transport
     from perfcast.bench.record import MeasurementStore
-    from perfcast.bench.transport import open_transport
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.progress import track
 
-    transport, artifacts = open_transport(settings.target.transport), ArtifactStore(settings.store)
+    transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
     context = campaign.context()
     wanted = {export.artifact: _next_repetition(campaign, export, context) if again else 0 for export in exports}

@@ -36,7 +36,7 @@ def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: 
 
     Models that were never exported are exported, which the campaign then need not do again.
     """
-    from perfcast.bench.transport import open_transport
+    from perfcast.bench.opening import open_transport
     from perfcast.catalog.collect import collect
     from perfcast.planning import make_plan
     from perfcast.progress import track
@@ -47,7 +47,7 @@ def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: 
     predictor = _predictor(folder, settings.results / "predictor")
     specs = collect(settings.sheets, settings.synthetic).specs
     with native_libraries_silent():
-        made = make_plan(settings, specs, open_transport(settings.target.transport), predictor, track)
+        made = make_plan(settings, specs, open_transport(settings.target, settings.hosts), predictor, track)
     if out:
         write_table(out, made.models)
     _show(made, settings.target)

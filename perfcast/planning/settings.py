@@ -22,19 +22,23 @@ class Settings:
 
     Attributes:
         target: where and how models run.
+        description: what the target was read from.
         sheets: that list models.
         synthetic: the request for random networks, None for none.
         store: folder of artifacts and measurements.
         results: folder of the target's results.
         shards: in how many pieces models are measured.
+        hosts: the target's devices, None for one of its own name.
     """
 
     target: Target
+    description: dict[str, Any]
     sheets: tuple[Path, ...]
     synthetic: dict[str, Any] | None
     store: Path
     results: Path
     shards: int
+    hosts: tuple[str, ...] | None
 
 
 def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]) -> Settings:
@@ -55,15 +59,15 @@ def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]
     values["target"] = target or values.get("target", _TARGET)
     check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
     target, results = values["target"], Path(values["results"])
+    path = find_file(f"{values['targets']}/{target}.yaml", folders)
+    description = read_description(path)
     return Settings(
-        target=_target(find_file(f"{values['targets']}/{target}.yaml", folders)),
+        target=Target.from_dict(path.stem, description),
+        description=description,
         sheets=tuple(find_file(name, folders) for name in values["models"]["sheets"]),
         synthetic=values["models"]["synthetic"],
         store=Path(values["store"] or results / "store"),
         results=results / target,
         shards=values["shards"],
+        hosts=tuple(values["hosts"]) if values.get("hosts") else None,
     )
-
-
-def _target(path: Path) -> Target:
-    return Target.from_dict(path.stem, read_description(path))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 PARTS = ("Snakefile", "board", "config", "envs", "perfcast", "profiles", "workflow")
+LINKS = ("jetson_nano", "jetson_orin", "jetson_tx2", "raspberry_pi4")
 
 SHEET = """source,builder,input_size,parameters
 dense,mlp,32,layers=1;units=64
@@ -35,6 +36,8 @@ def check_out(root: Path, folder: Path) -> Path:
         else:
             folder.mkdir(exist_ok=True)
             shutil.copy(root / part, folder / part)
+    for link in LINKS:
+        (folder / link).symlink_to((root / link).readlink())
     (folder / "sheet.csv").write_text(SHEET)
     (folder / "my.yaml").write_text(CONFIG)
     add_target(folder)

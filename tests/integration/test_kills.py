@@ -100,7 +100,7 @@ class Kills:
         """Say whether a stage runs; of a benchmark, whether the runner does, or measures already."""
         if stage == "measuring":
             return any("\nmeasuring " in f"\n{log.read_text()}" for log in self.logs())
-        sign = "plan.json" if stage == "benchmark_shard" else f"{stage}.py"
+        sign = "--wait" if stage == "benchmark_shard" else f"{stage}.py"
         return any(sign in " ".join(words) for _, words in commands(main))
 
     def logs(self):

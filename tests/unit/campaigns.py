@@ -8,7 +8,7 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.conditions import conditions_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
-from perfcast.bench.transport import LocalTransport
+from perfcast.bench.transport import LocalTransport, placed
 from perfcast.catalog.dense import make_spec
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
@@ -50,9 +50,9 @@ def tasks_of(campaign, exports):
 
 
 def plan_of(campaign, exports):
-    """Return what a campaign asks the runner for."""
-    tasks = tasks_of(campaign, exports)
-    return campaign._plan(campaign._intake(tasks, conditions_of(campaign.context())))
+    """Return what a campaign asks the runner for, here."""
+    intake = campaign._intake(tasks_of(campaign, exports), conditions_of(campaign.context()), "here")
+    return placed(campaign._plan(intake), {name: str(path) for name, path in campaign._graphs(intake).items()})
 
 
 class FakeRunner:

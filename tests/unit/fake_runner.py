@@ -5,6 +5,7 @@ What it does instead stands in the JSON file that FAKE_RUNNER names:
     settings    facts of its context's settings
     host        its context's host
     runner_version
+    boot        what names the device's start
     visits      how many visits each model has, instead of the fewest that the protocol allows
     reference   nanoseconds of the reference workload
     verdict     of all measurements
@@ -12,7 +13,7 @@ What it does instead stands in the JSON file that FAKE_RUNNER names:
     instead     {"event": changes}: changes to the first answer of this event
     twice       an event: its first answer is given twice
     lines       answers to a plan, as they are
-    killed_after  kills itself after that many answers
+    killed_after  kills itself after that many answers, not counting what it is going to visit
     seen        file that each plan is appended to, a line each
 """
 
@@ -36,13 +37,15 @@ def main():
     if arguments.probe:
         sys.stdout.write(json.dumps(context_of(wishes)) + "\n")
         return
-    plan = json.loads(Path(arguments.plan).read_text())
+    plan = json.loads(sys.stdin.readline())
     with Path(wishes["seen"]).open("a") as file:
         file.write(json.dumps(plan) + "\n")
-    for number, line in enumerate(spoiled(plan, wishes), start=1):
+    number = 0
+    for line in spoiled(plan, wishes):
+        number += '"visiting"' not in line
         sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
         sys.stdout.flush()
-        if number == wishes.get("killed_after"):
+        if number == wishes.get("killed_after") and '"visiting"' not in line:
             os.kill(os.getpid(), signal.SIGKILL)
         if not sys.stdin.readline():
             return
@@ -74,10 +77,11 @@ def context_of(wishes):
             "host": wishes.get("host", "board"), "architecture": "x86_64", "cpu": "a processor", "cpus": 2,
             "cpu_max_mhz": None, "gpu": None, "memory_bytes": 10**9, "swap_bytes": 0,
         },
-        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "null": "1", "runner": 3},
+        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "null": "1", "runner": 4},
         "settings": {"governor": "performance", "memory_limit_bytes": None, **wishes.get("settings", {})},
     }  # fmt: skip
-    return {"event": "context", "runner_version": wishes.get("runner_version", 3), "context": context}
+    version, boot = wishes.get("runner_version", 4), wishes.get("boot", "first")
+    return {"event": "context", "runner_version": version, "boot": boot, "context": context}
 
 
 def answers(plan, wishes):
@@ -92,6 +96,7 @@ def answers(plan, wishes):
     for turn in range(wishes.get("visits", fewest)):
         for task in plan["tasks"]:
             if made[task["key"]] <= turn:
+                yield {"event": "visiting", "key": task["key"]}
                 yield visit_of(task["key"], made[task["key"]], turn, protocol, wishes, count)
                 made[task["key"]] += 1
                 count += 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,10 +19,10 @@ from perfcast.bench.conditions import conditions_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.tasks import fraction_of, is_repeated, shard_of
-from perfcast.bench.transport import RUNNER, LocalTransport, open_transport
+from perfcast.bench.transport import RUNNER, LocalTransport
 from perfcast.catalog.spec import ModelSpec
 from perfcast.config import read_yaml
-from perfcast.errors import BenchmarkError, UsageError
+from perfcast.errors import BenchmarkError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.progress import quiet
@@ -109,7 +110,7 @@ class _Silent(LocalTransport):
     def __init__(self, transport):
         super().__init__(transport.log)
 
-    def run(self, plan):
+    def run(self, plan, graphs):
         raise AssertionError(f"{len(plan['tasks'])} models would be measured again")
 
 
@@ -172,8 +173,9 @@ def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):
     plan = plan_of(campaign, exported[1])
     damaged = campaign.measurements.root / "damaged.pb"
     damaged.write_bytes(b"\x00\x01 no graph")
-    plan["tasks"][0]["graph"] = str(damaged)
-    answers = {a["key"]: a for a in campaign.transport.run(plan) if a["event"] == "measurement"}
+    graphs = {task["graph"]: Path(task["graph"]) for task in plan["tasks"]}
+    graphs[plan["tasks"][0]["graph"]] = damaged
+    answers = {a["key"]: a for a in campaign.transport.run(plan, graphs) if a["event"] == "measurement"}
     first, second = (answers[task["key"]] for task in plan["tasks"])
     assert (first["verdict"], second["verdict"]) == ("failed", "measured")
     assert "DecodeError" in first["reason"]
@@ -189,6 +191,7 @@ def test_a_child_that_is_killed_takes_nothing_else_with_it(campaign, exported, t
         assert [json.loads(runner.stdout.readline())["event"] for _ in range(2)] == ["context", "limits"]
         crashed = []
         for _ in range(2):
+            assert json.loads(runner.stdout.readline())["event"] == "visiting"
             os.kill(_child_of(runner.pid), signal.SIGKILL)
             answer = json.loads(runner.stdout.readline())
             assert answer["verdict"] == "crashed"
@@ -221,11 +224,6 @@ def test_a_runner_that_dies_says_its_last_words(campaign, exported, tmp_path, mo
     monkeypatch.setattr("perfcast.bench.transport.RUNNER", fake)
     with pytest.raises(BenchmarkError, match="status 1: no numpy on this board"):
         on_null(campaign).measure(exported[1], quiet, "measuring")
-
-
-def test_an_unknown_transport_is_the_users_mistake():
-    with pytest.raises(UsageError, match="pigeon"):
-        open_transport({"kind": "pigeon"})
 
 
 def test_shards_keep_their_members_and_are_even():

@@ -48,7 +48,7 @@ def test_each_option_is_documented_and_each_documented_option_exists(root, name)
     [
         (("shards",), 0, "shards: 0 is less than the minimum"),
         (("shards",), "four", "shards: 'four' is not of type 'integer'"),
-        (("shard",), 4, "unknown key shard; known are fit, models"),
+        (("shard",), 4, "unknown key shard; known are fit, hosts, models"),
         (("target",), "../etc", "target: '../etc' does not match"),
         (("models", "sheets"), "x.csv", "models.sheets: 'x.csv' is not of type 'array'"),
         (("models", "synthetic"), {"count": 3}, "models.synthetic"),

@@ -66,8 +66,8 @@ def test_a_graph_damaged_meanwhile_is_not_put_on_record(campaign, exports, runne
     runner.wish(verdict=verdict)
     run = type(campaign.transport).run
 
-    def damaged_once_it_runs(self, plan):
-        answers = run(self, plan)
+    def damaged_once_it_runs(self, plan, graphs):
+        answers = run(self, plan, graphs)
         yield next(answers)
         flip(campaign.artifacts.location(exports[1].artifact) / file)
         yield from answers

@@ -61,9 +61,9 @@ def test_two_stores_on_one_machine_wait_for_each_other(tmp_path, root, monkeypat
     inside = []
     run = LocalTransport.run
 
-    def watched(self, plan):
+    def watched(self, plan, graphs):
         inside.append("in")
-        yield from run(self, plan)
+        yield from run(self, plan, graphs)
         inside.append("out")
 
     monkeypatch.setattr(LocalTransport, "run", watched)

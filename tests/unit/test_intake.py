@@ -136,13 +136,13 @@ BAD = [
     ({"instead": {"visit": {"samples": {"run_delay_ns": []}}}}, r"lists of \[0, 5\] samples"),
     ({"instead": {"visit": {"samples": {"discarded": [False] * 5}}}}, "discarded other samples of"),
     ({"instead": {"visit": {"started_at": "soon"}}}, "answered what it should not"),
-    ({"instead": {"context": {"runner_version": 1}}}, "is of version 1, not 3; update it on the device"),
+    ({"instead": {"context": {"runner_version": 1}}}, "is of version 1, not 4; update it on the device"),
     ({"instead": {"context": {"context": {"settings": {"governor": "powersave"}}}}},
      r"changed while it was asked to measure \(governor was performance, is powersave\); run again"),
     *(({"lines": [line]}, "answered what it should not") for line in GARBAGE),
     ({"lines": []}, "ended with 3 of 3 models not measured"),
     ({"lines": ['{"event": "done"}']}, "answered 'done' where something else was due"),
-    ({"lines": ['{"event": "context", "runner_version": 3, "context": {"machine": {"cpu": "\\ud800"}, '
+    ({"lines": ['{"event": "context", "runner_version": 4, "boot": null, "context": {"machine": {"cpu": "\\ud800"}, '
                 '"software": {}, "settings": {}}}']}, "answered what it should not"),
 ]  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_an_answer_that_is_not_due_ends_the_campaign_in_one_line(campaign, expor
 
 
 def test_a_line_that_has_no_end_is_not_waited_for(campaign, exports, runner, monkeypatch):
-    monkeypatch.setattr("perfcast.bench.transport.LONGEST", 100)
+    monkeypatch.setattr("perfcast.bench.conversation.LONGEST", 100)
     with pytest.raises(BenchmarkError, match="answered what it should not"):
         measure(campaign, exports)
 

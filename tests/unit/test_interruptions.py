@@ -64,7 +64,7 @@ def test_a_runner_that_is_killed_is_one_line_and_no_finished_visit_is_made_again
         put(self, key, visits)
         stored.append((key, visits))
         if len(stored) == 4:
-            runner = next(p for p in psutil.Process().children() if "plan.json" in " ".join(p.cmdline()))
+            runner = next(p for p in psutil.Process().children() if "--wait" in p.cmdline())
             runner.send_signal(signal.SIGKILL)
 
     monkeypatch.setattr(VisitStore, "put", put_and_kill)

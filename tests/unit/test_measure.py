@@ -13,8 +13,8 @@ import yaml
 from click.testing import CliRunner
 
 from perfcast.bench.campaign import Campaign
+from perfcast.bench.opening import open_transport
 from perfcast.bench.record import MeasurementStore
-from perfcast.bench.transport import open_transport
 from perfcast.catalog.collect import collect
 from perfcast.cli import main
 from perfcast.cli.drawing import ASCII, PRETTY, Samples, draw
@@ -103,7 +103,7 @@ def test_what_was_measured_is_shown_and_measured_again_only_on_demand(folder):
 def test_the_workflow_finds_what_was_measured(folder, root):
     settings = read_settings("idle", [folder / "my.yaml"], [folder, root])
     artifacts, store = ArtifactStore(settings.store), MeasurementStore(settings.store)
-    campaign = Campaign(settings.target, open_transport(settings.target.transport), artifacts, store)
+    campaign = Campaign(settings.target, open_transport(settings.target), artifacts, store)
     tasks = campaign.tasks(export_models(collect(settings.sheets, None).specs, artifacts), campaign.context())
     missing = {(task.model, task.replicate) for task in campaign.missing(tasks)}
     assert missing == {(FIRST, 1), (FIRST, 2), (SECOND, 0), (SECOND, 1), (SECOND, 2)}

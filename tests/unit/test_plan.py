@@ -6,8 +6,8 @@ import yaml
 from click.testing import CliRunner
 
 from perfcast.bench.campaign import Campaign
+from perfcast.bench.opening import open_transport
 from perfcast.bench.record import MeasurementStore
-from perfcast.bench.transport import open_transport
 from perfcast.catalog.collect import collect
 from perfcast.cli import main
 from perfcast.cli.planning import clock
@@ -71,7 +71,7 @@ def test_what_is_measured_is_not_planned_again(folder, root):
     settings = read_settings("idle", [folder[0] / "my.yaml"], [folder[0], root])
     artifacts = ArtifactStore(settings.store)
     exports = export_models(collect(settings.sheets, None).specs, artifacts)
-    transport = open_transport(settings.target.transport)
+    transport = open_transport(settings.target)
     Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store)).measure(exports[:1], quiet, "")
     planned("--out", "plan.csv")
     assert list(pd.read_csv("plan.csv")["measurements"]) == [0, 2, 2]

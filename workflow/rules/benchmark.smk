@@ -1,11 +1,30 @@
 """Benchmark: a shard's artifacts in; its measurements in the store and their manifest out.
 
-A measurement never overlaps another job on its device: the job takes all cores and the device.
+A measurement never overlaps another job on its device: the job takes the device, and all cores where it is this machine.
 """
+
+
+if IS_REMOTE:
+
+    # First of all, and only where something is to be measured.
+    rule check_target:
+        output:
+            temp(touch(f"{TARGET_RESULTS}/checked")),
+        log:
+            f"{TARGET_RESULTS}/logs/check_target.log",
+        conda:
+            "../../envs/perfcast.yaml"
+        priority: 100
+        params:
+            target=measured(),
+            name=config["target"],
+        script:
+            "../scripts/check_target.py"
 
 
 rule benchmark_shard:
     input:
+        [ancient(f"{TARGET_RESULTS}/checked")] if IS_REMOTE else [],
         exports=f"{MANIFESTS}/export/{{shard}}.json",
         bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:
@@ -14,7 +33,7 @@ rule benchmark_shard:
         f"{TARGET_RESULTS}/logs/benchmark/{{shard}}.log",
     conda:
         "../../envs/perfcast.yaml"
-    threads: CORES
+    threads: 1 if IS_REMOTE else CORES
     resources:
         device=1,
     params:

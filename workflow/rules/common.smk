@@ -152,6 +152,7 @@ config = with_defaults(config, read_mapping(Path(DEFAULTS)))
 with errors_in_one_line():
     TARGET = checked_target()
     SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
+IS_REMOTE = TARGET["transport"]["kind"] != "local"
 RESULTS = config["results"]
 STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"

@@ -5,9 +5,9 @@ from pathlib import Path
 from stage import stage
 
 from perfcast.bench.campaign import Campaign
+from perfcast.bench.opening import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
-from perfcast.bench.transport import open_transport
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import restore
 from perfcast.progress import track
@@ -16,7 +16,7 @@ from perfcast.storage import write_json
 with stage(snakemake.log[0]) as log:
     target = Target.from_dict(snakemake.params.name, snakemake.params.target)
     store = Path(snakemake.params.store)
-    transport = open_transport(target.transport, log=Path(snakemake.log[0]))
+    transport = open_transport(target, snakemake.config["hosts"], log=Path(snakemake.log[0]))
     artifacts = ArtifactStore(store)
     campaign = Campaign(target, transport, artifacts, MeasurementStore(store))
     exports = restore(snakemake.input.exports, snakemake.input.bundle, artifacts)

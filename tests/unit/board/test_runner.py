@@ -240,3 +240,12 @@ def test_a_null_model_that_cannot_be_measured_ends_the_campaign(tmp_path):
     assert done.status == 1
     assert done.said.strip().endswith("the null model could not be measured: took more than 0 s")
     assert json.dumps(done.answers).count("event") == 1
+
+
+def test_where_a_runtime_does_not_survive_a_fork_each_child_starts_anew(tmp_path):
+    models = coded(tmp_path, a=GOOD, b="import os\nos._exit(3)\n", c=SLOW_TO_LOAD + GOOD)
+    done = run(plan_of(models), tmp_path, environment={"UNFORKABLE": "yes"})
+    assert done.status == 0, done.said
+    assert [done.verdict(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
+    assert "children that are forked do not work here (RuntimeError: this runtime does not" in done.said
+    assert len(done.of("visit", "c")) == 4

@@ -1,0 +1,86 @@
+"""Which exports another version of TensorFlow runs: every architecture of Keras Applications, one by one.
+
+    python benchmarks/compatibility.py PYTHON
+
+PYTHON is an interpreter that has that version, such as 3.7 with TensorFlow 2.7.0. Each architecture is exported here
+at the smallest size of the project's own sheet, and inferred twice there, its weights as variables.
+"""
+
+import argparse
+import collections
+import tempfile
+from pathlib import Path
+
+from fixed_lists import ROOT, exported, task_of
+
+from perfcast.bench.conversation import Runner
+from perfcast.bench.transport import RUNNER
+from perfcast.catalog.sheet import read_sheet
+from perfcast.errors import BenchmarkError
+from perfcast.export.artifacts import ArtifactStore
+from perfcast.storage import digest_of
+
+FACTORS = {
+    "toolchain": "tensorflow",
+    "threads": 1,
+    "batch": 1,
+    "precision": "float32",
+    "optimised": True,
+    "weights_as": "variable",
+    "workload": "inference",
+    "device_kind": "cpu",
+}
+PROTOCOL = {"name": "published", "iterations": 2, "discard": 0, "visits": 1, "repeats": 0}
+
+
+def one_of_each():
+    """Return a spec of each architecture: the smallest one of the sheet."""
+    smallest = {}
+    for spec in read_sheet(ROOT / "config/models/keras_applications.csv"):
+        key = (spec.builder, not spec.parameters)
+        if key[1] and (spec.builder not in smallest or spec.input_shape < smallest[spec.builder].input_shape):
+            smallest[spec.builder] = spec
+    return [smallest[builder] for builder in sorted(smallest)]
+
+
+def plan_of(exports, artifacts):
+    tasks = [
+        task_of(artifacts, export) | {"key": digest_of(export.artifact.encode()), "resume": None} for export in exports
+    ]
+    return {
+        "factors": FACTORS,
+        "protocol": PROTOCOL,
+        "settings": {},
+        "sustained_s": None,
+        "time_limit_s": 600,
+        "seed": 0,
+        "contexts": {},
+        "reference_floor_ns": None,
+        "tasks": tasks,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("python", help="the other interpreter")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = ArtifactStore(Path(folder))
+        exports = exported(one_of_each(), Path(folder))
+        plan = plan_of(exports, artifacts)
+        runner = Runner([arguments.python, str(RUNNER), "-", "--wait"], Path(folder) / "log", BenchmarkError)
+        found = {}
+        for answer in runner.answers(plan):
+            if answer["event"] == "context":
+                software = answer["context"]["software"]
+                print(f"Python {software['python']}, TensorFlow {software['tensorflow']}")
+            if answer["event"] == "measurement":
+                found[answer["key"]] = answer
+    for export, task in zip(exports, plan["tasks"], strict=True):
+        answer = found[task["key"]]
+        print(f"{export.spec.model:28}{answer['verdict']:14}{answer['reason'] or ''}")
+    print(dict(collections.Counter(answer["verdict"] for answer in found.values())))
+
+
+if __name__ == "__main__":
+    main()

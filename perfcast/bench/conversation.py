@@ -1,0 +1,130 @@
+"""Talking with a runner: a plan in, a line an answer out, each taken before it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from perfcast.config import check
+from perfcast.errors import BenchmarkError, UsageError
+from perfcast.storage import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+LAST_LINES = 20
+LONGEST = 1 << 28
+ENDING_S = 10
+
+Ending = tuple[int, str]
+"""A runner's exit status (negative: the signal that killed it), and its last words."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A command that starts a runner.
+
+    Attributes:
+        command: the command and its arguments.
+        log: file that its error stream is appended to; None keeps it for the last words only.
+        error_of: makes an error of an ending that was not well.
+    """
+
+    command: Sequence[str]
+    log: Path | None
+    error_of: Callable[[Ending], BenchmarkError]
+
+    def answers(self, plan: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield its answers to ``plan`` as they are made; it goes on with the next when it is asked for.
+
+        Raises:
+            BenchmarkError: it ended early or answered what it should not.
+        """
+        with _errors(self.log) as errors:
+            said_before = errors.tell()
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(
+                self.command, stdin=pipe, stdout=pipe, stderr=errors, encoding="utf-8", errors="replace"
+            )
+            try:
+                if plan is not None:
+                    _tell(process, canonical_json(plan).decode())
+                for line in _lines(process):
+                    yield parse_answer(line)
+                    _tell(process, "")
+                status = process.wait()
+            finally:
+                _end(process)
+            if status:
+                raise self.error_of((status, _last_words(errors, said_before)))
+
+
+def _errors(log: Path | None) -> IO[str]:
+    """Open what the runner's error stream goes to: the log itself, which then has it however this ends."""
+    if log is None:
+        return tempfile.TemporaryFile("w+", prefix="perfcast-", errors="replace")
+    file = log.open("a+", errors="replace")
+    file.seek(0, os.SEEK_END)
+    return file
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the runner's lines; one that has no end is cut, and is then no answer."""
+    while process.stdout and (line := process.stdout.readline(LONGEST)):
+        yield line
+
+
+def _tell(process: subprocess.Popen[str], line: str) -> None:
+    """Give the runner its plan, or tell it that its answer is stored."""
+    with contextlib.suppress(BrokenPipeError):  # It has ended; its status says how.
+        if process.stdin:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a runner that still runs: it is asked first, so that it can restore the device's settings."""
+    process.terminate()
+    try:
+        process.communicate(timeout=ENDING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def parse_answer(line: str) -> dict[str, Any]:
+    """Return a line of the runner's answer, once it is what a runner may say: boards are not trusted.
+
+    Raises:
+        BenchmarkError: it is something else.
+    """
+    try:
+        answer: dict[str, Any] = json.loads(line)
+        check(answer, "answer", "the runner")
+        canonical_json(answer)  # Of lone surrogates, which nothing can be written with.
+    except (ValueError, RecursionError, UsageError) as error:
+        raise BenchmarkError(f"the runner answered what it should not: {repr(line.strip()[:200])[:200]}") from error
+    return answer
+
+
+def _last_words(errors: IO[str], start: int) -> str:
+    errors.seek(start)
+    return last_line("".join(deque(errors, LAST_LINES)))
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something, in letters that a terminal does not obey."""
+    lines = [line.strip()[:500] for line in text.splitlines() if line.strip()]
+    return printable(lines[-1]) if lines else "it said nothing"
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal obeys."""
+    return "".join(letter for letter in text if letter.isprintable())

@@ -1,0 +1,1 @@
+"""Campaigns on an external drive: carried to a device that no network reaches, and their answers brought back."""

@@ -1,0 +1,83 @@
+"""Which model has a device, and which models devices did not survive: kept, since this machine may be the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.sealed import read_sealed, write_sealed
+from perfcast.errors import NewerRecordError, StoreError
+from perfcast.storage import digest_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+TRIES = 2
+"""A model that froze a device is tried once more, at the end; then it is on record."""
+
+
+@dataclass(frozen=True)
+class FreezeStore:
+    """Notes below a folder: `devices/<digest of its name>.json`, and `freezes/<key>.json` of a model's measurement.
+
+    A device that was started again while a model had it did not survive that model, or was cut off from power.
+    """
+
+    root: Path
+
+    def begin(self, device: str, key: str, boot: str | None) -> None:
+        """Note that measurement ``key`` has a device now, whose start is called ``boot``.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        path = self._device(device)
+        note = {"schema_version": SCHEMA_VERSION, "key": path.stem, "measurement": key, "boot": boot or ""}
+        write_sealed(path, note)
+
+    def end(self, device: str) -> None:
+        """Note that nothing has a device."""
+        self._device(device).unlink(missing_ok=True)
+
+    def settle(self, device: str, boot: str | None) -> str | None:
+        """Return the measurement that had a device when it went down, None where it did not; it is counted once.
+
+        Args:
+            device: its name.
+            boot: what its start is called now.
+
+        Raises:
+            StoreError: the count cannot be written.
+        """
+        note = self._read(self._device(device), {"measurement": str, "boot": str})
+        if not (note and boot and note["boot"]) or note["boot"] == boot:
+            return None
+        key = str(note["measurement"])
+        boots = sorted({*self._boots(key), note["boot"]})
+        write_sealed(self._freezes(key), {"schema_version": SCHEMA_VERSION, "key": key, "boots": boots})
+        self.end(device)
+        return key
+
+    def count(self, key: str) -> int:
+        """Return how often a device went down while it had measurement ``key``."""
+        return len(self._boots(key))
+
+    def _boots(self, key: str) -> list[str]:
+        note = self._read(self._freezes(key), {"boots": list})
+        return list(note["boots"]) if note else []
+
+    @staticmethod
+    def _read(path: Path, kinds: dict[str, type]) -> dict[str, Any] | None:
+        try:
+            return read_sealed(path, SCHEMA_VERSION, kinds)
+        except NewerRecordError:
+            raise
+        except StoreError:
+            return None  # Absent, or damaged: as if nothing had been noted.
+
+    def _device(self, name: str) -> Path:
+        return self.root / "devices" / f"{digest_of(name.encode())}.json"
+
+    def _freezes(self, key: str) -> Path:
+        return self.root / "freezes" / f"{key}.json"

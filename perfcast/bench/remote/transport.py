@@ -1,0 +1,203 @@
+"""A target's devices over SSH: whichever is free takes a campaign."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.conversation import Ending, Runner, last_line
+from perfcast.bench.exclusion import first_free, lock_of
+from perfcast.bench.intake import say
+from perfcast.bench.remote import preflight
+from perfcast.bench.remote.connection import SSH_FAILED, Connection, address_of, connected, reason_of
+from perfcast.bench.remote.shipping import KEEP_RUNNER, RUN, order_of, packed, send_files
+from perfcast.bench.runner_file import RunnerFile
+from perfcast.bench.transport import RUNNER, Probe, placed
+from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
+from perfcast.storage import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from perfcast.bench.remote.description import Remote
+    from perfcast.bench.remote.shipping import Sent
+
+BUSY = 75
+KILLED = frozenset({128 + 9, 128 + 15})
+"""Exit statuses of a runner that was killed, or its container."""
+
+
+@dataclass(frozen=True)
+class SshTransport:
+    """Reaches a target's devices.
+
+    Attributes:
+        target: its name, for messages.
+        hosts: names of devices of one kind, as OpenSSH knows them.
+        remote: how they are used.
+        log: file that takes what runners say beside their answers.
+    """
+
+    target: str
+    hosts: tuple[str, ...]
+    remote: Remote
+    log: Path | None = None
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[SshDevice]:
+        """Hold the first device that is free here; while all are taken, wait.
+
+        Raises:
+            UsageError: a device lacks something; one message says all that is missing, and what to do.
+        """
+        locks = {lock_of(address_of(host)): host for host in self.hosts}
+        with contextlib.ExitStack() as held:
+            yield self._first_ready(locks, held)
+
+    def _first_ready(self, locks: dict[Path, str], held: contextlib.ExitStack) -> SshDevice:
+        """Return a device that is free and answers, and hold it in ``held``; the last one's failure is the error."""
+        while True:
+            with contextlib.ExitStack() as trial:
+                lock = trial.enter_context(first_free(list(locks), f"measuring on {' or '.join(self.hosts)}"))
+                try:
+                    device = self._device(locks.pop(lock), trial)
+                    device.make_ready()
+                except LinkError as error:
+                    if not locks:
+                        raise
+                    say(f"{error}; another device is tried")
+                    continue
+                held.push(trial.pop_all())
+                return device
+
+    def _device(self, host: str, held: contextlib.ExitStack) -> SshDevice:
+        return SshDevice(self.target, held.enter_context(connected(host)), self.remote, self.log)
+
+    def check(self) -> None:
+        """See that all devices can be measured on.
+
+        Raises:
+            UsageError: some cannot; one message says all that is missing, and what to do.
+        """
+        problems = []
+        for host in self.hosts:
+            with contextlib.ExitStack() as held:
+                try:
+                    self._device(host, held).make_ready()
+                except (LinkError, UsageError) as error:
+                    problems.append(str(error))
+        if problems:
+            raise UsageError("\n".join(problems))
+
+    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+        """Return what the first device is with the settings applied.
+
+        Raises:
+            UsageError: it lacks something.
+            BenchmarkError: it does not answer, or something else.
+        """
+        with contextlib.ExitStack() as held:
+            device = self._device(self.hosts[0], held)
+            device.make_ready()
+            return device.probe(factors, settings)
+
+
+@dataclass(frozen=True)
+class SshDevice:
+    """One device, as long as it is held."""
+
+    target: str
+    link: Connection
+    remote: Remote
+    log: Path | None
+    runner: RunnerFile = field(default_factory=lambda: RunnerFile.of(RUNNER))
+
+    @property
+    def name(self) -> str:
+        """The device, by its address."""
+        return address_of(self.link.host)
+
+    def make_ready(self) -> None:
+        """See what the device lacks, and bring the runner there.
+
+        Raises:
+            UsageError: something is missing.
+            LinkError: it cannot be reached.
+        """
+        try:
+            found = preflight.look(self.link, self.remote, self.runner.name)
+        except LinkError as error:
+            raise LinkError(f"{self.target} cannot be measured: {error}") from error
+        if problems := preflight.problems_of(found, self.remote):
+            listed = "".join(f"\n  - {problem}" for problem in problems)
+            raise UsageError(f"{self.target} cannot be measured on {self.link.host} before this is mended:{listed}")
+        if not found.has_runner:
+            place = self.remote.folder, self.remote.python, self.runner.name
+            said = self.link.run(KEEP_RUNNER, *place, content=self.runner.content)
+            if said.status:
+                why = last_line(said.errors)
+                raise BenchmarkError(
+                    f"{self.link.host}: the runner could not be stored in {self.remote.folder} ({why})"
+                )
+
+    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+        """Return what the device is with the settings applied."""
+        arguments = ["--probe", factors["toolchain"], "--settings", json.dumps(settings)]
+        return Probe.of_answers(self._keeping(settings, arguments).answers())
+
+    def run(self, plan: dict[str, Any], graphs: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
+        """Bring the graphs there that the device lacks, then yield the runner's answers as they are made.
+
+        Raises:
+            LinkError: the link was cut, or the runner killed; what was answered is stored, and another start goes on.
+            BusyError: somebody else measures there.
+            BenchmarkError: the runner ended early or answered what it should not.
+        """
+        places, sent = self.ship(graphs)
+        if sent.files:
+            say(f"{self.link.host}: {sent.files} graphs sent, {sent.size_bytes * 1e-6:.1f} MB in {sent.seconds:.1f} s")
+        yield from self._keeping(plan["settings"], ["-", "--wait"]).answers(placed(plan, places))
+
+    def ship(self, graphs: Mapping[str, Path]) -> tuple[dict[str, str], Sent]:
+        """Bring those graphs there that the device lacks.
+
+        Returns:
+            where each graph lies in the runner's folder, by the name that tasks have for it; and what was sent.
+
+        Raises:
+            LinkError: the link was cut; what arrived whole stays.
+            BenchmarkError: the device cannot store them, or answered something else than what it lacks.
+        """
+        files = packed(graphs)
+        with tempfile.TemporaryFile() as errors:
+            status, sent = send_files(self._command(["--receive", "graphs"]), dict(files.values()), errors)
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace")
+        if status:
+            raise self._error((status, last_line(said)))
+        return {name: f"graphs/{file}" for name, (file, _) in files.items()}, sent
+
+    def _keeping(self, settings: Mapping[str, Any], arguments: Sequence[str]) -> Runner:
+        container = self.remote.container
+        token = digest_of(f"{platform.node()} {lock_of(self.name)}".encode())
+        order = order_of(token, settings, container.to_order() if container else None)
+        return Runner(self._command(["--keep", order, *arguments]), self.log, self._error)
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return self.link.command(RUN, self.remote.folder, self.remote.python, self.runner.name, *arguments)
+
+    def _error(self, ending: Ending) -> BenchmarkError:
+        status, last_words = ending
+        host = self.link.host
+        if status == SSH_FAILED:
+            return LinkError(f"{host}: the link was cut ({reason_of(host, last_words)})")
+        if status == BUSY:
+            return BusyError(f"{host}: {last_words}")
+        if status in KILLED:
+            return LinkError(f"{host}: the runner was killed (status {status}: {last_words})")
+        return BenchmarkError(f"{host}: the runner ended with status {status}: {last_words}")

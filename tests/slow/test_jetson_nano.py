@@ -1,0 +1,247 @@
+"""`snakemake --profile jetson_nano` from a fresh checkout, against what stands for a Jetson Nano.
+
+That is a private SSH server, and behind it a container (podman with runc) with Python 3.7 and TensorFlow 2.7.0, a
+memory limit and no swap. What differs from the target as it ships is written in `stand_in`.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.integration.checkout import check_out, snakemake
+from tests.integration.ssh_board import SSHD, SshBoard
+from tests.interpreters import interpreter
+
+IMAGE = "l4t-tensorflow:r32.7.1-tf2.7-py3"
+REQUIREMENTS = ("tensorflow-cpu==2.7.0", "protobuf<3.21", "numpy==1.21.6")
+MEMORY_MB = 700
+SHEET = """source,builder,input_size,parameters
+keras_applications,MobileNet,96,alpha=0.25
+keras_applications,MobileNet,128,alpha=0.25
+keras_applications,MobileNet,160,alpha=0.25
+keras_applications,MobileNetV2,96,alpha=0.35
+keras_applications,MobileNetV2,128,alpha=0.35
+keras_applications,DenseNet121,64,
+keras_applications,DenseNet121,96,
+keras_applications,EfficientNetB0,64,
+keras_applications,ResNet50,64,
+keras_applications,VGG16,64,
+synthetic,basic_model,32,conv_layers=2;filter_size=3;filters=16;strides=2
+synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=16;strides=1
+"""
+TOO_LARGE = "vgg16_64"
+CONTAINERS = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+log_driver = "k8s-file"
+
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+
+[engine.runtimes]
+nvidia = ["{runc}"]
+"""
+STORAGE = """
+[storage]
+driver = "vfs"
+runroot = "{folder}/run"
+graphroot = "{folder}/graph"
+"""
+DOCKER = """
+if [ "$1" = run ]; then
+  shift
+  set -- run --volume /usr:/usr:ro --volume {python}:{python}:ro --volume {venv}:{venv}:ro "$@"
+fi
+exec podman "$@"
+"""
+
+
+def python37():
+    """Return the folder of Python 3.7, None where there is none."""
+    found = interpreter("3.7")
+    return found.resolve().parents[1] if found else None
+
+
+LACKING = [
+    *(name for name in ("podman", "runc") if not shutil.which(name)),
+    *([] if Path(SSHD).exists() else ["sshd"]),
+    *([] if python37() else ["Python 3.7"]),
+    *([] if os.geteuid() == 0 else ["root's rights"]),
+]
+pytestmark = [
+    pytest.mark.skipif(bool(LACKING), reason=f"nothing stands for a board here without {', '.join(LACKING)}"),
+    pytest.mark.timeout(3600),
+]
+
+
+@pytest.fixture(scope="module")
+def tensorflow_2_7(tmp_path_factory):
+    """An environment with the TensorFlow of the reference container."""
+    folder = tmp_path_factory.mktemp("tensorflow") / "2.7"
+    subprocess.run([python37() / "bin/python", "-m", "venv", folder], check=True, timeout=300)
+    pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
+    subprocess.run(pip, check=True, timeout=1200)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory, tensorflow_2_7):
+    """What stands for the board: `docker` in there is podman, and the image is on it."""
+    folder = tmp_path_factory.mktemp("board")
+    board = SshBoard.start(folder / "server")
+    (folder / "containers.conf").write_text(CONTAINERS.format(runc=shutil.which("runc")))
+    (folder / "storage.conf").write_text(STORAGE.format(folder=folder))
+    places = {
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+    }
+    board.log_in_as(**places)
+    board.tool("docker", DOCKER.format(python=python37(), venv=tensorflow_2_7))
+    board.tool("python3", f'exec {python37() / "bin/python"} "$@"')
+    import_image(folder / "image", os.environ | places)
+    yield board
+    for process in board.processes():
+        process.kill()
+    board.down()
+
+
+def import_image(folder, environment):
+    """Make an image that has nothing of its own: a system's folders, mounted from here."""
+    for name in ("etc", "perfcast", "proc", "root", "sys", "tmp", "usr", "dev"):
+        (folder / name).mkdir(parents=True)
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (folder / name).symlink_to(f"usr/{name}")
+    for name in ("ld.so.cache", "os-release", "passwd"):
+        shutil.copy(f"/etc/{name}", folder / "etc")
+    (folder / "tmp").chmod(0o1777)
+    tar = subprocess.run(["tar", "-c", "-C", folder, "."], capture_output=True, check=True, timeout=60)
+    command = ["podman", "import", "--quiet", "-", IMAGE]
+    subprocess.run(command, input=tar.stdout, env=environment, check=True, timeout=300, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def checkout(root, tmp_path_factory, tensorflow_2_7):
+    folder = check_out(root, tmp_path_factory.mktemp("clone") / "perfcast")
+    stand_in(folder, tensorflow_2_7)
+    return folder
+
+
+def stand_in(folder, environment):
+    """Write the target as it ships, but for what differs here."""
+    target = yaml.safe_load((folder / "config/targets/jetson_nano.yaml").read_text())
+    target["device"]["architecture"] = os.uname().machine
+    target["transport"]["container"] |= {"memory_mb": MEMORY_MB, "python": str(environment / "bin/python")}
+    target["transport"]["patience_s"] = 120
+    target["factors"]["threads"] = 2
+    target["protocol"] |= {"iterations": 24, "discard": 4, "visits": 4, "warmup_s": 0.05}
+    (folder / "stand_in").mkdir()
+    (folder / "stand_in/jetson_nano.yaml").write_text(yaml.safe_dump(target))
+    (folder / "sheet.csv").write_text(SHEET)
+    config = {
+        "target": "jetson_nano",
+        "targets": "stand_in",
+        "hosts": ["board"],
+        "shards": 2,
+        "models": {"sheets": ["sheet.csv"]},
+        "fit": {"splits": 2},
+    }
+    (folder / "stand_in.yaml").write_text(yaml.safe_dump(config))
+
+
+def run(checkout, board, *arguments):
+    return snakemake(
+        checkout, "--profile", "jetson_nano", "--configfile", "stand_in.yaml", *arguments, **board.environment
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(checkout, board):
+    """The campaign, run to its end."""
+    start = time.monotonic()
+    done = run(checkout, board)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    print(f"from export to report: {time.monotonic() - start:.0f} s")  # noqa: T201
+    return checkout, done
+
+
+def test_from_export_to_report(measured):
+    checkout, _ = measured
+    dataset = pd.read_parquet(checkout / "results/jetson_nano/dataset.parquet")
+    first = dataset[dataset["replicate"] == 0].set_index("model")
+    assert len(first) == 12
+    assert first["verdict"].drop(TOO_LARGE).eq("measured").all(), first[["verdict", "reason"]]
+    assert set(first["toolchain_version"]) == {"2.7.0"}
+    assert (first["latency_ms"].drop(TOO_LARGE) > 0.05).all()
+    assert (checkout / "results/jetson_nano/report.html").stat().st_size > 10**5
+
+
+def test_what_needs_more_than_the_limit_is_on_record_as_out_of_memory(measured):
+    checkout, _ = measured
+    dataset = pd.read_parquet(checkout / "results/jetson_nano/dataset.parquet").set_index("model")
+    assert dataset.loc[TOO_LARGE, "verdict"] == "out_of_memory"
+    assert "out of memory" in (checkout / "results/jetson_nano/report.html").read_text()
+
+
+def test_the_context_is_the_containers(measured):
+    checkout, _ = measured
+    contexts = [json.loads(path.read_text()) for path in (checkout / "results/store/contexts").glob("[!.]*.json")]
+    limits = {context["settings"]["memory_limit_bytes"] for context in contexts}
+    assert limits == {MEMORY_MB * 10**6 // 4096 * 4096}
+    assert {context["software"]["python"][:3] for context in contexts} == {"3.7"}
+    assert {context["machine"]["host"] for context in contexts} == {os.uname().nodename}
+    assert all("nvpmodel" in context["settings"]["refused"] for context in contexts)
+
+
+def test_nothing_is_measured_again(measured, board):
+    checkout, _ = measured
+    again = run(checkout, board)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_what_the_board_lacks_is_said_before_anything_is_exported(root, board, tmp_path, tensorflow_2_7):
+    checkout = check_out(root, tmp_path / "clone")
+    stand_in(checkout, tensorflow_2_7)
+    path = checkout / "stand_in/jetson_nano.yaml"
+    path.write_text(path.read_text().replace(IMAGE, "absent:1").replace(os.uname().machine, "aarch64"))
+    done = run(checkout, board)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "error: jetson_nano cannot be measured on board before this is mended:" in said
+    assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in said
+    assert "  - the image absent:1 is not there: `docker pull` it, and `docker tag` it with this name" in said
+    assert not list((checkout / "results").glob("manifests/export/*.json"))
+
+
+def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):
+    checkout = check_out(root, tmp_path / "clone")
+    stand_in(checkout, tensorflow_2_7)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--profile", "jetson_nano"]
+    command += ["--configfile", "stand_in.yaml"]
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            command, cwd=checkout, env=os.environ | board.environment, stdout=said, stderr=said, text=True
+        )
+    killed = 0
+    while process.poll() is None:
+        visits = list((checkout / "results/store/visits").glob("[!.]*.json"))
+        if visits and not killed:
+            for runner in board.processes():
+                if "--given" in runner.cmdline():
+                    runner.kill()
+                    killed += 1
+        time.sleep(0.2)
+    said = (tmp_path / "said").read_text()
+    assert process.returncode == 0, said[-3000:]
+    assert killed
+    assert re.search(r"the runner was killed \(status 137", said)

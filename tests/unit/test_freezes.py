@@ -1,0 +1,112 @@
+"""Models that a device does not survive: a campaign with a runner that only answers, and a system that starts anew."""
+
+import pytest
+
+from perfcast.bench.patience import Patience
+from perfcast.errors import BenchmarkError, LinkError
+from tests.unit.campaigns import FakeRunner, dummy_exports, idle_campaign, measure, tasks_of
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    return FakeRunner(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def campaign(tmp_path, root):
+    return idle_campaign(tmp_path, root)
+
+
+@pytest.fixture
+def exports(tmp_path):
+    return dummy_exports(tmp_path)
+
+
+def frozen(campaign, exports, key, boot):
+    """Leave what a machine leaves that goes down with a model, whose start was called ``boot``."""
+    campaign.measurements.freezes.begin(campaign.transport.name, key, boot)
+
+
+def keys_of(campaign, exports):
+    return [task.key for task in tasks_of(campaign, exports)]
+
+
+def test_a_model_that_froze_the_device_is_tried_once_more_at_the_end(runner, campaign, exports, capsys):
+    runner.wish(boot="second")
+    keys = keys_of(campaign, exports)
+    frozen(campaign, exports, keys[0], "first")
+    records = measure(campaign, exports)
+    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [True, False, False]
+    assert "the device went down while it was measured; it is tried once more, at the end" in capsys.readouterr().err
+
+
+def test_a_model_that_froze_it_twice_is_on_record_and_left_alone(runner, campaign, exports, capsys):
+    keys = keys_of(campaign, exports)
+    for boot in ("first", "second"):
+        frozen(campaign, exports, keys[1], boot)
+        campaign.measurements.freezes.settle(campaign.transport.name, f"after the {boot}")
+    frozen(campaign, exports, keys[1], "second")
+    runner.wish(boot="third")
+    records = measure(campaign, exports)
+    assert [record["verdict"] for record in records] == ["measured", "froze", "measured"]
+    assert records[1]["reason"] == "the device went down twice while it was measured"
+    assert keys[1] not in [task["key"] for task in runner.plans[-1]["tasks"]]
+    assert "it is not tried again" in capsys.readouterr().err
+    plans = len(runner.plans)
+    assert measure(campaign, exports) == records
+    assert len(runner.plans) == plans
+
+
+@pytest.mark.parametrize("now", ["first", None])
+def test_the_same_start_and_one_without_a_name_are_no_freeze(runner, campaign, exports, now):
+    keys = keys_of(campaign, exports)
+    frozen(campaign, exports, keys[0], "first")
+    runner.wish(boot=now)
+    measure(campaign, exports)
+    assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 3
+
+
+def test_a_start_after_a_campaign_that_ended_is_no_freeze(runner, campaign, exports):
+    runner.wish(boot="first")
+    measure(campaign, exports[:1])
+    runner.wish(boot="second")
+    measure(campaign, exports)
+    assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 2
+
+
+def test_a_start_after_a_campaign_that_failed_here_is_no_freeze(runner, campaign, exports):
+    runner.wish(boot="first", instead={"visit": {"visit": 7}})
+    with pytest.raises(BenchmarkError):
+        measure(campaign, exports)
+    runner.wish(boot="second")
+    measure(campaign, exports)
+    assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 3
+
+
+def test_a_damaged_note_is_none(runner, campaign, exports, tmp_path):
+    frozen(campaign, exports, keys_of(campaign, exports)[0], "first")
+    (note,) = (tmp_path / "devices").iterdir()
+    note.write_text("{")
+    runner.wish(boot="second")
+    assert [record["verdict"] for record in measure(campaign, exports)] == ["measured"] * 3
+
+
+def test_patience_grows_ends_and_starts_over_with_what_was_reached(monkeypatch):
+    slept = []
+    clock = [0.0]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("perfcast.bench.patience.time.sleep", sleep)
+    monkeypatch.setattr("perfcast.bench.patience.time.monotonic", lambda: clock[0])
+    patience, lost = Patience(100.0), LinkError("gone")
+    for _ in range(6):
+        patience.after(lost, reached=1)
+    assert slept == [1, 2, 4, 8, 16, 32]
+    with pytest.raises(LinkError, match="gone"):
+        patience.after(lost, reached=1)
+    patience.after(lost, reached=2)
+    assert slept[-1] == 1

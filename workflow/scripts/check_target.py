@@ -1,0 +1,11 @@
+"""See that the target's devices can be measured on, before anything else is done."""
+
+from stage import stage
+
+from perfcast.bench.opening import open_transport
+from perfcast.bench.target import Target
+
+with stage(snakemake.log[0]) as log:
+    target = Target.from_dict(snakemake.params.name, snakemake.params.target)
+    open_transport(target, snakemake.config["hosts"]).check()
+    log("all devices answer and have what is needed")
