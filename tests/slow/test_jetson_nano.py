@@ -34,11 +34,11 @@ keras_applications,DenseNet121,64,
 keras_applications,DenseNet121,96,
 keras_applications,EfficientNetB0,64,
 keras_applications,ResNet50,64,
-keras_applications,VGG16,64,
+keras_applications,VGG16,224,
 synthetic,basic_model,32,conv_layers=2;filter_size=3;filters=16;strides=2
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=16;strides=1
 """
-TOO_LARGE = "vgg16_64"
+TOO_LARGE = "vgg16_224"
 CONTAINERS = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -175,10 +175,15 @@ def measured(checkout, board):
     return checkout, done
 
 
+def dataset_of(checkout):
+    """Return the dataset without repetitions, by model."""
+    dataset = pd.read_parquet(checkout / "results/jetson_nano/dataset.parquet")
+    return dataset[dataset["replicate"] == 0].set_index("model")
+
+
 def test_from_export_to_report(measured):
     checkout, _ = measured
-    dataset = pd.read_parquet(checkout / "results/jetson_nano/dataset.parquet")
-    first = dataset[dataset["replicate"] == 0].set_index("model")
+    first = dataset_of(checkout)
     assert len(first) == 12
     assert first["verdict"].drop(TOO_LARGE).eq("measured").all(), first[["verdict", "reason"]]
     assert set(first["toolchain_version"]) == {"2.7.0"}
@@ -188,8 +193,7 @@ def test_from_export_to_report(measured):
 
 def test_what_needs_more_than_the_limit_is_on_record_as_out_of_memory(measured):
     checkout, _ = measured
-    dataset = pd.read_parquet(checkout / "results/jetson_nano/dataset.parquet").set_index("model")
-    assert dataset.loc[TOO_LARGE, "verdict"] == "out_of_memory"
+    assert dataset_of(checkout).loc[TOO_LARGE, "verdict"] == "out_of_memory"
     assert "out of memory" in (checkout / "results/jetson_nano/report.html").read_text()
 
 
@@ -209,7 +213,7 @@ def test_nothing_is_measured_again(measured, board):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_what_the_board_lacks_is_said_before_anything_is_exported(root, board, tmp_path, tensorflow_2_7):
+def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, tmp_path, tensorflow_2_7):
     checkout = check_out(root, tmp_path / "clone")
     stand_in(checkout, tensorflow_2_7)
     path = checkout / "stand_in/jetson_nano.yaml"
@@ -220,7 +224,8 @@ def test_what_the_board_lacks_is_said_before_anything_is_exported(root, board, t
     assert "error: jetson_nano cannot be measured on board before this is mended:" in said
     assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in said
     assert "  - the image absent:1 is not there: `docker pull` it, and `docker tag` it with this name" in said
-    assert not list((checkout / "results").glob("manifests/export/*.json"))
+    assert not (checkout / "results/jetson_nano/logs/benchmark").exists()
+    assert not (checkout / "results/store/measurements").exists()
 
 
 def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):

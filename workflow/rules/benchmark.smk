@@ -3,18 +3,17 @@
 A measurement never overlaps another job on its device: the job takes the device, and all cores where it is this machine.
 """
 
-
 if IS_REMOTE:
 
-    # First of all, and only where something is to be measured.
+    # First of all, and only where something is to be measured: exporting goes on beside it.
     rule check_target:
         output:
             temp(touch(f"{TARGET_RESULTS}/checked")),
         log:
             f"{TARGET_RESULTS}/logs/check_target.log",
+        priority: 100
         conda:
             "../../envs/perfcast.yaml"
-        priority: 100
         params:
             target=measured(),
             name=config["target"],

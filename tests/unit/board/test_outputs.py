@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,3 +226,16 @@ def test_a_model_that_waits_for_its_next_visit_uses_no_cpu(tmp_path, root):
         check=True,
     )
     assert int(done.stdout) < 1_000_000
+
+
+def test_a_graph_with_an_operation_that_the_runtime_lacks_is_unsupported(tmp_path):
+    """As exports of a newer TensorFlow may be: not a failure of the model."""
+    known = planted(tmp_path, "known", lambda x: [logits(x)])
+    lacking = planted(tmp_path, "lacking", lambda x: [logits(x)])
+    graph = tf.compat.v1.GraphDef.FromString(Path(lacking["graph"]).read_bytes())
+    next(node for node in graph.node if node.op == "MatMul").op = "MatMulOfTomorrow"
+    Path(lacking["graph"]).write_bytes(graph.SerializeToString())
+    done = run(plan_of([lacking, known], PUBLISHED, {"toolchain": "tensorflow"}), tmp_path)
+    verdict, reason = done.verdict("lacking")
+    assert (verdict, done.verdict("known")[0]) == ("unsupported", "measured")
+    assert "MatMulOfTomorrow" in reason

@@ -1,0 +1,80 @@
+"""The targets that ship: each with a description, a profile, and a link for the profile where it is another device."""
+
+import pytest
+import yaml
+
+from perfcast.bench.opening import open_transport
+from perfcast.bench.target import Target, read_description
+from perfcast.errors import UsageError
+
+BOARDS = ("jetson_nano", "jetson_orin", "jetson_tx2", "raspberry_pi4")
+
+
+@pytest.fixture
+def description(root):
+    return read_description(root / "config/targets/jetson_nano.yaml")
+
+
+def test_each_description_is_sound_and_has_a_profile(root):
+    names = sorted(path.stem for path in (root / "config/targets").glob("*.yaml"))
+    assert names == sorted(["local", *BOARDS])
+    for name in names:
+        read_description(root / f"config/targets/{name}.yaml")
+        profile = yaml.safe_load((root / f"profiles/{name}/config.yaml").read_text())
+        assert yaml.safe_load((root / f"profiles/{name}" / profile["configfile"]).read_text()) == {"target": name}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_boards_profile_is_found_by_its_name(root, name):
+    """Snakemake looks for `--profile NAME` in the working directory, never in `profiles/`."""
+    assert (root / name).is_symlink()
+    assert (root / name / "config.yaml").resolve() == (root / f"profiles/{name}/config.yaml").resolve()
+
+
+def test_the_reference_environment_is_the_source_documents(description):
+    container = description["transport"]["container"]
+    assert container["image"] == "l4t-tensorflow:r32.7.1-tf2.7-py3"
+    assert container["runtime"] == "nvidia"
+    assert description["settings"]["swappiness"] == 0
+
+
+def test_a_container_cannot_swap(description):
+    transport = open_transport(Target.from_dict("jetson_nano", description))
+    order = transport.remote.container.to_order()
+    assert order["memory_bytes"] == 3_000_000_000
+    assert transport.hosts == ("jetson_nano",)
+
+
+def test_threads_of_another_machine_have_to_be_said(description):
+    description["factors"]["threads"] = None
+    with pytest.raises(UsageError, match=r"factors\.threads: null means the CPUs of this machine"):
+        Target.from_dict("jetson_nano", description)
+
+
+def test_what_belongs_to_ssh_is_refused_for_this_machine(root):
+    description = read_description(root / "config/targets/local.yaml")
+    description["transport"]["folder"] = "x"
+    with pytest.raises(UsageError, match=r"transport\.folder: belongs to kind ssh"):
+        Target.from_dict("local", description)
+
+
+def test_hosts_are_for_targets_that_are_other_machines(root):
+    target = Target.from_dict("local", read_description(root / "config/targets/local.yaml"))
+    with pytest.raises(UsageError, match=r"^hosts: local measures this machine; leave hosts out"):
+        open_transport(target, ["nano1"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("folder", "a:b"), ("folder", "a\nb"), ("python", ""), ("patience_s", -1), ("kind", "pigeon"),
+        ("container", {"image": "--privileged"}), ("container", {"image": "a b"}), ("container", {"engine": "docker"}),
+        ("container", {"image": "a", "engine": "sh"}), ("container", {"image": "a", "runtime": "-v /:/x"}),
+    ],
+)  # fmt: skip
+def test_what_could_do_harm_there_is_refused_here(description, tmp_path, key, value):
+    description["transport"][key] = value
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(description))
+    with pytest.raises(UsageError, match=rf"^{path}: transport"):
+        read_description(path)
