@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,13 +16,15 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.opening import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
+from perfcast.bench.transport import placed
 from perfcast.bench.visits import VisitStore
 from perfcast.config import read_yaml
 from perfcast.errors import BenchmarkError, LinkError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.progress import quiet
+from perfcast.storage import canonical_json
 from tests.integration.ssh_board import NAME, SSHD, SshBoard
-from tests.unit.campaigns import dummy_exports
+from tests.unit.campaigns import dummy_exports, plan_of
 
 pytestmark = pytest.mark.skipif(not Path(SSHD).exists(), reason="OpenSSH's server is not installed (openssh-server)")
 
@@ -173,7 +176,7 @@ def test_a_runner_that_is_killed_there_is_started_again(board, campaign, monkeyp
     assert killed[0] >= 2
 
 
-def test_an_orphan_of_ours_is_ended_and_anothers_campaign_is_waited_for(board, campaign, tmp_path, capsys):
+def test_anothers_campaign_is_waited_for(board, campaign, capsys):
     holder = subprocess.Popen(
         ["sh", str(board.folder / "login")],
         env=os.environ | {"SSH_ORIGINAL_COMMAND": f"exec {HOLD.format(token='another')}"},
@@ -183,6 +186,44 @@ def test_an_orphan_of_ours_is_ended_and_anothers_campaign_is_waited_for(board, c
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     holder.wait(10)
     assert "measures there since" in capsys.readouterr().err
+
+
+def test_what_a_dead_link_left_running_is_ended_though_perfcast_was_upgraded_meanwhile(
+    board, campaign, tmp_path, root, monkeypatch
+):
+    """A link that says nothing more but is not closed: the runner of before waits on, with the board's lock."""
+    upgraded = tmp_path / "board_code"
+    shutil.copytree(root / "board", upgraded, ignore=shutil.ignore_patterns("__pycache__"))
+    with (upgraded / "perfcast_runner/clocks.py").open("a") as code:
+        code.write("# Better.\n")
+    exports = dummy_exports(campaign.artifacts.root)
+    with campaign.transport.claim() as device:
+        left = orphan(board, device, plan_of(lasting(campaign), exports))
+    wait_for_lock(board)
+    kept = board.home / campaign.target.transport["folder"]
+    (old,) = kept.glob("*.pyz")
+    monkeypatch.setattr("perfcast.bench.remote.transport.RUNNER", upgraded)
+    records = measured(campaign, exports)
+    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert left.wait(30) != 0
+    left.stdin.close()
+    assert not old.exists()
+    assert len(list(kept.glob("*.pyz"))) == 1
+
+
+def orphan(board, device, plan):
+    """Return the runner that a device has been told to start, by a link that stays open."""
+    command = device._keeping({}, ["-", "--wait"]).command
+    places, _ = device.ship({task["graph"]: Path(task["graph"]) for task in plan["tasks"]})
+    process = subprocess.Popen(
+        ["sh", board.folder / "login"],
+        env=os.environ | {"SSH_ORIGINAL_COMMAND": command[-1]},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    process.stdin.write(canonical_json(placed(plan, places)) + b"\n")
+    process.stdin.flush()
+    return process
 
 
 HOLD = (
