@@ -14,11 +14,11 @@ import subprocess
 import sys
 
 from perfcast_runner.holding import BUSY
+from perfcast_runner.keeper import ENDING_S, end
 from perfcast_runner.schedule import median_of
 
 BUNDLE, ANSWERS, RUNNER = "bundle.json", "answers.jsonl", "runner.pyz"
 TRIES = 2
-ENDING_S = 20
 
 
 def main(folder):
@@ -196,7 +196,7 @@ def measure(bundle, log, history, terminal):
         except KeyboardInterrupt:
             status = 128 + signal.SIGINT
         finally:
-            end(process)
+            close(process)
     if terminal.is_terminal:
         terminal.say("")
     if status:
@@ -213,16 +213,11 @@ def tell(process, line):
         pass  # It has ended; its status says how.
 
 
-def end(process):
-    """End the runner, where it has not ended: it is asked first, so that it can restore settings."""
-    process.terminate()
-    try:
-        process.wait(ENDING_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def close(process):
+    """End the runner, where it has not ended, and close what leads to it."""
+    end(process, 2 * ENDING_S)  # It waits for the runner in turn.
     for stream in (process.stdin, process.stdout):
         try:
             stream.close()
         except BrokenPipeError:
-            pass
+            pass  # What was still to be written is to nobody.

@@ -89,13 +89,13 @@ def remove(engine, name):
         pass  # There is no such engine, which running the container will say.
 
 
-def end(process):
+def end(process, seconds=ENDING_S):
     """End the runner, where it has not ended: it is asked first, so that it can restore settings."""
     if process.poll() is not None:
         return
     process.terminate()
     try:
-        process.wait(ENDING_S)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

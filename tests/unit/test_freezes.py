@@ -4,22 +4,7 @@ import pytest
 
 from perfcast.bench.patience import Patience
 from perfcast.errors import BenchmarkError, LinkError
-from tests.unit.campaigns import FakeRunner, dummy_exports, idle_campaign, measure, tasks_of
-
-
-@pytest.fixture
-def runner(tmp_path, monkeypatch):
-    return FakeRunner(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def campaign(tmp_path, root):
-    return idle_campaign(tmp_path, root)
-
-
-@pytest.fixture
-def exports(tmp_path):
-    return dummy_exports(tmp_path)
+from tests.unit.campaigns import measure, tasks_of
 
 
 def frozen(campaign, exports, key, boot):
