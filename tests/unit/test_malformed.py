@@ -48,7 +48,7 @@ BROKEN = [
 
 # What replaces what in a sound configuration, and what has to be said of it.
 CONFIGS = [
-    ("shards: 2", "shard: 2", "unknown key shard; known are fit, models"),
+    ("shards: 2", "shard: 2", "unknown key shard; known are fit, hosts"),
     ("splits: 5", "split: 5", "fit: unknown key split; known are interval"),
     ("  sheets:", "  sheet:", "models: unknown key sheet; known are sheets"),
     ("shards: 2", "models.shards: 2", "unknown key models.shards"),
@@ -85,9 +85,9 @@ CONFIGS = [
 ]
 
 TARGETS = [
-    ("iterations: 200", "iterations: 200\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
-    ("discard: 40", "discard: 200", "protocol: discard 200 has to be less than iterations 200"),
-    ("discard: 40", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
+    ("iterations: 96", "iterations: 96\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
+    ("discard: 8", "discard: 96", "protocol: discard 96 has to be less than iterations 96"),
+    ("discard: 8", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
     ("toolchain: tensorflow", "toolchain: null", "factors.toolchain: None is not one of ['tensorflow', 'null']"),
     ("batch: 1", "batch: 0", "factors.batch: 0 is less than the minimum"),
     ("optimised: true", "optimised: 'true'", "factors.optimised: 'true' is not of type 'boolean'; write true"),

@@ -12,14 +12,15 @@ from perfcast.bench.remote.preflight import Found, problems_of
 
 NOW = 1_800_000_000
 SOUND = {
-    "machine": "aarch64", "clock": str(NOW), "boot": "x", "python": "3.6", "free_kb": "1000000", "image": "arm64",
+    "machine": "aarch64", "clock": str(NOW), "python": "3.6", "free_kb": "1000000", "image": "arm64",
 }  # fmt: skip
 REMOTE = Remote(".cache/perfcast", "python3", Container("docker", "a:1", "python3", 3000, "nvidia"), "aarch64", 1800.0)
 
 
 def problems(**changes):
     facts = {name: value for name, value in (SOUND | changes).items() if value is not None}
-    return problems_of(Found(facts, float(NOW)), REMOTE)
+    output = "".join(f"{name}\t{value}\n" for name, value in facts.items())
+    return problems_of(Found.of_output(output, float(NOW)), REMOTE)
 
 
 def test_a_sound_device_has_no_problem():

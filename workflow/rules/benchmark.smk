@@ -8,7 +8,7 @@ if IS_REMOTE:
     # First of all, and only where something is to be measured: exporting goes on beside it.
     rule check_target:
         output:
-            temp(touch(f"{TARGET_RESULTS}/checked")),
+            checked=temp(touch(f"{TARGET_RESULTS}/checked")),
         log:
             f"{TARGET_RESULTS}/logs/check_target.log",
         priority: 100
@@ -23,7 +23,7 @@ if IS_REMOTE:
 
 rule benchmark_shard:
     input:
-        [ancient(f"{TARGET_RESULTS}/checked")] if IS_REMOTE else [],
+        checked=[ancient(f"{TARGET_RESULTS}/checked")] if IS_REMOTE else [],
         exports=f"{MANIFESTS}/export/{{shard}}.json",
         bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:

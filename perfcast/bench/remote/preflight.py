@@ -23,7 +23,6 @@ folder=$1 python=$2 engine=$3 image=$4 runner=$5
 say() { printf '%s\t%s\n' "$1" "$2" | head -c 500; }
 say machine "$(uname -m)"
 say clock "$(date +%s)"
-say boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 say python "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 if refused=$(mkdir -p -- "$folder" 2>&1); then
   say free_kb "$(df -Pk -- "$folder" | awk 'NR == 2 {print $4}')"
@@ -52,10 +51,11 @@ class Found:
     facts: dict[str, str]
     asked_s: float
 
-    @property
-    def boot(self) -> str | None:
-        """What names the device's start."""
-        return self.facts.get("boot") or None
+    @classmethod
+    def of_output(cls, output: str, asked_s: float) -> Found:
+        """Return what a device printed: names and values, parted by a tabulator, a line each."""
+        lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
+        return cls({name: printable(value[:_LONGEST]) for name, value in lines}, asked_s)
 
     @property
     def has_runner(self) -> bool:
@@ -78,11 +78,11 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     container = remote.container
     engine, image = (container.engine, container.image) if container else ("", "")
     said = connection.run(_SCRIPT, remote.folder, remote.python, engine, image, runner)
-    lines = [line.split("\t", 1) for line in said.output.splitlines() if "\t" in line]
-    if said.status or not lines:
+    found = Found.of_output(said.output, time.time())
+    if said.status or not found.facts:
         words = printable(said.errors.strip()[:_LONGEST]) or "nothing"
         raise BenchmarkError(f"{connection.host}: its shell ended with status {said.status} and said {words!r}")
-    return Found({name: printable(value[:_LONGEST]) for name, value in lines}, time.time())
+    return found
 
 
 def problems_of(found: Found, remote: Remote) -> list[str]:
