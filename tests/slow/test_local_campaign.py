@@ -25,9 +25,9 @@ def test_the_local_campaign_ends_in_a_report_and_a_predictor(root, tmp_path):
     assert sources["synthetic"] >= 24
     assert sources["dense"] >= 1
     assert first[first["source"] == "keras_applications"]["family"].nunique() >= 8
-    assert first["visits"].between(3, 15).all()
-    assert (first["wall_samples_ms"].map(len) == 16 * first["visits"]).all()
-    assert (first["warmup_samples_ms"].map(len) == 4 * first["visits"]).all()
+    assert first["visits"].between(3, 12).all()
+    assert (first["wall_samples_ms"].map(len) == 11 * first["visits"]).all()
+    assert (first["warmup_samples_ms"].map(len) == first["visits"]).all()
     assert (first["trust"] != "rejected").mean() > 0.9
     assert check_page(results / "report.html").faults() == []
     metrics = json.loads((results / "evaluation/summary.json").read_text())["metrics"]
