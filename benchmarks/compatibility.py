@@ -37,9 +37,9 @@ def one_of_each():
     """Return a spec of each architecture: the smallest one of the sheet."""
     smallest = {}
     for spec in read_sheet(ROOT / "config/models/keras_applications.csv"):
-        key = (spec.builder, not spec.parameters)
-        if key[1] and (spec.builder not in smallest or spec.input_shape < smallest[spec.builder].input_shape):
-            smallest[spec.builder] = spec
+        known = smallest.get(spec.builder, spec)
+        if not spec.parameters:
+            smallest[spec.builder] = min(known, spec, key=lambda each: each.input_shape)
     return [smallest[builder] for builder in sorted(smallest)]
 
 

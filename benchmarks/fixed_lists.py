@@ -75,7 +75,7 @@ def exported(specs, folder):
 def task_of(artifacts, export):
     """Return an export as a toolchain takes it."""
     graph = artifacts.descriptor(export.artifact)["graph"]
-    path = artifacts.location(export.artifact) / "graph.pb"
+    path = artifacts.graph(export.artifact)
     return {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
 
 

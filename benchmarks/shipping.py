@@ -17,12 +17,12 @@ from fixed_lists import ROOT, exported
 
 from perfcast.bench.drive.bundle import write_drive
 from perfcast.bench.opening import open_transport
+from perfcast.bench.plans import graphs_of
 from perfcast.bench.target import Target
 from perfcast.catalog.sheet import read_sheet
 from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.bundle import GRAPH
 from tests.integration.ssh_board import NAME, SshBoard
 
 EACH = 50
@@ -43,7 +43,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         exports = exported(specs(), Path(folder) / "store")
         artifacts = ArtifactStore(Path(folder) / "store")
-        graphs = {export.artifact: artifacts.location(export.artifact) / GRAPH for export in exports}
+        graphs = graphs_of(artifacts, exports)
         raw = sum(path.stat().st_size for path in graphs.values())
         print(f"{len(exports)} models, {raw * 1e-6:.1f} MB of graphs")
         board = SshBoard.start(Path(folder) / "board")

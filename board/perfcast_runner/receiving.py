@@ -20,13 +20,13 @@ STALE_S = 86400
 """What a sender whose link was cut left half-received is of no use a day later."""
 
 
-def receive(folder, source=None):
+def receive(folder):
     """Receive files into a folder, which is made where there is none; answer `received` once all are on disk.
 
     Raises SystemExit, with the reason in words, where the link is cut, a content is not what its name says, or the
     disk refuses; what was whole by then stays.
     """
-    source = source or sys.stdin.buffer
+    source = sys.stdin.buffer
     try:
         os.makedirs(folder, exist_ok=True)
         sweep(folder)

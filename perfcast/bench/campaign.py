@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import conditions_of, differing, in_words
-from perfcast.bench.freezes import TRIES
 from perfcast.bench.intake import Intake, say
 from perfcast.bench.patience import Patience
+from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.tasks import Task, device_factors, tasks_of
 from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
-from perfcast.export.bundle import GRAPH
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -110,14 +109,11 @@ class Campaign:
 
     def _quarantine(self, device: Device, probe: Probe, intake: Intake) -> None:
         """Look whether a model froze the device; what did so twice is on record and not tried again."""
-        key = self.measurements.freezes.settle(device.name, probe.boot)
-        if key in intake.pending:
-            model = intake.pending[key].model
-            if self.measurements.freezes.count(key) < TRIES:
-                say(f"{model}: the device went down while it was measured; it is tried once more, at the end")
+        if task := intake.quarantine(probe.boot, probe.context):
+            if task.key in intake.pending:
+                say(f"{task.model}: the device went down while it was measured; it is tried once more, at the end")
             else:
-                say(f"{model}: the device went down once more while it was measured; it is not tried again")
-                intake.give_up(key, probe.context)
+                say(f"{task.model}: the device went down once more while it was measured; it is not tried again")
 
     def _run(self, device: Device, intake: Intake, advance: Advance) -> None:
         if not intake.pending:
@@ -180,30 +176,17 @@ class Campaign:
         contexts = {visits.context for visits in intake.visits.values()}
         digest = digest_of_json(intake.conditions)
         device = device_factors(self.target, intake.conditions)["device"]
-        return {
-            "factors": self.target.factors | {"device_kind": self.target.device_kind},
-            "protocol": self.target.protocol.to_dict(),
-            "settings": self.target.settings,
-            "sustained_s": self.target.sustained_s,
-            "time_limit_s": self.target.time_limit_s,
-            "seed": int(digest_of_json(sorted(intake.pending))[:8], 16),
+        entries = [self._plan_entry(task, intake.visits.get(task.key)) for task in intake.pending.values()]
+        return plan_of(self.target, entries) | {
             "contexts": {name: self.measurements.context(name) for name in sorted(contexts)},
             "reference_floor_ns": self.measurements.conditions.reference_floor_ns(digest, device),
-            "tasks": [self._plan_entry(task, intake.visits.get(task.key)) for task in intake.pending.values()],
         }
 
     def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:
-        graph = self.artifacts.descriptor(task.export.artifact)["graph"]
-        return {
-            "key": task.key,
-            "graph": task.export.artifact,
-            "inputs": graph["inputs"],
-            "outputs": graph["outputs"],
-            "seed": task.export.spec.seed,
+        return plan_entry(task.key, task.export, self.artifacts) | {
             "resume": visits.to_resume() if visits else None,
             "alone": self.measurements.freezes.count(task.key) > 0,
         }
 
     def _graphs(self, intake: Intake) -> dict[str, Path]:
-        artifacts = {task.export.artifact for task in intake.pending.values()}
-        return {artifact: self.artifacts.location(artifact) / GRAPH for artifact in sorted(artifacts)}
+        return graphs_of(self.artifacts, [task.export for task in intake.pending.values()])

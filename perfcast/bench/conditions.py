@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.sealed import read_sealed, write_sealed
-from perfcast.errors import NewerRecordError, StoreError
+from perfcast.bench.sealed import find_sealed, write_sealed
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -96,12 +95,8 @@ class ConditionsStore:
         return note["fastest_reference_ns"] if note else {}
 
     def _read(self, digest: str) -> dict[str, Any] | None:
-        try:
-            return read_sealed(self._path(digest), SCHEMA_VERSION, {"conditions": dict, "fastest_reference_ns": dict})
-        except NewerRecordError:
-            raise
-        except StoreError:
-            return None  # Absent, or damaged: as if nothing had been noted.
+        kinds = {"conditions": dict, "fastest_reference_ns": dict}
+        return find_sealed(self._path(digest), SCHEMA_VERSION, kinds)
 
     def _path(self, digest: str) -> Path:
         return self.root / "conditions" / f"{digest}.json"

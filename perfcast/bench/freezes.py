@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from perfcast.bench.sealed import read_sealed, write_sealed
-from perfcast.errors import NewerRecordError, StoreError
+from perfcast.bench.sealed import find_sealed, write_sealed
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class FreezeStore:
         Raises:
             StoreError: the count cannot be written.
         """
-        note = self._read(self._device(device), {"measurement": str, "boot": str})
+        note = find_sealed(self._device(device), SCHEMA_VERSION, {"measurement": str, "boot": str})
         if not (note and boot and note["boot"]) or note["boot"] == boot:
             return None
         key = str(note["measurement"])
@@ -64,17 +63,8 @@ class FreezeStore:
         return len(self._boots(key))
 
     def _boots(self, key: str) -> list[str]:
-        note = self._read(self._freezes(key), {"boots": list})
+        note = find_sealed(self._freezes(key), SCHEMA_VERSION, {"boots": list})
         return list(note["boots"]) if note else []
-
-    @staticmethod
-    def _read(path: Path, kinds: dict[str, type]) -> dict[str, Any] | None:
-        try:
-            return read_sealed(path, SCHEMA_VERSION, kinds)
-        except NewerRecordError:
-            raise
-        except StoreError:
-            return None  # Absent, or damaged: as if nothing had been noted.
 
     def _device(self, name: str) -> Path:
         return self.root / "devices" / f"{digest_of(name.encode())}.json"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import conditions_of, differing, in_words
+from perfcast.bench.freezes import TRIES
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
@@ -85,21 +86,31 @@ class Intake:
         """Return the intake of another run, of what is still pending."""
         return Intake(self.target, self.artifacts, self.store, self.conditions, self.device, self.pending, self.visits)
 
-    def give_up(self, key: str, context: dict[str, Any]) -> None:
-        """Store that a model froze the device, whose context is ``context``.
+    def quarantine(self, boot: str | None, context: dict[str, Any]) -> Task | None:
+        """Look whether a model froze the device; what did so twice is on record, and no longer pending.
+
+        Args:
+            boot: what the device's start is called now.
+            context: the device's.
+
+        Returns:
+            that model's measurement, None where the device has run on.
 
         Raises:
-            StoreError: it cannot be stored.
+            StoreError: something cannot be stored.
         """
-        task = self.pending.pop(key)
-        visits = self.visits.pop(key, None)
-        self._context = self.store.put_context(context)
+        key = self.store.freezes.settle(self.device, boot)
+        if key is None or key not in self.pending:
+            return None
+        task = self.pending[key]
+        if self.store.freezes.count(key) >= TRIES:
+            self._give_up(task, self.store.put_context(context))
+        return task
+
+    def _give_up(self, task: Task, context: str) -> None:
+        verdict = {"verdict": "froze", "reason": "the device went down twice while it was measured"}
         nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
-        reason = "the device went down twice while it was measured"
-        self.store.put(
-            self._record(task, visits or Visits(self._context), nothing | {"verdict": "froze", "reason": reason})
-        )
-        self._context = ""
+        self._settle(task, self.visits.get(task.key) or Visits(context), verdict | nothing, context)
 
     def _take_visiting(self, answer: dict[str, Any]) -> None:
         self.store.freezes.begin(self.device, self._pending(answer["key"]).key, self._boot)
@@ -168,7 +179,11 @@ class Intake:
             raise BenchmarkError(f"the runner ended {task.model} after {len(visits.made)} visits, which are too few")
         if verdict in _UNBELIEVED:
             self.artifacts.verify(task.export.artifact)  # A graph that was damaged meanwhile says nothing of the model.
-        self.store.put(self._record(task, visits, answer))
+        self._settle(task, visits, answer, self._context)
+
+    def _settle(self, task: Task, visits: Visits, answer: Mapping[str, Any], context: str) -> None:
+        """Store what became of a model, which then is no longer pending."""
+        self.store.put(self._record(task, visits, answer, context))
         del self.pending[task.key]
         self.visits.pop(task.key, None)
 
@@ -177,7 +192,7 @@ class Intake:
             raise BenchmarkError(f"the runner answered for a model it was not asked for: {key!r}")
         return self.pending[key]
 
-    def _record(self, task: Task, visits: Visits, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def _record(self, task: Task, visits: Visits, answer: Mapping[str, Any], context: str) -> dict[str, Any]:
         measured = answer["verdict"] == "measured"
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return {
@@ -192,7 +207,7 @@ class Intake:
             "sustained_s": self.target.sustained_s,
             "replicate": task.replicate,
             "time_limit_s": self.target.time_limit_s,
-            "context": self._context,
+            "context": context,
             "conditions": digest_of_json(self.conditions),
             "started_at": visits.made[0]["started_at"] if visits.made else now,
             "visits": visits.about(),

@@ -22,6 +22,20 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     write_json(path, {"digest": digest_of_json(content), "record": content})
 
 
+def find_sealed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any] | None:
+    """Return what `write_sealed` wrote; None where it is absent or damaged: as if nothing had been noted.
+
+    Raises:
+        NewerRecordError: a newer version of perfcast wrote it.
+    """
+    try:
+        return read_sealed(path, version, kinds)
+    except NewerRecordError:
+        raise
+    except StoreError:
+        return None
+
+
 def read_sealed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
     """Return what `write_sealed` wrote.
 

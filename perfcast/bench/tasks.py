@@ -37,13 +37,16 @@ def tasks_of(exports: Iterable[Export], target: Target, conditions: Mapping[str,
     Raises:
         BenchmarkError: the conditions do not say which version of the toolchain there is.
     """
-    wanted = [(export, 0) for export in exports]
-    once = [export for export, _ in wanted if is_repeated(export.spec.model, target.replicates)]
-    for replicate in range(1, target.replicates.count + 1):
-        wanted += [(export, replicate) for export in once]
     device = device_factors(target, conditions)
     digest = digest_of_json(conditions)
-    return [_task(export, replicate, target, device, digest) for export, replicate in wanted]
+    return [_task(export, replicate, target, device, digest) for export, replicate in wanted(exports, target)]
+
+
+def wanted(exports: Iterable[Export], target: Target) -> list[tuple[Export, int]]:
+    """Return which measurements exports ask for, whatever the conditions: each once, then the repetitions of some."""
+    first = [(export, 0) for export in exports]
+    once = [export for export, _ in first if is_repeated(export.spec.model, target.replicates)]
+    return first + [(export, count) for count in range(1, target.replicates.count + 1) for export in once]
 
 
 def device_factors(target: Target, conditions: Mapping[str, Any]) -> dict[str, str]:

@@ -32,6 +32,10 @@ class ArtifactStore:
         """Return the folder of the artifact ``digest``."""
         return self.root / "artifacts" / digest
 
+    def graph(self, digest: str) -> Path:
+        """Return the file of the graph of the artifact ``digest``."""
+        return self.location(digest) / GRAPH
+
     def find_export(self, key: str) -> str | None:
         """Return the artifact that ``key`` was exported to, None if it is absent or damaged."""
         record = self.root / "exports" / f"{key}.json"

@@ -103,7 +103,7 @@ def make_plan(
 def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[str]) -> pd.DataFrame:
     rows = []
     for export in exports:
-        graph = (artifacts.location(export.artifact) / "graph.pb").read_bytes()
+        graph = artifacts.graph(export.artifact).read_bytes()
         rows.append(
             {
                 "model": export.spec.model,

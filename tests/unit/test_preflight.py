@@ -14,7 +14,7 @@ NOW = 1_800_000_000
 SOUND = {
     "machine": "aarch64", "clock": str(NOW), "python": "3.6", "free_kb": "1000000", "image": "arm64",
 }  # fmt: skip
-REMOTE = Remote(".cache/perfcast", "python3", Container("docker", "a:1", "python3", 3000, "nvidia"), "aarch64", 1800.0)
+REMOTE = Remote(".cache/perfcast", "python3", Container("docker", "a:1", "python3", 3000, "nvidia"), "aarch64")
 
 
 def problems(**changes):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import secrets
 import shutil
 import tempfile
@@ -10,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.remote.description import Remote
+from perfcast.bench.remote.shipping import packed
 from perfcast.bench.runner_file import RunnerFile
-from perfcast.bench.tasks import is_repeated
-from perfcast.bench.transport import RUNNER
+from perfcast.bench.tasks import wanted
+from perfcast.bench.transport import RUNNER, placed
 from perfcast.errors import UsageError
-from perfcast.export.bundle import GRAPH
 from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes
 
 if TYPE_CHECKING:
@@ -103,17 +103,14 @@ def _write(
     remote: Remote,
 ) -> Packed:
     (folder / "graphs").mkdir(parents=True)
-    files = {}
-    for export in exports:
-        if export.artifact not in files:
-            artifacts.verify(export.artifact)
-            content = gzip.compress((artifacts.location(export.artifact) / GRAPH).read_bytes(), mtime=0)
-            files[export.artifact] = f"graphs/{digest_of(content)}.pb.gz"
-            write_bytes(folder / files[export.artifact], content)
-    tasks = [
-        _task(export, replicate, target, artifacts, files[export.artifact])
+    files = packed(graphs_of(artifacts, list(exports)))
+    for name, content in files.values():
+        write_bytes(folder / "graphs" / name, content)
+    entries = [
+        plan_entry(task_id(export.artifact, replicate, target), export, artifacts) | {"model": export.spec.model}
         for export, replicate in wanted(exports, target)
     ]
+    plan = placed(plan_of(target, entries), {name: f"graphs/{file}" for name, (file, _) in files.items()})
     container = remote.container.to_order() if remote.container else None
     bundle = {
         "schema_version": SCHEMA_VERSION,
@@ -121,49 +118,16 @@ def _write(
         "target": {"name": target.name, "description": description},
         "exports": [export.to_dict() for export in exports],
         "container": container,
-        "plan": _plan(target, tasks),
+        "plan": plan,
     }
     write_bytes(folder / BUNDLE, canonical_json(bundle))
     write_bytes(artifacts.root / KEPT / f"{digest_of(canonical_json(bundle))}.json", canonical_json(bundle))
     write_bytes(folder / "runner.pyz", RunnerFile.of(RUNNER).content)
     write_bytes(folder / STARTER, _START.encode())
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Packed(len(tasks), len(files), size)
-
-
-def wanted(exports: Sequence[Export], target: Target) -> list[tuple[Export, int]]:
-    """Return each export once, then the repetitions of some."""
-    once = [export for export in exports if is_repeated(export.spec.model, target.replicates)]
-    counts = range(1, target.replicates.count + 1)
-    return [(export, 0) for export in exports] + [(export, count) for count in counts for export in once]
-
-
-def _task(export: Export, replicate: int, target: Target, artifacts: ArtifactStore, graph: str) -> dict[str, Any]:
-    tensors = artifacts.descriptor(export.artifact)["graph"]
-    return {
-        "key": task_id(export.artifact, replicate, target),
-        "model": export.spec.model,
-        "graph": graph,
-        "inputs": tensors["inputs"],
-        "outputs": tensors["outputs"],
-        "seed": export.spec.seed,
-        "resume": None,
-        "alone": False,
-    }
+    return Packed(len(entries), len(files), size)
 
 
 def task_id(artifact: str, replicate: int, target: Target) -> str:
     """Return what a measurement is called on a drive: its key here depends on what the device says of itself."""
     return digest_of_json({"artifact": artifact, "replicate": replicate, "target": target.name})
-
-
-def _plan(target: Target, tasks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "factors": target.factors | {"device_kind": target.device_kind},
-        "protocol": target.protocol.to_dict(),
-        "settings": target.settings,
-        "sustained_s": target.sustained_s,
-        "time_limit_s": target.time_limit_s,
-        "seed": int(digest_of_json([task["key"] for task in tasks])[:8], 16),
-        "tasks": tasks,
-    }

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import conditions_of
 from perfcast.bench.conversation import parse_answer
-from perfcast.bench.drive.bundle import BUNDLE, KEPT, STARTER, task_id, wanted
-from perfcast.bench.freezes import TRIES
+from perfcast.bench.drive.bundle import BUNDLE, KEPT, STARTER, task_id
 from perfcast.bench.intake import Intake
 from perfcast.bench.target import Target
-from perfcast.bench.tasks import tasks_of
+from perfcast.bench.tasks import tasks_of, wanted
 from perfcast.errors import BenchmarkError, DataError, StoreError, UsageError
 from perfcast.export.stage import Export
 from perfcast.storage import digest_of, read_json
@@ -148,20 +147,14 @@ class _Arrival:
     def _start(self, answer: dict[str, Any]) -> None:
         conditions = conditions_of(answer["context"])
         tasks = tasks_of(self.exports, self.target, conditions)
-        names = [task_id(export.artifact, count, self.target) for export, count in wanted(self.exports, self.target)]
-        self.tasks = dict(zip(names, tasks, strict=True))
+        self.tasks = {task_id(task.export.artifact, task.replicate, self.target): task for task in tasks}
         pending = {task.key: task for task in tasks if not self._is_settled(task)}
         # The log holds all visits from the first one on, whatever of it was brought back before.
         visits = self.intake.visits if self.intake else {}
+        left = len(pending)
         self.intake = Intake(self.target, self.artifacts, self.measurements, conditions, self.device, pending, visits)
-        self._quarantine(answer)
-
-    def _quarantine(self, answer: dict[str, Any]) -> None:
-        freezes = self.measurements.freezes
-        key = freezes.settle(self.device, answer["boot"])
-        if self.intake and key in self.intake.pending and freezes.count(key) >= TRIES:
-            self.intake.give_up(key, answer["context"])
-            self.new += 1
+        self.intake.quarantine(answer["boot"], answer["context"])
+        self.new += left - len(self.intake.pending)
 
     def _is_settled(self, task: Task) -> bool:
         return self.measurements.is_settled(task.key, self.target.time_limit_s)

@@ -12,8 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.conversation import printable
-from perfcast.errors import BenchmarkError, LinkError, UsageError
+from perfcast.bench.conversation import last_line, printable
+from perfcast.errors import LinkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +86,8 @@ class Connection:
         """Run a script of the POSIX shell there, with ``content`` on its standard input.
 
         Raises:
-            UsageError: ssh cannot get there, and why; `LinkError` where it did before.
+            LinkError: ssh does not get there, or nothing comes back; one line says why.
+            UsageError: there is no ssh here.
         """
         # Not pipes: the connection that stays open for the next session would hold them open.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -138,7 +139,7 @@ def connected(host: str) -> Iterator[Connection]:
 
 
 def address_of(host: str) -> str:
-    """Return user, address and port that a host's name stands for, whatever other names it has.
+    """Return the address and port that a host's name stands for, whatever other names it has.
 
     Raises:
         UsageError: there is no ssh here, or its configuration is wrong.
@@ -162,10 +163,4 @@ def reason_of(host: str, errors: str) -> str:
     for pattern, words in _REASONS:
         if re.search(pattern, errors, re.IGNORECASE):
             return words.format(host=host)
-    last = [line for line in errors.splitlines() if line.strip()][-1:]
-    return f"ssh ended with {printable(last[0].strip()[:500])!r}" if last else "ssh failed and said nothing"
-
-
-def link_lost(host: str, errors: str) -> BenchmarkError:
-    """Return the error of a link that was cut."""
-    return LinkError(f"{host}: {reason_of(host, errors)}")
+    return f"ssh ended with {last_line(errors)!r}" if errors.strip() else "ssh failed and said nothing"

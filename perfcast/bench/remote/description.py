@@ -45,14 +45,12 @@ class Remote:
         python: its interpreter.
         container: None for none.
         architecture: what `uname -m` has to say, None for anything.
-        patience_s: for how long a device is waited for that is gone.
     """
 
     folder: str
     python: str
     container: Container | None
     architecture: str | None
-    patience_s: float
 
     @classmethod
     def of_target(cls, transport: Mapping[str, Any], architecture: str | None) -> Remote:
@@ -71,5 +69,4 @@ class Remote:
             if container
             else None,
             architecture=architecture,
-            patience_s=float(transport.get("patience_s", 1800)),
         )

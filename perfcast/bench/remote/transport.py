@@ -7,6 +7,7 @@ import json
 import platform
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conversation import Ending, Runner, last_line
@@ -72,7 +73,7 @@ class SshTransport:
                         raise
                     say(f"{error}; another device is tried")
                     continue
-                held.push(trial.pop_all())
+                held.enter_context(trial.pop_all())
                 return device
 
     def _device(self, host: str, held: contextlib.ExitStack) -> SshDevice:
@@ -117,7 +118,7 @@ class SshDevice:
     log: Path | None
     runner: RunnerFile = field(default_factory=lambda: RunnerFile.of(RUNNER))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The device, by its address."""
         return address_of(self.link.host)
