@@ -1,9 +1,9 @@
 """Which exports another version of TensorFlow runs: every architecture of Keras Applications, one by one.
 
-    python benchmarks/compatibility.py PYTHON
+    python benchmarks/compatibility.py PYTHON...
 
-PYTHON is an interpreter that has that version, such as 3.7 with TensorFlow 2.7.0. Each architecture is exported here
-at the smallest size of the project's own sheet, and inferred twice there, its weights as variables.
+PYTHON is an interpreter that has another version, such as 3.7 with TensorFlow 2.7.0. Each architecture is exported
+here at the smallest size of the project's own sheet, and inferred twice there, its weights as variables.
 """
 
 import argparse
@@ -60,26 +60,34 @@ def plan_of(exports, artifacts):
     }
 
 
+def answers_of(python, plan, folder):
+    """Return what an interpreter's software is, and the answer for each key."""
+    runner = Runner([python, str(RUNNER), "-", "--wait"], folder / "log", BenchmarkError)
+    software, found = {}, {}
+    for answer in runner.answers(plan):
+        if answer["event"] == "context":
+            software = answer["context"]["software"]
+        if answer["event"] == "measurement":
+            found[answer["key"]] = answer
+    return software, found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("python", help="the other interpreter")
+    parser.add_argument("pythons", metavar="PYTHON", nargs="+", help="another interpreter")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        artifacts = ArtifactStore(Path(folder))
-        exports = exported(one_of_each(), Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        artifacts = ArtifactStore(folder)
+        exports = exported(one_of_each(), folder)
         plan = plan_of(exports, artifacts)
-        runner = Runner([arguments.python, str(RUNNER), "-", "--wait"], Path(folder) / "log", BenchmarkError)
-        found = {}
-        for answer in runner.answers(plan):
-            if answer["event"] == "context":
-                software = answer["context"]["software"]
-                print(f"Python {software['python']}, TensorFlow {software['tensorflow']}")
-            if answer["event"] == "measurement":
-                found[answer["key"]] = answer
-    for export, task in zip(exports, plan["tasks"], strict=True):
-        answer = found[task["key"]]
-        print(f"{export.spec.model:28}{answer['verdict']:14}{answer['reason'] or ''}")
-    print(dict(collections.Counter(answer["verdict"] for answer in found.values())))
+        for python in arguments.pythons:
+            software, found = answers_of(python, plan, folder)
+            print(f"Python {software['python']}, TensorFlow {software['tensorflow']}")
+            for export, task in zip(exports, plan["tasks"], strict=True):
+                answer = found[task["key"]]
+                print(f"{export.spec.model:28}{answer['verdict']:14}{answer['reason'] or ''}")
+            print(dict(collections.Counter(answer["verdict"] for answer in found.values())), flush=True)
 
 
 if __name__ == "__main__":

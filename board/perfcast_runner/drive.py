@@ -171,6 +171,7 @@ class Terminal:
         text = "%d of %d models done; %s" % (len(self.history.done), len(tasks), name)
         if answer["event"] == "measurement" and answer["verdict"] != "measured":
             text += ": %s, %s" % (answer["verdict"], answer["reason"])
+        text = "".join(letter for letter in text if letter.isprintable())  # Users name models.
         if self.is_terminal:
             print("\r\033[K" + text[:100], end="", file=sys.stderr, flush=True)
         elif answer["event"] == "measurement":

@@ -25,12 +25,15 @@ def open_transport(target: Target, hosts: Sequence[str] | None = None, log: Path
     Raises:
         UsageError: there are hosts for a target that is this machine.
     """
-    if target.transport["kind"] == "local":
+    if target.is_here:
         if hosts:
             raise UsageError(f"hosts: {target.name} measures this machine; leave hosts out, or choose another target")
-        return LocalTransport(log)
+        if not target.is_boxed:
+            return LocalTransport(log)
     from perfcast.bench.remote.description import Remote
-    from perfcast.bench.remote.transport import SshTransport
+    from perfcast.bench.remote.shell import ThisMachine
+    from perfcast.bench.remote.ssh import SshHost
+    from perfcast.bench.remote.transport import HostTransport
 
-    remote = Remote.of_target(target.transport, target.architecture)
-    return SshTransport(target.name, tuple(hosts or [target.name]), remote, log)
+    there = (ThisMachine(),) if target.is_here else tuple(SshHost(name) for name in hosts or [target.name])
+    return HostTransport(target.name, there, Remote.of_target(target.transport, target.architecture), log)

@@ -130,6 +130,16 @@ class Target:
     sustained_s: float | None = None
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is this machine."""
+        return bool(self.transport["kind"] == "local")
+
+    @property
+    def is_boxed(self) -> bool:
+        """Whether models run in a container."""
+        return bool(self.transport.get("container"))
+
+    @property
     def patience_s(self) -> float:
         """For how long a device is waited for that is lost."""
         return float(self.transport.get("patience_s", 1800.0))
@@ -161,8 +171,8 @@ def _check_transport(transport: dict[str, Any], factors: dict[str, Any]) -> None
     if transport["kind"] == "ssh":
         if factors["threads"] is None:
             raise UsageError("factors.threads: null means the CPUs of this machine; write how many the device has")
-    elif given := sorted(set(transport) - {"kind"}):
-        raise UsageError(f"transport.{given[0]}: belongs to kind ssh; leave it out")
+    elif not transport.get("container") and (given := sorted(set(transport) - {"kind", "container"})):
+        raise UsageError(f"transport.{given[0]}: belongs to kind ssh, or to a container; leave it out")
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class LocalTransport:
     @property
     def name(self) -> str:
         """This machine, by its name on the network."""
-        return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "this-machine"
+        return this_machine()
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[LocalTransport]:
@@ -115,6 +115,11 @@ class LocalTransport:
 
     def _runner(self, arguments: list[str]) -> Runner:
         return Runner([sys.executable, str(RUNNER), "--die-with-parent", *arguments], self.log, _ended)
+
+
+def this_machine() -> str:
+    """Return this machine's name on the network, as a file's name may have it."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "this-machine"
 
 
 def placed(plan: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:

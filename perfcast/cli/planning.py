@@ -95,7 +95,7 @@ def _show_sums(plan: Plan, target: Target) -> None:
         f"{target.name}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "
         f"latencies expected from {plan.forecast_by}"
     )
-    where = ", if it were not this machine" if target.transport["kind"] == "local" else ""
+    where = ", if it were not this machine" if target.is_here else ""
     click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")
 
 

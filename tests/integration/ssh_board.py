@@ -137,10 +137,12 @@ class SshBoard:
         return len(sessions)
 
     def processes(self) -> list[psutil.Process]:
-        """Return the processes that measure there."""
+        """Return the processes that measure there, in its containers too."""
         found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if any(word.endswith(".pyz") for word in process.info["cmdline"] or []):
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            is_runner = any(word.endswith(".pyz") for word in process.info["cmdline"] or [])
+            where = process.info["cwd"] or ""
+            if is_runner and where.startswith((str(self.folder), "/perfcast")):
                 found.append(process)
         return found
 

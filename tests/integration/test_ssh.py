@@ -24,7 +24,7 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.progress import quiet
 from perfcast.storage import canonical_json
 from tests.integration.ssh_board import NAME, SSHD, SshBoard
-from tests.unit.campaigns import dummy_exports, plan_of
+from tests.unit.campaigns import dummy_exports, hostile_export, plan_of
 
 pytestmark = pytest.mark.skipif(not Path(SSHD).exists(), reason="OpenSSH's server is not installed (openssh-server)")
 
@@ -83,6 +83,14 @@ def test_what_is_measured_there_is_stored_here(board, campaign, capsys):
     again = lasting(campaign, visits=2)
     assert measured(again, exports)
     assert "sent" not in capsys.readouterr().err
+
+
+def test_a_models_name_is_only_a_name(board, campaign, tmp_path, monkeypatch):
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    (record,) = measured(campaign, [hostile_export(campaign.artifacts.root)])
+    assert record["verdict"] == "measured"
+    assert not list(tmp_path.rglob("spoiled*"))
 
 
 def test_what_is_measured_is_not_measured_again(board, campaign):

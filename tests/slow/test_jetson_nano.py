@@ -37,7 +37,10 @@ keras_applications,ResNet50,64,
 keras_applications,VGG16,224,
 synthetic,basic_model,32,conv_layers=2;filter_size=3;filters=16;strides=2
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=16;strides=1
+file,"{brought}",64,
 """
+BROUGHT = 'my "nets"; $(touch spoiled)/it\'s `touch spoiled`; "x" $(touch spoiled).keras'
+NAMED = f"{Path(BROUGHT).stem}_64"
 TOO_LARGE = "vgg16_224"
 CONTAINERS = """
 [containers]
@@ -147,7 +150,8 @@ def stand_in(folder, environment):
     target["protocol"] |= {"iterations": 24, "discard": 4, "visits": 4, "warmup_s": 0.05}
     (folder / "stand_in").mkdir()
     (folder / "stand_in/jetson_nano.yaml").write_text(yaml.safe_dump(target))
-    (folder / "sheet.csv").write_text(SHEET)
+    (folder / "sheet.csv").write_text(SHEET.format(brought=BROUGHT.replace('"', '""')))
+    bring(folder / BROUGHT)
     config = {
         "target": "jetson_nano",
         "targets": "stand_in",
@@ -157,6 +161,17 @@ def stand_in(folder, environment):
         "fit": {"splits": 2},
     }
     (folder / "stand_in.yaml").write_text(yaml.safe_dump(config))
+
+
+def bring(path):
+    """Write a network as a user brings one."""
+    import keras
+
+    path.parent.mkdir()
+    image = keras.Input((64, 64, 3))
+    maps = keras.layers.Conv2D(16, 3, activation="relu")(image)
+    classes = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(maps))
+    keras.Model(image, classes).save(path)
 
 
 def run(checkout, board, *arguments):
@@ -184,7 +199,7 @@ def dataset_of(checkout):
 def test_from_export_to_report(measured):
     checkout, _ = measured
     first = dataset_of(checkout)
-    assert len(first) == 12
+    assert len(first) == 13
     assert first["verdict"].drop(TOO_LARGE).eq("measured").all(), first[["verdict", "reason"]]
     assert set(first["toolchain_version"]) == {"2.7.0"}
     assert (first["latency_ms"].drop(TOO_LARGE) > 0.05).all()
@@ -195,6 +210,12 @@ def test_what_needs_more_than_the_limit_is_on_record_as_out_of_memory(measured):
     checkout, _ = measured
     assert dataset_of(checkout).loc[TOO_LARGE, "verdict"] == "out_of_memory"
     assert "out of memory" in (checkout / "results/jetson_nano/report.html").read_text()
+
+
+def test_a_models_name_is_only_a_name(measured, board):
+    checkout, _ = measured
+    assert dataset_of(checkout).loc[NAMED, "verdict"] == "measured"
+    assert not [*checkout.rglob("spoiled*"), *board.folder.rglob("spoiled*")]
 
 
 def test_the_context_is_the_containers(measured):
@@ -226,6 +247,24 @@ def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, t
     assert "  - the image absent:1 is not there: `docker pull` it, and `docker tag` it with this name" in said
     assert not (checkout / "results/jetson_nano/logs/benchmark").exists()
     assert not (checkout / "results/store/measurements").exists()
+
+
+def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_path):
+    checkout, _ = measured
+    target = yaml.safe_load((checkout / "stand_in/jetson_nano.yaml").read_text())
+    target["transport"] |= {"kind": "local", "python": str(python37() / "bin/python"), "folder": str(tmp_path / "kept")}
+    (checkout / "stand_in/boxed.yaml").write_text(yaml.safe_dump(target))
+    config = yaml.safe_load((checkout / "stand_in.yaml").read_text())
+    (checkout / "boxed.yaml").write_text(yaml.safe_dump(config | {"target": "boxed", "hosts": None}))
+    (tmp_path / "docker").symlink_to(board.folder / "tools/docker")
+    login = dict(re.findall(r"^export (CONTAINERS\w+)=(.*)$", (board.folder / "login").read_text(), re.MULTILINE))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    dataset = "results/boxed/dataset.parquet"
+    done = snakemake(checkout, dataset, "--configfile", "boxed.yaml", PATH=path, **login)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    verdicts = pd.read_parquet(checkout / dataset).query("replicate == 0").set_index("model")["verdict"]
+    assert verdicts[TOO_LARGE] == "out_of_memory"
+    assert verdicts.drop(TOO_LARGE).eq("measured").all()
 
 
 def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):

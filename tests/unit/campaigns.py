@@ -22,6 +22,18 @@ INPUTS = [{"node": "x", "shape": [4], "dtype": "float32"}]
 OUTPUTS = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
 
 
+HOSTILE_NAME = "my \"net\"; $(touch spoiled) 'it' `touch spoiled` \N{SNOWMAN}\n\\"
+"""As a user may name a file of a model, and perfcast then the model."""
+
+
+def hostile_export(folder):
+    """Return the export of a model that is named so."""
+    (export,) = dummy_exports(folder, count=1)
+    spec = replace(export.spec, name=HOSTILE_NAME)
+    descriptor = {"graph": {"inputs": INPUTS, "outputs": OUTPUTS}, "model": spec.model}
+    return Export(spec, ArtifactStore(folder).put(export_key(spec), b"graph of a name", descriptor))
+
+
 def dummy_exports(folder, count=3):
     """Return exports of graphs that only the toolchain which runs nothing can run."""
     store = ArtifactStore(folder)

@@ -19,7 +19,7 @@ from perfcast.config import read_yaml
 from perfcast.errors import DataError, PerfcastError, StoreError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.storage import canonical_json
-from tests.unit.campaigns import dummy_exports
+from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
 
 
 @pytest.fixture
@@ -87,6 +87,22 @@ def test_what_is_measured_from_a_drive_comes_back(drive, here):
     assert len(times) == 6
     said = {answer["key"] for answer in answers(drive) if answer["event"] == "measurement"}
     assert len(said) == 6
+
+
+@pytest.mark.parametrize("letters", ["C", "C.UTF-8"])
+def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monkeypatch):
+    monkeypatch.setenv("LC_ALL", letters)
+    folder = tmp_path / "drive"
+    write_drive(
+        folder, Target.from_dict("raspberry_pi4", description), description, [hostile_export(here)], ArtifactStore(here)
+    )
+    status, said = run(folder)
+    assert status == 0, said
+    assert said.splitlines()[0].startswith("1 of 2 models done; my \"net\"; $(touch spoiled) 'it' `touch spoiled` ")
+    assert len(said.splitlines()) == 3
+    brought_back(here, folder)
+    assert {record["model"] for record in records(here)} == {f"{HOSTILE_NAME}_8"}
+    assert not list(tmp_path.rglob("spoiled*"))
 
 
 def test_bringing_back_again_changes_nothing(drive, here):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfcast.bench.remote.connection import reason_of, remote_command
 from perfcast.bench.remote.description import Container, Remote
 from perfcast.bench.remote.preflight import Found, problems_of
+from perfcast.bench.remote.ssh import reason_of, remote_command
 
 NOW = 1_800_000_000
 SOUND = {

@@ -42,7 +42,7 @@ def test_a_container_cannot_swap(description):
     transport = open_transport(Target.from_dict("jetson_nano", description))
     order = transport.remote.container.to_order()
     assert order["memory_bytes"] == 3_000_000_000
-    assert transport.hosts == ("jetson_nano",)
+    assert [host.name for host in transport.hosts] == ["jetson_nano"]
 
 
 def test_threads_of_another_machine_have_to_be_said(description):

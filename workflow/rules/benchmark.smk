@@ -3,7 +3,7 @@
 A measurement never overlaps another job on its device: the job takes the device, and all cores where it is this machine.
 """
 
-if IS_REMOTE:
+if IS_CHECKED:
 
     # First of all, and only where something is to be measured: exporting goes on beside it.
     rule check_target:
@@ -23,7 +23,7 @@ if IS_REMOTE:
 
 rule benchmark_shard:
     input:
-        checked=[ancient(f"{TARGET_RESULTS}/checked")] if IS_REMOTE else [],
+        checked=[ancient(f"{TARGET_RESULTS}/checked")] if IS_CHECKED else [],
         exports=f"{MANIFESTS}/export/{{shard}}.json",
         bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:

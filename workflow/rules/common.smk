@@ -153,6 +153,7 @@ with errors_in_one_line():
     TARGET = checked_target()
     SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
 IS_REMOTE = TARGET["transport"]["kind"] != "local"
+IS_CHECKED = IS_REMOTE or bool(TARGET["transport"].get("container"))
 RESULTS = config["results"]
 STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"

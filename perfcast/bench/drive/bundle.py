@@ -77,7 +77,7 @@ def write_drive(
         UsageError: there is something in the folder, or the target is this machine.
         StoreError: an artifact is damaged, or the folder cannot be written.
     """
-    if target.transport["kind"] == "local":
+    if target.is_here:
         raise UsageError(f"{target.name} is this machine: measure it here, or choose the target of another device")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: is not empty; name a new folder")

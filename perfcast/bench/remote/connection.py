@@ -1,65 +1,39 @@
-"""One host over the system's OpenSSH: its configuration, agents and jump hosts are the user's own."""
+"""Hosts: machines with a POSIX shell, whichever way it is reached."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import shlex
-import shutil
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from perfcast.bench.conversation import last_line, printable
-from perfcast.errors import LinkError, UsageError
+from perfcast.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-VARIABLE = "PERFCAST_SSH"
-"""The environment variable that names another ssh, with options: `ssh -F my_config`."""
-
-SSH_FAILED = 255
 ANSWERS_S = 60
-_OPTIONS = {
-    "BatchMode": "yes",  # Nobody is there to type a password.
-    "StrictHostKeyChecking": "yes",
-    "ConnectTimeout": "15",
-    "ServerAliveInterval": "15",  # A link that says nothing for 45 s is dead.
-    "ServerAliveCountMax": "3",
-    "ControlMaster": "auto",  # One connection for all that is done.
-    "ControlPersist": "60",
-    "ClearAllForwardings": "yes",
-    "RequestTTY": "no",
-}
-_REASONS = (
-    (r"could not resolve hostname", "its name is not known: add `Host {host}` with its address to ~/.ssh/config"),
-    (
-        r"remote host identification has changed|host key for .* has changed",
-        "its host key is not the one that is known: another machine answers there, or it was installed anew; "
-        "see that it is yours, then run `ssh-keygen -R {host}` and `ssh {host}` once",
-    ),
-    (
-        r"host key verification failed|no .* host key is known",
-        "its host key is not known yet: run `ssh {host}` once and compare the fingerprint",
-    ),
-    (
-        r"permission denied|too many authentication failures",
-        "it refuses your key: run `ssh-copy-id {host}`, or name the key in ~/.ssh/config (IdentityFile)",
-    ),
-    (
-        r"connection refused|timed out|no route to host|network is unreachable|connection closed|connection reset"
-        r"|closed by remote host|timeout, server|broken pipe",
-        "it does not answer; is it on, and in the network?",
-    ),
-)
+
+
+class Host(Protocol):
+    """A machine that can be connected to."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def address(self) -> str:
+        """What names it for locks and files, whatever other names it has."""
+
+    def connected(self) -> AbstractContextManager[Connection]:
+        """Yield a connection, which opens with the first command."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a remote command printed, and how it ended."""
+    """What a command printed there, and how it ended."""
 
     status: int
     output: str
@@ -67,29 +41,30 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Connection:
-    """A way to one host, open for as long as a campaign takes.
+class Connection(ABC):
+    """A way to one host, open for as long as a campaign takes."""
 
-    Attributes:
-        host: as the user's OpenSSH knows it.
-        control: folder of the socket that its sessions share.
-    """
+    host: Host
 
-    host: str
-    control: str
-
+    @abstractmethod
     def command(self, script: str, *arguments: str) -> list[str]:
-        """Return the local command that runs a script of the POSIX shell there; ``arguments`` are its $1, $2, …"""
-        return [*_ssh(), *self._options(), "--", self.host, remote_command(script, *arguments)]
+        """Return the command here that runs a script of the POSIX shell there, in the home folder.
+
+        ``arguments`` are the script's $1, $2, …
+        """
+
+    @abstractmethod
+    def cut(self, status: int, errors: str) -> str | None:
+        """Return why the link to the host failed, where that is what a command's end means; None where it is not."""
 
     def run(self, script: str, *arguments: str, content: bytes = b"") -> Said:
         """Run a script of the POSIX shell there, with ``content`` on its standard input.
 
         Raises:
-            LinkError: ssh does not get there, or nothing comes back; one line says why.
-            UsageError: there is no ssh here.
+            LinkError: it does not get there, or nothing comes back; one line says why.
+            UsageError: what connects is not installed here.
         """
-        # Not pipes: the connection that stays open for the next session would hold them open.
+        # Not pipes: a connection that stays open for the next session would hold them open.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 done = subprocess.run(
@@ -97,70 +72,11 @@ class Connection:
                     timeout=ANSWERS_S, check=False,
                 )  # fmt: skip
             except subprocess.TimeoutExpired as error:
-                raise LinkError(f"{self.host}: does not answer within {ANSWERS_S} s") from error
+                raise LinkError(f"{self.host.name}: does not answer within {ANSWERS_S} s") from error
             texts = []
             for file in (output, errors):
                 file.seek(0)
                 texts.append(file.read().decode("utf-8", "replace"))
-        if done.returncode == SSH_FAILED:
-            raise LinkError(f"{self.host}: {reason_of(self.host, texts[1])}")
+        if reason := self.cut(done.returncode, texts[1]):
+            raise LinkError(f"{self.host.name}: {reason}")
         return Said(done.returncode, *texts)
-
-    def _options(self) -> list[str]:
-        options = _OPTIONS | {"ControlPath": f"{self.control}/%C"}
-        return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-
-    def close(self) -> None:
-        """Close what its sessions shared."""
-        command = [*_ssh(), *self._options(), "-O", "exit", "--", self.host]
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWERS_S, check=False)
-
-
-def remote_command(script: str, *arguments: str) -> str:
-    """Return what to give a login shell, whichever it is, so that a POSIX shell runs a script with arguments."""
-    return shlex.join(["exec", "sh", "-c", script, "perfcast", *arguments])
-
-
-@contextlib.contextmanager
-def connected(host: str) -> Iterator[Connection]:
-    """Yield a connection to a host, which opens with the first command.
-
-    Raises:
-        UsageError: there is no ssh here.
-    """
-    # Not below $TMPDIR: a socket's path may be of 100 characters at most.
-    with tempfile.TemporaryDirectory(prefix="perfcast-ssh-", dir="/tmp") as control:
-        connection = Connection(host, control)
-        try:
-            yield connection
-        finally:
-            with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-                connection.close()
-
-
-def address_of(host: str) -> str:
-    """Return the address and port that a host's name stands for, whatever other names it has.
-
-    Raises:
-        UsageError: there is no ssh here, or its configuration is wrong.
-    """
-    done = subprocess.run([*_ssh(), "-G", "--", host], capture_output=True, text=True, timeout=ANSWERS_S, check=False)
-    if done.returncode:
-        raise UsageError(f"ssh cannot be used for {host}: {printable(done.stderr.strip()[:500])}")
-    facts = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    return f"{facts.get('hostname', host)}-{facts.get('port', '22')}"
-
-
-def _ssh() -> Sequence[str]:
-    command = shlex.split(os.environ.get(VARIABLE) or "ssh")
-    if not shutil.which(command[0]):
-        raise UsageError(f"{command[0]} is not installed here; install OpenSSH's client")
-    return command
-
-
-def reason_of(host: str, errors: str) -> str:
-    """Say why ssh did not get to a host, and what to do: what it printed, in words of ours where they are known."""
-    for pattern, words in _REASONS:
-        if re.search(pattern, errors, re.IGNORECASE):
-            return words.format(host=host)
-    return f"ssh ended with {last_line(errors)!r}" if errors.strip() else "ssh failed and said nothing"

@@ -1,7 +1,8 @@
-"""What a target's description says of a device that is reached over SSH."""
+"""What a target's description says of a device that is reached by a shell."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,10 @@ class Remote:
     def of_target(cls, transport: Mapping[str, Any], architecture: str | None) -> Remote:
         """Return what a checked description says."""
         container = transport.get("container")
+        own_python = sys.executable if transport["kind"] == "local" else "python3"
         return cls(
             folder=transport.get("folder", ".cache/perfcast"),
-            python=transport.get("python", "python3"),
+            python=transport.get("python", own_python),
             container=Container(
                 engine=container.get("engine", "docker"),
                 image=container["image"],

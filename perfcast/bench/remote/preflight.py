@@ -72,7 +72,7 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     """Ask a device what it has.
 
     Raises:
-        LinkError: ssh does not get there; one line says why.
+        LinkError: it cannot be reached; one line says why.
         BenchmarkError: it has no POSIX shell.
     """
     container = remote.container
@@ -81,7 +81,7 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     found = Found.of_output(said.output, time.time())
     if said.status or not found.facts:
         words = printable(said.errors.strip()[:_LONGEST]) or "nothing"
-        raise BenchmarkError(f"{connection.host}: its shell ended with status {said.status} and said {words!r}")
+        raise BenchmarkError(f"{connection.host.name}: its shell ended with status {said.status} and said {words!r}")
     return found
 
 

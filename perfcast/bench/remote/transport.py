@@ -1,4 +1,4 @@
-"""A target's devices over SSH: whichever is free takes a campaign."""
+"""A target's devices, each a host with a shell: whichever is free takes a campaign."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import json
 import platform
 import tempfile
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conversation import Ending, Runner, last_line
 from perfcast.bench.exclusion import first_free, lock_of
 from perfcast.bench.intake import say
 from perfcast.bench.remote import preflight
-from perfcast.bench.remote.connection import SSH_FAILED, Connection, address_of, connected, reason_of
 from perfcast.bench.remote.shipping import KEEP_RUNNER, RUN, order_of, packed, send_files
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.transport import RUNNER, Probe, placed
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from perfcast.bench.remote.connection import Connection, Host
     from perfcast.bench.remote.description import Remote
     from perfcast.bench.remote.shipping import Sent
 
@@ -34,37 +33,38 @@ KILLED = frozenset({128 + 9, 128 + 15})
 
 
 @dataclass(frozen=True)
-class SshTransport:
+class HostTransport:
     """Reaches a target's devices.
 
     Attributes:
         target: its name, for messages.
-        hosts: names of devices of one kind, as OpenSSH knows them.
+        hosts: devices of one kind.
         remote: how they are used.
         log: file that takes what runners say beside their answers.
     """
 
     target: str
-    hosts: tuple[str, ...]
+    hosts: tuple[Host, ...]
     remote: Remote
     log: Path | None = None
 
     @contextlib.contextmanager
-    def claim(self) -> Iterator[SshDevice]:
+    def claim(self) -> Iterator[HostDevice]:
         """Hold the first device that is free here; while all are taken, wait.
 
         Raises:
             UsageError: a device lacks something; one message says all that is missing, and what to do.
         """
-        locks = {lock_of(address_of(host)): host for host in self.hosts}
+        locks = {lock_of(host.address): host for host in self.hosts}
         with contextlib.ExitStack() as held:
             yield self._first_ready(locks, held)
 
-    def _first_ready(self, locks: dict[Path, str], held: contextlib.ExitStack) -> SshDevice:
+    def _first_ready(self, locks: dict[Path, Host], held: contextlib.ExitStack) -> HostDevice:
         """Return a device that is free and answers, and hold it in ``held``; the last one's failure is the error."""
+        purpose = f"measuring on {' or '.join(host.name for host in self.hosts)}"
         while True:
             with contextlib.ExitStack() as trial:
-                lock = trial.enter_context(first_free(list(locks), f"measuring on {' or '.join(self.hosts)}"))
+                lock = trial.enter_context(first_free(list(locks), purpose))
                 try:
                     device = self._device(locks.pop(lock), trial)
                     device.make_ready()
@@ -76,8 +76,8 @@ class SshTransport:
                 held.enter_context(trial.pop_all())
                 return device
 
-    def _device(self, host: str, held: contextlib.ExitStack) -> SshDevice:
-        return SshDevice(self.target, held.enter_context(connected(host)), self.remote, self.log)
+    def _device(self, host: Host, held: contextlib.ExitStack) -> HostDevice:
+        return HostDevice(self.target, held.enter_context(host.connected()), self.remote, self.log)
 
     def check(self) -> None:
         """See that all devices can be measured on.
@@ -96,20 +96,26 @@ class SshTransport:
             raise UsageError("\n".join(problems))
 
     def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
-        """Return what the first device is with the settings applied.
+        """Return what the first device that answers is with the settings applied.
 
         Raises:
             UsageError: it lacks something.
-            BenchmarkError: it does not answer, or something else.
+            BenchmarkError: none answers, or one something else.
         """
+        for host in self.hosts[:-1]:
+            with contextlib.suppress(LinkError):
+                return self._probe(host, factors, settings)
+        return self._probe(self.hosts[-1], factors, settings)
+
+    def _probe(self, host: Host, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
         with contextlib.ExitStack() as held:
-            device = self._device(self.hosts[0], held)
+            device = self._device(host, held)
             device.make_ready()
             return device.probe(factors, settings)
 
 
 @dataclass(frozen=True)
-class SshDevice:
+class HostDevice:
     """One device, as long as it is held."""
 
     target: str
@@ -118,10 +124,15 @@ class SshDevice:
     log: Path | None
     runner: RunnerFile = field(default_factory=lambda: RunnerFile.of(RUNNER))
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The device, by its address."""
-        return address_of(self.link.host)
+        return self.link.host.address
+
+    @property
+    def host(self) -> str:
+        """What the user calls it."""
+        return self.link.host.name
 
     def make_ready(self) -> None:
         """See what the device lacks, and bring the runner there.
@@ -136,15 +147,13 @@ class SshDevice:
             raise LinkError(f"{self.target} cannot be measured: {error}") from error
         if problems := preflight.problems_of(found, self.remote):
             listed = "".join(f"\n  - {problem}" for problem in problems)
-            raise UsageError(f"{self.target} cannot be measured on {self.link.host} before this is mended:{listed}")
+            raise UsageError(f"{self.target} cannot be measured on {self.host} before this is mended:{listed}")
         if not found.has_runner:
             place = self.remote.folder, self.remote.python, self.runner.name
             said = self.link.run(KEEP_RUNNER, *place, content=self.runner.content)
             if said.status:
                 why = last_line(said.errors)
-                raise BenchmarkError(
-                    f"{self.link.host}: the runner could not be stored in {self.remote.folder} ({why})"
-                )
+                raise BenchmarkError(f"{self.host}: the runner could not be stored in {self.remote.folder} ({why})")
 
     def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
         """Return what the device is with the settings applied."""
@@ -161,7 +170,7 @@ class SshDevice:
         """
         places, sent = self.ship(graphs)
         if sent.files:
-            say(f"{self.link.host}: {sent.files} graphs sent, {sent.size_bytes * 1e-6:.1f} MB in {sent.seconds:.1f} s")
+            say(f"{self.host}: {sent.files} graphs sent, {sent.size_bytes * 1e-6:.1f} MB in {sent.seconds:.1f} s")
         yield from self._keeping(plan["settings"], ["-", "--wait"]).answers(placed(plan, places))
 
     def ship(self, graphs: Mapping[str, Path]) -> tuple[dict[str, str], Sent]:
@@ -194,11 +203,10 @@ class SshDevice:
 
     def _error(self, ending: Ending) -> BenchmarkError:
         status, last_words = ending
-        host = self.link.host
-        if status == SSH_FAILED:
-            return LinkError(f"{host}: the link was cut ({reason_of(host, last_words)})")
+        if reason := self.link.cut(status, last_words):
+            return LinkError(f"{self.host}: the link was cut ({reason})")
         if status == BUSY:
-            return BusyError(f"{host}: {last_words}")
+            return BusyError(f"{self.host}: {last_words}")
         if status in KILLED:
-            return LinkError(f"{host}: the runner was killed (status {status}: {last_words})")
-        return BenchmarkError(f"{host}: the runner ended with status {status}: {last_words}")
+            return LinkError(f"{self.host}: the runner was killed (status {status}: {last_words})")
+        return BenchmarkError(f"{self.host}: the runner ended with status {status}: {last_words}")

@@ -1,0 +1,56 @@
+"""How large a bundle of 1,000 models for an external drive is, 400 of them of Keras Applications.
+
+    python benchmarks/drive.py
+
+The 400 are the project's own sheet and, to fill up, its first rows at further sizes; the others are random CNNs.
+"""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from fixed_lists import ROOT, exported
+
+from perfcast.bench.drive.bundle import write_drive
+from perfcast.bench.plans import graphs_of
+from perfcast.bench.target import Target
+from perfcast.catalog.sheet import read_sheet
+from perfcast.catalog.synthetic import SyntheticRequest, draw
+from perfcast.config import read_yaml
+from perfcast.export.artifacts import ArtifactStore
+
+APPLICATIONS, RANDOM = 400, 600
+FURTHER_SIZES = (112, 208)
+
+
+def specs():
+    """Return 1,000 different models."""
+    sheet = read_sheet(ROOT / "config/models/keras_applications.csv")
+    further = [replace(spec, input_shape=(size, size, 3)) for size in FURTHER_SIZES for spec in sheet]
+    applications = {}
+    for spec in [*sheet, *further]:
+        applications.setdefault(spec.model, spec)
+    return [*list(applications.values())[:APPLICATIONS], *draw(SyntheticRequest(count=RANDOM, seed=0)).specs]
+
+
+def main():
+    description = read_yaml(ROOT / "config/targets/jetson_nano.yaml")
+    target = Target.from_dict("jetson_nano", description)
+    with tempfile.TemporaryDirectory() as folder:
+        models = specs()
+        if len({spec.model for spec in models}) != APPLICATIONS + RANDOM:
+            raise AssertionError("some are the same")
+        exports = exported(models, Path(folder) / "store")
+        artifacts = ArtifactStore(Path(folder) / "store")
+        graphs = graphs_of(artifacts, exports)
+        raw = sum(path.stat().st_size for path in graphs.values())
+        start = time.monotonic()
+        packed = write_drive(Path(folder) / "drive", target, description, exports, artifacts)
+        seconds = time.monotonic() - start
+        print(f"{len(exports)} models, {len(graphs)} graphs of {raw * 1e-6:.1f} MB")
+        print(f"on a drive: {packed.size_bytes * 1e-6:.1f} MB, written in {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
