@@ -260,7 +260,7 @@ def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_pat
     login = dict(re.findall(r"^export (CONTAINERS\w+)=(.*)$", (board.folder / "login").read_text(), re.MULTILINE))
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     dataset = "results/boxed/dataset.parquet"
-    done = snakemake(checkout, dataset, "--configfile", "boxed.yaml", PATH=path, **login)
+    done = snakemake(checkout, "--configfile", "boxed.yaml", "--", dataset, PATH=path, **login)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     verdicts = pd.read_parquet(checkout / dataset).query("replicate == 0").set_index("model")["verdict"]
     assert verdicts[TOO_LARGE] == "out_of_memory"
