@@ -15,6 +15,7 @@ from perfcast.errors import UsageError
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _LARGEST = 1_000_000
+_BEYOND = 1 << 63
 _SHOWN = 300
 """Characters of a message that repeats what a file says."""
 
@@ -111,14 +112,19 @@ def check(values: Any, name: str, origin: str) -> None:
     raise UsageError(f"{origin}: {key + ': ' if key else ''}{_plain(first)}")
 
 
+def conforms(values: Any, description: dict[str, Any]) -> bool:
+    """Return whether values conform to a schema; the first that does not ends the search."""
+    return next(_VALIDATOR(description).iter_errors(values), None) is None
+
+
 def _is_integer(_: Any, value: Any) -> bool:
-    # JSON schema takes 4.0 for an integer, which Python's range() does not.
-    return isinstance(value, int) and not isinstance(value, bool)
+    # JSON schema takes 4.0 for an integer, which Python's range() does not; and those of any length.
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _BEYOND
 
 
 def _is_number(_: Any, value: Any) -> bool:
     # NaN is neither below a minimum nor above a maximum.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
 _VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]

@@ -8,12 +8,13 @@ from perfcast_runner import RUNNER_VERSION
 from perfcast_runner.answers import emit
 from perfcast_runner.children import Failed, end_all
 from perfcast_runner.limits import measure_limits
-from perfcast_runner.machine import boot_id, read_context
+from perfcast_runner.machine import read_context
 from perfcast_runner.models import Model, Process
 from perfcast_runner.others import usable_cpus
 from perfcast_runner.reference import Floor, Reference
 from perfcast_runner.rounds import Rounds
 from perfcast_runner.settings import applied_with
+from perfcast_runner.system_files import boot_id
 from perfcast_runner.toolchains import TOOLCHAINS
 
 NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}

@@ -81,8 +81,9 @@ def measure(plan, given, take, starter):
 def probe(name, settings, given):
     """Answer what this machine is once the settings are applied; restore them."""
     from perfcast_runner.campaign import toolchain_named
-    from perfcast_runner.machine import boot_id, read_context
+    from perfcast_runner.machine import read_context
     from perfcast_runner.settings import applied_with
+    from perfcast_runner.system_files import boot_id
 
     toolchain = toolchain_named(name, {})
     with applied_with(given, settings) as outcome:

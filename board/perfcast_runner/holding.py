@@ -52,7 +52,11 @@ def lock_of_this_device():
 
 def opened(path):
     """Return a handle of the lock's file. The folder is everybody's: no link is followed."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        handle = os.open(path, flags)  # Where it is another user's, Linux may refuse O_CREAT.
+    except FileNotFoundError:
+        handle = os.open(path, flags | os.O_CREAT, 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise SystemExit("%s: is no plain file; remove it: who measures on this device locks it" % path)

@@ -51,11 +51,6 @@ def read_context(toolchain, outcome=None, root="/", given=None):
     }
 
 
-def boot_id(root="/"):
-    """Return what names the system's start, another one after each; None where it does not say."""
-    return read_text(under(root, "/proc/sys/kernel/random/boot_id"))
-
-
 def read_machine(root="/"):
     """Return what no software changes."""
     cpuinfo, meminfo = under(root, "/proc/cpuinfo"), under(root, "/proc/meminfo")

@@ -61,3 +61,8 @@ def threads_of_this_process():
         return [int(thread) for thread in os.listdir("/proc/self/task")]
     except OSError:
         return [0]
+
+
+def boot_id(root="/"):
+    """Return what names the system's start, another one after each; None where it does not say."""
+    return read_text(under(root, "/proc/sys/kernel/random/boot_id"))

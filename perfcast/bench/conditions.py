@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
-_MACHINE = ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes")
+KINDS = {
+    "machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"),
+    "not_software": ("runner",),
+}
+"""What of a context changes numbers: these facts of the machine, all of the software but these, and all settings."""
 _LONGEST = 60
 _MOST = 5
 
@@ -25,8 +29,8 @@ def conditions_of(context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     which a protocol's version stands for.
     """
     return {
-        "machine": {name: context["machine"].get(name) for name in _MACHINE},
-        "software": {name: value for name, value in context["software"].items() if name != "runner"},
+        "machine": {name: context["machine"].get(name) for name in KINDS["machine"]},
+        "software": {name: value for name, value in context["software"].items() if name not in KINDS["not_software"]},
         "settings": dict(context["settings"]),
     }
 

@@ -104,13 +104,19 @@ class Intake:
             return None
         task = self.pending[key]
         if self.store.freezes.count(key) >= TRIES:
-            self._give_up(task, self.store.put_context(context))
+            self.give_up(task, context)
         return task
 
-    def _give_up(self, task: Task, context: str) -> None:
+    def give_up(self, task: Task, context: dict[str, Any]) -> None:
+        """Put on record that a model froze the device, whose context is ``context``; it is no longer pending.
+
+        Raises:
+            StoreError: it cannot be stored.
+        """
+        digest = self.store.put_context(context)
         verdict = {"verdict": "froze", "reason": "the device went down twice while it was measured"}
         nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
-        self._settle(task, self.visits.get(task.key) or Visits(context), verdict | nothing, context)
+        self._settle(task, self.visits.get(task.key) or Visits(digest), verdict | nothing, digest)
 
     def _take_visiting(self, answer: dict[str, Any]) -> None:
         self.store.freezes.begin(self.device, self._pending(answer["key"]).key, self._boot)
@@ -143,6 +149,7 @@ class Intake:
         self._limits = answer["limits"]
 
     def _take_visit(self, answer: dict[str, Any]) -> None:
+        self.store.freezes.end(self.device)
         task = self._pending(answer["key"])
         visits = self._visits_here(task.key)
         self._check_visit(answer, task, due=len(visits.made))
@@ -173,10 +180,13 @@ class Intake:
             raise BenchmarkError(f"the runner discarded other samples of {task.model} than the first {warmup}")
 
     def _take_measurement(self, answer: dict[str, Any]) -> None:
+        self.store.freezes.end(self.device)
         task = self._pending(answer["key"])
         visits, verdict = self._visits_here(task.key), answer["verdict"]
         if verdict == "measured" and len(visits.made) < self.target.protocol.fewest_visits:
             raise BenchmarkError(f"the runner ended {task.model} after {len(visits.made)} visits, which are too few")
+        if (answer["sustained"] is not None) > (self.target.sustained_s is not None):
+            raise BenchmarkError(f"the runner answered how {task.model} lasts, which it was not asked for")
         if verdict in _UNBELIEVED:
             self.artifacts.verify(task.export.artifact)  # A graph that was damaged meanwhile says nothing of the model.
         self._settle(task, visits, answer, self._context)

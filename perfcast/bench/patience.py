@@ -42,6 +42,7 @@ class Patience:
             raise error
         if str(error) != self._said:
             self._said = str(error)
-            say(f"{error}; what was measured is stored, trying again for {self.limit_s / 60:.0f} min")
+            wait = f"{self.limit_s / 60:.0f} min" if self.limit_s >= 60 else f"{self.limit_s:.0f} s"
+            say(f"{error}; what was measured is stored, trying again for {wait}")
         time.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, LONGEST_S)

@@ -15,6 +15,7 @@ import pytest
 from perfcast.bench.campaign import Campaign
 from perfcast.bench.opening import open_transport
 from perfcast.bench.record import MeasurementStore
+from perfcast.bench.remote.ssh import SshHost
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import placed
 from perfcast.bench.visits import VisitStore
@@ -164,7 +165,7 @@ def test_a_board_that_does_not_come_back_is_one_line_in_the_end(board, campaign,
     impatient = replace(campaign.target, transport=campaign.target.transport | {"patience_s": 2})
     campaign = replace(campaign, target=impatient)
     after(VisitStore, "put", (30,), board.down, monkeypatch)
-    with pytest.raises(LinkError, match=r"^board: the link was cut \(it does not answer"):
+    with pytest.raises(LinkError, match=r"board: it does not answer; is it on, and in the network\?$"):
         measured(campaign, dummy_exports(campaign.artifacts.root))
     board.up()
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
@@ -182,6 +183,67 @@ def test_a_runner_that_is_killed_there_is_started_again(board, campaign, monkeyp
     killed = after(VisitStore, "put", (30,), kill, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     assert killed[0] >= 2
+
+
+def test_an_interpreters_path_counts_from_the_home_folder_on(board, campaign):
+    python = board.home / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text((board.folder / "tools/python3").read_text())
+    python.chmod(0o755)
+    board.tool("python3", "exit 1")
+    there = replace(campaign.target, transport=campaign.target.transport | {"python": "venv/bin/python"})
+    campaign = replace(campaign, target=there, transport=open_transport(there, [NAME]))
+    assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
+
+
+def test_a_runner_that_another_version_removed_meanwhile_is_brought_anew(board, campaign, capsys):
+    kept = board.home / campaign.target.transport["folder"]
+    holder = subprocess.Popen(
+        ["sh", str(board.folder / "login")],
+        env=os.environ | {"SSH_ORIGINAL_COMMAND": f"exec {HOLD.format(token='another')}"},
+    )
+    wait_for_lock(board)
+
+    def upgrade():
+        for runner in kept.glob("*.pyz"):
+            runner.unlink()
+        holder.terminate()
+
+    threading.Timer(3, upgrade).start()
+    assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
+    holder.wait(10)
+    assert len(list(kept.glob("*.pyz"))) == 1
+
+
+def test_a_runner_that_is_gone_when_it_is_to_measure_is_brought_anew(board, campaign, monkeypatch, capsys):
+    kept = board.home / campaign.target.transport["folder"]
+    after(Campaign, "_plan", (1,), lambda: [runner.unlink() for runner in kept.glob("*.pyz")], monkeypatch)
+    assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
+    assert "board: the runner is not there any more; what was measured is stored" in capsys.readouterr().err
+
+
+def test_boards_behind_different_gateways_are_different_boards(board, tmp_path, monkeypatch):
+    config = tmp_path / "config"
+    hosts = [f"Host nano{gate}\n  HostName 10.0.0.2\n  ProxyJump gate{gate}\n" for gate in (1, 2)]
+    config.write_text("".join([*hosts, "Host alias\n  HostName 10.0.0.2\n  ProxyJump gate2\n"]))
+    monkeypatch.setenv("PERFCAST_SSH", f"ssh -F {config}")
+    first, second, alias = (SshHost(name).address for name in ("nano1", "nano2", "alias"))
+    assert first != second == alias
+
+
+@pytest.mark.parametrize(("command", "message"), [(" ", "is empty"), ("ssh -F 'x", "is no command")])
+def test_what_is_no_ssh_is_one_line(campaign, monkeypatch, command, message):
+    monkeypatch.setenv("PERFCAST_SSH", command)
+    with pytest.raises(UsageError, match=f"^PERFCAST_SSH.*{message}"):
+        measured(campaign, dummy_exports(campaign.artifacts.root))
+
+
+def test_a_board_that_says_nothing_when_graphs_are_brought_is_given_up(board, campaign, monkeypatch):
+    board.tool("python3", 'case "$*" in *--receive*) exec sleep 100 ;; *) exec "$PYTHON" "$@" ;; esac')
+    monkeypatch.setattr("perfcast.bench.remote.shipping.ANSWERS_S", 2)
+    impatient = replace(campaign.target, transport=campaign.target.transport | {"patience_s": 1})
+    with pytest.raises(LinkError, match="nothing was said for 2 s"):
+        measured(replace(campaign, target=impatient), dummy_exports(campaign.artifacts.root))
 
 
 def test_anothers_campaign_is_waited_for(board, campaign, capsys):

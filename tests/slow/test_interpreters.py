@@ -7,25 +7,32 @@ import subprocess
 
 import pytest
 
+from perfcast.bench.drive.bundle import write_drive
+from perfcast.bench.drive.ingest import ingest
+from perfcast.bench.record import MeasurementStore
 from perfcast.bench.runner_file import RunnerFile
+from perfcast.bench.target import Target
 from perfcast.bench.transport import RUNNER
-from perfcast.config import check
+from perfcast.config import check, read_yaml
+from perfcast.export.artifacts import ArtifactStore
 from tests.interpreters import VERSIONS, interpreter
 from tests.unit.board.runs import PUBLISHED, key_of, plan_of
+from tests.unit.campaigns import hostile_export
 
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(params=VERSIONS)
-def python(request, tmp_path):
+@pytest.fixture(scope="module", params=VERSIONS)
+def python(request, tmp_path_factory):
     """An interpreter with NumPy."""
     found = interpreter(request.param)
     if found is None:
         pytest.skip(f"there is no Python {request.param} here")
-    subprocess.run([found, "-m", "venv", tmp_path / "venv"], check=True, timeout=300)
-    pip = [tmp_path / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "numpy"]
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run([found, "-m", "venv", folder], check=True, timeout=300)
+    pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "numpy"]
     subprocess.run(pip, check=True, timeout=600, capture_output=True)
-    return tmp_path / "venv/bin/python"
+    return folder / "bin/python"
 
 
 def test_the_runner_measures(python, tmp_path):
@@ -57,3 +64,25 @@ def test_the_runner_measures(python, tmp_path):
         check(answer, "answer", "the runner")
     assert [answer["verdict"] for answer in answers if answer["event"] == "measurement"] == ["measured"] * 2
     assert sum(answer["event"] == "visit" for answer in answers) == 8
+
+
+def test_a_drive_measures(python, tmp_path, root):
+    """Where the terminal knows no letters but ASCII, and a model's name is none."""
+    description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
+    description["factors"] |= {"toolchain": "null", "threads": 1}
+    protocol = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
+    description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}
+    target = Target.from_dict("raspberry_pi4", description)
+    artifacts = ArtifactStore(tmp_path)
+    write_drive(tmp_path / "drive", target, description, [hostile_export(tmp_path)], artifacts)
+    done = subprocess.run(
+        [python, tmp_path / "drive/run.py"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"PERFCAST_LOCKS": str(tmp_path), "LC_ALL": "C"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = ingest(tmp_path / "drive", artifacts, MeasurementStore(tmp_path))
+    assert (found.new, found.missing) == (1, 0)

@@ -4,10 +4,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +19,7 @@ from perfcast.bench.drive.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.config import read_yaml
-from perfcast.errors import DataError, PerfcastError, StoreError, UsageError
+from perfcast.errors import BenchmarkError, DataError, PerfcastError, StoreError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.storage import canonical_json
 from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
@@ -50,8 +53,10 @@ def written(here, description, folder):
     return folder
 
 
-def start(drive):
+def start(drive, cpus=None):
     command = [sys.executable, str(drive / "run.py")]
+    if cpus:
+        command = ["taskset", "--cpu-list", ",".join(map(str, cpus)), *command]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", text=True)
 
 
@@ -103,6 +108,17 @@ def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monk
     brought_back(here, folder)
     assert {record["model"] for record in records(here)} == {f"{HOSTILE_NAME}_8"}
     assert not list(tmp_path.rglob("spoiled*"))
+
+
+def test_a_devices_own_python_needs_the_standard_library_alone(drive):
+    """Where models run in a container, the runtime and NumPy with it are only in there."""
+    code = "import sys; sys.modules['numpy'] = None; import perfcast_runner.{0} as tried; print(tried.__name__)"
+    for part in ("drive", "keeper", "receiving"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(part)], env=os.environ | {"PYTHONPATH": str(drive / "runner.pyz")},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.stdout == f"perfcast_runner.{part}\n", done.stderr
 
 
 def test_bringing_back_again_changes_nothing(drive, here):
@@ -238,21 +254,93 @@ def test_a_graph_that_was_changed_on_the_drive_fails_alone(here, description, tm
     assert {record["verdict"] for record in records(here)} == {"failed"}
 
 
+def started(boot):
+    return {"event": "started", "boot": boot}
+
+
+def begun(drive):
+    """Return the context of a drive that was run, and the model that it began with."""
+    context = next(answer for answer in answers(drive) if answer["event"] == "context")
+    return context, next(answer for answer in answers(drive) if answer["event"] == "visiting")
+
+
 def test_a_model_that_freezes_the_device_twice_is_on_record(drive, here):
     """The system's start has another name after the model in flight, twice: as after a freeze and the power button."""
     run(drive)
-    said = answers(drive)
-    context = next(answer for answer in said if answer["event"] == "context")
-    key = next(answer["key"] for answer in said if answer["event"] == "visiting")
-    visiting = {"event": "visiting", "key": key}
-    seal_anew(drive, [*(a for boot in "ab" for a in (context | {"boot": boot}, visiting)), context | {"boot": "c"}])
+    context, visiting = begun(drive)
+    seal_anew(drive, [answer for boot in "ab" for answer in (started(boot), context | {"boot": boot}, visiting)])
+    for _ in range(2):
+        assert brought_back(here, drive).measured == 0
     status, terminal = run(drive)
     assert status == 0, terminal
-    assert not [a for a in answers(drive)[5:] if a.get("key") == key]
+    assert not [answer for answer in answers(drive)[6:] if answer.get("key") == visiting["key"]]
     assert brought_back(here, drive).missing == 0
     frozen = [record for record in records(here) if record["verdict"] == "froze"]
     assert [record["reason"] for record in frozen] == ["the device went down twice while it was measured"]
     assert brought_back(here, drive).new == 0
+
+
+@pytest.mark.parametrize("between", [[{"event": "ended"}], []])
+def test_what_was_interrupted_in_order_or_between_visits_froze_nothing(drive, here, between):
+    run(drive)
+    context, visiting = begun(drive)
+    visit = next(answer for answer in answers(drive) if answer["event"] == "visit")
+    said = []
+    for boot in "abc":
+        said += [started(boot), context | {"boot": boot}]
+        said += [visiting, *between] if between else []
+    if not between:
+        said = [*said[:2], visiting, visit, *said[2:]]
+    seal_anew(drive, said)
+    assert run(drive)[0] == 0
+    assert brought_back(here, drive).missing == 0
+    assert {record["verdict"] for record in records(here)} == {"measured"}
+
+
+def test_ctrl_c_is_on_record(here, description, tmp_path):
+    description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
+    drive = written(here, description, tmp_path / "drive")
+    process = start(drive)
+    wait_for(drive, "visit", 1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert answers(drive)[-1] == {"event": "ended"}
+
+
+def test_measurements_under_other_conditions_are_kept_apart(here, description, tmp_path):
+    """Under A, then B, then A again."""
+    description["protocol"] = {"name": "published", "iterations": 200, "discard": 0, "visits": 40}
+    drive = written(here, description, tmp_path / "drive")
+    cpus = sorted(os.sched_getaffinity(0))
+    for allowed, count in ((cpus, 70), (cpus[:1], 140)):
+        process = start(drive, allowed)
+        wait_for(drive, "visit", count)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+        brought_back(here, drive)
+    status, said = run(drive)
+    assert status == 0, said
+    assert "this device is not what it was before: all models are measured under what it is now" in said
+    found = brought_back(here, drive)
+    assert (found.measured, found.missing) == (6, 0)
+    by_conditions = Counter(record["conditions"] for record in records(here))
+    assert max(by_conditions.values()) == 6
+
+
+def test_a_copy_of_a_folder_is_another_campaign(here, description, tmp_path):
+    description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
+    drive = written(here, description, tmp_path / "drive")
+    shutil.copytree(drive, tmp_path / "copy")
+    first = start(drive)
+    try:
+        wait_for(drive, "visit", 1)
+        status, said = run(tmp_path / "copy")
+        assert status == 75
+        assert "somebody else measures on this device" in said
+        assert first.poll() is None
+    finally:
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
 
 
 def seal_anew(drive, said):
@@ -270,6 +358,72 @@ def test_a_folder_with_something_in_it_is_not_written_to(here, description, tmp_
     with pytest.raises(UsageError, match=r"full: is not empty; name a new folder"):
         written(here, description, tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(here, description, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/version/x")):
+        with pytest.raises(UsageError, match=r"cannot be made \(.*\); name another folder"):
+            written(here, description, folder)
+
+
+def test_an_empty_folder_is_written_to_as_it_is(here, description, tmp_path, monkeypatch):
+    (tmp_path / "stick").mkdir()
+    number = (tmp_path / "stick").stat().st_ino
+    monkeypatch.chdir(tmp_path / "stick")
+    written(here, description, Path())
+    assert (tmp_path / "stick").stat().st_ino == number
+    assert sorted(path.name for path in (tmp_path / "stick").iterdir()) == [
+        "README.txt", "bundle.json", "graphs", "run.py", "runner.pyz"
+    ]  # fmt: skip
+
+
+def test_what_is_no_file_is_refused(drive, here):
+    os.mkfifo(drive / "answers.jsonl")
+    with pytest.raises(UsageError, match=r"answers\.jsonl: is no plain file"):
+        brought_back(here, drive)
+    (drive / "answers.jsonl").unlink()
+    (drive / "answers.jsonl").mkdir()
+    with pytest.raises(UsageError, match=r"answers\.jsonl: is no plain file"):
+        brought_back(here, drive)
+    status, said = run(drive)
+    assert (status, said) == (1, "answers.jsonl: Is a directory; what was measured before is kept\n")
+
+
+def test_a_bundle_of_another_version_is_refused(drive, here):
+    bundle = json.loads((drive / "bundle.json").read_text()) | {"schema_version": 99}
+    content = canonical_json(bundle)
+    (drive / "bundle.json").write_bytes(content)
+    (here / "bundles" / f"{hashlib.sha256(content).hexdigest()}.json").write_bytes(content)
+    with pytest.raises(UsageError, match="was written by another version of perfcast"):
+        brought_back(here, drive)
+    assert "is of another version than the runner beside it" in run(drive)[1]
+
+
+IMPOSSIBLE = [
+    ("visit", {"started_at": "9999-99-99T99:99:99Z"}),
+    ("visit", {"started_at": "2026-01-01T00:00:00Z\n"}),
+    ("visit", {"round": 10**400}),
+    ("measurement", {"timing": {"load_s": 10**400, "first_call_s": 0, "fork_s": 0, "overhead_s": 0}}),
+    ("measurement", {"sustained": {"wall_ns": [5], "seconds": 1}}),
+]
+
+
+def test_what_cannot_be_is_refused_although_its_seal_fits(drive, here):
+    run(drive)
+    said = answers(drive)
+    for event, change in IMPOSSIBLE:
+        at = next(at for at, answer in enumerate(said) if answer["event"] == event)
+        seal_anew(drive, [*said[:at], said[at] | change])
+        with pytest.raises(BenchmarkError):
+            brought_back(here, drive)
+    at = next(at for at, answer in enumerate(said) if answer["event"] == "visit")
+    said[at]["samples"]["wall_ns"] = [-1] * 1_000_000
+    seal_anew(drive, said[: at + 1])
+    before = time.process_time()
+    with pytest.raises(BenchmarkError, match="answered what it should not"):
+        brought_back(here, drive)
+    assert time.process_time() - before < 10  # It took 30 s, and 3.4 GB.
 
 
 def test_this_machine_needs_no_drive(here, root, tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from perfcast.bench.patience import Patience
+from perfcast.bench.visits import VisitStore
 from perfcast.errors import BenchmarkError, LinkError
 from tests.unit.campaigns import measure, tasks_of
 
@@ -67,6 +68,20 @@ def test_a_start_after_a_campaign_that_failed_here_is_no_freeze(runner, campaign
     runner.wish(boot="second")
     measure(campaign, exports)
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 3
+
+
+def test_a_start_between_two_visits_is_no_freeze(runner, campaign, exports, monkeypatch):
+    seen = []
+    put = VisitStore.put
+
+    def noted(store, key, visits):
+        seen.append(campaign.measurements.freezes.settle(campaign.transport.name, "second"))
+        put(store, key, visits)
+
+    monkeypatch.setattr(VisitStore, "put", noted)
+    runner.wish(boot="first")
+    measure(campaign, exports)
+    assert set(seen) == {None}
 
 
 def test_a_damaged_note_is_none(runner, campaign, exports, tmp_path):

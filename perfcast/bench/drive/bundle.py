@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.conditions import KINDS
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.remote.description import Remote
 from perfcast.bench.remote.shipping import packed
@@ -19,7 +21,7 @@ from perfcast.errors import UsageError
 from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
@@ -79,19 +81,39 @@ def write_drive(
     """
     if target.is_here:
         raise UsageError(f"{target.name} is this machine: measure it here, or choose the target of another device")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder}: is not empty; name a new folder")
     remote = Remote.of_target(target.transport, target.architecture)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as aside:
-        packed = _write(Path(aside) / "bundle", target, description, exports, artifacts, remote)
-        (Path(aside) / "bundle" / "README.txt").write_text(
-            _READ_ME.format(count=packed.measurements, target=target.name, python=remote.python, folder=folder)
-        )
-        if folder.exists():
-            folder.rmdir()
-        shutil.move(Path(aside) / "bundle", folder)
+    with _new_folder(folder) as aside:
+        packed = _write(aside, target, description, exports, artifacts, remote)
+        read_me = _READ_ME.format(count=packed.measurements, target=target.name, python=remote.python, folder=folder)
+        write_bytes(aside / "README.txt", read_me.encode("utf-8", "replace"))
     return packed
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write to; what is in it is moved to ``folder`` at the end, the bundle last.
+
+    ``folder`` may be there, such as a drive's own: it is not replaced, and left as it was where this fails.
+
+    Raises:
+        UsageError: it cannot be made, or is not empty.
+    """
+    try:
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder}: is not empty; name a new folder")
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
+    try:
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
+            yield Path(aside)
+            for path in sorted(Path(aside).iterdir(), key=lambda path: path.name == BUNDLE):
+                path.rename(folder / path.name)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder)
+        raise
 
 
 def _write(
@@ -102,7 +124,7 @@ def _write(
     artifacts: ArtifactStore,
     remote: Remote,
 ) -> Packed:
-    (folder / "graphs").mkdir(parents=True)
+    (folder / "graphs").mkdir()
     files = packed(graphs_of(artifacts, list(exports)))
     for name, content in files.values():
         write_bytes(folder / "graphs" / name, content)
@@ -118,6 +140,7 @@ def _write(
         "target": {"name": target.name, "description": description},
         "exports": [export.to_dict() for export in exports],
         "container": container,
+        "conditions": KINDS,
         "plan": plan,
     }
     write_bytes(folder / BUNDLE, canonical_json(bundle))

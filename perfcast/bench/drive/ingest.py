@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.conditions import conditions_of
 from perfcast.bench.conversation import parse_answer
-from perfcast.bench.drive.bundle import BUNDLE, KEPT, STARTER, task_id
+from perfcast.bench.drive.bundle import BUNDLE, KEPT, SCHEMA_VERSION, STARTER, task_id
+from perfcast.bench.freezes import TRIES
 from perfcast.bench.intake import Intake
 from perfcast.bench.target import Target
 from perfcast.bench.tasks import tasks_of, wanted
@@ -50,6 +52,10 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
         StoreError: something cannot be stored.
     """
     bundle, name = _known_bundle(folder, artifacts.root)
+    if bundle["schema_version"] != SCHEMA_VERSION:
+        raise UsageError(
+            f"{folder}: was written by another version of perfcast; write it again, or ingest with that one"
+        )
     target = Target.from_dict(bundle["target"]["name"], bundle["target"]["description"])
     exports = [Export.from_dict(entry) for entry in bundle["exports"]]
     arrival = _Arrival(target, exports, artifacts, measurements, name)
@@ -60,10 +66,11 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
 
 
 def _known_bundle(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
+    path = folder / BUNDLE
     try:
-        name = digest_of((folder / BUNDLE).read_bytes())
+        with _plain(path).open("rb") as file:
+            name = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        path = folder / BUNDLE
         raise UsageError(f"{path}: cannot be read ({error.strerror}); name a folder of `perfcast bundle`") from error
     kept = root / KEPT / f"{name}.json"
     if not kept.exists():
@@ -84,25 +91,35 @@ def sealed_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
     """
     seal = name
     try:
-        file = path.open("rb")
+        with _plain(path).open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
+                text, seal = _unsealed(line, seal)
+                if text is not None:
+                    yield parse_answer(text)
+                elif line.endswith(b"\n"):
+                    what = "was changed after it was measured; what stands before is kept"
+                    raise DataError(f"{path}, line {number}: {what}")
+                else:
+                    return  # Cut off while it was written: the device measures it again.
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); was `python3 {STARTER}` run?") from error
-    with file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
-            try:
-                entry = json.loads(line)
-                text = entry["answer"]
-                seal = hashlib.sha256((seal + text).encode()).hexdigest()
-                fits = seal == entry["seal"]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                fits = False
-            if not fits:
-                if not line.endswith(b"\n"):
-                    return  # Cut off while it was written: the device measures it again.
-                raise DataError(f"{path}, line {number}: was changed after it was measured; what stands before is kept")
-            yield parse_answer(text)
+
+
+def _plain(path: Path) -> Path:
+    """Return a path that nothing but a file is at: others may never end, or never begin."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no plain file; name a folder of `perfcast bundle`")
+    return path
+
+
+def _unsealed(line: bytes, seal: str) -> tuple[str | None, str]:
+    """Return an answer and its seal; None and the seal before where it does not fit."""
+    try:
+        entry = json.loads(line)
+        fresh = hashlib.sha256((seal + entry["answer"]).encode()).hexdigest()
+        return (entry["answer"], fresh) if entry["seal"] == fresh else (None, seal)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None, seal
 
 
 class _Arrival:
@@ -120,6 +137,10 @@ class _Arrival:
         self.device = f"drive {device}"
         self.tasks: dict[str, Task] = {}
         self.intake: Intake | None = None
+        self.context: dict[str, Any] = {}
+        self.freezes: Counter[str] = Counter()
+        self.boot: str | None = None
+        self.visiting: str | None = None
         self.new = 0
 
     @property
@@ -130,35 +151,60 @@ class _Arrival:
 
     def take(self, answer: dict[str, Any]) -> None:
         """Store what an answer says."""
-        if answer["event"] == "context":
-            self._start(answer)
-        if self.intake is None:
-            raise BenchmarkError(f"the runner answered {answer['event']!r} where its context was due")
-        if "key" in answer:
-            if answer["key"] not in self.tasks:
-                raise BenchmarkError(f"the runner answered for a model it was not asked for: {answer['key']!r}")
-            answer = answer | {"key": self.tasks[answer["key"]].key}
-            if answer["key"] not in self.intake.pending:
-                return  # Measured, and brought back, before.
-        before = len(self.intake.pending)
-        self.intake.take(answer)
-        self.new += before - len(self.intake.pending)
+        event = answer["event"]
+        if event == "started":
+            self._start(answer["boot"])
+        elif event == "ended":
+            self.visiting = None
+        elif event == "context":
+            self._enter(answer)
+        elif self.intake is None:
+            raise BenchmarkError(f"the runner answered {event!r} where its context was due")
+        else:
+            self._pass_on(answer, self.intake)
 
-    def _start(self, answer: dict[str, Any]) -> None:
+    def end(self) -> None:
+        """Put on record what the device did not survive, where nothing was answered since."""
+        if self.intake:
+            self._give_up(self.intake)
+
+    def _start(self, boot: str | None) -> None:
+        """Take note of a start; a model that another start of the system had did not let the device live."""
+        if self.visiting and boot and self.boot and boot != self.boot:
+            self.freezes[self.visiting] += 1
+        self.visiting, self.boot = None, boot
+
+    def _enter(self, answer: dict[str, Any]) -> None:
+        """Begin a run of the runner; visits made in another context do not count."""
         conditions = conditions_of(answer["context"])
         tasks = tasks_of(self.exports, self.target, conditions)
         self.tasks = {task_id(task.export.artifact, task.replicate, self.target): task for task in tasks}
         pending = {task.key: task for task in tasks if not self._is_settled(task)}
         # The log holds all visits from the first one on, whatever of it was brought back before.
-        visits = self.intake.visits if self.intake else {}
-        left = len(pending)
+        visits = self.intake.visits if self.intake and answer["context"] == self.context else {}
+        self.context = answer["context"]
         self.intake = Intake(self.target, self.artifacts, self.measurements, conditions, self.device, pending, visits)
-        self.intake.quarantine(answer["boot"], answer["context"])
-        self.new += left - len(self.intake.pending)
+        self._give_up(self.intake)
+        self.intake.take(answer)
+
+    def _give_up(self, intake: Intake) -> None:
+        for name, count in self.freezes.items():
+            task = self.tasks[name]
+            if count >= TRIES and task.key in intake.pending:
+                intake.give_up(task, self.context)
+                self.new += 1
+
+    def _pass_on(self, answer: dict[str, Any], intake: Intake) -> None:
+        if name := answer.get("key"):
+            if name not in self.tasks:
+                raise BenchmarkError(f"the runner answered for a model it was not asked for: {name!r}")
+            self.visiting = name if answer["event"] == "visiting" else None
+            answer = answer | {"key": self.tasks[name].key}
+            if answer["event"] == "visiting" or answer["key"] not in intake.pending:
+                return  # What is not pending was brought back before.
+        before = len(intake.pending)
+        intake.take(answer)
+        self.new += before - len(intake.pending)
 
     def _is_settled(self, task: Task) -> bool:
         return self.measurements.is_settled(task.key, self.target.time_limit_s)
-
-    def end(self) -> None:
-        """Forget which model has the device."""
-        self.measurements.freezes.end(self.device)

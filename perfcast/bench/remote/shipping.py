@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import select
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from perfcast.bench.conversation import parse_answer
-from perfcast.errors import BenchmarkError
+from perfcast.bench.remote.connection import ANSWERS_S
+from perfcast.errors import BenchmarkError, LinkError
 from perfcast.storage import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SENT_AT_ONCE = 1 << 20
-KEEP_RUNNER = r"""
-folder=$1 python=$2 name=$3 digest=${3%%.*}
+_FROM_HOME = "case $python in /*) ;; */*) python=$PWD/$python ;; esac"
+"""An interpreter's path counts from the home folder on, wherever it is run; a mere name is looked up."""
+
+KEEP_RUNNER = rf"""
+folder=$1 python=$2 name=$3 digest=${{3%%.*}}
+{_FROM_HOME}
 cd -- "$folder" && mkdir -p graphs || exit 1
 cat >".$name.$$" &&
 "$python" -c 'import hashlib, sys
@@ -31,7 +37,16 @@ exit 1
 """
 """Runner on standard input: kept under its name, once it is whole."""
 
-RUN = 'folder=$1 python=$2 runner=$3; shift 3; cd -- "$folder" && exec "$python" "$runner" "$@"'
+GONE = 74
+"""Exit status where the runner is not there any more: another version of perfcast removed it (EX_IOERR)."""
+
+RUN = rf"""
+folder=$1 python=$2 runner=$3
+{_FROM_HOME}
+shift 3
+cd -- "$folder" && [ -f "$runner" ] || exit {GONE}
+exec "$python" "$runner" "$@"
+"""
 """Runs the runner in its folder, with further arguments."""
 
 
@@ -66,6 +81,7 @@ def send_files(command: Sequence[str], files: Mapping[str, bytes], errors: IO[by
         errors: takes the error stream.
 
     Raises:
+        LinkError: it does not answer.
         BenchmarkError: the device answered something else than what it lacks.
     """
     start = time.monotonic()
@@ -77,6 +93,8 @@ def send_files(command: Sequence[str], files: Mapping[str, bytes], errors: IO[by
             raise AssertionError("both are pipes")
         process.stdin.write(canonical_json({"files": sizes}) + b"\n")
         process.stdin.flush()
+        if not select.select([process.stdout], [], [], ANSWERS_S)[0]:
+            raise LinkError(f"nothing was said for {ANSWERS_S} s where the device should say which files it lacks")
         lacking = _lacking(process.stdout.readline(), sizes)
         for name in lacking:
             _write(process.stdin, files[name])

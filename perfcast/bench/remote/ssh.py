@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from perfcast.bench.conversation import last_line, printable
 from perfcast.bench.remote.connection import ANSWERS_S, Connection
 from perfcast.errors import UsageError
+from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ class SshHost:
 
     @cached_property
     def address(self) -> str:
-        """The address and port that its name stands for.
+        """The address and port that its name stands for, and by which way: behind gateways addresses repeat.
 
         Raises:
             UsageError: there is no ssh here, or its configuration is wrong.
@@ -76,7 +77,9 @@ class SshHost:
         if done.returncode:
             raise UsageError(f"ssh cannot be used for {self.name}: {printable(done.stderr.strip()[:500])}")
         facts = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-        return f"{facts.get('hostname', self.name)}-{facts.get('port', '22')}"
+        ways = [facts[name] for name in ("proxyjump", "proxycommand") if facts.get(name, "none") != "none"]
+        behind = f"-{digest_of(' '.join(ways).encode())[:8]}" if ways else ""
+        return f"{facts.get('hostname', self.name)}-{facts.get('port', '22')}{behind}"
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[SshConnection]:
@@ -129,7 +132,13 @@ def remote_command(script: str, *arguments: str) -> str:
 
 
 def _ssh() -> Sequence[str]:
-    command = shlex.split(os.environ.get(VARIABLE) or "ssh")
+    given = os.environ.get(VARIABLE) or "ssh"
+    try:
+        command = shlex.split(given)
+    except ValueError as error:
+        raise UsageError(f"{VARIABLE}: {printable(given)[:200]!r} is no command ({error})") from error
+    if not command:
+        raise UsageError(f"{VARIABLE} is empty; unset it, or name an ssh such as `ssh -F my_config`")
     if not shutil.which(command[0]):
         raise UsageError(f"{command[0]} is not installed here; install OpenSSH's client")
     return command

@@ -6,6 +6,7 @@ import contextlib
 import json
 import platform
 import tempfile
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from perfcast.bench.conversation import Ending, Runner, last_line
 from perfcast.bench.exclusion import first_free, lock_of
 from perfcast.bench.intake import say
 from perfcast.bench.remote import preflight
-from perfcast.bench.remote.shipping import KEEP_RUNNER, RUN, order_of, packed, send_files
+from perfcast.bench.remote.shipping import GONE, KEEP_RUNNER, RUN, order_of, packed, send_files
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.transport import RUNNER, Probe, placed
 from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
@@ -109,9 +110,7 @@ class HostTransport:
 
     def _probe(self, host: Host, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
         with contextlib.ExitStack() as held:
-            device = self._device(host, held)
-            device.make_ready()
-            return device.probe(factors, settings)
+            return self._device(host, held).probe(factors, settings)
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,15 @@ class HostDevice:
                 raise BenchmarkError(f"{self.host}: the runner could not be stored in {self.remote.folder} ({why})")
 
     def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
-        """Return what the device is with the settings applied."""
+        """Return what the device is with the settings applied; bring the runner there first, where it is not.
+
+        Raises:
+            UsageError: something is missing there.
+            LinkError: it cannot be reached.
+            BusyError: somebody else measures there.
+            BenchmarkError: the runner ended early or answered what it should not.
+        """
+        self.make_ready()
         arguments = ["--probe", factors["toolchain"], "--settings", json.dumps(settings)]
         return Probe.of_answers(self._keeping(settings, arguments).answers())
 
@@ -194,7 +201,8 @@ class HostDevice:
 
     def _keeping(self, settings: Mapping[str, Any], arguments: Sequence[str]) -> Runner:
         container = self.remote.container
-        token = digest_of(f"{platform.node()} {lock_of(self.name)}".encode())
+        # Machines may share a name. Of one machine a device's lock here lets one run at a time through.
+        token = digest_of(f"{platform.node()} {_hardware()} {lock_of(self.name)}".encode())
         order = order_of(token, settings, container.to_order() if container else None)
         return Runner(self._command(["--keep", order, *arguments]), self.log, self._error)
 
@@ -207,6 +215,14 @@ class HostDevice:
             return LinkError(f"{self.host}: the link was cut ({reason})")
         if status == BUSY:
             return BusyError(f"{self.host}: {last_words}")
+        if status == GONE:
+            return LinkError(f"{self.host}: the runner is not there any more")
         if status in KILLED:
             return LinkError(f"{self.host}: the runner was killed (status {status}: {last_words})")
         return BenchmarkError(f"{self.host}: the runner ended with status {status}: {last_words}")
+
+
+def _hardware() -> int:
+    """Return this machine's network address, 0 where it has none: the library then draws one, each time another."""
+    address = uuid.getnode()
+    return 0 if address >> 40 & 1 else address
