@@ -52,6 +52,11 @@ def visible(text: Any) -> str:
     return str(text).translate(_HIDDEN)
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 model`, `1,016 models`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def whole_number(parameters: dict[str, Any], key: str, most: int) -> int:
     """Return the parameter `key`, a whole number from 1 to `most`.
 

@@ -7,34 +7,47 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.fit.measures import percentage_errors
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, SCHEMES
 
 if TYPE_CHECKING:
-    from perfcast.fit.evaluation import Forecasts
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.validation import Validation
 
 
-def most_accurate(table: LearningTable, forecasts: Forecasts) -> str:
-    """Return the algorithm with the least leave-one-family-out MAPE."""
-    return ALGORITHMS[int(np.argmin(_errors(table, forecasts).mean(axis=1)))]
+def most_accurate(validation: Validation) -> str:
+    """Return the algorithm with the least MAPE, in the geometric mean over the honest schemes.
+
+    Users ask about networks like those measured as well as about others: a scheme's errors count relative to each
+    other, be they large or small.
+    """
+    return ALGORITHMS[int(np.argmin(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool))))]
 
 
-def chosen_without_family(table: LearningTable, forecasts: Forecasts) -> np.ndarray:
-    """Return for each row the forecast of the algorithm that is the best on all other families.
+def chosen_without_family(validation: Validation) -> np.ndarray:
+    """Return for each row the leave-one-family-out forecast of the algorithm that is the best on all other families.
 
-    The least of five errors flatters: by chance one algorithm suits the families it is chosen on. Here the
+    The least of several errors flatters: by chance one algorithm suits the families it is chosen on. Here the
     families that choose and the family that is judged are apart.
     """
-    errors = _errors(table, forecasts)
-    made = np.stack([forecasts[algorithm, DEPLOYMENT_SCHEME] for algorithm in ALGORITHMS])
-    chosen = np.empty(len(table))
-    for family in set(table.families):
-        own = table.families == family
-        best = int(np.argmin(errors[:, ~own].mean(axis=1)))
-        chosen[own] = made[best, own]
+    errors = _errors(validation)
+    families = validation.table.families
+    made = np.stack([validation.forecasts[algorithm, DEPLOYMENT_SCHEME] for algorithm in ALGORITHMS])
+    chosen = np.empty(len(families))
+    for family in set(families):
+        own = families == family
+        chosen[own] = made[int(np.argmin(_scores(errors, ~own))), own]
     return chosen
 
 
-def _errors(table: LearningTable, forecasts: Forecasts) -> np.ndarray:
-    """Return the leave-one-family-out errors, algorithms × rows."""
-    return np.stack([percentage_errors(table.target, forecasts[name, DEPLOYMENT_SCHEME]) for name in ALGORITHMS])
+def _errors(validation: Validation) -> np.ndarray:
+    """Return the errors in %, schemes × algorithms × rows."""
+    target = validation.table.target
+    schemes = [scheme for scheme in SCHEMES if validation.has(ALGORITHMS[0], scheme)]
+    return np.stack(
+        [[percentage_errors(target, validation.forecasts[name, scheme]) for name in ALGORITHMS] for scheme in schemes]
+    )
+
+
+def _scores(errors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return one score an algorithm, the mean over schemes of the logarithm of the MAPE on ``rows``."""
+    # Perfect forecasts would have no logarithm.
+    return np.log(errors[:, :, rows].mean(axis=2) + np.finfo(float).tiny).mean(axis=0)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from perfcast.dataset.believed import believed_rows
 from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
 from perfcast.fit.domain import fit_domain
-from perfcast.fit.fitting import fit, tune
-from perfcast.fit.intervals import half_width
+from perfcast.fit.fitting import train
+from perfcast.fit.intervals import calibrated
 from perfcast.fit.options import DEPLOYMENT_SCHEME
+from perfcast.fit.portable import Parts
 from perfcast.fit.predictor import MetricPredictor, Predictor
 from perfcast.fit.table import learning_table
+from perfcast.fit.validation import validation_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -51,20 +52,20 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
     if summary is None:
         raise DataError(f"metric '{name}' was not evaluated")
     algorithm = summary["deployed"]
-    width = half_width(_residuals(name, algorithm, table, evaluation), options.interval)
+    validation = validation_of(table, evaluation.of_metric("predictions", name))
+    intervals, guaranteed = calibrated(validation, algorithm, options.interval)
     with threadpool_limits(limits=1):
-        settings = tune(algorithm, table.rows, table.families, options.seed)
-        fitted = fit(algorithm, settings, table.rows, options.seed)
+        trained = train(algorithm, table.rows, table.families, options.seed)
     domain = fit_domain(table.inputs)
     return MetricPredictor(
         unit=options.metrics[name].unit,
         algorithm=algorithm,
         features=table.features,
-        fitted=fitted,
-        domain=domain,
-        interval_factor=float(np.exp(width.log)),
+        parts=Parts(trained.forecaster, domain, intervals),
         details={
-            "hyperparameters": dict(settings),
+            "members": [
+                {"algorithm": member, "hyperparameters": dict(settings)} for member, settings in trained.members
+            ],
             "domain": {
                 "lowest": dict(zip(table.features, table.inputs.min(axis=0).tolist(), strict=True)),
                 "highest": dict(zip(table.features, table.inputs.max(axis=0).tolist(), strict=True)),
@@ -72,8 +73,8 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
             },
             "interval": {
                 "share": options.interval,
-                "factor": float(np.exp(width.log)),
-                "guaranteed": width.guaranteed,
+                "width_factor": summary["interval_width_factor"],
+                "guaranteed": guaranteed,
                 "coverage": summary["interval_coverage"],
             },
             "errors": {
@@ -84,18 +85,6 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
             },
         },
     )
-
-
-def _residuals(name: str, algorithm: str, table: LearningTable, evaluation: Evaluation) -> np.ndarray:
-    predictions = evaluation.predictions
-    rows = predictions[
-        (predictions["metric"] == name)
-        & (predictions["algorithm"] == algorithm)
-        & (predictions["scheme"] == DEPLOYMENT_SCHEME)
-    ]
-    if not np.array_equal(rows["measured"].to_numpy(), table.target):
-        raise DataError(f"metric '{name}': the dataset is not the one that was evaluated")
-    return np.log(rows["measured"].to_numpy() / rows["predicted"].to_numpy())
 
 
 def _context(dataset: pd.DataFrame) -> dict[str, Any]:

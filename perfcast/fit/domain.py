@@ -36,8 +36,12 @@ class Domain:
         """Return for each row of ``inputs`` (rows × features) whether it is like what was learned from."""
         logarithms = signed_log(inputs)
         within = ((logarithms >= self.low) & (logarithms <= self.high)).all(axis=1)
-        nearest = squared_distances(_scaled(logarithms, self.scale), self.rows).min(axis=1)
-        return within & (nearest <= self.reach[0] ** 2)
+        return within & (self.distances(inputs) <= 1)
+
+    def distances(self, inputs: np.ndarray) -> np.ndarray:
+        """Return how far each row of ``inputs`` is from the nearest learned from, 1 being as far as it may."""
+        nearest = squared_distances(_scaled(signed_log(inputs), self.scale), self.rows).min(axis=1)
+        return np.sqrt(nearest) / self.reach[0]
 
 
 def fit_domain(inputs: np.ndarray) -> Domain:

@@ -8,13 +8,22 @@ import numpy as np
 
 from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
-from perfcast.fit.evaluation import Evaluation, Forecasts, predictions_table, ranking_table, splits_table
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
+from perfcast.fit.fitted import median_vote
+from perfcast.fit.options import (
+    DEPLOYMENT_SCHEME,
+    ENSEMBLE,
+    FITTED_ALGORITHMS,
+    MEMBERS,
+    PUBLISHED_ALGORITHMS,
+    SCHEMES,
+)
 from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
 from perfcast.fit.table import learning_table
-from perfcast.fit.tasks import HonestFold, PublishedSplits, run_all
+from perfcast.fit.tasks import FoldDomain, HonestFold, PublishedSplits, run_all
+from perfcast.fit.validation import Validation
 from perfcast.progress import quiet
 
 if TYPE_CHECKING:
@@ -52,20 +61,20 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
             for split, error in zip(task.splits, errors, strict=True)
         ]
     )
-    forecasts = {name: _forecasts(name, table, done) for name, table in tables.items()}
-    deployed = {name: most_accurate(table, forecasts[name]) for name, table in tables.items()}
+    validations = {name: _validation(name, table, done) for name, table in tables.items()}
+    deployed = {name: most_accurate(validation) for name, validation in validations.items()}
     ranking = _rank(tables, deployed, options, progress)
     return Evaluation(
         splits=splits,
-        predictions=predictions_table(tables, forecasts, deployed, options),
+        predictions=predictions_table(validations, deployed, options),
         ranking=ranking,
-        summary=summarise(dataset, tables, splits, forecasts, deployed, options),
+        summary=summarise(dataset, validations, splits, deployed, options),
     )
 
 
 def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> Iterator[Task]:
     rows = table.rows
-    for algorithm in ALGORITHMS:
+    for algorithm in PUBLISHED_ALGORITHMS:
         for first in range(0, options.splits, SPLITS_A_TASK):
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
             yield PublishedSplits(metric, algorithm, rows, splits, options.test_share)
@@ -73,7 +82,8 @@ def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> 
     for scheme in SCHEMES:
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
-            for algorithm in (*ALGORITHMS, *baseline_names(options)):
+            yield FoldDomain(metric, scheme, rows, fold)
+            for algorithm in (*FITTED_ALGORITHMS, *baseline_names(options)):
                 yield HonestFold(metric, algorithm, scheme, rows, groups, fold, flops, options.seed)
 
 
@@ -86,13 +96,21 @@ def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str)
     return done
 
 
-def _forecasts(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any]]) -> Forecasts:
-    forecasts: Forecasts = {}
+def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any]]) -> Validation:
+    forecasts: dict[tuple[str, str], np.ndarray] = {}
+    distances: dict[str, np.ndarray] = {}
+    inside: dict[str, np.ndarray] = {}
     for task, result in done:
         if isinstance(task, HonestFold) and task.metric == metric:
             key = task.algorithm, task.scheme
             forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result
-    return forecasts
+        elif isinstance(task, FoldDomain) and task.metric == metric:
+            distances.setdefault(task.scheme, np.empty(len(table)))[task.fold.test] = result[0]
+            inside.setdefault(task.scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result[1]
+    for scheme in distances:
+        # The members' forecasts are at hand: they need not be made again for their median.
+        forecasts[ENSEMBLE, scheme] = median_vote([forecasts[member, scheme] for member in MEMBERS])
+    return Validation(table, forecasts, distances, inside)
 
 
 def _rank(

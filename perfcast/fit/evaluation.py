@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from perfcast.fit.intervals import half_widths_without_family
-from perfcast.fit.options import DEPLOYMENT_SCHEME
 from perfcast.storage import read_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -19,10 +18,7 @@ if TYPE_CHECKING:
 
     from perfcast.fit.options import FitOptions
     from perfcast.fit.table import LearningTable
-
-Forecasts = dict[tuple[str, str], np.ndarray]
-"""One metric's honest forecasts, in the order of its table's rows, by (algorithm, scheme)."""
-
+    from perfcast.fit.validation import Validation
 
 _TABLES = ("splits", "predictions", "ranking")
 
@@ -75,21 +71,15 @@ def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:
 
 
 def predictions_table(
-    tables: Mapping[str, LearningTable],
-    forecasts: Mapping[str, Forecasts],
-    deployed: Mapping[str, str],
-    options: FitOptions,
+    validations: Mapping[str, Validation], deployed: Mapping[str, str], options: FitOptions
 ) -> pd.DataFrame:
     """Return `predictions`; intervals are judged honestly, without the errors of the row's own family."""
     parts = []
-    for metric, table in tables.items():
-        widths = half_widths_without_family(
-            log_residuals(table, forecasts[metric][deployed[metric], DEPLOYMENT_SCHEME]),
-            table.families,
-            options.interval,
-        )
-        for (algorithm, scheme), predicted in forecasts[metric].items():
-            factor = np.exp(widths) if algorithm == deployed[metric] else np.nan
+    for metric, validation in validations.items():
+        table = validation.table
+        widths = half_widths_without_family(validation, deployed[metric], options.interval)
+        for (algorithm, scheme), predicted in validation.forecasts.items():
+            factor = np.exp(widths[scheme]) if algorithm == deployed[metric] else np.nan
             part = {
                 "metric": metric,
                 "unit": options.metrics[metric].unit,
@@ -102,6 +92,8 @@ def predictions_table(
                 "predicted": predicted,
                 "lower": predicted / factor,
                 "upper": predicted * factor,
+                "distance": validation.distances[scheme],
+                "in_domain": validation.inside[scheme],
             }
             parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
@@ -125,8 +117,3 @@ def ranking_table(
         for metric, table in tables.items()
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def log_residuals(table: LearningTable, predicted: np.ndarray) -> np.ndarray:
-    """Return log(measured / predicted), one number a row."""
-    return np.log(table.target / predicted)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perfcast.fit.encoding import Encoding, fit_encoding
-from perfcast.fit.fitted import Fitted
+from perfcast.fit.fitted import Ensemble, Fitted
 from perfcast.fit.measures import mape
+from perfcast.fit.options import ENSEMBLE, MEMBERS
 from perfcast.fit.regressors import GRIDS, Settings, fit_learner
 from perfcast.fit.splits import Fold, grouped_folds
 
@@ -19,6 +21,21 @@ if TYPE_CHECKING:
 
 TUNING_FOLDS = 3
 TUNING_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was fitted, and the settings that were chosen for each of its members."""
+
+    forecaster: Ensemble
+    members: tuple[tuple[str, Settings], ...]
+
+
+def train(algorithm: str, rows: Rows, groups: np.ndarray, seed: int) -> Trained:
+    """Return ``algorithm`` tuned and fitted on ``rows``; see `tune` for ``groups``."""
+    names = MEMBERS if algorithm == ENSEMBLE else (algorithm,)
+    chosen = tuple((name, tune(name, rows, groups, seed)) for name in names)
+    return Trained(Ensemble(tuple(fit(name, settings, rows, seed) for name, settings in chosen)), chosen)
 
 
 def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:

@@ -1,39 +1,155 @@
-"""Intervals around forecasts, from the errors made on families that were not learned from."""
+"""Intervals around forecasts, from the errors made on rows and families that were not learned from.
+
+Conformal prediction with normalised residuals (Lei et al., "Distribution-free predictive inference for regression",
+2018), in logarithms. How far a network is from those learned from, and how far the regressors that vote are apart,
+says by how much wider than usual its interval has to be.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.splits import grouped_folds
 
-class HalfWidth(NamedTuple):
-    """Half the width of an interval in natural logarithms.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfcast.fit.validation import Validation
+
+_NEAR = 0.05
+_AGREED = 0.005
+_EXACT = 0.005
+_FOLDS = 30
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How wide intervals are.
 
     Attributes:
-        log: forecast / exp(log) to forecast · exp(log) is the interval.
-        guaranteed: False where there were too few errors for the share asked for, and the largest was taken.
+        coefficients: of 1, log(distance + 0.05) and log(spread + 0.005) in the logarithm of the error to expect.
+        low, high: of those two logarithms, where errors were seen; further away the ends count.
+        quantile: array of one number: of how many such errors half an interval is wide.
     """
 
-    log: float
-    guaranteed: bool
+    coefficients: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    quantile: np.ndarray
+
+    def half_widths(self, distances: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+        """Return half the widths in natural logarithms, a number a row.
+
+        Args:
+            distances: from what was learned from (see `perfcast.fit.domain`).
+            spreads: standard deviations of the logarithms of the members' forecasts.
+        """
+        return self.quantile[0] * self._expected(_signals(distances, spreads))
+
+    def _expected(self, signals: np.ndarray) -> np.ndarray:
+        return np.exp(self.coefficients[0] + np.clip(signals, self.low, self.high) @ self.coefficients[1:])
 
 
-def half_width(residuals: np.ndarray, share: float) -> HalfWidth:
-    """Return the half width that contains ``share`` of new rows, if they err as ``residuals`` do.
+class Errors(NamedTuple):
+    """Errors of rows that were not learned from, as logarithms, and what might have told them."""
 
-    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals: split conformal prediction (Lei et al.,
-    "Distribution-free predictive inference for regression", 2018) in logarithms.
+    residuals: np.ndarray
+    distances: np.ndarray
+    spreads: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Errors:
+        """Return those of ``rows``."""
+        return Errors(*(values[rows] for values in self))
+
+
+def errors_of(validation: Validation, algorithm: str, scheme: str) -> Errors:
+    """Return the errors of ``algorithm`` under ``scheme``."""
+    return Errors(
+        validation.log_residuals(algorithm, scheme),
+        validation.distances[scheme],
+        validation.spreads(algorithm, scheme),
+    )
+
+
+def calibrate(unseen: Errors, others: Sequence[Errors], share: float) -> tuple[Intervals, bool]:
+    """Return intervals that contain ``share`` of rows of families not learned from, if they err as ``unseen`` do.
+
+    Args:
+        unseen: errors on families that were not learned from.
+        others: errors on other rows that were not, which tell what to expect near those learned from.
+        share: such as 0.9.
+
+    Returns:
+        the intervals; and False where there were too few errors for the share, and the largest was taken.
     """
-    errors = np.sort(np.abs(residuals))
-    rank = int(np.ceil((len(errors) + 1) * share))
-    return HalfWidth(float(errors[min(rank, len(errors)) - 1]), rank <= len(errors))
+    everything = [unseen, *others]
+    signals = np.concatenate([_signals(errors.distances, errors.spreads) for errors in everything])
+    sizes = np.log(np.abs(np.concatenate([errors.residuals for errors in everything])) + _EXACT)
+    coefficients = _fit(signals, sizes)
+    unscaled = Intervals(coefficients, signals.min(axis=0), signals.max(axis=0), np.ones(1))
+    quantiles = [
+        conformal_quantile(errors.residuals / unscaled.half_widths(errors.distances, errors.spreads), share)
+        for errors in everything
+    ]
+    widest = max(quantile for quantile, _ in quantiles)
+    return Intervals(coefficients, unscaled.low, unscaled.high, np.array([widest])), quantiles[0][1]
 
 
-def half_widths_without_family(residuals: np.ndarray, families: np.ndarray, share: float) -> np.ndarray:
-    """Return for each row the half width (in logarithms) from the ``residuals`` of all other ``families``."""
-    widths = np.empty(len(residuals))
-    for family in set(families):
-        own = families == family
-        widths[own] = half_width(residuals[~own], share).log
+def calibrated(
+    validation: Validation, algorithm: str, share: float, rows: np.ndarray | None = None
+) -> tuple[Intervals, bool]:
+    """Return the intervals of ``algorithm``, calibrated on ``rows`` (all where not given) of all honest schemes."""
+    chosen = np.arange(len(validation.table)) if rows is None else rows
+    found = {s: errors_of(validation, algorithm, s).take(chosen) for s in SCHEMES if validation.has(algorithm, s)}
+    unseen = found.pop(DEPLOYMENT_SCHEME)
+    return calibrate(unseen, list(found.values()), share)
+
+
+def half_widths_without_family(validation: Validation, algorithm: str, share: float) -> dict[str, np.ndarray]:
+    """Return half the widths by scheme, each row's from intervals that no row of its family calibrated.
+
+    Families are left out one by one, or several at a time where there are more than thirty.
+    """
+    errors = {s: errors_of(validation, algorithm, s) for s in SCHEMES if validation.has(algorithm, s)}
+    widths = {scheme: np.empty(len(validation.table)) for scheme in errors}
+    for others, own in grouped_folds(validation.table.families, _FOLDS, seed=0):
+        intervals, _ = calibrated(validation, algorithm, share, others)
+        for scheme, found in errors.items():
+            widths[scheme][own] = intervals.half_widths(found.distances[own], found.spreads[own])
     return widths
+
+
+def conformal_quantile(residuals: np.ndarray, share: float) -> tuple[float, bool]:
+    """Return the half width around forecasts that holds ``share`` of new ones that err as ``residuals`` do.
+
+    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest, and False, where there
+    are too few of them for the share.
+    """
+    if np.ceil((len(residuals) + 1) * share) > len(residuals):
+        return float(np.abs(residuals).max()), False
+    # Imported late: they take a second, and only fitting needs them.
+    from mapie.regression import SplitConformalRegressor
+    from sklearn.dummy import DummyRegressor
+
+    nothing = np.zeros((len(residuals), 1))
+    expected = DummyRegressor().fit(nothing, nothing[:, 0])
+    regressor = SplitConformalRegressor(expected, confidence_level=share, prefit=True)
+    _, intervals = regressor.conformalize(nothing, residuals).predict_interval(nothing[:1])
+    return float(intervals[0, 1, 0]), True
+
+
+def _signals(distances: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.log(distances + _NEAR), np.log(spreads + _AGREED)])
+
+
+def _fit(signals: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return coefficients of least squares that are not negative: nothing gets more certain by being further away."""
+    from scipy.optimize import nnls
+
+    middle = signals.mean(axis=0)
+    slopes, _ = nnls(signals - middle, sizes - sizes.mean())
+    return np.r_[sizes.mean() - middle @ slopes, slopes]

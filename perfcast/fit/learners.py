@@ -1,4 +1,4 @@
-"""The five fitted regressors as plain arrays, and their answers computed with NumPy.
+"""Fitted regressors as plain arrays, and their answers computed with NumPy.
 
 Nothing here needs the library that fitted them, but for `Boosted`, which reads XGBoost's own JSON. What a
 learner takes and gives is encoded: see `perfcast.fit.encoding`.
@@ -79,6 +79,29 @@ def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class GaussianProcess:
+    """The mean of a Gaussian process with a Matérn kernel of smoothness 5/2.
+
+    Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.25 and 4.17; the kernel's
+    variance is in the weights.
+
+    Attributes:
+        points: learned rows × inputs.
+        weights: of the points.
+        length: array of one number, the kernel's length scale.
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    length: np.ndarray
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return one answer a row of ``encoded``."""
+        distance = np.sqrt(5 * squared_distances(encoded, self.points)) / self.length[0]
+        return ((1 + distance + distance**2 / 3) * np.exp(-distance)) @ self.weights
+
+
+@dataclass(frozen=True)
 class Perceptron:
     """A multi-layer perceptron with one hidden layer of tanh units.
 
@@ -101,7 +124,7 @@ class Perceptron:
 
 @dataclass(frozen=True)
 class Forest:
-    """A random forest: all trees' nodes one after another; a node's children stand behind it.
+    """A forest: all trees' nodes one after another; a node's children stand behind it.
 
     Attributes:
         roots: index of each tree's first node.
@@ -159,5 +182,7 @@ LEARNERS: dict[str, type[Learner]] = {
     "mlp": Perceptron,
     "forest": Forest,
     "xgboost": Boosted,
+    "extra_trees": Forest,
+    "gaussian_process": GaussianProcess,
 }
 """Each algorithm's learner, by its name in files."""

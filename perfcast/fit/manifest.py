@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import jsonschema
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 _LONGEST = 200
 
@@ -50,6 +50,8 @@ def _check_version(path: Path, version: object) -> None:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         shown = "no schema_version" if version is None else f"schema_version: {reprlib.repr(version)}"
         raise PredictorError(f"{path}: does not describe a predictor ({shown})")
+    if version < SCHEMA_VERSION:
+        raise PredictorError(f"{path}: written by an older perfcast (schema {version}): fit it again")
     if version > SCHEMA_VERSION:
         raise PredictorError(
             f"{path}: written by a newer perfcast (schema {reprlib.repr(version)}, not {SCHEMA_VERSION}): "

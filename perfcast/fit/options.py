@@ -10,8 +10,20 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
+PUBLISHED_ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
 """The five regressors of the published method, by their names in files."""
+
+FITTED_ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process")
+"""All regressors that are fitted."""
+
+ENSEMBLE = "ensemble"
+"""The median of `MEMBERS`' forecasts: what each errs in alone is outvoted."""
+
+MEMBERS = ("extra_trees", "gaussian_process", "svr")
+"""What the ensemble asks."""
+
+ALGORITHMS = (*FITTED_ALGORITHMS, ENSEMBLE)
+"""All that may be deployed."""
 
 BASELINES = ("flops_only", "nearest_neighbour")
 """What a regressor has to beat to be worth its keep."""
@@ -24,6 +36,9 @@ COVERAGE_SLACK = 0.05
 
 MIN_ROWS = 5
 """How many measured models there have to be at least to learn from."""
+
+MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 3_000, 6_000, 500
+"""How many rows a metric is learned from at most, all metrics together, and each metric whatever the others take."""
 
 DEPLOYMENT_SCHEME = "leave_one_family_out"
 """The scheme that chooses what is deployed and sizes its intervals: users ask about networks not seen."""
@@ -52,7 +67,7 @@ class FitOptions:
     Attributes:
         features: the dataset's columns to learn from (see `perfcast.fit.selection.select_features`).
         metrics: what to forecast, by the name it has in files and answers.
-        splits: random splits of the published protocol; their seeds are 0, 1, …, splits - 1.
+        splits: random splits of the published protocol, 0 to do without; their seeds are 0, 1, …, splits - 1.
         seed: seed of everything that is random and is not a published split.
         jobs: processes to use; results do not depend on it.
         test_share: share of the rows tested in a published split.
@@ -72,6 +87,11 @@ class FitOptions:
     flops_column: str = "flops"
     additive: tuple[str, ...] | None = None
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows each metric is learned from at most: what validation takes grows fast with them."""
+        return min(MOST_ROWS, max(ENOUGH_ROWS, MOST_VALUES // len(self.metrics)))
+
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out.
 
@@ -82,7 +102,7 @@ class FitOptions:
             (bool(self.features), "features: name at least one column to learn from"),
             (len(set(self.features)) == len(self.features), "features: a column is named twice"),
             (bool(self.metrics), "metrics: name at least one metric to forecast"),
-            (self.splits >= 1, f"splits: must be at least 1, not {self.splits}"),
+            (self.splits >= 0, f"splits: must not be negative, but is {self.splits}"),
             (self.seed >= 0, f"seed: must not be negative, but is {self.seed}"),
             (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),
             (0 < self.test_share < 1, f"test_share: must be between 0 and 1, not {self.test_share}"),

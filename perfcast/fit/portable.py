@@ -1,7 +1,8 @@
 """Fitted regressors as files that any later version can read and that cannot run code.
 
-A metric is one `.npz` of plain arrays, named `encoding.<attribute>`, `domain.<attribute>` and
-`learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
+A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>` and, for each regressor
+that votes, `<number>.encoding.<attribute>` and `<number>.learner.<attribute>`; XGBoost's learner is its own JSON
+instead of the latter.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import io
 import zipfile
 import zlib
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from perfcast.errors import PredictorError
 from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
-from perfcast.fit.fitted import Fitted
-from perfcast.fit.learners import LEARNERS, Boosted, Forest, Learner
-from perfcast.fit.soundness import check_domain, check_encoding, check_forest
+from perfcast.fit.fitted import Ensemble, Fitted
+from perfcast.fit.intervals import Intervals
+from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess, Learner
+from perfcast.fit.soundness import check_domain, check_encoding, check_forest, check_intervals, check_process
 from perfcast.fit.xgboost_json import checked_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAX_BYTES = 2**30
 
@@ -36,17 +38,27 @@ _UNREADABLE = (
 Part = TypeVar("Part")
 
 
-def to_files(metric: str, fitted: Fitted, domain: Domain) -> dict[str, bytes]:
+class Parts(NamedTuple):
+    """What a metric's forecasts are made of."""
+
+    forecaster: Ensemble
+    domain: Domain
+    intervals: Intervals
+
+
+def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
     """Return the contents of the files of ``metric``, by file name."""
-    parts: dict[str, Any] = {"encoding": fitted.encoding, "domain": domain}
+    named: dict[str, Any] = {"domain": parts.domain, "intervals": parts.intervals}
     files = {}
-    if isinstance(fitted.learner, Boosted):
-        files[f"{metric}.xgb.json"] = fitted.learner.model
-    else:
-        parts["learner"] = fitted.learner
+    for number, member in enumerate(parts.forecaster.members):
+        named[f"{number}.encoding"] = member.encoding
+        if isinstance(member.learner, Boosted):
+            files[_json_name(metric, number)] = member.learner.model
+        else:
+            named[f"{number}.learner"] = member.learner
     arrays = {
         f"{part}.{field.name}": np.asarray(getattr(value, field.name))
-        for part, value in parts.items()
+        for part, value in named.items()
         for field in fields(value)
     }
     buffer = io.BytesIO()
@@ -54,38 +66,49 @@ def to_files(metric: str, fitted: Fitted, domain: Domain) -> dict[str, bytes]:
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(metric: str, algorithm: str, features: int, files: Mapping[str, bytes]) -> tuple[Fitted, Domain]:
+def from_files(metric: str, algorithms: Sequence[str], features: int, files: Mapping[str, bytes]) -> Parts:
     """Return what `to_files` made ``files`` of.
 
     Args:
         metric: its name, which the files bear.
-        algorithm: the learner's.
-        features: how many it takes.
+        algorithms: of the members.
+        features: how many they take.
         files: contents by file name.
 
     Raises:
         PredictorError: a file is missing, damaged, or does not hold what it should.
     """
-    if algorithm not in LEARNERS:
-        raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
-    npz, json = f"{metric}.npz", f"{metric}.xgb.json"
-    for name in (npz, json) if algorithm == "xgboost" else (npz,):
-        if name not in files:
-            raise PredictorError(f"{name}: is missing from the predictor")
-    arrays = _read_arrays(npz, files[npz])
-    encoding = _part(npz, "encoding", Encoding, arrays)
+    npz = f"{metric}.npz"
+    arrays = _read_arrays(npz, _file(npz, files))
     domain = _part(npz, "domain", Domain, arrays)
-    check_encoding(npz, encoding, features)
+    intervals = _part(npz, "intervals", Intervals, arrays)
     check_domain(npz, domain, features)
-    boosted = algorithm == "xgboost"
-    learner: Learner
-    if boosted:
-        learner = Boosted(checked_model(json, files[json], len(encoding.mean)))
-    else:
-        learner = _part(npz, "learner", LEARNERS[algorithm], arrays)
-    fitted = Fitted(encoding, learner)
-    _try_out(json if boosted else npz, fitted, domain)
-    return fitted, domain
+    check_intervals(npz, intervals)
+    members = []
+    for number, algorithm in enumerate(algorithms):
+        if algorithm not in LEARNERS:
+            raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
+        encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
+        check_encoding(npz, encoding, features)
+        name = _json_name(metric, number) if algorithm == "xgboost" else npz
+        learner: Learner
+        if algorithm == "xgboost":
+            learner = Boosted(checked_model(name, _file(name, files), len(encoding.mean)))
+        else:
+            learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
+        members.append(Fitted(encoding, learner))
+        _try_out(name, members[-1], domain)
+    return Parts(Ensemble(tuple(members)), domain, intervals)
+
+
+def _json_name(metric: str, member: int) -> str:
+    return f"{metric}.{member}.xgb.json"
+
+
+def _file(name: str, files: Mapping[str, bytes]) -> bytes:
+    if name not in files:
+        raise PredictorError(f"{name}: is missing from the predictor")
+    return files[name]
 
 
 def _read_arrays(name: str, data: bytes) -> dict[str, np.ndarray]:
@@ -115,6 +138,8 @@ def _try_out(name: str, fitted: Fitted, domain: Domain) -> None:
     """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
     if isinstance(fitted.learner, Forest):
         check_forest(name, fitted.learner)
+    if isinstance(fitted.learner, GaussianProcess):
+        check_process(name, fitted.learner)
     try:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])

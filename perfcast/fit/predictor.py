@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from perfcast import __version__
 from perfcast.errors import PredictorError
+from perfcast.fit.fitted import median_vote, spread
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.portable import from_files, to_files
 from perfcast.fit.table import number_columns
@@ -20,10 +22,11 @@ from perfcast.storage import digest_of, write_bytes, write_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from perfcast.fit.domain import Domain
-    from perfcast.fit.fitted import Fitted
+    from perfcast.fit.portable import Parts
+
+_PIECE = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,16 @@ class MetricPredictor:
 
     Attributes:
         unit: of its forecasts.
-        algorithm: one of the five.
+        algorithm: its name, such as `ensemble`.
         features: the columns it needs, in order.
-        fitted: the regressor.
-        domain: where it may be trusted.
-        interval_factor: intervals reach from the forecast divided by this to the forecast times this.
-        details: what the manifest says besides: `hyperparameters`, `domain`, `interval`, `errors`.
+        parts: regressors, domain and intervals.
+        details: what the manifest says besides: `members`, `domain`, `interval`, `errors`.
     """
 
     unit: str
     algorithm: str
     features: tuple[str, ...]
-    fitted: Fitted
-    domain: Domain
-    interval_factor: float
+    parts: Parts
     details: Mapping[str, Any]
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -55,14 +54,22 @@ class MetricPredictor:
             DataError: a column is missing or holds something else than finite numbers.
         """
         inputs = number_columns(features, self.features)
-        prediction = self.fitted.predict(inputs)
+        # Distances to all that was learned from take memory: a million rows are taken in pieces.
+        pieces = [self._forecast(inputs[start : start + _PIECE]) for start in range(0, len(inputs) or 1, _PIECE)]
+        return pd.concat(pieces, ignore_index=True)
+
+    def _forecast(self, inputs: np.ndarray) -> pd.DataFrame:
+        forecaster, domain, intervals = self.parts
+        votes = forecaster.votes(inputs)
+        prediction = median_vote(votes)
+        factor = np.exp(intervals.half_widths(domain.distances(inputs), spread(votes)))
         return pd.DataFrame(
             {
                 "unit": self.unit,
                 "prediction": prediction,
-                "lower": prediction / self.interval_factor,
-                "upper": prediction * self.interval_factor,
-                "in_domain": self.domain.contains(inputs),
+                "lower": prediction / factor,
+                "upper": prediction * factor,
+                "in_domain": domain.contains(inputs),
             }
         )
 
@@ -87,6 +94,12 @@ class Predictor:
     def interval(self) -> float:
         """The share of measured values that the intervals are meant to hold, such as 0.9; all metrics' alike."""
         return float(next(iter(self.metrics.values())).details["interval"]["share"])
+
+    @property
+    def label(self) -> str:
+        """Its target, and the device where that says more."""
+        devices = ", ".join(map(str, self.context.get("device", [])))
+        return f"{self.target} ({devices})" if devices else self.target
 
     @property
     def coverage(self) -> dict[str, float]:
@@ -117,20 +130,31 @@ class Predictor:
         return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
-def save_predictor(predictor: Predictor, folder: str | os.PathLike[str]) -> None:
+def save_predictor(
+    predictor: Predictor, folder: str | os.PathLike[str], more: Callable[[Path], None] | None = None
+) -> None:
     """Write ``predictor`` to ``folder``, which is replaced as a whole.
 
+    Args:
+        predictor: what to write.
+        folder: where to.
+        more: writes what belongs beside it into the folder that it is given.
+
     Raises:
-        PredictorError: ``folder`` holds something else than a predictor.
+        PredictorError: ``folder`` holds something else than a predictor, or cannot be written.
     """
     target = Path(folder)
-    if target.exists() and not _replaceable(target):
-        raise PredictorError(f"{target}: holds something else than a predictor, so it is not replaced")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise PredictorError(f"{target}: cannot be written ({error.strerror})") from error
     try:
         fresh = aside / "new"
         _write(predictor, fresh)
+        if more:
+            more(fresh)
         if target.exists():
             target.rename(aside / "old")
         fresh.rename(target)
@@ -158,6 +182,19 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
         raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
 
 
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that is something else than a predictor, before any work is done for it.
+
+    Raises:
+        PredictorError: it is, or cannot be looked at.
+    """
+    try:
+        if folder.exists() and not _replaceable(folder):
+            raise PredictorError(f"{folder}: holds something else than a predictor, so it is not replaced")
+    except OSError as error:
+        raise PredictorError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
 def _replaceable(path: Path) -> bool:
     return path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))
 
@@ -165,7 +202,7 @@ def _replaceable(path: Path) -> bool:
 def _write(predictor: Predictor, folder: Path) -> None:
     entries = {}
     for name, metric in predictor.metrics.items():
-        files = to_files(name, metric.fitted, metric.domain)
+        files = to_files(name, metric.parts)
         for file, data in files.items():
             write_bytes(folder / file, data)
         entries[name] = {
@@ -190,16 +227,13 @@ def _write(predictor: Predictor, folder: Path) -> None:
 def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
     contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
     features = tuple(entry["features"])
-    fitted, domain = from_files(name, entry["algorithm"], len(features), contents)
-    details = ("hyperparameters", "domain", "interval", "errors")
+    algorithms = [member["algorithm"] for member in entry["members"]]
     return MetricPredictor(
         unit=entry["unit"],
         algorithm=entry["algorithm"],
         features=features,
-        fitted=fitted,
-        domain=domain,
-        interval_factor=float(entry["interval"]["factor"]),
-        details={key: entry[key] for key in details},
+        parts=from_files(name, algorithms, len(features), contents),
+        details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.fit.encoding import fit_encoding
-from perfcast.fit.fitting import fit, tune
+from perfcast.fit.fitting import train, tune
 from perfcast.fit.measures import percentage_errors
 from perfcast.fit.regressors import fit_estimator
 
@@ -57,9 +57,8 @@ class ShuffledFeatures:
 
     def run(self) -> np.ndarray:
         """Return by how many percentage points each feature makes the test rows' errors grow in sum."""
-        train, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
-        settings = tune(self.algorithm, train, self.families[self.fold.train], self.seed)
-        fitted = fit(self.algorithm, settings, train, self.seed)
+        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        fitted = train(self.algorithm, learned, self.families[self.fold.train], self.seed).forecaster
         errors = percentage_errors(test.target, fitted.predict(test.inputs)).sum()
         growth = np.zeros(self.rows.inputs.shape[1])
         for feature in np.flatnonzero(np.ptp(self.rows.inputs, axis=0)).tolist():

@@ -1,8 +1,9 @@
-"""Fitting the five regressors of the published method, and the settings to choose from.
+"""Fitting regressors, and the settings to choose from.
 
 Ridge polynomial regression, support vector regression, multi-layer perceptron, random forest and XGBoost, as
-in Bouzidi et al., "Performance modeling of computer vision-based CNN on edge GPUs", 2022. Each is fitted on
-encoded inputs and target (see `perfcast.fit.encoding`) and handed back as plain arrays.
+in Bouzidi et al., "Performance modeling of computer vision-based CNN on edge GPUs", 2022; extremely randomised trees
+(Geurts, Ernst and Wehenkel, 2006) and a Gaussian process beside them. Each is fitted on encoded inputs and target
+(see `perfcast.fit.encoding`) and handed back as plain arrays.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xgboost
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from sklearn.svm import SVR
@@ -23,6 +26,7 @@ from perfcast.fit.learners import (
     LEAF,
     Boosted,
     Forest,
+    GaussianProcess,
     Learner,
     Perceptron,
     Polynomial,
@@ -54,12 +58,17 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
     ),
     "forest": ({"physical": True}, {"physical": False}),
     "xgboost": ({"physical": True, "max_depth": 4}, {"physical": False, "max_depth": 4}),
+    "extra_trees": ({"physical": True}, {"physical": False}),
+    "gaussian_process": ({"physical": True}, {"physical": False}),
 }
 """The settings each algorithm is tuned over; the first of the costly ones is what they have untuned.
 
 `physical` says whether the learner corrects a physical estimate; the rest are the library's parameters, but
 that `gamma` is divided by the number of inputs.
 """
+
+_KERNEL_ROWS = 400
+"""How many rows a Gaussian process' kernel is fitted on: its cost grows with their third power."""
 
 CHEAP = ("poly", "svr")
 """The algorithms that are fitted in milliseconds."""
@@ -113,6 +122,24 @@ def _forest(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: i
     return RandomForestRegressor(n_estimators=50, max_features=0.5, random_state=seed).fit(encoded, target)
 
 
+def _extra_trees(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> ExtraTreesRegressor:
+    del settings
+    return ExtraTreesRegressor(n_estimators=150, max_features=0.5, random_state=seed).fit(encoded, target)
+
+
+def _gaussian_process(
+    settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int
+) -> GaussianProcessRegressor:
+    del settings
+    kernel = ConstantKernel(1.0) * Matern(3.0, (0.1, 1e3), nu=2.5) + WhiteKernel(1e-2, (1e-5, 1.0))
+    some = np.random.default_rng(seed).permutation(len(target))[:_KERNEL_ROWS]
+    with warnings.catch_warnings():
+        # A length scale at the end of its range is a straight line or noise, and as good a choice as any.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kernel = GaussianProcessRegressor(kernel).fit(encoded[some], target[some]).kernel_
+    return GaussianProcessRegressor(kernel, optimizer=None).fit(encoded, target)
+
+
 def _xgboost(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> xgboost.Booster:
     parameters = {
         "max_depth": int(settings["max_depth"]),
@@ -143,7 +170,13 @@ def _perceptron(network: MLPRegressor) -> Perceptron:
     return Perceptron(hidden_weights, hidden_bias, weights[:, 0], bias)
 
 
-def _trees(forest: RandomForestRegressor) -> Forest:
+def _process(process: GaussianProcessRegressor) -> GaussianProcess:
+    signal = process.kernel_.k1
+    weights = signal.k1.constant_value * process.alpha_
+    return GaussianProcess(process.X_train_, weights, np.array([float(signal.k2.length_scale)]))
+
+
+def _trees(forest: RandomForestRegressor | ExtraTreesRegressor) -> Forest:
     trees = [estimator.tree_ for estimator in forest.estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
 
@@ -176,11 +209,15 @@ _ESTIMATORS: dict[str, Callable[..., RegressorMixin | xgboost.Booster]] = {
     "mlp": _mlp,
     "forest": _forest,
     "xgboost": _xgboost,
+    "extra_trees": _extra_trees,
+    "gaussian_process": _gaussian_process,
 }
 _PORTABLE: dict[type, Callable[..., Learner]] = {
     Ridge: _polynomial,
     SVR: _support_vectors,
     MLPRegressor: _perceptron,
     RandomForestRegressor: _trees,
+    ExtraTreesRegressor: _trees,
+    GaussianProcessRegressor: _process,
     xgboost.Booster: _boosted,
 }

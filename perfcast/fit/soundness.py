@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.errors import PredictorError
-from perfcast.fit.learners import LEAF, Forest
+from perfcast.fit.learners import LEAF, Forest, GaussianProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from perfcast.fit.domain import Domain
     from perfcast.fit.encoding import Encoding
+    from perfcast.fit.intervals import Intervals
 
 _LOG_LIMIT = 700.0
 """exp of more than this is no 64-bit float."""
@@ -98,6 +99,43 @@ def check_forest(name: str, forest: Forest) -> None:
     )
     if not sound:
         raise PredictorError(f"{name}: its trees are damaged")
+
+
+def check_process(name: str, process: GaussianProcess) -> None:
+    """Refuse a Gaussian process without a length scale.
+
+    Raises:
+        PredictorError: it names the file ``name``.
+    """
+    sound = process.length.shape == (1,) and bool((process.length > 0).all())
+    _refuse_unless(name, (("learner.length", sound, "is no length"),))
+
+
+def check_intervals(name: str, intervals: Intervals) -> None:
+    """Refuse intervals that no errors can have made: their ends would meet, or be no numbers.
+
+    Raises:
+        PredictorError: it names the file ``name`` and the array.
+    """
+    coefficients, low, high, quantile = intervals.coefficients, intervals.low, intervals.high, intervals.quantile
+    _refuse_unless(
+        name,
+        (
+            ("intervals.coefficients", coefficients.shape == (3,), "is of the wrong size"),
+            ("intervals.low", low.shape == (2,) == high.shape, "is of another size than intervals.high, or the wrong"),
+            ("intervals.quantile", quantile.shape == (1,) and (quantile >= 0).all(), "is no width"),
+        ),
+    )
+    with np.errstate(all="ignore"):
+        widest = quantile[0] * np.exp(coefficients[0] + np.maximum(low, high) @ coefficients[1:])
+    _refuse_unless(
+        name,
+        (
+            ("intervals.coefficients", (coefficients[1:] >= 0).all(), "gets narrower further away"),
+            ("intervals.low", (low <= high).all(), "is above intervals.high"),
+            ("intervals.quantile", np.isfinite(widest) and widest <= _LOG_LIMIT, "is wider than any number"),
+        ),
+    )
 
 
 def _refuse_unless(name: str, checks: Iterable[tuple[str, bool | np.bool_, str]]) -> None:

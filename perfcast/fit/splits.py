@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from perfcast.fit.table import LearningTable
 
 SCHEME_FOLDS = 5
+FAMILY_FOLDS = 10
+FEW_ROWS, FEW_FAMILIES = 500, 50
 
 
 class Fold(NamedTuple):
@@ -36,13 +38,17 @@ def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
 def scheme_folds(table: LearningTable, scheme: str, seed: int) -> list[Fold]:
     """Return the folds of ``scheme``; none where the table holds a single group.
 
-    Families are left out one by one; rows and input sizes go into five folds (fewer where there are fewer).
+    Families are left out one by one, or in ten folds where there are more than 500 rows or 50 families, which take
+    long; rows and input sizes go into five folds (fewer where there are fewer).
     """
     groups = scheme_groups(table, scheme)
     distinct = len(set(groups))
     if distinct < 2:
         return []
-    return grouped_folds(groups, distinct if scheme == "leave_one_family_out" else SCHEME_FOLDS, seed)
+    if scheme != "leave_one_family_out":
+        return grouped_folds(groups, SCHEME_FOLDS, seed)
+    is_small = len(table) <= FEW_ROWS and distinct <= FEW_FAMILIES
+    return grouped_folds(groups, distinct if is_small else FAMILY_FOLDS, seed)
 
 
 def grouped_folds(groups: np.ndarray, folds: int, seed: int) -> list[Fold]:

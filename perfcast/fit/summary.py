@@ -8,9 +8,8 @@ import numpy as np
 
 from perfcast.dataset.noise import noise_floor
 from perfcast.fit.choice import chosen_without_family
-from perfcast.fit.evaluation import Forecasts, log_residuals
-from perfcast.fit.intervals import half_width, half_widths_without_family
-from perfcast.fit.measures import error_summary
+from perfcast.fit.intervals import calibrated, conformal_quantile, half_widths_without_family
+from perfcast.fit.measures import clustered_interval, error_summary, mape
 from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 
 if TYPE_CHECKING:
@@ -19,22 +18,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.validation import Validation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def summarise(
     dataset: pd.DataFrame,
-    tables: Mapping[str, LearningTable],
+    validations: Mapping[str, Validation],
     splits: pd.DataFrame,
-    forecasts: Mapping[str, Forecasts],
     deployed: Mapping[str, str],
     options: FitOptions,
 ) -> dict[str, Any]:
     """Return `summary.json`'s content."""
     metrics = {}
-    for name, table in tables.items():
+    for name, validation in validations.items():
+        table = validation.table
         published = splits[splits["metric"] == name]
         metrics[name] = {
             "unit": options.metrics[name].unit,
@@ -45,15 +44,15 @@ def summarise(
             "excluded": table.excluded,
             "deployed": deployed[name],
             "chosen_without_family": error_summary(
-                table.target, chosen_without_family(table, forecasts[name]), table.families, options.seed
+                table.target, chosen_without_family(validation), table.families, options.seed
             ),
             "repeatability_percent": noise_floor(dataset, options.metrics[name].column),
             "algorithms": {
-                algorithm: _algorithm(table, algorithm, published, forecasts[name], options.seed)
+                algorithm: _algorithm(validation, algorithm, published, options.seed)
                 for algorithm in (*ALGORITHMS, *BASELINES)
-                if (algorithm, DEPLOYMENT_SCHEME) in forecasts[name]
+                if validation.has(algorithm, DEPLOYMENT_SCHEME)
             },
-            **_interval(table, forecasts[name][deployed[name], DEPLOYMENT_SCHEME], options.interval),
+            **_interval(validation, deployed[name], options),
         }
     return {
         "schema_version": SCHEMA_VERSION,
@@ -65,14 +64,13 @@ def summarise(
     }
 
 
-def _algorithm(
-    table: LearningTable, algorithm: str, published: pd.DataFrame, forecasts: Forecasts, seed: int
-) -> dict[str, Any]:
+def _algorithm(validation: Validation, algorithm: str, published: pd.DataFrame, seed: int) -> dict[str, Any]:
+    table = validation.table
     return {
-        "published": None if algorithm in BASELINES else _published(published, algorithm),
+        "published": _published(published, algorithm) if (published["algorithm"] == algorithm).any() else None,
         **{
-            scheme: error_summary(table.target, forecasts[algorithm, scheme], table.families, seed)
-            if (algorithm, scheme) in forecasts
+            scheme: error_summary(table.target, validation.forecasts[algorithm, scheme], table.families, seed)
+            if validation.has(algorithm, scheme)
             else None
             for scheme in SCHEMES
         },
@@ -93,12 +91,55 @@ def _published(splits: pd.DataFrame, algorithm: str) -> dict[str, float]:
     }
 
 
-def _interval(table: LearningTable, predicted: np.ndarray, share: float) -> dict[str, Any]:
-    residuals = log_residuals(table, predicted)
-    width = half_width(residuals, share)
-    inside = np.abs(residuals) <= half_widths_without_family(residuals, table.families, share)
+def _interval(validation: Validation, algorithm: str, options: FitOptions) -> dict[str, Any]:
+    """Return how often and how wide the intervals hold families left out, and what plain ones would do."""
+    families = validation.table.families
+    residuals = validation.log_residuals(algorithm, DEPLOYMENT_SCHEME)
+    widths = half_widths_without_family(validation, algorithm, options.interval)
+    holds = np.abs(residuals) <= widths[DEPLOYMENT_SCHEME]
+    low, high = clustered_interval(holds.astype(float), families, options.seed)
+    plain, _ = conformal_quantile(validation.log_residuals(algorithm, "random_folds"), options.interval)
+    _, guaranteed = calibrated(validation, algorithm, options.interval)
     return {
-        "interval_coverage": float(inside.mean()),
-        "interval_width_factor": float(np.exp(2 * width.log)),
-        "interval_guaranteed": width.guaranteed,
+        "interval_coverage": float(holds.mean()),
+        "interval_coverage_low": low,
+        "interval_coverage_high": high,
+        "interval_width_factor": _width(widths[DEPLOYMENT_SCHEME]),
+        "interval_guaranteed": guaranteed,
+        "split_conformal": {
+            "coverage": float((np.abs(residuals) <= plain).mean()),
+            "width_factor": float(np.exp(2 * plain)),
+        },
+        "schemes": {
+            scheme: _scheme(validation, algorithm, scheme, width, np.ones(len(families), dtype=bool))
+            for scheme, width in widths.items()
+        },
+        "domain": {
+            name: _scheme(validation, algorithm, DEPLOYMENT_SCHEME, widths[DEPLOYMENT_SCHEME], rows)
+            for name, rows in (
+                ("inside", validation.inside[DEPLOYMENT_SCHEME]),
+                ("outside", ~validation.inside[DEPLOYMENT_SCHEME]),
+            )
+        },
     }
+
+
+def _scheme(
+    validation: Validation, algorithm: str, scheme: str, widths: np.ndarray, rows: np.ndarray
+) -> dict[str, Any] | None:
+    """Return error, coverage and width of those ``rows`` (booleans), None where there are none."""
+    if not rows.any():
+        return None
+    residuals = validation.log_residuals(algorithm, scheme)[rows]
+    forecasts = validation.forecasts[algorithm, scheme][rows]
+    return {
+        "models": int(rows.sum()),
+        "mape": mape(validation.table.target[rows], forecasts),
+        "coverage": float((np.abs(residuals) <= widths[rows]).mean()),
+        "width_factor": _width(widths[rows]),
+    }
+
+
+def _width(half_widths: np.ndarray) -> float:
+    """Return the median interval's upper end over its lower."""
+    return float(np.exp(2 * np.median(half_widths)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pandas.api.types import is_numeric_dtype
 
 from perfcast.dataset.believed import believed_rows, measured_rows, replicates_of
 from perfcast.dataset.columns import FACTORS
@@ -73,7 +74,8 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     """Return the rows of ``dataset`` that ``metric`` is learned from: measured, not rejected, replicate 0, positive.
 
     A value may be zero or less where little is left after the null model's was taken off (a tiny model's
-    memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others.
+    memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others. Of more
+    rows than `FitOptions.most_rows` so many are drawn at random.
 
     Raises:
         DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
@@ -91,7 +93,9 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         "no_value": len(first) - len(rows),
         "not_positive": int((values <= 0).sum()),
     }
-    rows, target = rows[values > 0], values[values > 0]
+    drawn = _drawn(np.flatnonzero(values > 0), options)
+    excluded["not_drawn"] = int((values > 0).sum()) - len(drawn)
+    rows, target = rows.iloc[drawn], values[drawn]
     inputs = number_columns(rows, options.features)
     families = rows["family"].astype(str).to_numpy(dtype=object)
     _check_learnable(metric.column, target, families, excluded)
@@ -108,6 +112,12 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     )
 
 
+def _drawn(rows: np.ndarray, options: FitOptions) -> np.ndarray:
+    if len(rows) <= options.most_rows:
+        return rows
+    return np.sort(np.random.default_rng(options.seed).choice(rows, options.most_rows, replace=False))
+
+
 def number_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     """Return the columns ``names`` of ``rows`` as a matrix of finite floats.
 
@@ -115,6 +125,10 @@ def number_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
         DataError: a column is missing, or holds text, a missing or an infinite value (it says where).
     """
     _require_columns(rows, names)
+    if all(is_numeric_dtype(rows[name]) for name in names):
+        numbers = rows[list(names)].to_numpy(dtype=float, na_value=np.nan)
+        if np.isfinite(numbers).all():
+            return numbers
     matrix = np.empty((len(rows), len(names)))
     for position, name in enumerate(names):
         values = rows[name].to_numpy(dtype=object, na_value=np.nan)

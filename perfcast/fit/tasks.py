@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from perfcast.fit.baselines import predict_baseline
-from perfcast.fit.fitting import fit, tune
+from perfcast.fit.domain import fit_domain
+from perfcast.fit.fitting import fit, train, tune
 from perfcast.fit.measures import mape
 from perfcast.fit.options import BASELINES
 from perfcast.fit.regressors import CHEAP, GRIDS
@@ -47,13 +48,13 @@ class PublishedSplits:
 
     def _mape(self, split: int) -> float:
         fold = published_split(len(self.rows.target), self.test_share, split)
-        train, test = self.rows.take(fold.train), self.rows.take(fold.test)
+        learned, test = self.rows.take(fold.train), self.rows.take(fold.test)
         # No setting may be chosen by looking at a test part. Cheap algorithms are tuned inside each split's
         # training part; tuning the others ten thousand times would take days: they keep their first settings.
         settings = GRIDS[self.algorithm][0]
         if self.algorithm in CHEAP:
-            settings = tune(self.algorithm, train, np.arange(len(train.target)), seed=split)
-        return mape(test.target, fit(self.algorithm, settings, train, seed=split).predict(test.inputs))
+            settings = tune(self.algorithm, learned, np.arange(len(learned.target)), seed=split)
+        return mape(test.target, fit(self.algorithm, settings, learned, seed=split).predict(test.inputs))
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,26 @@ class HonestFold:
 
     def run(self) -> np.ndarray:
         """Return the forecasts of the fold's test rows."""
-        train, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         if self.algorithm in BASELINES:
-            return predict_baseline(self.algorithm, train, test.inputs, self.flops)
-        settings = tune(self.algorithm, train, self.groups[self.fold.train], self.seed)
-        return fit(self.algorithm, settings, train, self.seed).predict(test.inputs)
+            return predict_baseline(self.algorithm, learned, test.inputs, self.flops)
+        return train(self.algorithm, learned, self.groups[self.fold.train], self.seed).forecaster.predict(test.inputs)
+
+
+@dataclass(frozen=True)
+class FoldDomain:
+    """How far the test rows of one fold of an honest scheme are from its training rows."""
+
+    metric: str
+    scheme: str
+    rows: Rows
+    fold: Fold
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the test rows' distances and whether they are within the domain (see `perfcast.fit.domain`)."""
+        domain = fit_domain(self.rows.inputs[self.fold.train])
+        tested = self.rows.inputs[self.fold.test]
+        return domain.distances(tested), domain.contains(tested)
 
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

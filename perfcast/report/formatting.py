@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 # The report takes all its formatting from here.
+from perfcast.catalog.naming import counted as counted
 from perfcast.catalog.naming import visible as visible
 
 MISSING = "–"
@@ -19,6 +20,8 @@ _METRICS = {
     "ram": "Memory (RAM)",
     "ram_mb": "Memory (RAM)",
     "memory": "Memory (RAM)",
+    "memory_mb": "Memory",
+    "power_mw": "Power",
 }
 _ALGORITHMS = {
     "poly": "Poly",
@@ -26,6 +29,9 @@ _ALGORITHMS = {
     "mlp": "MLP",
     "forest": "Random forest",
     "xgboost": "XGBoost",
+    "extra_trees": "Extra trees",
+    "gaussian_process": "Gaussian process",
+    "ensemble": "Ensemble",
     "flops_only": "FLOPs only (baseline)",
     "nearest_neighbour": "Nearest neighbour (baseline)",
 }
@@ -82,11 +88,6 @@ def accuracy(value: Any) -> str:
 def span(low: Any, high: Any, digits: int = 3) -> str:
     """Return `low – high` with ``digits`` significant digits, a dash where either is missing."""
     return f"{number(low, digits)} – {number(high, digits)}" if is_number(low) and is_number(high) else MISSING
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """Return `1 model`, `1,016 models`."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: Any) -> str:

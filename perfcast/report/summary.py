@@ -27,6 +27,7 @@ _EXCLUDED = {
     "rejected": "not to be trusted",
     "no_value": "without a value",
     "not_positive": "not above zero",
+    "not_drawn": "not drawn",
 }
 
 
@@ -184,11 +185,16 @@ def summary_lines(
     """
     metrics = metric_results(evaluation)
     where = f"predictor: {predictor}" if predictor is not None else "no predictor was fitted"
-    errors = [_metric_line(result) for result in metrics] or ["errors: nothing was fitted"]
+    errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
     trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
     lines = [measured_sentence(dataset), trusted, _repeatability(metrics), *errors, f"report: {report}; {where}"]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
+
+
+def metric_lines(evaluation: Evaluation) -> list[str]:
+    """Return a line a metric: what is deployed, its honest error, and the published protocol's."""
+    return [_metric_line(result).replace(fmt.SPACE, " ") for result in metric_results(evaluation)]
 
 
 def _repeatability(metrics: tuple[MetricResult, ...]) -> str:

@@ -174,6 +174,48 @@ def algorithms_table(result: MetricResult) -> Table:
     )
 
 
+_SCHEME_ROWS = {
+    "leave_one_family_out": "Families left out",
+    "unseen_input_size": "Input sizes left out",
+    "random_folds": "Random rows left out",
+}
+_DOMAIN_ROWS = {"inside": "Families left out, within the domain", "outside": "Families left out, outside the domain"}
+
+
+def intervals_table(result: MetricResult) -> Table:
+    """Return how often and how wide the deployed algorithm's intervals hold, and what plain ones would do."""
+    columns = (
+        Column("Forecast", numeric=False),
+        Column("Models"),
+        Column("MAPE, %"),
+        Column("Coverage"),
+        Column("Upper end / lower end, median"),
+    )
+    schemes, domain = result.values.get("schemes") or {}, result.values.get("domain") or {}
+    rows = [_interval_row(label, schemes.get(key)) for key, label in _SCHEME_ROWS.items()]
+    rows += [_interval_row(label, domain.get(key)) for key, label in _DOMAIN_ROWS.items()]
+    if plain := result.values.get("split_conformal"):
+        rows.append(
+            text_row(
+                "Plain split conformal (calibrated on random rows), on families left out",
+                fmt.MISSING,
+                fmt.MISSING,
+                fmt.percent(100 * plain["coverage"]),
+                fmt.number(plain["width_factor"]),
+                mark="reference",
+            )
+        )
+    caption = f"{fmt.metric_label(result.metric)}: {result.interval:.0%} intervals"
+    return Table(caption, columns, tuple(rows) if schemes else (), "No intervals were evaluated.")
+
+
+def _interval_row(label: str, found: Mapping[str, Any] | None) -> Row:
+    if not found:
+        return text_row(label, "0", fmt.MISSING, fmt.MISSING, fmt.MISSING)
+    numbers = (fmt.number(found["mape"]), fmt.percent(100 * found["coverage"]), fmt.number(found["width_factor"]))
+    return text_row(label, fmt.whole(found["models"]), *numbers)
+
+
 def _least_error(result: MetricResult, scheme: str) -> str | None:
     errors = {name: result.scheme(name, scheme).get("mape") for name in result.algorithms}
     known = {name: value for name, value in errors.items() if value is not None}

@@ -49,7 +49,10 @@ def refused(folder, *names):
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
-        *(((*METRIC, "interval", "factor"), value) for value in (0, -3, 0.99, "nan", "2", None, True, [], 10**400)),
+        *(
+            ((*METRIC, "interval", "width_factor"), value)
+            for value in (0, -3, 0.99, "nan", "2", None, True, [], 10**400)
+        ),
         *(((*METRIC, "interval", "share"), value) for value in (0, 1, -1, "0.9", True, 10**400)),
         *(((*METRIC, "interval", "coverage"), value) for value in (2, "all")),
         ((*METRIC, "interval", "guaranteed"), 1),
@@ -62,7 +65,9 @@ def refused(folder, *names):
         *(((*METRIC, "files"), value) for value in ({}, [], {"../manifest.json": "0" * 64}, {"latency_ms.npz": 1})),
         *(((*METRIC, "domain", "reach"), value) for value in (-1, "far", 10**400)),
         ((*METRIC, "domain", "lowest", "flops"), "low"),
-        ((*METRIC, "hyperparameters"), {"alpha": [1]}),
+        ((*METRIC, "members", 0, "hyperparameters"), {"alpha": [1]}),
+        *(((*METRIC, "members", 0, "algorithm"), value) for value in ("pickle", "ensemble", None)),
+        *(((*METRIC, "members"), value) for value in ([], {}, 1)),
         ((*METRIC, "errors", "mape"), -1),
         ((*METRIC, "errors", "models"), 10**400),
         ((*METRIC, "errors", "repeatability_percent"), 1),
@@ -98,7 +103,7 @@ def test_numbers_that_are_none_need_a_digest_too(folder, number):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["manifest_digest"]
-    manifest["metrics"]["latency_ms"]["interval"]["factor"] = "here"
+    manifest["metrics"]["latency_ms"]["interval"]["width_factor"] = "here"
     path.write_text(json.dumps(manifest).replace('"here"', number))
     refused(folder, "manifest.json", "digest")
 
@@ -122,28 +127,35 @@ def reseal(folder, path):
 @pytest.mark.parametrize(
     ("key", "change"),
     [
-        ("encoding.costs", lambda costs: -costs - 1),
-        ("encoding.costs", lambda costs: np.ones(3)),
-        ("encoding.costs", lambda costs: np.full(7, 1e308)),
-        ("encoding.output", lambda output: np.full(4, 1e308)),
-        ("encoding.output", lambda output: output * [1, 0, 1, 1]),
-        ("encoding.output", lambda output: output[[0, 1, 3, 2]]),
-        ("encoding.output", lambda output: output + np.array([1e6, 0, 0, 0])),
-        ("encoding.output", lambda output: output[:3]),
-        ("encoding.varying", lambda varying: np.where(varying == 0, -1, varying)),
-        ("encoding.varying", lambda varying: varying + 10**9),
-        ("encoding.varying", lambda varying: varying.astype(float)),
-        ("encoding.varying", lambda varying: varying[:0]),
-        ("encoding.scale", lambda scale: 0 * scale),
-        ("encoding.scale", lambda scale: -scale),
-        ("encoding.low", lambda low: low + 1e6),
-        ("encoding.mean", lambda mean: mean[0]),
+        ("0.encoding.costs", lambda costs: -costs - 1),
+        ("0.encoding.costs", lambda costs: np.ones(3)),
+        ("0.encoding.costs", lambda costs: np.full(7, 1e308)),
+        ("0.encoding.output", lambda output: np.full(4, 1e308)),
+        ("0.encoding.output", lambda output: output * [1, 0, 1, 1]),
+        ("0.encoding.output", lambda output: output[[0, 1, 3, 2]]),
+        ("0.encoding.output", lambda output: output + np.array([1e6, 0, 0, 0])),
+        ("0.encoding.output", lambda output: output[:3]),
+        ("0.encoding.varying", lambda varying: np.where(varying == 0, -1, varying)),
+        ("0.encoding.varying", lambda varying: varying + 10**9),
+        ("0.encoding.varying", lambda varying: varying.astype(float)),
+        ("0.encoding.varying", lambda varying: varying[:0]),
+        ("0.encoding.scale", lambda scale: 0 * scale),
+        ("0.encoding.scale", lambda scale: -scale),
+        ("0.encoding.low", lambda low: low + 1e6),
+        ("0.encoding.mean", lambda mean: mean[0]),
         ("domain.scale", lambda scale: -scale - 1),
         ("domain.low", lambda low: low + 1e6),
         ("domain.high", lambda high: high[:-1]),
         ("domain.rows", lambda rows: rows[:0]),
         ("domain.reach", lambda reach: -reach),
         ("domain.reach", lambda reach: reach[:0]),
+        ("intervals.coefficients", lambda coefficients: coefficients[:2]),
+        ("intervals.coefficients", lambda coefficients: coefficients - [0, 1e3, 1e3]),
+        ("intervals.coefficients", lambda coefficients: coefficients + [1e9, 0, 0]),
+        ("intervals.low", lambda low: low + 1e6),
+        ("intervals.high", lambda high: high[:1]),
+        ("intervals.quantile", lambda quantile: -quantile - 1),
+        ("intervals.quantile", lambda quantile: np.full(1, 1e308)),
     ],
 )
 def test_arrays_that_no_fit_makes_are_refused(folder, key, change):
@@ -222,27 +234,29 @@ LEARNER = ("learner", "gradient_booster", "model")
 )
 def test_hostile_boosted_trees_are_refused_before_xgboost_reads_them(boosted, tmp_path, change, key):
     save_predictor(boosted, tmp_path / "p")
-    path = tmp_path / "p" / "latency_ms.xgb.json"
+    path = tmp_path / "p" / "latency_ms.0.xgb.json"
     model = json.loads(path.read_text())
     change(model)
     path.write_text(json.dumps(model))
     reseal(tmp_path / "p", path)
-    with pytest.raises(PredictorError, match=rf"latency_ms\.xgb\.json.*({'|'.join(NODES) if key is NODES else key})"):
+    with pytest.raises(
+        PredictorError, match=rf"latency_ms\.0\.xgb\.json.*({'|'.join(NODES) if key is NODES else key})"
+    ):
         load_predictor(tmp_path / "p")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{L\x00\x00", b"\xff\xfe{\x00}\x00", b"[" * 100_000])
 def test_what_is_no_json_is_refused_before_xgboost_reads_it(boosted, tmp_path, data):
     save_predictor(boosted, tmp_path / "p")
-    path = tmp_path / "p" / "latency_ms.xgb.json"
+    path = tmp_path / "p" / "latency_ms.0.xgb.json"
     path.write_bytes(data)
     reseal(tmp_path / "p", path)
-    refused(tmp_path / "p", "latency_ms.xgb.json")
+    refused(tmp_path / "p", "latency_ms.0.xgb.json")
 
 
 def test_of_two_equal_keys_xgboost_reads_the_one_that_was_checked(boosted, dataset, tmp_path):
     save_predictor(boosted, tmp_path / "p")
-    path = tmp_path / "p" / "latency_ms.xgb.json"
+    path = tmp_path / "p" / "latency_ms.0.xgb.json"
     text = path.read_text()
     path.write_text(re.sub(r'"left_children":', '"left_children":[2000000000],"left_children":', text))
     reseal(tmp_path / "p", path)

@@ -10,9 +10,9 @@ from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import fit_encoding
 from perfcast.fit.fitting import fit, tune
-from perfcast.fit.intervals import half_width, half_widths_without_family
+from perfcast.fit.intervals import Errors, calibrate, conformal_quantile
 from perfcast.fit.measures import error_summary
-from perfcast.fit.options import ALGORITHMS
+from perfcast.fit.options import FITTED_ALGORITHMS
 from perfcast.fit.physical import fit_physical, log_estimate
 from perfcast.fit.regressors import GRIDS
 from perfcast.fit.selection import PHYSICAL, PUBLISHED, additive_features, select_features
@@ -86,24 +86,46 @@ def test_schemes_hold_out_what_they_say():
         assert not set(table.sizes[fold.train]) & set(table.sizes[fold.test])
 
 
-def test_half_width_is_corrected_for_few_errors():
+def test_a_quantile_is_corrected_for_few_errors():
     errors = np.arange(1, 20) / 100
-    assert half_width(errors, 0.9) == (0.18, True)
-    assert half_width(errors[:5], 0.9) == (0.05, False)
+    assert conformal_quantile(errors, 0.9) == (pytest.approx(0.18), True)
+    assert conformal_quantile(errors[:5], 0.9) == (0.05, False)
 
 
-def test_half_widths_leave_out_the_family_that_is_judged():
-    families = np.array(["a"] * 20 + ["b"] * 20, dtype=object)
-    residuals = np.r_[np.full(20, 0.1), np.full(20, -0.5)]
-    widths = half_widths_without_family(residuals, families, 0.9)
-    assert set(widths[:20]) == {0.5}
-    assert set(widths[20:]) == {0.1}
+def drawn(random, rows):
+    """Errors that grow with the distance, and with how far votes are apart."""
+    distances, spreads = random.uniform(0, 2, rows), random.uniform(0, 0.2, rows)
+    return Errors(random.normal(size=rows) * (0.02 + 0.1 * distances + spreads), distances, spreads)
 
 
-def test_half_width_covers_new_errors():
+def test_intervals_cover_new_errors_near_and_far():
     random = np.random.default_rng(0)
-    inside = [abs(random.normal()) <= half_width(random.normal(size=40), 0.9).log for _ in range(2000)]
-    assert 0.87 < np.mean(inside) < 0.94
+    covered = []
+    for _ in range(30):
+        intervals, guaranteed = calibrate(drawn(random, 300), [], 0.9)
+        assert guaranteed
+        new = drawn(random, 300)
+        inside = np.abs(new.residuals) <= intervals.half_widths(new.distances, new.spreads)
+        near = new.distances < 0.5
+        covered.append((inside.mean(), inside[near].mean(), inside[~near].mean()))
+    assert np.mean(covered, axis=0) == pytest.approx([0.9, 0.9, 0.9], abs=0.05)
+
+
+def test_intervals_get_wider_further_away_but_not_without_end():
+    intervals, _ = calibrate(drawn(np.random.default_rng(0), 300), [], 0.9)
+    widths = intervals.half_widths(np.array([0.1, 1.0, 2.0, 1e9]), np.full(4, 0.05))
+    assert (np.diff(widths) >= 0).all()
+    assert widths[1] > 1.5 * widths[0]
+    assert widths[3] < 1.1 * widths[2]
+
+
+def test_intervals_hold_on_every_kind_of_row_they_were_calibrated_on():
+    random = np.random.default_rng(0)
+    unseen, others = drawn(random, 200), drawn(random, 200)
+    worse = Errors(4 * others.residuals, others.distances, others.spreads)
+    intervals, _ = calibrate(unseen, [worse], 0.9)
+    for errors in (unseen, worse):
+        assert (np.abs(errors.residuals) <= intervals.half_widths(errors.distances, errors.spreads)).mean() >= 0.9
 
 
 def test_domain_holds_what_was_learned_and_refuses_what_is_far():
@@ -136,7 +158,7 @@ def test_error_summary_is_wider_when_families_differ():
     assert differing["mape_high"] - differing["mape_low"] > 10
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", FITTED_ALGORITHMS)
 def test_every_algorithm_learns_the_physics(algorithm):
     rows = learning_table(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options()).rows
     order = np.random.default_rng(0).permutation(len(rows.target))

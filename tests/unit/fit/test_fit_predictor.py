@@ -135,7 +135,7 @@ def test_missing_and_truncated_files_are_named(folder, name, damage):
 
 
 def test_a_newer_schema_is_refused_as_such(folder):
-    rewrite(folder, lambda manifest: manifest.update(schema_version=2))
+    rewrite(folder, lambda manifest: manifest.update(schema_version=3))
     with pytest.raises(PredictorError, match="written by a newer perfcast"):
         load_predictor(folder)
 
@@ -155,12 +155,12 @@ class Exploit:
 @pytest.mark.parametrize(
     ("array", "replacement"),
     [
-        ("encoding.mean", np.array([Exploit()], dtype=object)),
-        ("encoding.mean", np.array(["text"])),
-        ("encoding.mean", np.array([np.nan])),
-        ("encoding.varying", np.array([999])),
-        ("encoding.scale", np.ones(77)),
-        ("encoding.costs", None),
+        ("0.encoding.mean", np.array([Exploit()], dtype=object)),
+        ("0.encoding.mean", np.array(["text"])),
+        ("0.encoding.mean", np.array([np.nan])),
+        ("0.encoding.varying", np.array([999])),
+        ("0.encoding.scale", np.ones(77)),
+        ("0.encoding.costs", None),
         ("domain.rows", np.ones((2, 2))),
     ],
 )
@@ -186,7 +186,7 @@ def test_trees_that_run_in_circles_are_refused(dataset, evaluation, options, tmp
     path = tmp_path / "p" / "latency_ms.npz"
     with np.load(path) as archive:
         arrays = dict(archive)
-    arrays["learner.left"] = np.where(arrays["learner.left"] > 0, 0, -1)
+    arrays["0.learner.left"] = np.where(arrays["0.learner.left"] > 0, 0, -1)
     np.savez(path, **arrays)
     files = {path.name: digest_of(path.read_bytes())}
     rewrite(tmp_path / "p", lambda manifest: manifest["metrics"]["latency_ms"].update(files=files))

@@ -1,0 +1,65 @@
+"""What honest validation of one metric found: forecasts of rows that were not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from perfcast.errors import DataError
+from perfcast.fit.fitted import spread
+from perfcast.fit.options import ENSEMBLE, MEMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from perfcast.fit.table import LearningTable
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Forecasts of all rows of a table, each made without its row.
+
+    Attributes:
+        table: the rows.
+        forecasts: by algorithm and scheme, a number a row in the table's order.
+        distances: by scheme, how far each row is from those learned from (see `perfcast.fit.domain`).
+        inside: by scheme, whether each row is within the domain of those learned from.
+    """
+
+    table: LearningTable
+    forecasts: Mapping[tuple[str, str], np.ndarray]
+    distances: Mapping[str, np.ndarray]
+    inside: Mapping[str, np.ndarray]
+
+    def has(self, algorithm: str, scheme: str) -> bool:
+        """Return whether ``algorithm`` was validated by ``scheme``."""
+        return (algorithm, scheme) in self.forecasts
+
+    def log_residuals(self, algorithm: str, scheme: str) -> np.ndarray:
+        """Return log(measured / forecast), one number a row."""
+        return np.log(self.table.target / self.forecasts[algorithm, scheme])
+
+    def spreads(self, algorithm: str, scheme: str) -> np.ndarray:
+        """Return the standard deviation of the logarithms of what votes in ``algorithm``, one number a row."""
+        members = MEMBERS if algorithm == ENSEMBLE else (algorithm,)
+        return spread([self.forecasts[member, scheme] for member in members])
+
+
+def validation_of(table: LearningTable, predictions: pd.DataFrame) -> Validation:
+    """Return the validation that the rows of one metric in an evaluation's `predictions` were made of.
+
+    Raises:
+        DataError: they are not of ``table``.
+    """
+    forecasts, distances, inside = {}, {}, {}
+    for (algorithm, scheme), rows in predictions.groupby(["algorithm", "scheme"], sort=False):
+        if not np.array_equal(rows["measured"].to_numpy(), table.target):
+            raise DataError("the dataset is not the one that was evaluated")
+        forecasts[algorithm, scheme] = rows["predicted"].to_numpy()
+        distances[scheme] = rows["distance"].to_numpy()
+        inside[scheme] = rows["in_domain"].to_numpy()
+    return Validation(table, forecasts, distances, inside)
