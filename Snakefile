@@ -14,13 +14,23 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/guard.smk"
-include: "workflow/rules/collect.smk"
-include: "workflow/rules/export.smk"
-include: "workflow/rules/features.smk"
-include: "workflow/rules/benchmark.smk"
-include: "workflow/rules/dataset.smk"
+
+
+if IS_IMPORTED:
+
+    include: "workflow/rules/imports.smk"
+
+else:
+
+    include: "workflow/rules/collect.smk"
+    include: "workflow/rules/export.smk"
+    include: "workflow/rules/features.smk"
+    include: "workflow/rules/benchmark.smk"
+    include: "workflow/rules/dataset.smk"
+    include: "workflow/rules/report.smk"
+
+
 include: "workflow/rules/fit.smk"
-include: "workflow/rules/report.smk"
 
 
 rule all:

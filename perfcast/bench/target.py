@@ -182,6 +182,8 @@ def read_description(path: Path) -> dict[str, Any]:
         UsageError: the file is absent or wrong: one line that names it and the key.
     """
     description = read_mapping(path)
+    if "tables" in description:
+        raise UsageError(f"{path}: was measured elsewhere (it names tables); choose a target with a device")
     check(description, "target", str(path))
     try:
         Target.from_dict(path.stem, description)

@@ -11,9 +11,11 @@ import click
 from perfcast.cli.asking import Request, asking
 from perfcast.cli.carrying import bundle, ingest
 from perfcast.cli.comparing import compare
+from perfcast.cli.fitting import fit
 from perfcast.cli.measuring import measure
-from perfcast.cli.output import check_ending, end, say, show_forecasts
+from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.planning import plan
+from perfcast.cli.predicting import predict
 from perfcast.errors import PerfcastError
 from perfcast.storage import write_table
 
@@ -45,6 +47,8 @@ main.add_command(measure)
 main.add_command(compare)
 main.add_command(bundle)
 main.add_command(ingest)
+main.add_command(fit)
+main.add_command(predict)
 
 
 @main.command()
@@ -61,30 +65,4 @@ def features(request: Request, out: Path) -> None:
     answer = request.features()
     if len(answer.table):
         write_table(out, answer.table)
-    end(answer.failures, len(answer.table))
-
-
-@main.command()
-@asking
-@click.option(
-    "--predictor",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of a predictor, such as results/local/predictor.",
-)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
-def predict(request: Request, predictor: Path, out: Path | None) -> None:
-    """Forecast latency and memory of models, with prediction intervals; SOURCEs that fail are left out."""
-    from perfcast.fit.predictor import load_predictor
-
-    if out:
-        check_ending(out)
-    loaded = load_predictor(predictor)
-    answer = request.features()
-    if len(answer.table):
-        forecasts = loaded.predict(answer.table)
-        if out:
-            write_table(out, forecasts)
-        else:
-            show_forecasts(forecasts, loaded)
     end(answer.failures, len(answer.table))

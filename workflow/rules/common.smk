@@ -18,6 +18,8 @@ from perfcast.catalog.collect import collect
 from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
 from perfcast.fit.options import MIN_ROWS
+from perfcast.imports.mapping import load_mapping
+from perfcast.imports.target import is_imported, read_imported
 from perfcast.storage import digest_of_json
 
 # What else lies among the code, editors' and Python's own files, changes nothing.
@@ -32,9 +34,8 @@ def checked_target():
             "or add `--config target=<a file of config/targets>`"
         )
     check(config, "config", configuration())
-    return read_description(
-        project_file(f"{config['targets']}/{config['target']}.yaml")
-    )
+    path = project_file(f"{config['targets']}/{config['target']}.yaml")
+    return read_imported(path) if is_imported(path) else read_description(path)
 
 
 def check_store():
@@ -113,6 +114,15 @@ def checked_models():
     return found
 
 
+def imported_metrics():
+    """Return what is learned from tables, as a target of devices names it."""
+    found = load_mapping(Path(MAPPING_FILE)).chosen(TARGET.get("metrics", ()))
+    return {
+        name: {"column": name, "unit": metric.unit}
+        for name, metric in found.metrics.items()
+    }
+
+
 def measured():
     """Return what measurements depend on: not a target's description, nor what is learned or planned from it."""
     kept = {k: v for k, v in TARGET.items() if k not in ("description", "metrics")}
@@ -152,8 +162,7 @@ config = with_defaults(config, read_mapping(Path(DEFAULTS)))
 with errors_in_one_line():
     TARGET = checked_target()
     SHEETS = [str(project_file(name)) for name in config["models"]["sheets"]]
-IS_REMOTE = TARGET["transport"]["kind"] != "local"
-IS_CHECKED = IS_REMOTE or bool(TARGET["transport"].get("container"))
+IS_IMPORTED = "tables" in TARGET
 RESULTS = config["results"]
 STORE = config["store"] = config["store"] or f"{RESULTS}/store"
 MANIFESTS = f"{RESULTS}/manifests"
@@ -163,11 +172,20 @@ with errors_in_one_line():
 SHARDS = range(config["shards"])
 CORES = all_cores()
 with errors_in_one_line():
-    MODELS = checked_models()
-SPECS = specs_by_shard()
-with errors_in_one_line():
-    EXPORT_TOOLS = versions("tensorflow", "keras")
-    FIT_TOOLS = versions("scikit-learn", "xgboost")
+    FIT_TOOLS = versions("scikit-learn", "xgboost", "mapie")
+if IS_IMPORTED:
+    with errors_in_one_line():
+        TABLES = [str(project_file(name)) for name in TARGET["tables"]]
+        MAPPING_FILE = str(project_file(TARGET["mapping"]))
+        METRICS = imported_metrics()
+else:
+    IS_REMOTE = TARGET["transport"]["kind"] != "local"
+    IS_CHECKED = IS_REMOTE or bool(TARGET["transport"].get("container"))
+    METRICS = TARGET["metrics"]
+    with errors_in_one_line():
+        MODELS = checked_models()
+        EXPORT_TOOLS = versions("tensorflow", "keras")
+    SPECS = specs_by_shard()
 # Where caching is off, Snakemake warns of each rule that could be cached.
 CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
 

@@ -14,7 +14,7 @@ rule fit_predictor:
     threads: CORES
     params:
         fit=config["fit"],
-        metrics=TARGET["metrics"],
+        metrics=METRICS,
         target=config["target"],
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",

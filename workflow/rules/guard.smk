@@ -31,9 +31,10 @@ def alone(wildcards):
 
 
 onstart:
-    collected = f"{len(MODELS.specs)} models; {MODELS.discarded} random combinations discarded\n"
-    with errors_in_one_line():
-        write_text(f"{RESULTS}/logs/collect.log", collected)
+    if not IS_IMPORTED:
+        collected = f"{len(MODELS.specs)} models; {MODELS.discarded} random combinations discarded\n"
+        with errors_in_one_line():
+            write_text(f"{RESULTS}/logs/collect.log", collected)
     # The names are Snakemake's own secret; where it keeps them elsewhere one day, the guard makes do without.
     if names := getattr(workflow.persistence, "_lockfile", None):
         guard.remember_locks(

@@ -1,0 +1,87 @@
+"""Columns of a table as numbers to learn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from perfcast.errors import UsageError
+from perfcast.imports.reading import ROW, TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfcast.imports.mapping import Mapping, OneHot
+
+_NAMED = 3
+
+
+def feature_columns(table: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
+    """Return the columns of numbers that a mapping learns from; where it names none, all that nothing else names.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if mapping.features is not None:
+        return mapping.features
+    taken = {*mapping.named, ROW, TABLE}
+    names = tuple(str(name) for name in table if name not in taken and _holds_numbers(table[name]))
+    if not names and not mapping.one_hot:
+        raise UsageError("features: no column of numbers is left to learn from; name some")
+    return names
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return bool(numbers.notna().any() and (numbers.notna() | column.isna()).all())
+
+
+def numbers_of(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns as floats; what is missing is NaN, and what is infinite is as it stands.
+
+    Raises:
+        UsageError: text stands where a number has to; it names the first rows.
+    """
+    found = {}
+    for name in names:
+        column = table[name]
+        numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+        wrong = numbers.isna() & column.notna()
+        if wrong.any():
+            _refuse_text(table, name, wrong.to_numpy())
+        found[name] = numbers.to_numpy()
+    return pd.DataFrame(found, index=table.index)
+
+
+def _refuse_text(table: pd.DataFrame, name: str, wrong: np.ndarray) -> None:
+    first = table.loc[wrong].head(_NAMED)
+    rows = "; ".join(f"row {row}: {str(value)[:40]!r}" for row, value in zip(first[ROW], first[name], strict=True))
+    more = f" and {int(wrong.sum()) - len(first)} more" if wrong.sum() > len(first) else ""
+    path = first[TABLE].iloc[0]
+    raise UsageError(
+        f"{path}: column {name!r} holds what is no number ({rows}{more}); mend it, or name the marker under missing"
+    )
+
+
+def encoded(table: pd.DataFrame, one_hot: OneHot) -> pd.DataFrame:
+    """Return a column of text as features of 0 and 1; NaN in rows whose text has other places or values.
+
+    Each distinct text is taken apart once: a million rows may share a few.
+    """
+    codes, texts = pd.factorize(table[one_hot.column], use_na_sentinel=True)
+    known = np.array([_places(str(text), one_hot) for text in texts], dtype=float).reshape(-1, len(one_hot.features))
+    rows = np.full((len(table), len(one_hot.features)), np.nan)
+    rows[codes >= 0] = known[codes[codes >= 0]]
+    return pd.DataFrame(rows, index=table.index, columns=list(one_hot.features))
+
+
+def _places(text: str, one_hot: OneHot) -> list[float]:
+    if one_hot.pattern is None:
+        found = [text]
+    else:
+        found = [match[1] if match.re.groups else match[0] for match in one_hot.pattern.finditer(text)]
+    if len(found) != one_hot.places or not set(found) <= set(one_hot.values):
+        return [np.nan] * len(one_hot.features)
+    return [float(value == place) for place in found for value in one_hot.values]

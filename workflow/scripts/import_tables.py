@@ -1,0 +1,21 @@
+"""Read tables measured elsewhere, check them row by row, and write them as a dataset."""
+
+from pathlib import Path
+
+from stage import stage
+
+from perfcast.imports.dataset import import_table
+from perfcast.imports.mapping import load_mapping
+from perfcast.imports.reading import read_tables
+from perfcast.storage import write_table
+
+with stage(snakemake.log[0]) as log:
+    mapping = load_mapping(Path(snakemake.input.mapping)).chosen(snakemake.params.metrics)
+    table = read_tables([Path(path) for path in snakemake.input.tables], mapping)
+    keep_outliers = snakemake.params.keep_outliers
+    imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=snakemake.threads)
+    dataset = imported.dataset.assign(target=snakemake.params.target)
+    dataset.attrs["features"] = list(imported.features)
+    write_table(snakemake.output.problems, imported.problems)
+    write_table(snakemake.output.dataset, dataset)
+    log(f"{len(imported.dataset)} rows; {len(imported.problems)} problems")
