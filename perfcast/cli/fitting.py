@@ -66,7 +66,7 @@ def fit(
     imported = import_table(read_tables(tables, mapping), mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
     _show_problems(imported.problems)
     learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
-    options = FitOptions(imported.features, learned, **choices)
+    options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
     try:
         evaluation = evaluate(imported.dataset, options, track)
         predictor = fit_predictor(imported.dataset, evaluation, options)

@@ -41,7 +41,7 @@ def flops_only(train: np.ndarray, target: np.ndarray, flops: np.ndarray) -> np.n
 
 def nearest_neighbour(train: Rows, inputs: np.ndarray) -> np.ndarray:
     """Return the target of the row of ``train`` nearest to each row of ``inputs`` in scaled logarithms."""
-    encoding = fit_encoding(train.inputs, train.additive, train.target, physical=False)
+    encoding = fit_encoding(train, physical=0)
     # Not clipped to the range of training as a learner's inputs are: far away must stay far away.
     distances = squared_distances(encoding.scaled(inputs), encoding.scaled(train.inputs))
     return train.target[distances.argmin(axis=1)]

@@ -56,7 +56,7 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
     intervals, guaranteed = calibrated(validation, algorithm, options.interval)
     with threadpool_limits(limits=1):
         trained = train(algorithm, table.rows, table.families, options.seed)
-    domain = fit_domain(table.inputs)
+    domain = fit_domain(trained.forecaster.fences.repaired(table.inputs))
     return MetricPredictor(
         unit=options.metrics[name].unit,
         algorithm=algorithm,

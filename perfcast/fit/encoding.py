@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.fit.physical import fit_physical, log_estimate
+from perfcast.fit.physical import Physics, fit_physical, fit_robust, no_physics
+
+if TYPE_CHECKING:
+    from perfcast.fit.table import Rows
+
+PLAIN, ROBUST = 1, 2
+"""The physical models there are, as settings name them; 0 is to do without."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +25,18 @@ class Encoding:
     in training, beyond which a fitted curve means nothing.
 
     Attributes:
-        costs: the physical model's (see `fit_physical`), empty where it is not used.
+        physics: the physical model.
+        anchored: array of one number, 1 where learners correct the physical model and 0 where there is none.
         varying: indices of the features that are not constant.
-        mean, scale, low, high: of each input: the varying features' logarithms, then the physical estimate's.
+        ratios: pairs of indices of features, whose ratio learners see beside them.
+        mean, scale, low, high: of each input: the varying features' logarithms, the ratios', the physical estimate's.
         output: mean, scale, lowest and highest of the learner's target.
     """
 
-    costs: np.ndarray
+    physics: Physics
+    anchored: np.ndarray
     varying: np.ndarray
+    ratios: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
     low: np.ndarray
@@ -34,12 +45,11 @@ class Encoding:
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
         """Return a learner's inputs (rows × encoded) of ``inputs`` (rows × features)."""
-        raw = _raw(inputs, self.varying, self.costs)
-        return (np.clip(raw, self.low, self.high) - self.mean) / self.scale
+        return (np.clip(self._raw(inputs), self.low, self.high) - self.mean) / self.scale
 
     def scaled(self, inputs: np.ndarray) -> np.ndarray:
         """Return the same as `encode`, but not held to the range seen in training."""
-        return (_raw(inputs, self.varying, self.costs) - self.mean) / self.scale
+        return (self._raw(inputs) - self.mean) / self.scale
 
     def encode_target(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return what a learner should answer for ``inputs`` whose target is ``target``."""
@@ -51,27 +61,33 @@ class Encoding:
         return np.exp(np.clip(answer * scale + mean, low, high) + self._anchor(inputs))
 
     def _anchor(self, inputs: np.ndarray) -> np.ndarray:
-        return log_estimate(self.costs, inputs) if self.costs.size else np.zeros(len(inputs))
+        return self.physics.log_estimate(inputs) if self.anchored[0] else np.zeros(len(inputs))
+
+    def _raw(self, inputs: np.ndarray) -> np.ndarray:
+        return _raw(inputs, self.varying, self.ratios, self._anchor(inputs) if self.anchored[0] else None)
 
 
-def fit_encoding(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, *, physical: bool = True) -> Encoding:
-    """Return the encoding learned from ``inputs`` (rows × features) and their ``target``.
+def fit_encoding(rows: Rows, physical: int = PLAIN, *, with_ratios: bool = False) -> Encoding:
+    """Return the encoding learned from ``rows``.
 
     Args:
-        inputs: rows × features.
-        additive: features that may have a physical cost (booleans).
-        target: one positive number a row.
-        physical: False to do without the physical model, so that inputs are the features alone.
+        rows: what is learned from.
+        physical: which physical model learners correct: `PLAIN`, `ROBUST` or 0 for none.
+        with_ratios: whether learners see the rows' ratios.
     """
-    costs = fit_physical(inputs, additive, target) if physical else np.empty(0)
-    varies = np.ptp(inputs, axis=0) > 0
+    physics = _physics(rows, physical)
+    varies = np.ptp(rows.inputs, axis=0) > 0
     # Learners need an input, be it a constant one: a few rows may have no more to offer.
     varying = np.flatnonzero(varies | ~varies.any())
-    raw = _raw(inputs, varying, costs)
-    wanted = np.log(target) - (log_estimate(costs, inputs) if physical else 0.0)
+    ratios = rows.ratios if with_ratios else rows.ratios[:0]
+    anchor = physics.log_estimate(rows.inputs) if physical else None
+    raw = _raw(rows.inputs, varying, ratios, anchor)
+    wanted = np.log(rows.target) - (0.0 if anchor is None else anchor)
     return Encoding(
-        costs=costs,
+        physics=physics,
+        anchored=np.array([int(physical > 0)]),
         varying=varying,
+        ratios=ratios,
         mean=raw.mean(axis=0),
         scale=_scale(raw),
         low=raw.min(axis=0),
@@ -80,14 +96,29 @@ def fit_encoding(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, *
     )
 
 
+def _physics(rows: Rows, physical: int) -> Physics:
+    if physical == PLAIN:
+        return fit_physical(rows.inputs, rows.additive, rows.target)
+    if physical == ROBUST:
+        return fit_robust(rows.inputs, rows.additive, rows.target, rows.caps)
+    return no_physics(rows.inputs.shape[1])
+
+
 def signed_log(values: np.ndarray) -> np.ndarray:
     """Return log(1 + |value|) with the value's sign: features span many orders of magnitude."""
     return np.sign(values) * np.log1p(np.abs(values))
 
 
-def _raw(inputs: np.ndarray, varying: np.ndarray, costs: np.ndarray) -> np.ndarray:
-    logarithms = signed_log(inputs[:, varying])
-    return np.column_stack([logarithms, log_estimate(costs, inputs)]) if costs.size else logarithms
+def logarithms(inputs: np.ndarray, ratios: np.ndarray, varying: np.ndarray | None = None) -> np.ndarray:
+    """Return the logarithms of the features ``varying`` (all where not given) and of the ``ratios`` between some."""
+    every = signed_log(inputs)
+    between = every[:, ratios[:, 0]] - every[:, ratios[:, 1]]
+    return np.hstack([every if varying is None else every[:, varying], between])
+
+
+def _raw(inputs: np.ndarray, varying: np.ndarray, ratios: np.ndarray, anchor: np.ndarray | None) -> np.ndarray:
+    found = logarithms(inputs, ratios, varying)
+    return found if anchor is None else np.column_stack([found, anchor])
 
 
 def _scale(values: np.ndarray) -> np.ndarray:

@@ -9,15 +9,7 @@ import numpy as np
 from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
-from perfcast.fit.fitted import median_vote
-from perfcast.fit.options import (
-    DEPLOYMENT_SCHEME,
-    ENSEMBLE,
-    FITTED_ALGORITHMS,
-    MEMBERS,
-    PUBLISHED_ALGORITHMS,
-    SCHEMES,
-)
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
@@ -83,7 +75,7 @@ def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> 
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
             yield FoldDomain(metric, scheme, rows, fold)
-            for algorithm in (*FITTED_ALGORITHMS, *baseline_names(options)):
+            for algorithm in (*ALGORITHMS, *baseline_names(options)):
                 yield HonestFold(metric, algorithm, scheme, rows, groups, fold, flops, options.seed)
 
 
@@ -98,19 +90,18 @@ def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str)
 
 def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any]]) -> Validation:
     forecasts: dict[tuple[str, str], np.ndarray] = {}
+    spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
     for task, result in done:
         if isinstance(task, HonestFold) and task.metric == metric:
             key = task.algorithm, task.scheme
-            forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result
+            forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
+            spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
         elif isinstance(task, FoldDomain) and task.metric == metric:
             distances.setdefault(task.scheme, np.empty(len(table)))[task.fold.test] = result[0]
             inside.setdefault(task.scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result[1]
-    for scheme in distances:
-        # The members' forecasts are at hand: they need not be made again for their median.
-        forecasts[ENSEMBLE, scheme] = median_vote([forecasts[member, scheme] for member in MEMBERS])
-    return Validation(table, forecasts, distances, inside)
+    return Validation(table, forecasts, spreads, distances, inside)
 
 
 def _rank(

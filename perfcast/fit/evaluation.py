@@ -92,6 +92,7 @@ def predictions_table(
                 "predicted": predicted,
                 "lower": predicted / factor,
                 "upper": predicted * factor,
+                "spread": validation.spreads[algorithm, scheme],
                 "distance": validation.distances[scheme],
                 "in_domain": validation.inside[scheme],
             }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from perfcast.features.plausible import Fences
     from perfcast.fit.encoding import Encoding
+    from perfcast.fit.experts import Experts
     from perfcast.fit.learners import Learner
 
 
@@ -26,26 +26,34 @@ class Fitted:
         return self.encoding.decode(inputs, self.learner.predict(self.encoding.encode(inputs)))
 
 
+class Forecast(NamedTuple):
+    """Forecasts in the target's unit, and the standard deviation of the logarithms of what voted, a number a row."""
+
+    values: np.ndarray
+    spreads: np.ndarray
+
+
 @dataclass(frozen=True)
-class Ensemble:
-    """Regressors that vote; one alone has its way."""
+class Forecaster:
+    """What an algorithm fits: regressors that vote, and experts that are heard before them.
 
+    Attributes:
+        fences: what of the features is plausible; the rest is repaired before anybody looks.
+        members: regressors; the mean of their logarithms counts.
+        experts: of families, None where there are none: they count for as much as they are certain.
+    """
+
+    fences: Fences
     members: tuple[Fitted, ...]
+    experts: Experts | None = None
 
-    def votes(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """Return each member's forecasts for ``inputs`` (rows × features), in the target's unit."""
-        return [member.predict(inputs) for member in self.members]
-
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Return one forecast a row of ``inputs`` (rows × features), in the target's unit."""
-        return median_vote(self.votes(inputs))
-
-
-def median_vote(forecasts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the median of forecasts, taken of their logarithms."""
-    return forecasts[0] if len(forecasts) == 1 else np.exp(np.median(np.log(forecasts), axis=0))
-
-
-def spread(forecasts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the standard deviation of the forecasts' logarithms, one number a row."""
-    return np.std(np.log(forecasts), axis=0)
+    def forecast(self, inputs: np.ndarray) -> Forecast:
+        """Return forecasts for ``inputs`` (rows × features)."""
+        inputs = self.fences.repaired(inputs)
+        votes = [np.log(member.predict(inputs)) for member in self.members]
+        answer = np.mean(votes, axis=0)
+        if self.experts is not None:
+            told, certainty = self.experts.predict(inputs)
+            votes.append(np.log(told))
+            answer = certainty * votes[-1] + (1 - certainty) * answer
+        return Forecast(np.exp(answer), np.std(votes, axis=0))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.fit.encoding import Encoding, fit_encoding
-from perfcast.fit.fitted import Ensemble, Fitted
+from perfcast.features.plausible import fit_fences
+from perfcast.fit.encoding import ROBUST, Encoding, fit_encoding
+from perfcast.fit.experts import fit_experts
+from perfcast.fit.fitted import Fitted, Forecaster
 from perfcast.fit.measures import mape
-from perfcast.fit.options import ENSEMBLE, MEMBERS
+from perfcast.fit.options import ENSEMBLE, EXPERTS
 from perfcast.fit.regressors import GRIDS, Settings, fit_learner
 from perfcast.fit.splits import Fold, grouped_folds
 
@@ -23,25 +25,35 @@ TUNING_FOLDS = 3
 TUNING_ROWS = 300
 
 
+VOTERS: tuple[tuple[str, Settings], ...] = (
+    ("extra_trees", {"physical": ROBUST, "ratios": True}),
+    ("svr", {"physical": ROBUST, "ratios": True, "C": 3.0, "gamma": 0.9}),
+    ("mlp", {"physical": ROBUST, "ratios": True, "alpha": 10.0}),
+)
+"""Which regressors vote in the ensemble, and their settings."""
+
+
 @dataclass(frozen=True)
 class Trained:
-    """What was fitted, and the settings that were chosen for each of its members."""
+    """What was fitted, and the settings of each of its members."""
 
-    forecaster: Ensemble
+    forecaster: Forecaster
     members: tuple[tuple[str, Settings], ...]
 
 
 def train(algorithm: str, rows: Rows, groups: np.ndarray, seed: int) -> Trained:
-    """Return ``algorithm`` tuned and fitted on ``rows``; see `tune` for ``groups``."""
-    names = MEMBERS if algorithm == ENSEMBLE else (algorithm,)
-    chosen = tuple((name, tune(name, rows, groups, seed)) for name in names)
-    return Trained(Ensemble(tuple(fit(name, settings, rows, seed) for name, settings in chosen)), chosen)
+    """Return ``algorithm`` fitted on ``rows``: tuned (see `tune` for ``groups``), but for what votes in an ensemble."""
+    fences = fit_fences(rows.inputs, *rows.implausible)
+    rows = replace(rows, inputs=fences.repaired(rows.inputs))
+    chosen = VOTERS if algorithm in (ENSEMBLE, EXPERTS) else ((algorithm, tune(algorithm, rows, groups, seed)),)
+    members = tuple(fit(name, settings, rows, seed) for name, settings in chosen)
+    experts = fit_experts(rows, seed) if algorithm == EXPERTS else None
+    return Trained(Forecaster(fences, members, experts), chosen)
 
 
 def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:
     """Return ``algorithm`` with ``settings`` fitted on ``rows``."""
-    encoding = fit_encoding(rows.inputs, rows.additive, rows.target, physical=bool(settings["physical"]))
-    return _fit_encoded(algorithm, settings, rows, encoding, seed)
+    return _fit_encoded(algorithm, settings, rows, _encoding(rows, settings), seed)
 
 
 def tune(algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None) -> Settings:
@@ -65,15 +77,20 @@ def _forecasts(algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequ
     forecasts = np.empty((len(grid), len(rows.target)))
     for fold in folds:
         train, test = rows.take(fold.train), rows.take(fold.test)
-        encodings = {
-            physical: fit_encoding(train.inputs, train.additive, train.target, physical=physical)
-            for physical in {bool(settings["physical"]) for settings in grid}
-        }
+        encodings = {_kind(settings): _encoding(train, settings) for settings in grid}
         for position, settings in enumerate(grid):
-            encoding = encodings[bool(settings["physical"])]
-            fitted = _fit_encoded(algorithm, settings, train, encoding, seed)
+            fitted = _fit_encoded(algorithm, settings, train, encodings[_kind(settings)], seed)
             forecasts[position, fold.test] = fitted.predict(test.inputs)
     return forecasts
+
+
+def _kind(settings: Settings) -> tuple[int, bool]:
+    return int(settings["physical"]), bool(settings.get("ratios", False))
+
+
+def _encoding(rows: Rows, settings: Settings) -> Encoding:
+    physical, with_ratios = _kind(settings)
+    return fit_encoding(rows, physical, with_ratios=with_ratios)
 
 
 def _fit_encoded(algorithm: str, settings: Settings, rows: Rows, encoding: Encoding, seed: int) -> Fitted:

@@ -71,7 +71,7 @@ def errors_of(validation: Validation, algorithm: str, scheme: str) -> Errors:
     return Errors(
         validation.log_residuals(algorithm, scheme),
         validation.distances[scheme],
-        validation.spreads(algorithm, scheme),
+        validation.spreads[algorithm, scheme],
     )
 
 

@@ -97,8 +97,13 @@ class GaussianProcess:
 
     def predict(self, encoded: np.ndarray) -> np.ndarray:
         """Return one answer a row of ``encoded``."""
-        distance = np.sqrt(5 * squared_distances(encoded, self.points)) / self.length[0]
-        return ((1 + distance + distance**2 / 3) * np.exp(-distance)) @ self.weights
+        return matern(encoded, self.points, self.length[0]) @ self.weights
+
+
+def matern(points: np.ndarray, others: np.ndarray, length: float) -> np.ndarray:
+    """Return the Matérn kernel of smoothness 5/2 and variance 1, points × others."""
+    distance = np.sqrt(5 * squared_distances(points, others)) / length
+    return (1 + distance + distance**2 / 3) * np.exp(-distance)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Forest:
         feature: the input a node tests, -1 in leaves.
         threshold: a node's left child is next when the input, as a 32-bit float, is at most this.
         left, right: indices of the children, -1 in leaves.
-        value: a leaf's answer.
+        value: a leaf's answer, a number or a row of them.
     """
 
     roots: np.ndarray
@@ -143,13 +148,17 @@ class Forest:
 
     def predict(self, encoded: np.ndarray) -> np.ndarray:
         """Return one answer a row of ``encoded``: the mean over trees."""
+        return self.value[self.apply(encoded)].mean(axis=1)
+
+    def apply(self, encoded: np.ndarray) -> np.ndarray:
+        """Return the leaf of each row of ``encoded`` in each tree, rows × trees."""
         inputs = encoded.astype(np.float32)
         rows = np.arange(len(inputs))[:, None]
         nodes = np.tile(self.roots, (len(inputs), 1))
         while (inner := self.left[nodes] != LEAF).any():
             goes_left = inputs[rows, self.feature[nodes]] <= self.threshold[nodes]
             nodes = np.where(inner, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
-        return self.value[nodes].mean(axis=1)
+        return nodes
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,13 @@ if TYPE_CHECKING:
 PUBLISHED_ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
 """The five regressors of the published method, by their names in files."""
 
-FITTED_ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process")
-"""All regressors that are fitted."""
-
 ENSEMBLE = "ensemble"
-"""The median of `MEMBERS`' forecasts: what each errs in alone is outvoted."""
+"""Regressors that vote."""
 
-MEMBERS = ("extra_trees", "gaussian_process", "svr")
-"""What the ensemble asks."""
+EXPERTS = "experts"
+"""A physical model for each family, and the ensemble for networks of none; see `perfcast.fit.experts`."""
 
-ALGORITHMS = (*FITTED_ALGORITHMS, ENSEMBLE)
+ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE, EXPERTS)
 """All that may be deployed."""
 
 BASELINES = ("flops_only", "nearest_neighbour")
@@ -75,6 +72,8 @@ class FitOptions:
         flops_column: the column that the baseline `flops_only` reads; without it that baseline is left out.
         additive: the columns of which run time and memory are a sum with weights that are not negative;
             chosen by `perfcast.fit.selection.additive_features` unless given.
+        implausible: features that are repaired where they are far more than usual for the product of some others (see
+            `perfcast.features.plausible`).
     """
 
     features: tuple[str, ...]
@@ -86,6 +85,7 @@ class FitOptions:
     interval: float = 0.9
     flops_column: str = "flops"
     additive: tuple[str, ...] | None = None
+    implausible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def most_rows(self) -> int:

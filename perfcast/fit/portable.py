@@ -1,8 +1,8 @@
 """Fitted regressors as files that any later version can read and that cannot run code.
 
-A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>` and, for each regressor
-that votes, `<number>.encoding.<attribute>` and `<number>.learner.<attribute>`; XGBoost's learner is its own JSON
-instead of the latter.
+A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>`, `fences.<attribute>`,
+`experts.<attribute>` and, for each regressor that votes, `<number>.encoding.<attribute>` and
+`<number>.learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
 """
 
 from __future__ import annotations
@@ -10,18 +10,28 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
 from perfcast.errors import PredictorError
+from perfcast.features.plausible import Fences
 from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
-from perfcast.fit.fitted import Ensemble, Fitted
+from perfcast.fit.experts import Experts
+from perfcast.fit.fitted import Fitted, Forecaster
 from perfcast.fit.intervals import Intervals
-from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess, Learner
-from perfcast.fit.soundness import check_domain, check_encoding, check_forest, check_intervals, check_process
+from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess
+from perfcast.fit.soundness import (
+    check_domain,
+    check_encoding,
+    check_experts,
+    check_fences,
+    check_forest,
+    check_intervals,
+    check_process,
+)
 from perfcast.fit.xgboost_json import checked_model
 
 if TYPE_CHECKING:
@@ -37,36 +47,38 @@ _UNREADABLE = (
 
 Part = TypeVar("Part")
 
+Arrays = dict[str, np.ndarray]
+
 
 class Parts(NamedTuple):
     """What a metric's forecasts are made of."""
 
-    forecaster: Ensemble
+    forecaster: Forecaster
     domain: Domain
     intervals: Intervals
 
 
 def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
     """Return the contents of the files of ``metric``, by file name."""
-    named: dict[str, Any] = {"domain": parts.domain, "intervals": parts.intervals}
+    arrays = _flat("domain", parts.domain) | _flat("intervals", parts.intervals)
+    arrays |= _flat("fences", parts.forecaster.fences)
+    if parts.forecaster.experts is not None:
+        arrays |= _flat("experts", parts.forecaster.experts)
     files = {}
     for number, member in enumerate(parts.forecaster.members):
-        named[f"{number}.encoding"] = member.encoding
+        arrays |= _flat(f"{number}.encoding", member.encoding)
         if isinstance(member.learner, Boosted):
             files[_json_name(metric, number)] = member.learner.model
         else:
-            named[f"{number}.learner"] = member.learner
-    arrays = {
-        f"{part}.{field.name}": np.asarray(getattr(value, field.name))
-        for part, value in named.items()
-        for field in fields(value)
-    }
+            arrays |= _flat(f"{number}.learner", member.learner)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(metric: str, algorithms: Sequence[str], features: int, files: Mapping[str, bytes]) -> Parts:
+def from_files(
+    metric: str, algorithms: Sequence[str], features: int, files: Mapping[str, bytes], *, with_experts: bool
+) -> Parts:
     """Return what `to_files` made ``files`` of.
 
     Args:
@@ -74,6 +86,7 @@ def from_files(metric: str, algorithms: Sequence[str], features: int, files: Map
         algorithms: of the members.
         features: how many they take.
         files: contents by file name.
+        with_experts: whether there are experts beside the members.
 
     Raises:
         PredictorError: a file is missing, damaged, or does not hold what it should.
@@ -82,23 +95,45 @@ def from_files(metric: str, algorithms: Sequence[str], features: int, files: Map
     arrays = _read_arrays(npz, _file(npz, files))
     domain = _part(npz, "domain", Domain, arrays)
     intervals = _part(npz, "intervals", Intervals, arrays)
+    fences = _part(npz, "fences", Fences, arrays)
     check_domain(npz, domain, features)
+    check_fences(npz, fences, features)
     check_intervals(npz, intervals)
-    members = []
-    for number, algorithm in enumerate(algorithms):
-        if algorithm not in LEARNERS:
-            raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
-        encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
-        check_encoding(npz, encoding, features)
-        name = _json_name(metric, number) if algorithm == "xgboost" else npz
-        learner: Learner
-        if algorithm == "xgboost":
-            learner = Boosted(checked_model(name, _file(name, files), len(encoding.mean)))
-        else:
-            learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
-        members.append(Fitted(encoding, learner))
-        _try_out(name, members[-1], domain)
-    return Parts(Ensemble(tuple(members)), domain, intervals)
+    members = tuple(_member(metric, n, name, features, arrays, files) for n, name in enumerate(algorithms))
+    experts = _part(npz, "experts", Experts, arrays) if with_experts else None
+    if experts is not None:
+        check_experts(npz, experts, features)
+    parts = Parts(Forecaster(fences, members, experts), domain, intervals)
+    _try_out(", ".join(files), parts)
+    return parts
+
+
+def _member(
+    metric: str, number: int, algorithm: str, features: int, arrays: Arrays, files: Mapping[str, bytes]
+) -> Fitted:
+    if algorithm not in LEARNERS:
+        raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
+    npz = f"{metric}.npz"
+    encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
+    check_encoding(npz, encoding, features)
+    if algorithm == "xgboost":
+        name = _json_name(metric, number)
+        return Fitted(encoding, Boosted(checked_model(name, _file(name, files), len(encoding.mean))))
+    learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
+    if isinstance(learner, Forest):
+        check_forest(npz, learner, len(encoding.mean))
+    if isinstance(learner, GaussianProcess):
+        check_process(npz, learner)
+    return Fitted(encoding, learner)
+
+
+def _flat(prefix: str, value: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of ``value``, a dataclass of arrays and such dataclasses, by their paths."""
+    found: dict[str, np.ndarray] = {}
+    for field in fields(value):
+        inner, path = getattr(value, field.name), f"{prefix}.{field.name}"
+        found |= _flat(path, inner) if is_dataclass(inner) else {path: np.asarray(inner)}
+    return found
 
 
 def _json_name(metric: str, member: int) -> str:
@@ -111,7 +146,7 @@ def _file(name: str, files: Mapping[str, bytes]) -> bytes:
     return files[name]
 
 
-def _read_arrays(name: str, data: bytes) -> dict[str, np.ndarray]:
+def _read_arrays(name: str, data: bytes) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
@@ -126,29 +161,33 @@ def _read_arrays(name: str, data: bytes) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _part(name: str, part: str, kind: type[Part], arrays: Mapping[str, np.ndarray]) -> Part:
-    try:
-        values = {field.name: arrays[f"{part}.{field.name}"] for field in fields(kind)}  # type: ignore[arg-type]
-    except KeyError as error:
-        raise PredictorError(f"{name}: lacks the array {error}") from error
+def _part(name: str, part: str, kind: type[Part], arrays: Arrays) -> Part:
+    """Return the dataclass that `_flat` took apart."""
+    values: dict[str, Any] = {}
+    hints = get_type_hints(kind)
+    for field in fields(kind):  # type: ignore[arg-type]
+        path, inner = f"{part}.{field.name}", hints[field.name]
+        if isinstance(inner, type) and is_dataclass(inner):
+            values[field.name] = _part(name, path, inner, arrays)
+        elif path in arrays:
+            values[field.name] = arrays[path]
+        else:
+            raise PredictorError(f"{name}: lacks the array {path!r}")
     return kind(**values)
 
 
-def _try_out(name: str, fitted: Fitted, domain: Domain) -> None:
+def _try_out(name: str, parts: Parts) -> None:
     """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
-    if isinstance(fitted.learner, Forest):
-        check_forest(name, fitted.learner)
-    if isinstance(fitted.learner, GaussianProcess):
-        check_process(name, fitted.learner)
+    domain = parts.domain
     try:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])
             inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
-            forecast = fitted.predict(inputs)
+            forecast = parts.forecaster.forecast(inputs)
             inside = domain.contains(inputs)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
-    if forecast.shape != (3,) or inside.shape != (3,) or not np.isfinite(forecast).all():
+    if forecast.values.shape != (3,) or inside.shape != (3,) or not np.isfinite(forecast.values).all():
         raise PredictorError(f"{name}: its numbers do not make a forecast")
 
 

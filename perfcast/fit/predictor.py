@@ -14,8 +14,8 @@ import pandas as pd
 
 from perfcast import __version__
 from perfcast.errors import PredictorError
-from perfcast.fit.fitted import median_vote, spread
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
+from perfcast.fit.options import EXPERTS
 from perfcast.fit.portable import from_files, to_files
 from perfcast.fit.table import number_columns
 from perfcast.storage import digest_of, write_bytes, write_json
@@ -60,9 +60,9 @@ class MetricPredictor:
 
     def _forecast(self, inputs: np.ndarray) -> pd.DataFrame:
         forecaster, domain, intervals = self.parts
-        votes = forecaster.votes(inputs)
-        prediction = median_vote(votes)
-        factor = np.exp(intervals.half_widths(domain.distances(inputs), spread(votes)))
+        inputs = forecaster.fences.repaired(inputs)
+        prediction, spreads = forecaster.forecast(inputs)
+        factor = np.exp(intervals.half_widths(domain.distances(inputs), spreads))
         return pd.DataFrame(
             {
                 "unit": self.unit,
@@ -232,7 +232,7 @@ def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredic
         unit=entry["unit"],
         algorithm=entry["algorithm"],
         features=features,
-        parts=from_files(name, algorithms, len(features), contents),
+        parts=from_files(name, algorithms, len(features), contents, with_experts=entry["algorithm"] == EXPERTS),
         details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
     )
 

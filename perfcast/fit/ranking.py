@@ -34,7 +34,7 @@ class FScores:
         grid = tuple({"physical": False, "max_depth": depth} for depth in _DEPTHS)
         settings = tune("xgboost", self.rows, self.families, self.seed, grid)
         rows = self.rows
-        encoding = fit_encoding(rows.inputs, rows.additive, rows.target, physical=False)
+        encoding = fit_encoding(rows, physical=0)
         encoded, target = encoding.encode(rows.inputs), encoding.encode_target(rows.inputs, rows.target)
         booster = fit_estimator("xgboost", settings, encoded, target, self.seed)
         counts = booster.get_score(importance_type="weight")
@@ -59,11 +59,11 @@ class ShuffledFeatures:
         """Return by how many percentage points each feature makes the test rows' errors grow in sum."""
         learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         fitted = train(self.algorithm, learned, self.families[self.fold.train], self.seed).forecaster
-        errors = percentage_errors(test.target, fitted.predict(test.inputs)).sum()
+        errors = percentage_errors(test.target, fitted.forecast(test.inputs).values).sum()
         growth = np.zeros(self.rows.inputs.shape[1])
         for feature in np.flatnonzero(np.ptp(self.rows.inputs, axis=0)).tolist():
             shuffled = self._shuffled(feature)
-            forecasts = fitted.predict(shuffled).reshape(SHUFFLES, -1)
+            forecasts = fitted.forecast(shuffled).values.reshape(SHUFFLES, -1)
             growth[feature] = percentage_errors(test.target, forecasts).sum() / SHUFFLES - errors
         return growth
 

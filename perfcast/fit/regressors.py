@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xgboost
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -46,8 +47,8 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
         for degree, alpha in ((1, 1.0), (1, 30.0), (2, 10.0), (2, 100.0), (2, 1000.0))
     ),
     "svr": tuple(
-        {"physical": physical, "C": c, "gamma": gamma}
-        for physical in (True, False)
+        {"physical": physical, "ratios": ratios, "C": c, "gamma": gamma}
+        for physical, ratios in ((1, False), (0, False), (2, True))
         for c in (1.0, 10.0)
         for gamma in (0.1, 0.5)
     ),
@@ -58,8 +59,8 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
     ),
     "forest": ({"physical": True}, {"physical": False}),
     "xgboost": ({"physical": True, "max_depth": 4}, {"physical": False, "max_depth": 4}),
-    "extra_trees": ({"physical": True}, {"physical": False}),
-    "gaussian_process": ({"physical": True}, {"physical": False}),
+    "extra_trees": ({"physical": 1}, {"physical": 2, "ratios": True}),
+    "gaussian_process": ({"physical": 1}, {"physical": 2, "ratios": True}),
 }
 """The settings each algorithm is tuned over; the first of the costly ones is what they have untuned.
 
@@ -176,7 +177,8 @@ def _process(process: GaussianProcessRegressor) -> GaussianProcess:
     return GaussianProcess(process.X_train_, weights, np.array([float(signal.k2.length_scale)]))
 
 
-def _trees(forest: RandomForestRegressor | ExtraTreesRegressor) -> Forest:
+def forest_of(forest: RandomForestRegressor | ExtraTreesRegressor | ExtraTreesClassifier) -> Forest:
+    """Return a forest's trees as plain arrays; a classifier's leaves hold the share of each class."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
 
@@ -195,8 +197,12 @@ def _trees(forest: RandomForestRegressor | ExtraTreesRegressor) -> Forest:
         threshold=np.concatenate([tree.threshold for tree in trees]),
         left=left,
         right=shifted("children_right"),
-        value=np.concatenate([tree.value[:, 0, 0] for tree in trees]),
+        value=np.concatenate([_answers(tree.value[:, 0], isinstance(forest, ClassifierMixin)) for tree in trees]),
     )
+
+
+def _answers(values: np.ndarray, are_classes: bool) -> np.ndarray:
+    return values / values.sum(axis=1, keepdims=True) if are_classes else values[:, 0]
 
 
 def _boosted(booster: xgboost.Booster) -> Boosted:
@@ -216,8 +222,8 @@ _PORTABLE: dict[type, Callable[..., Learner]] = {
     Ridge: _polynomial,
     SVR: _support_vectors,
     MLPRegressor: _perceptron,
-    RandomForestRegressor: _trees,
-    ExtraTreesRegressor: _trees,
+    RandomForestRegressor: forest_of,
+    ExtraTreesRegressor: forest_of,
     GaussianProcessRegressor: _process,
     xgboost.Booster: _boosted,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +34,34 @@ _NOT_ADDITIVE = (
     *("share", "ratio", "fraction", "intensity", "mean", "largest", "_min", "_max"),
     *("input_size", "width", "height", "kernel_size", "forces"),
 )
+
+
+RATIOS = (
+    ("parameters", "layers"),
+    ("sum_activations", "input_elements"),
+    ("sum_activations", "layers"),
+    ("flops", "sum_activations"),
+    ("weighted_sum_neurons", "sum_activations"),
+    ("weighted_sum_neurons", "flops"),
+    ("weighted_sum_neurons", "conv_parameters"),
+    ("flops", "conv_parameters"),
+    ("conv_parameters", "conv_layers"),
+    ("layers", "conv_layers"),
+    ("bn_layers", "conv_layers"),
+    ("bn_parameters", "bn_layers"),
+    ("sum_activations", "bn_parameters"),
+)
+"""Pairs of features whose ratio says what kind of network it is, whatever its size."""
+
+CAPS = (("parameters", "layers"),)
+"""Pairs of features of which the first costs less a unit where there is much of it to each of the second."""
+
+
+def named_pairs(features: Sequence[str], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Return the ``pairs`` whose names both are among ``features``, as indices, pairs × 2."""
+    place = {name: index for index, name in enumerate(features)}
+    known = [(place[first], place[second]) for first, second in pairs if first in place and second in place]
+    return np.array(known, dtype=int).reshape(-1, 2)
 
 
 def select_features(columns: Sequence[str]) -> tuple[str, ...]:

@@ -12,9 +12,12 @@ from perfcast.fit.learners import LEAF, Forest, GaussianProcess
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from perfcast.features.plausible import Fences
     from perfcast.fit.domain import Domain
     from perfcast.fit.encoding import Encoding
+    from perfcast.fit.experts import Experts
     from perfcast.fit.intervals import Intervals
+    from perfcast.fit.physical import Physics
 
 _LOG_LIMIT = 700.0
 """exp of more than this is no 64-bit float."""
@@ -27,18 +30,19 @@ def check_encoding(name: str, encoding: Encoding, features: int) -> None:
     Raises:
         PredictorError: it names the file ``name`` and the array.
     """
-    costs, varying = encoding.costs, encoding.varying
+    check_physics(name, encoding.physics, features)
+    varying, ratios = encoding.varying, encoding.ratios
     _refuse_unless(
         name,
         (
-            ("encoding.costs", costs.shape in ((0,), (1 + features,)), "is not one number a feature and one more"),
-            ("encoding.costs", (costs >= 0).all(), "holds negative costs"),
+            ("encoding.anchored", encoding.anchored.shape == (1,), "is not one number"),
+            ("encoding.ratios", _are_pairs(ratios, features), "is not a list of pairs of features"),
             ("encoding.varying", varying.ndim == 1 and varying.size > 0, "is not a list of features"),
             ("encoding.varying", varying.dtype.kind == "i", "holds something else than indices"),
             ("encoding.varying", ((varying >= 0) & (varying < features)).all(), "leads beyond the features"),
         ),
     )
-    inputs = varying.size + (costs.size > 0)
+    inputs = varying.size + len(ratios) + bool(encoding.anchored[0])
     arrays = {key: getattr(encoding, key) for key in ("mean", "scale", "low", "high")}
     _refuse_unless(
         name, ((f"encoding.{key}", array.shape == (inputs,), "is of the wrong size") for key, array in arrays.items())
@@ -55,6 +59,100 @@ def check_encoding(name: str, encoding: Encoding, features: int) -> None:
     slack = _ROUNDING * (1 + abs(mean))
     sound = -_LOG_LIMIT <= low <= high <= _LOG_LIMIT and low - slack <= mean <= high + slack and 0 < scale <= _LOG_LIMIT
     _refuse_unless(name, (("encoding.output", sound, "is not a mean, a scale and the range around it"),))
+
+
+def check_physics(name: str, physics: Physics, features: int) -> None:
+    """Refuse costs that do not fit ``features`` or are negative.
+
+    Raises:
+        PredictorError: it names the file ``name`` and the array.
+    """
+    costs, roots, pairs, caps, capped = physics.costs, physics.roots, physics.pairs, physics.caps, physics.capped
+    _refuse_unless(
+        name,
+        (
+            ("physics.costs", costs.shape == (1 + features,), "is not one number a feature and one more"),
+            ("physics.costs", (costs >= 0).all(), "holds negative costs"),
+            ("physics.roots", roots.shape == (features,) and (roots >= 0).all(), "is not one cost a feature"),
+            ("physics.pairs", _are_pairs(pairs, features), "is not a list of pairs of features"),
+            ("physics.caps", caps.shape == (len(pairs),) and (caps >= 0).all(), "is not one number a pair"),
+            ("physics.capped", capped.shape == (len(pairs),) and (capped >= 0).all(), "is not one cost a pair"),
+        ),
+    )
+
+
+def check_experts(name: str, experts: Experts, features: int) -> None:
+    """Refuse experts that do not fit ``features``, each other or their gate.
+
+    Raises:
+        PredictorError: it names the file ``name`` and the array.
+    """
+    terms, ratios, owners = experts.terms, experts.ratios, experts.owners
+    _refuse_unless(
+        name,
+        (
+            ("experts.terms", _are_indices(terms, features) and terms.ndim == 1, "is not a list of features"),
+            ("experts.ratios", _are_pairs(ratios, features), "is not a list of pairs of features"),
+            ("experts.overall", experts.overall.shape == (1 + terms.size,), "is not one cost a term and one more"),
+            ("experts.costs", experts.costs.ndim == 2 and len(experts.costs) > 0, "is not a table"),
+        ),
+    )
+    families, inputs = len(experts.costs), features + len(ratios)
+    shapes = {
+        "costs": (families, 1 + terms.size),
+        "offsets": (families,),
+        "centres": (families, inputs),
+        "scales": (families, inputs),
+        "points": (owners.size, inputs),
+        "weights": (owners.size,),
+    }
+    check_forest(name, experts.gate, inputs)
+    shares = experts.gate.value
+    sums = shares[experts.gate.left == LEAF].sum(axis=-1)
+    _refuse_unless(
+        name,
+        (
+            *(
+                (f"experts.{key}", getattr(experts, key).shape == shape, "is of the wrong size")
+                for key, shape in shapes.items()
+            ),
+            ("experts.owners", _are_indices(owners, families), "leads beyond the families"),
+            ("experts.scales", (experts.scales > 0).all(), "is not positive"),
+            ("experts.overall", (experts.overall >= 0).all() and experts.overall.any(), "is no sum of costs"),
+            ("experts.costs", (experts.costs >= 0).all(), "holds negative costs"),
+            ("experts.offsets", (np.abs(experts.offsets) <= _LOG_LIMIT).all(), "is more than any number"),
+            ("experts.gate", shares.shape[1:] == (families,) and (shares >= 0).all(), "is not one share a family"),
+            ("experts.gate", np.allclose(sums, 1), "holds shares whose sum is not 1"),
+        ),
+    )
+
+
+def check_fences(name: str, fences: Fences, features: int) -> None:
+    """Refuse fences that do not fit ``features``, or make numbers that none can be.
+
+    Raises:
+        PredictorError: it names the file ``name`` and the array.
+    """
+    others, rules = fences.others, fences.features.shape
+    _refuse_unless(
+        name,
+        (
+            ("fences.features", len(rules) == 1 and _are_indices(fences.features, features), "are no features"),
+            ("fences.others", others.ndim == 2 and others.shape[:1] == rules, "is not one list a feature"),
+            ("fences.others", _are_indices(others + 1, features + 1), "leads beyond the features"),
+            ("fences.high", fences.high.shape == rules, "is of the wrong size"),
+            ("fences.typical", fences.typical.shape == rules, "is of the wrong size"),
+            ("fences.typical", (np.abs(fences.typical) <= _LOG_LIMIT).all(), "is more than any number"),
+        ),
+    )
+
+
+def _are_indices(values: np.ndarray, count: int) -> bool:
+    return values.dtype.kind == "i" and bool(((values >= 0) & (values < count)).all())
+
+
+def _are_pairs(values: np.ndarray, count: int) -> bool:
+    return values.ndim == 2 and values.shape[1] == 2 and _are_indices(values, count)
 
 
 def check_domain(name: str, domain: Domain, features: int) -> None:
@@ -79,8 +177,8 @@ def check_domain(name: str, domain: Domain, features: int) -> None:
 _RANGES = ("low", "high", "scale")
 
 
-def check_forest(name: str, forest: Forest) -> None:
-    """Refuse nodes that lead backwards or out of the forest: following them might never end.
+def check_forest(name: str, forest: Forest, inputs: int) -> None:
+    """Refuse nodes that lead backwards or out of the forest, or to other inputs: following them might never end.
 
     Raises:
         PredictorError: it names the file ``name``.
@@ -88,11 +186,12 @@ def check_forest(name: str, forest: Forest) -> None:
     nodes = np.arange(forest.feature.size)
     inner = forest.left != LEAF
     sound = (
-        all(array.shape == nodes.shape for array in (forest.threshold, forest.left, forest.right, forest.value))
+        all(array.shape == nodes.shape for array in (forest.threshold, forest.left, forest.right))
+        and forest.value.shape[:1] == nodes.shape
         and all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right))
         and forest.roots.ndim == 1
         and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
-        and (forest.feature[inner] >= 0).all()
+        and _are_indices(forest.feature[inner], inputs)
         and all(
             ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
         )

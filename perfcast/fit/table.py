@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +11,9 @@ from pandas.api.types import is_numeric_dtype
 from perfcast.dataset.believed import believed_rows, measured_rows, replicates_of
 from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
+from perfcast.features.plausible import rules_of
 from perfcast.fit.options import MIN_ROWS
-from perfcast.fit.selection import additive_features
+from perfcast.fit.selection import CAPS, RATIOS, additive_features, named_pairs
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -23,15 +24,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """The numbers of a table's rows: inputs (rows × features), target, and which features are additive."""
+    """The numbers of a table's rows.
+
+    Attributes:
+        inputs: rows × features.
+        target: one positive number a row.
+        additive: for each feature, whether time and memory may be a sum of it.
+        families: of each row.
+        implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_fences` takes it.
+        ratios, caps: pairs of indices of features, see `perfcast.fit.selection.RATIOS` and `CAPS`.
+    """
 
     inputs: np.ndarray
     target: np.ndarray
     additive: np.ndarray
+    ratios: np.ndarray
+    caps: np.ndarray
+    families: np.ndarray
+    implausible: tuple[np.ndarray, np.ndarray]
 
     def take(self, rows: np.ndarray) -> Rows:
         """Return the rows numbered ``rows``."""
-        return Rows(self.inputs[rows], self.target[rows], self.additive)
+        return replace(self, inputs=self.inputs[rows], target=self.target[rows], families=self.families[rows])
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class LearningTable:
         target: one positive number a row, in the metric's unit.
         models, families, sizes: what each row is about.
         excluded: how many rows of the dataset were left out, by reason.
+        implausible: see `Rows`.
     """
 
     features: tuple[str, ...]
@@ -55,6 +70,7 @@ class LearningTable:
     families: np.ndarray
     sizes: np.ndarray
     excluded: dict[str, int]
+    implausible: tuple[np.ndarray, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.target)
@@ -62,7 +78,8 @@ class LearningTable:
     @property
     def rows(self) -> Rows:
         """The numbers alone."""
-        return Rows(self.inputs, self.target, self.additive)
+        ratios, caps = (named_pairs(self.features, pairs) for pairs in (RATIOS, CAPS))
+        return Rows(self.inputs, self.target, self.additive, ratios, caps, self.families, self.implausible)
 
     def digest(self) -> str:
         """Return the digest of all that is learned from."""
@@ -109,6 +126,7 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         families=families,
         sizes=rows["input_size"].to_numpy(),
         excluded=excluded,
+        implausible=rules_of(options.features, dict(options.implausible)),
     )
 
 

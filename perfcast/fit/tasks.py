@@ -9,8 +9,10 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from perfcast.features.plausible import fit_fences
 from perfcast.fit.baselines import predict_baseline
 from perfcast.fit.domain import fit_domain
+from perfcast.fit.fitted import Forecast
 from perfcast.fit.fitting import fit, train, tune
 from perfcast.fit.measures import mape
 from perfcast.fit.options import BASELINES
@@ -75,12 +77,14 @@ class HonestFold:
     flops: int
     seed: int
 
-    def run(self) -> np.ndarray:
+    def run(self) -> Forecast:
         """Return the forecasts of the fold's test rows."""
         learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         if self.algorithm in BASELINES:
-            return predict_baseline(self.algorithm, learned, test.inputs, self.flops)
-        return train(self.algorithm, learned, self.groups[self.fold.train], self.seed).forecaster.predict(test.inputs)
+            made = predict_baseline(self.algorithm, learned, test.inputs, self.flops)
+            return Forecast(made, np.zeros(len(made)))
+        trained = train(self.algorithm, learned, self.groups[self.fold.train], self.seed)
+        return trained.forecaster.forecast(test.inputs)
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,9 @@ class FoldDomain:
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the test rows' distances and whether they are within the domain (see `perfcast.fit.domain`)."""
-        domain = fit_domain(self.rows.inputs[self.fold.train])
-        tested = self.rows.inputs[self.fold.test]
+        learned, tested = self.rows.inputs[self.fold.train], self.rows.inputs[self.fold.test]
+        fences = fit_fences(learned, *self.rows.implausible)
+        domain, tested = fit_domain(fences.repaired(learned)), fences.repaired(tested)
         return domain.distances(tested), domain.contains(tested)
 
 

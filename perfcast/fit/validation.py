@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.errors import DataError
-from perfcast.fit.fitted import spread
-from perfcast.fit.options import ENSEMBLE, MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +24,14 @@ class Validation:
     Attributes:
         table: the rows.
         forecasts: by algorithm and scheme, a number a row in the table's order.
+        spreads: by algorithm and scheme, how far apart what voted was (see `perfcast.fit.fitted.Forecast`).
         distances: by scheme, how far each row is from those learned from (see `perfcast.fit.domain`).
         inside: by scheme, whether each row is within the domain of those learned from.
     """
 
     table: LearningTable
     forecasts: Mapping[tuple[str, str], np.ndarray]
+    spreads: Mapping[tuple[str, str], np.ndarray]
     distances: Mapping[str, np.ndarray]
     inside: Mapping[str, np.ndarray]
 
@@ -43,11 +43,6 @@ class Validation:
         """Return log(measured / forecast), one number a row."""
         return np.log(self.table.target / self.forecasts[algorithm, scheme])
 
-    def spreads(self, algorithm: str, scheme: str) -> np.ndarray:
-        """Return the standard deviation of the logarithms of what votes in ``algorithm``, one number a row."""
-        members = MEMBERS if algorithm == ENSEMBLE else (algorithm,)
-        return spread([self.forecasts[member, scheme] for member in members])
-
 
 def validation_of(table: LearningTable, predictions: pd.DataFrame) -> Validation:
     """Return the validation that the rows of one metric in an evaluation's `predictions` were made of.
@@ -55,11 +50,12 @@ def validation_of(table: LearningTable, predictions: pd.DataFrame) -> Validation
     Raises:
         DataError: they are not of ``table``.
     """
-    forecasts, distances, inside = {}, {}, {}
+    forecasts, spreads, distances, inside = {}, {}, {}, {}
     for (algorithm, scheme), rows in predictions.groupby(["algorithm", "scheme"], sort=False):
         if not np.array_equal(rows["measured"].to_numpy(), table.target):
             raise DataError("the dataset is not the one that was evaluated")
         forecasts[algorithm, scheme] = rows["predicted"].to_numpy()
+        spreads[algorithm, scheme] = rows["spread"].to_numpy()
         distances[scheme] = rows["distance"].to_numpy()
         inside[scheme] = rows["in_domain"].to_numpy()
-    return Validation(table, forecasts, distances, inside)
+    return Validation(table, forecasts, spreads, distances, inside)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from perfcast.errors import UsageError
+from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.imports.numbers import encoded, feature_columns, numbers_of
 from perfcast.imports.outliers import outliers
-from perfcast.imports.problems import KEPT, LEFT_OUT, Problem, at_rows, constant_columns, listed
+from perfcast.imports.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, listed
 
 if TYPE_CHECKING:
     from perfcast.imports.mapping import Grouping, Mapping
@@ -68,6 +69,7 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     varying = [name for name in features if features[name].nunique() > 1]
     if not varying:
         raise UsageError(f"{len(table)} rows are left whose features all are the same; there is nothing to learn from")
+    lines += _implausible(table, features, mapping)
     lines.append(constant_columns([name for name in features if name not in varying]))
     dataset = pd.concat([_identity(table, mapping), features, values], axis=1).reset_index(drop=True)
     return Imported(dataset, tuple(varying), listed(lines))
@@ -134,6 +136,17 @@ def _without_outliers(
         for position, name in enumerate(values)
     ]
     return values if keep else values.mask(wrong), lines
+
+
+def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) -> list[pd.DataFrame]:
+    """Return which features are not believed; they are repaired by whoever learns from them."""
+    names = tuple(features)
+    fences = fit_fences(features.to_numpy(), *rules_of(names, dict(mapping.implausible)))
+    wrong = fences.exceeded(features.to_numpy())
+    return [
+        at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))
+        for rule, feature in enumerate(fences.features)
+    ]
 
 
 def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:

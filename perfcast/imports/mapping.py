@@ -71,6 +71,7 @@ class Mapping:
         columns: None where the table's first line names them.
         only: the texts that count in a column; rows with others do not.
         features: None for all columns of numbers that nothing else names.
+        implausible: features that are compared with the product of others.
     """
 
     description: str
@@ -82,6 +83,7 @@ class Mapping:
     only: Values[str, tuple[str, ...]]
     metrics: Values[str, ImportedMetric]
     features: tuple[str, ...] | None
+    implausible: Values[str, tuple[str, ...]]
     one_hot: tuple[OneHot, ...]
 
     @property
@@ -139,6 +141,7 @@ def _mapping(values: dict[str, Any]) -> Mapping:
         only={column: tuple(texts) for column, texts in values.get("only", {}).items()},
         metrics={name: ImportedMetric(**metric) for name, metric in values["metrics"].items()},
         features=tuple(values["features"]) if "features" in values else None,
+        implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
         one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
     )
 
@@ -164,6 +167,10 @@ def _check_consistent(mapping: Mapping) -> None:
         raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it where it stands")
     measured = {metric.column for metric in mapping.metrics.values()}
     encoded = {each.column for each in mapping.one_hot}
+    compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
+    for name in compared:
+        if mapping.features is not None and name not in mapping.features:
+            raise UsageError(f"implausible: {name!r} is not among the features; add it there")
     for name in mapping.features or ():
         if name in measured:
             raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be forecast from itself")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-LEFT_OUT, KEPT = "left out", "kept"
+LEFT_OUT, KEPT, REPLACED = "left out", "kept", "replaced by what is usual"
 COLUMNS = ("table", "row", "column", "value", "problem", "done")
 
 
@@ -25,7 +25,7 @@ class Problem:
     Attributes:
         column: where; empty for the row as a whole.
         what: what is wrong, as people say it.
-        done: `left out` or `kept`.
+        done: `LEFT_OUT`, `KEPT` or `REPLACED`.
     """
 
     column: str

@@ -32,6 +32,7 @@ _ALGORITHMS = {
     "extra_trees": "Extra trees",
     "gaussian_process": "Gaussian process",
     "ensemble": "Ensemble",
+    "experts": "Family experts",
     "flops_only": "FLOPs only (baseline)",
     "nearest_neighbour": "Nearest neighbour (baseline)",
 }

@@ -21,7 +21,10 @@ with stage(snakemake.log[0]) as log:
     dataset = pd.read_parquet(snakemake.input.dataset)
     metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
     features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])
-    options = FitOptions(tuple(features), metrics, jobs=snakemake.threads, **snakemake.params.fit)
+    implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}
+    options = FitOptions(
+        tuple(features), metrics, jobs=snakemake.threads, implausible=implausible, **snakemake.params.fit
+    )
     with joblib.parallel_config("loky", initializer=end_with, initargs=(os.getpid(),)):
         evaluation = evaluate(dataset, options, track)
         predictor = fit_predictor(dataset, evaluation, options)

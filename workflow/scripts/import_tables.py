@@ -15,7 +15,7 @@ with stage(snakemake.log[0]) as log:
     keep_outliers = snakemake.params.keep_outliers
     imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=snakemake.threads)
     dataset = imported.dataset.assign(target=snakemake.params.target)
-    dataset.attrs["features"] = list(imported.features)
+    dataset.attrs.update(features=list(imported.features), implausible=dict(mapping.implausible))
     write_table(snakemake.output.problems, imported.problems)
     write_table(snakemake.output.dataset, dataset)
     log(f"{len(imported.dataset)} rows; {len(imported.problems)} problems")

@@ -21,7 +21,7 @@ def test_tables_have_the_promised_columns(evaluation):
     assert list(evaluation.splits) == ["metric", "algorithm", "split", "mape", "accuracy"]
     assert list(evaluation.predictions) == [
         "metric", "unit", "algorithm", "scheme", "model", "family", "input_size",
-        "measured", "predicted", "lower", "upper", "distance", "in_domain",
+        "measured", "predicted", "lower", "upper", "spread", "distance", "in_domain",
     ]  # fmt: skip
     assert list(evaluation.ranking) == ["metric", "feature", "f_score", "permutation_mape"]
     assert set(evaluation.predictions["algorithm"]) == {*ALGORITHMS, *BASELINES}
@@ -183,7 +183,7 @@ def test_a_family_is_not_forecast_by_the_algorithm_that_suits_it_alone():
     first = table.families == "family0"
     off = {"poly": np.where(first, 1.0, 1.5), "svr": np.where(first, 1.4, 1.0)}
     forecasts = {(name, DEPLOYMENT_SCHEME): table.target * off.get(name, 2.0) for name in ALGORITHMS}
-    validation = Validation(table, forecasts, {}, {})
+    validation = Validation(table, forecasts, {}, {}, {})
     assert most_accurate(validation) == "svr"
     np.testing.assert_allclose(chosen_without_family(validation) / table.target, np.where(first, 1.4, 1.5))
 

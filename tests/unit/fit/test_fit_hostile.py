@@ -83,6 +83,37 @@ def test_a_manifest_with_a_hostile_value_is_refused_by_its_key(folder, keys, val
     refused(folder, "manifest.json", *(() if value is None and len(keys) == 1 else (keys[-1],)))
 
 
+EXPERTS_ARRAYS = (
+    ("experts.terms", lambda terms: terms + 99),
+    ("experts.ratios", lambda ratios: np.full((1, 2), 99)),
+    ("experts.overall", lambda overall: 0 * overall),
+    ("experts.overall", lambda overall: overall[:-1]),
+    ("experts.costs", lambda costs: -costs - 1),
+    ("experts.costs", lambda costs: costs[:0]),
+    ("experts.gate", lambda value: 0 * value),
+    ("experts.gate", lambda value: value[:, :0]),
+    ("experts.offsets", lambda offsets: offsets + 1e6),
+    ("experts.centres", lambda centres: centres[:, :1]),
+    ("experts.scales", lambda scales: 0 * scales),
+    ("experts.points", lambda points: points[:1]),
+    ("experts.weights", lambda weights: weights[:1]),
+    ("experts.owners", lambda owners: owners + 99),
+)
+
+
+@pytest.fixture(scope="module")
+def experts(dataset, evaluation, options):
+    return fit_predictor(dataset, with_algorithm(evaluation, "experts"), options)
+
+
+@pytest.mark.parametrize(("key", "change"), EXPERTS_ARRAYS)
+def test_experts_that_no_fit_makes_are_refused(experts, tmp_path, key, change):
+    save_predictor(experts, tmp_path / "p")
+    array = "experts.gate.value" if key == "experts.gate" else key
+    reseal_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
+    refused(tmp_path / "p", "latency_ms.npz", key)
+
+
 def test_metrics_that_differ_in_their_share_are_refused(folder):
     def change(manifest):
         manifest["metrics"]["second"] = json.loads(json.dumps(manifest["metrics"]["latency_ms"]))
@@ -127,9 +158,9 @@ def reseal(folder, path):
 @pytest.mark.parametrize(
     ("key", "change"),
     [
-        ("0.encoding.costs", lambda costs: -costs - 1),
-        ("0.encoding.costs", lambda costs: np.ones(3)),
-        ("0.encoding.costs", lambda costs: np.full(7, 1e308)),
+        ("0.encoding.physics.costs", lambda costs: -costs - 1),
+        ("0.encoding.physics.costs", lambda costs: np.ones(3)),
+        ("0.encoding.physics.costs", lambda costs: np.full(7, 1e308)),
         ("0.encoding.output", lambda output: np.full(4, 1e308)),
         ("0.encoding.output", lambda output: output * [1, 0, 1, 1]),
         ("0.encoding.output", lambda output: output[[0, 1, 3, 2]]),
@@ -151,7 +182,14 @@ def reseal(folder, path):
         ("domain.reach", lambda reach: reach[:0]),
         ("intervals.coefficients", lambda coefficients: coefficients[:2]),
         ("intervals.coefficients", lambda coefficients: coefficients - [0, 1e3, 1e3]),
-        ("intervals.coefficients", lambda coefficients: coefficients + [1e9, 0, 0]),
+        ("0.encoding.physics.roots", lambda roots: -roots - 1),
+        ("0.encoding.physics.pairs", lambda pairs: np.full((1, 2), 99)),
+        ("0.encoding.physics.caps", lambda caps: np.ones(3)),
+        ("0.encoding.physics.capped", lambda capped: np.ones(3)),
+        ("0.encoding.ratios", lambda ratios: np.full((1, 2), 99)),
+        ("0.encoding.anchored", lambda anchored: np.ones(2)),
+        ("fences.features", lambda features: np.array([99])),
+        ("fences.others", lambda others: np.zeros((3, 1), dtype=int)),
         ("intervals.low", lambda low: low + 1e6),
         ("intervals.high", lambda high: high[:1]),
         ("intervals.quantile", lambda quantile: -quantile - 1),

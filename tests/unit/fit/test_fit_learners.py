@@ -6,7 +6,6 @@ from sklearn.preprocessing import PolynomialFeatures
 from xgboost import DMatrix
 
 from perfcast.fit.learners import monomials
-from perfcast.fit.options import FITTED_ALGORITHMS
 from perfcast.fit.regressors import GRIDS, fit_estimator, portable
 
 
@@ -26,7 +25,7 @@ def library_answer(algorithm, settings, estimator, unseen):
     return estimator.predict(unseen)
 
 
-@pytest.mark.parametrize("algorithm", FITTED_ALGORITHMS)
+@pytest.mark.parametrize("algorithm", GRIDS)
 def test_portable_learner_answers_as_the_library(algorithm, data):
     encoded, target, unseen = data
     for settings in (GRIDS[algorithm][0], GRIDS[algorithm][-1]):

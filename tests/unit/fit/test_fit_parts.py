@@ -6,18 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfcast.features.definitions import FEATURES
+from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
-from perfcast.fit.encoding import fit_encoding
-from perfcast.fit.fitting import fit, tune
+from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
+from perfcast.fit.fitting import train, tune
 from perfcast.fit.intervals import Errors, calibrate, conformal_quantile
 from perfcast.fit.measures import error_summary
-from perfcast.fit.options import FITTED_ALGORITHMS
-from perfcast.fit.physical import fit_physical, log_estimate
+from perfcast.fit.options import ALGORITHMS, ENSEMBLE, EXPERTS
+from perfcast.fit.physical import fit_physical, fit_robust
 from perfcast.fit.regressors import GRIDS
 from perfcast.fit.selection import PHYSICAL, PUBLISHED, additive_features, select_features
 from perfcast.fit.splits import grouped_folds, published_split, scheme_folds
-from perfcast.fit.table import learning_table
+from perfcast.fit.table import Rows, learning_table
 
 from .conftest import make_dataset, make_options
 
@@ -27,26 +28,78 @@ def test_physical_model_finds_the_costs():
     costs = np.array([2.0, 1e-3, 0.0, 5e-2])
     target = costs[0] + inputs @ costs[1:]
     found = fit_physical(inputs, np.array([True, True, True]), target)
-    assert (found >= 0).all()
-    np.testing.assert_allclose(
-        np.exp(log_estimate(found, 1e3 * inputs)), costs[0] + 1e3 * inputs @ costs[1:], rtol=0.01
-    )
+    assert (found.costs >= 0).all()
+    np.testing.assert_allclose(np.exp(found.log_estimate(1e3 * inputs)), costs[0] + 1e3 * inputs @ costs[1:], rtol=0.01)
+
+
+def test_wrong_rows_bend_the_robust_physical_model_little():
+    random = np.random.default_rng(0)
+    inputs = random.uniform(1e3, 1e6, (80, 2))
+    target = 5 + 1e-3 * inputs[:, 0] + 1e-2 * inputs[:, 1]
+    additive, pairs = np.array([True, True]), np.zeros((0, 2), dtype=int)
+    wrong = np.where(np.arange(80) % 10 == 0, target / 7, target)
+    plain = np.exp(fit_physical(inputs, additive, wrong).log_estimate(inputs)) / target - 1
+    robust = np.exp(fit_robust(inputs, additive, wrong, pairs).log_estimate(inputs)) / target - 1
+    assert np.abs(robust).mean() < 0.2 < 0.5 < np.abs(plain).mean()
+
+
+def test_the_robust_physical_model_learns_where_a_cost_ends():
+    random = np.random.default_rng(0)
+    parameters, layers = 10 ** random.uniform(4, 8, 200), random.integers(5, 100, 200).astype(float)
+    inputs = np.column_stack([parameters, layers])
+    target = 100 + 1e-5 * np.minimum(parameters, 2e5 * layers)
+    found = fit_robust(inputs, np.array([True, True]), target, np.array([[0, 1]]))
+    assert np.abs(np.exp(found.log_estimate(inputs)) / target - 1).mean() < 0.03
 
 
 def test_physical_model_gives_features_that_are_not_additive_no_cost():
     inputs = np.random.default_rng(0).uniform(1, 10, (30, 2))
-    assert fit_physical(inputs, np.array([True, False]), inputs[:, 1])[2] == 0
+    assert fit_physical(inputs, np.array([True, False]), inputs[:, 1]).costs[2] == 0
 
 
-@pytest.mark.parametrize("physical", [True, False])
-def test_encoding_decodes_what_it_encoded(physical):
+@pytest.mark.parametrize("physical", [PLAIN, ROBUST, 0])
+@pytest.mark.parametrize("with_ratios", [True, False])
+def test_encoding_decodes_what_it_encoded(physical, with_ratios):
     random = np.random.default_rng(0)
     inputs = random.uniform(0, 1e9, (20, 4))
     target = random.uniform(1, 100, 20)
-    encoding = fit_encoding(inputs, np.ones(4, bool), target, physical=physical)
+    encoding = fit_encoding(make_rows(inputs, target), physical, with_ratios=with_ratios)
     answers = encoding.encode_target(inputs, target)
     np.testing.assert_allclose(encoding.decode(inputs, answers), target)
     assert np.abs(encoding.encode(1e6 * inputs)).max() < 10
+
+
+def make_rows(inputs, target):
+    nothing = np.zeros(0, dtype=int)
+    return Rows(
+        inputs=inputs,
+        target=target,
+        additive=np.ones(inputs.shape[1], bool),
+        ratios=np.array([[0, 1]]),
+        caps=np.array([[0, 1]]),
+        families=np.arange(len(target)) % 3,
+        implausible=(nothing, nothing.reshape(0, 0)),
+    )
+
+
+def test_what_is_far_more_than_usual_is_repaired():
+    random = np.random.default_rng(0)
+    first, second = 10 ** random.uniform(2, 4, (2, 60))
+    inputs = np.column_stack([5 * first * second * random.lognormal(0, 0.1, 60), first, second])
+    broken = inputs.copy()
+    broken[::20, 0] *= 1e4
+    fences = fit_fences(broken, np.array([0]), np.array([[1, 2]]))
+    assert list(np.flatnonzero(fences.exceeded(broken)[:, 0])) == [0, 20, 40]
+    np.testing.assert_allclose(fences.repaired(broken)[::20, 0], inputs[::20, 0], rtol=0.5)
+    assert (fences.repaired(broken)[1:20] == inputs[1:20]).all()
+    few = fit_fences(broken[:10], np.array([0]), np.array([[1, 2]]))
+    assert (few.repaired(broken) == broken).all()
+
+
+def test_rules_name_features_that_are_there():
+    features, others = rules_of(("a", "b", "c"), {"a": ("b", "c"), "b": ("c",), "c": ("missing",)})
+    assert features.tolist() == [0, 1]
+    assert others.tolist() == [[1, 2], [2, -1]]
 
 
 def test_published_split_depends_on_its_number_alone():
@@ -158,13 +211,14 @@ def test_error_summary_is_wider_when_families_differ():
     assert differing["mape_high"] - differing["mape_low"] > 10
 
 
-@pytest.mark.parametrize("algorithm", FITTED_ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_learns_the_physics(algorithm):
     rows = learning_table(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options()).rows
     order = np.random.default_rng(0).permutation(len(rows.target))
-    train, test = rows.take(order[16:]), rows.take(order[:16])
-    forecast = fit(algorithm, GRIDS[algorithm][0], train, seed=0).predict(test.inputs)
-    assert np.abs(forecast / test.target - 1).mean() < 0.1
+    learned, test = rows.take(order[16:]), rows.take(order[:16])
+    forecast = train(algorithm, learned, learned.families, seed=0).forecaster.forecast(test.inputs)
+    assert np.abs(forecast.values / test.target - 1).mean() < 0.1
+    assert ((forecast.spreads > 0) == (algorithm in (ENSEMBLE, EXPERTS))).all()
 
 
 def test_tuning_looks_at_its_rows_only_and_is_repeatable():

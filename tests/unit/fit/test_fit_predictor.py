@@ -160,7 +160,7 @@ class Exploit:
         ("0.encoding.mean", np.array([np.nan])),
         ("0.encoding.varying", np.array([999])),
         ("0.encoding.scale", np.ones(77)),
-        ("0.encoding.costs", None),
+        ("0.encoding.physics.costs", None),
         ("domain.rows", np.ones((2, 2))),
     ],
 )
