@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.fit.measures import percentage_errors
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.options import ALGORITHMS, CHOOSING_SCHEMES, DEPLOYMENT_SCHEME
 
 if TYPE_CHECKING:
     from perfcast.fit.validation import Validation
 
 
 def most_accurate(validation: Validation) -> str:
-    """Return the algorithm with the least MAPE, in the geometric mean over the honest schemes.
+    """Return the algorithm with the least MAPE, in the geometric mean over `CHOOSING_SCHEMES`.
 
     Users ask about networks like those measured as well as about others: a scheme's errors count relative to each
     other, be they large or small.
@@ -41,7 +41,7 @@ def chosen_without_family(validation: Validation) -> np.ndarray:
 def _errors(validation: Validation) -> np.ndarray:
     """Return the errors in %, schemes × algorithms × rows."""
     target = validation.table.target
-    schemes = [scheme for scheme in SCHEMES if validation.has(ALGORITHMS[0], scheme)]
+    schemes = [scheme for scheme in CHOOSING_SCHEMES if validation.has(ALGORITHMS[0], scheme)]
     return np.stack(
         [[percentage_errors(target, validation.forecasts[name, scheme]) for name in ALGORITHMS] for scheme in schemes]
     )

@@ -25,8 +25,11 @@ ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE
 BASELINES = ("flops_only", "nearest_neighbour")
 """What a regressor has to beat to be worth its keep."""
 
-SCHEMES = ("random_folds", "leave_one_family_out", "unseen_input_size")
-"""The honest validations, from the easiest to the ones that resemble use."""
+SCHEMES = ("random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size")
+"""The honest validations."""
+
+CHOOSING_SCHEMES = ("leave_one_family_out", "unseen_network", "unseen_input_size")
+"""Those that resemble what is asked, and so choose the algorithm: random folds part the sizes of one network."""
 
 COVERAGE_SLACK = 0.05
 """How far the share that intervals held may lie below what they promise before users are told."""

@@ -29,17 +29,21 @@ def published_split(rows: int, test_share: float, split: int) -> Fold:
 
 
 def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
-    """Return the group of each row that ``scheme`` never parts: its family, its input size or just itself."""
-    if scheme == "random_folds":
-        return np.arange(len(table))
-    return table.families if scheme == "leave_one_family_out" else table.sizes
+    """Return the group of each row that ``scheme`` never parts: its family, network, input size or just itself."""
+    groups = {
+        "random_folds": np.arange(len(table)),
+        "leave_one_family_out": table.families,
+        "unseen_network": table.networks,
+        "unseen_input_size": table.sizes,
+    }
+    return groups[scheme]
 
 
 def scheme_folds(table: LearningTable, scheme: str, seed: int) -> list[Fold]:
     """Return the folds of ``scheme``; none where the table holds a single group.
 
     Families are left out one by one, or in ten folds where there are more than 500 rows or 50 families, which take
-    long; rows and input sizes go into five folds (fewer where there are fewer).
+    long; rows, networks and input sizes go into five folds (fewer where there are fewer).
     """
     groups = scheme_groups(table, scheme)
     distinct = len(set(groups))

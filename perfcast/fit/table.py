@@ -57,7 +57,7 @@ class LearningTable:
         additive: for each feature, whether time and memory may be a sum of it (see `FitOptions.additive`).
         inputs: rows × features, finite.
         target: one positive number a row, in the metric's unit.
-        models, families, sizes: what each row is about.
+        models, networks, families, sizes: what each row is about; a network is a model whatever its input size.
         excluded: how many rows of the dataset were left out, by reason.
         implausible: see `Rows`.
     """
@@ -67,6 +67,7 @@ class LearningTable:
     inputs: np.ndarray
     target: np.ndarray
     models: np.ndarray
+    networks: np.ndarray
     families: np.ndarray
     sizes: np.ndarray
     excluded: dict[str, int]
@@ -123,11 +124,20 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         inputs=inputs,
         target=target,
         models=rows["model"].astype(str).to_numpy(dtype=object),
+        networks=_networks(rows),
         families=families,
         sizes=rows["input_size"].to_numpy(),
         excluded=excluded,
         implausible=rules_of(options.features, dict(options.implausible)),
     )
+
+
+def _networks(rows: pd.DataFrame) -> np.ndarray:
+    """Return the column `network` or, in a table without it, the models' names without their sizes."""
+    if "network" in rows:
+        return rows["network"].astype(str).to_numpy(dtype=object)
+    pairs = zip(rows["model"].astype(str), rows["input_size"], strict=True)
+    return np.array([model.removesuffix(f"_{size}") for model, size in pairs], dtype=object)
 
 
 def _drawn(rows: np.ndarray, options: FitOptions) -> np.ndarray:

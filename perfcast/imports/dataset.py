@@ -28,8 +28,8 @@ class Imported:
     """What a table holds to learn from.
 
     Attributes:
-        dataset: `model` (each name once), `family`, `input_size`, what else perfcast's own datasets say of a model
-            measured once, the features, and a column for each metric, by its name, missing where there is no value.
+        dataset: `network`, `model` (each name once), `family`, `input_size`, what else perfcast's own datasets say of a
+            model measured once, the features, and a column for each metric, by its name, missing where there is none.
         features: to learn from, without those that never differ.
         problems: a line for each thing that is wrong with a row (`perfcast.imports.problems.COLUMNS`).
     """
@@ -157,6 +157,7 @@ def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
         size = np.asarray(size, dtype=int)
     return pd.DataFrame(
         {
+            "network": name,
             "model": name.where(count == 0, name + "#" + (count + 1).astype("str")),
             "family": _family(table, mapping.family) if mapping.family else name,
             "input_size": size,

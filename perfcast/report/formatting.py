@@ -39,6 +39,7 @@ _ALGORITHMS = {
 _SCHEMES = {
     "random_folds": "Random folds",
     "leave_one_family_out": "Leave one family out",
+    "unseen_network": "Unseen network",
     "unseen_input_size": "Unseen input size",
 }
 

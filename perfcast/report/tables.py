@@ -176,6 +176,7 @@ def algorithms_table(result: MetricResult) -> Table:
 
 _SCHEME_ROWS = {
     "leave_one_family_out": "Families left out",
+    "unseen_network": "Networks left out",
     "unseen_input_size": "Input sizes left out",
     "random_folds": "Random rows left out",
 }

@@ -90,7 +90,7 @@ def test_the_evaluation_holds_every_algorithm_and_scheme(done):
     assert set(predictions["algorithm"]) == {
         "poly", "svr", "mlp", "forest", "xgboost", "flops_only", "nearest_neighbour",
     }  # fmt: skip
-    assert set(predictions["scheme"]) == {"random_folds", "leave_one_family_out", "unseen_input_size"}
+    assert set(predictions["scheme"]) == {"random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size"}
     splits = pd.read_parquet(folder / "splits.parquet")
     assert (splits.groupby(["metric", "algorithm"])["split"].nunique() == 5).all()
 

@@ -135,6 +135,11 @@ def test_known_features_exist():
 def test_schemes_hold_out_what_they_say():
     table = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options())
     assert len(scheme_folds(table, "leave_one_family_out", 0)) == 4
+    networks = scheme_folds(table, "unseen_network", 0)
+    assert len(networks) == 5
+    for fold in networks:
+        assert not set(table.networks[fold.train]) & set(table.networks[fold.test])
+    assert set(table.networks) == {f"family{family}_net{network}" for family in range(4) for network in range(2)}
     for fold in scheme_folds(table, "unseen_input_size", 0):
         assert not set(table.sizes[fold.train]) & set(table.sizes[fold.test])
 
