@@ -11,7 +11,7 @@ import pandas as pd
 from perfcast.errors import UsageError
 from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.imports.numbers import encoded, feature_columns, numbers_of
-from perfcast.imports.outliers import outliers
+from perfcast.imports.outliers import disagreeing, outliers
 from perfcast.imports.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, listed
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     repeated, wrong = _repeated(table, features, values)
     lines += wrong
     table, features, values = table[~repeated], features[~repeated], values[~repeated]
-    values, wrong = _without_outliers(table, features, values, keep_outliers, jobs)
+    values, wrong = _without_outliers(table, features, values, mapping, keep=keep_outliers, jobs=jobs)
     lines += wrong
     varying = [name for name in features if features[name].nunique() > 1]
     if not varying:
@@ -125,17 +125,27 @@ def _repeated(
 
 
 def _without_outliers(
-    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame, keep: bool, jobs: int
+    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame, mapping: Mapping, *, keep: bool, jobs: int
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Return the values without outliers, unless they are kept, and which they are."""
-    wrong = outliers(features.to_numpy(), values.to_numpy(), jobs=jobs)
+    contradicted = np.zeros(values.shape, dtype=bool)
+    for positions in _by_unit(mapping):
+        contradicted[:, positions] = disagreeing(values.to_numpy()[:, positions])
+    far = outliers(features.to_numpy(), values.mask(contradicted).to_numpy(), jobs=jobs)
     shown = table.assign(**{name: values[name] for name in values})
     done = KEPT if keep else LEFT_OUT
     lines = [
-        at_rows(shown, wrong[:, position], Problem(name, "is far from rows like it", done))
+        at_rows(shown, wrong[:, position], Problem(name, what, done))
         for position, name in enumerate(values)
+        for wrong, what in ((contradicted, "is far from what the row's others say"), (far, "is far from rows like it"))
     ]
-    return values if keep else values.mask(wrong), lines
+    return values if keep else values.mask(contradicted | far), lines
+
+
+def _by_unit(mapping: Mapping) -> list[list[int]]:
+    """Return the positions of the metrics that share a unit."""
+    units = [metric.unit for metric in mapping.metrics.values()]
+    return [[at for at, unit in enumerate(units) if unit == each] for each in dict.fromkeys(units)]
 
 
 def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) -> list[pd.DataFrame]:

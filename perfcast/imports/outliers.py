@@ -9,7 +9,37 @@ DEVIATIONS = 8.0
 _FOLDS = 5
 _MOST_LEARNED = 10_000
 _FEWEST = 20
+_FEWEST_TARGETS = 3
+_LINE_ROWS = 1000
 _NORMAL = 1.4826
+
+
+def disagreeing(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return which values the others of their row contradict (rows × targets, booleans).
+
+    For each target a straight line is laid through its logarithms over the row's usual level, the median of the other
+    targets' (Theil and Sen's, which wrong values do not bend). What is off from it by a factor of 3, and by 8
+    deviations, is contradicted: rows like it may all be wrong in the same way.
+
+    Args:
+        values: rows × targets of one unit, positive; NaN where there is none. Of fewer than three targets none is.
+        seed: of the rows that the line is laid through where there are many.
+    """
+    from scipy.stats import theilslopes
+
+    found = np.zeros(values.shape, dtype=bool)
+    if values.shape[1] < _FEWEST_TARGETS or len(values) < _FEWEST:
+        return found
+    logarithms = np.log(values)
+    centred = logarithms - np.nanmedian(logarithms, axis=0)
+    for target in range(values.shape[1]):
+        others = np.delete(centred, target, axis=1)
+        known = np.flatnonzero(~np.isnan(centred[:, target]) & (~np.isnan(others)).any(axis=1))
+        level = np.nanmedian(others[known], axis=1)
+        some = np.random.default_rng(seed).permutation(len(known))[:_LINE_ROWS]
+        slope = theilslopes(centred[known[some], target], level[some]).slope
+        found[known, target] = _beyond(centred[known, target] - slope * level)
+    return found
 
 
 def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int = 1) -> np.ndarray:
@@ -38,11 +68,19 @@ def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int =
 
 
 def _far(known: np.ndarray, inputs: np.ndarray, barred: np.ndarray, seed: int, jobs: int) -> np.ndarray:
-    """Return which logarithms (rows × targets) are far from forecasts that learned of neither them nor ``barred``."""
-    errors = known - _forecasts(inputs, known, barred, seed, jobs)
-    errors -= np.median(errors, axis=0)
-    deviation = _NORMAL * np.median(np.abs(errors), axis=0)
-    return np.abs(errors) > np.maximum(np.log(FACTOR), DEVIATIONS * deviation)
+    """Return which logarithms (rows × targets) are far from all forecasts that learned of neither them nor ``barred``.
+
+    A forest knows nothing beyond what it saw and a straight line no bends, so that each is far off where the other is
+    not: only what both contradict, by a factor of 3, is an outlier.
+    """
+    forest, line = (known - made for made in _forecasts(inputs, known, barred, seed, jobs))
+    return _beyond(forest) & (np.abs(line) > np.log(FACTOR))
+
+
+def _beyond(errors: np.ndarray) -> np.ndarray:
+    """Return which errors, logarithms, are beyond a factor of 3 and 8 deviations around their median."""
+    off = np.abs(errors - np.median(errors, axis=0))
+    return off > np.maximum(np.log(FACTOR), DEVIATIONS * _NORMAL * np.median(off, axis=0))
 
 
 def _alike(known: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -53,19 +91,28 @@ def _alike(known: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.flatnonzero(known[:, columns[0]]), np.array(columns)) for columns in patterns.values()]
 
 
-def _forecasts(inputs: np.ndarray, targets: np.ndarray, barred: np.ndarray, seed: int, jobs: int) -> np.ndarray:
-    """Return forecasts of the logarithms ``targets`` (rows × targets), each row's by a forest without it."""
+def _forecasts(
+    inputs: np.ndarray, targets: np.ndarray, barred: np.ndarray, seed: int, jobs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return forecasts of the logarithms ``targets`` (rows × targets), each row's by a forest and a line without it."""
     from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     random = np.random.default_rng(seed)
     fold = random.permutation(len(targets)) % _FOLDS
     spread = np.maximum(targets.std(axis=0), np.finfo(float).tiny)
-    forecasts = np.empty(targets.shape)
+    logarithms = np.sign(inputs) * np.log1p(np.abs(inputs))
+    made = np.empty((2, *targets.shape))
+    wanted = np.squeeze(targets / spread, axis=() if targets.shape[1] > 1 else 1)
     for number in range(_FOLDS):
         train = random.permutation(np.flatnonzero((fold != number) & ~barred))[:_MOST_LEARNED]
         # Leaves of several rows: an outlier's twin must not vouch for it.
         forest = ExtraTreesRegressor(50, min_samples_leaf=3, random_state=seed, n_jobs=jobs)
-        forest.fit(inputs[train], np.squeeze(targets[train] / spread, axis=1 if targets.shape[1] == 1 else ()))
+        line = make_pipeline(StandardScaler(), Ridge(1.0))
         tested = fold == number
-        forecasts[tested] = forest.predict(inputs[tested]).reshape(-1, targets.shape[1]) * spread
-    return forecasts
+        for forecaster, found in zip((forest, line), made, strict=True):
+            forecaster.fit(logarithms[train], wanted[train])
+            found[tested] = forecaster.predict(logarithms[tested]).reshape(-1, targets.shape[1]) * spread
+    return made[0], made[1]
