@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup setup-dev run test test-slow lint benchmark lock clean
+.PHONY: help setup setup-dev run starter test test-slow lint benchmark lock clean
 
 help:
 	@echo "make run        measure this machine, fit predictors, write the report"
+	@echo "make starter    measure this machine, and make the predictor that perfcast brings of it"
 	@echo "make setup      only install what perfcast needs, into $(VENV)"
 	@echo "make test       linters and every test but the slow ones"
 	@echo "make test-slow  the tests that take minutes each"
@@ -33,6 +34,10 @@ $(VENV)/.dev: $(VENV)/.runtime envs/requirements-dev.txt
 run: setup
 	@$(BIN)/snakemake --profile profiles/local
 	@cat results/local/summary.txt
+
+starter: run
+	@$(BIN)/python -m perfcast.starter results/local
+	@echo "perfcast predict now forecasts for this machine: perfcast/starter"
 
 lint: setup-dev
 	$(BIN)/ruff check .

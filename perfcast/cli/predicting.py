@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from perfcast.catalog.naming import counted
 from perfcast.cli.asking import Request, asking
 from perfcast.cli.output import check_ending, end, show_forecasts
 from perfcast.errors import DataError, UsageError
+from perfcast.starter import PREDICTOR
 from perfcast.storage import write_table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
 
     if out:
         check_ending(out)
-    loaded = load_predictor(folder or starter())
+    loaded = load_predictor(folder or PREDICTOR)
     if mapping:
         _predict_tables([Path(source) for source in request.sources], mapping, loaded, out)
         return
@@ -60,11 +60,6 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
         if not folder:
             click.echo(f"forecasts are for {loaded.label}; measure your own target for others", err=True)
     end(answer.failures, len(answer.table))
-
-
-def starter() -> Path:
-    """Return the folder of the predictor that perfcast brings."""
-    return Path(str(resources.files("perfcast") / "starter" / "predictor"))
 
 
 def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path | None) -> None:
