@@ -63,11 +63,12 @@ def fit(
     choices["jobs"] = choices["jobs"] or available_cpus()
     check_replaceable(out)
     mapping = load_mapping(mapping_file).chosen(metrics)
-    imported = import_table(read_tables(tables, mapping), mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
-    _show_problems(imported.problems)
+    table = read_tables(tables, mapping)
     learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
-    options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
     try:
+        imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
+        _show_problems(imported.problems)
+        options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
         evaluation = evaluate(imported.dataset, options, track)
         predictor = fit_predictor(imported.dataset, evaluation, options)
     except DataError as error:

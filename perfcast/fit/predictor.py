@@ -97,9 +97,12 @@ class Predictor:
 
     @property
     def label(self) -> str:
-        """Its target, and the device where that says more."""
-        devices = ", ".join(map(str, self.context.get("device", [])))
-        return f"{self.target} ({devices})" if devices else self.target
+        """Its target, and what was measured there: device, threads and toolchain."""
+        known = {name: ", ".join(map(str, values)) for name, values in self.context.items() if values}
+        threads = [f"{known['threads']} threads"] if "threads" in known else []
+        toolchain = " ".join(known[name] for name in ("toolchain", "toolchain_version") if name in known)
+        facts = [*([known["device"]] if "device" in known else []), *threads, *([toolchain] if toolchain else [])]
+        return f"{self.target} ({', '.join(facts)})" if facts else self.target
 
     @property
     def coverage(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from perfcast.errors import UsageError
+from perfcast.errors import DataError
 from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.imports.numbers import encoded, feature_columns, numbers_of
 from perfcast.imports.outliers import disagreeing, outliers
@@ -52,7 +52,8 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
         jobs: processors to use.
 
     Raises:
-        UsageError: text stands where a number has to, or nothing is left to learn from.
+        UsageError: text stands where a number has to.
+        DataError: nothing is left to learn from.
     """
     table, lines = _counting(table, mapping)
     features = features_of(table, mapping)
@@ -68,7 +69,7 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     lines += wrong
     varying = [name for name in features if features[name].nunique() > 1]
     if not varying:
-        raise UsageError(f"{len(table)} rows are left whose features all are the same; there is nothing to learn from")
+        raise DataError(f"{len(table)} rows are left, whose features all are the same: there is nothing to learn from")
     lines += _implausible(table, features, mapping)
     lines.append(constant_columns([name for name in features if name not in varying]))
     dataset = pd.concat([_identity(table, mapping), features, values], axis=1).reset_index(drop=True)

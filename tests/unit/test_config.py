@@ -33,7 +33,7 @@ def _leaves(properties, path=()):
         yield from _leaves(values.get("properties", {}), (*path, name))
 
 
-@pytest.mark.parametrize("name", ["config", "target"])
+@pytest.mark.parametrize("name", ["config", "target", "imported", "mapping"])
 def test_each_option_is_documented_and_each_documented_option_exists(root, name):
     text = (root / "config/README.md").read_text()
     section = text.split(f"## `{name}`")[1].split("\n## ")[0]

@@ -1,0 +1,203 @@
+"""`perfcast fit` and `perfcast predict` for tables measured elsewhere."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from perfcast.storage import digest_of_json
+from tests.unit.test_cli import run
+
+MAPPING = {
+    "description": "a table of a test",
+    "missing": ["?"],
+    "model": "name",
+    "family": {"column": "name", "pattern": "^([a-z]+)"},
+    "input_size": "size",
+    "metrics": {"latency_ms": {"column": "ms", "unit": "ms"}},
+    "features": ["size", "flops", "layers"],
+}
+
+
+def rows():
+    random = np.random.default_rng(1)
+    table = []
+    for network in range(8):
+        layers = int(random.integers(5, 60))
+        for size in (32, 64, 96):
+            flops = float(size**2 * layers * 1000)
+            table.append((f"{'abcd'[network % 4]}net{network}", size, flops, layers, 1 + 1e-6 * flops + 0.01 * layers))
+    found = pd.DataFrame(table, columns=["name", "size", "flops", "layers", "ms"])
+    return found.assign(ms=found["ms"] * random.lognormal(0, 0.02, len(found)))
+
+
+def written(folder, table=None, **changes):
+    """Write a mapping and a table, and return the arguments that name them."""
+    folder.mkdir(exist_ok=True)
+    (folder / "mapping.yaml").write_text(yaml.safe_dump(MAPPING | changes))
+    (table if table is not None else rows()).to_csv(folder / "table.csv", index=False)
+    return folder / "table.csv", "--mapping", folder / "mapping.yaml"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fitted")
+    table = rows()
+    table.loc[5, "ms"] = -1.0
+    answer = run("fit", *written(folder, table), "--out", folder / "predictor", "--jobs", 1)
+    assert answer.exit_code == 0, answer.output
+    return folder / "predictor", answer
+
+
+def test_fit_says_what_was_wrong_and_how_good_the_predictor_is(fitted):
+    folder, answer = fitted
+    assert "left out: 1 row where ms is negative: 7" in answer.output
+    assert "(deployed)" in answer.output
+    assert "leave one family out" in answer.output
+    assert "90% intervals hold" in answer.output
+    assert "plain split-conformal" in answer.output
+    problems = pd.read_csv(folder / "problems.csv")
+    assert problems[["row", "column", "problem", "done"]].to_numpy().tolist() == [[7, "ms", "is negative", "left out"]]
+    summary = json.loads((folder / "evaluation/summary.json").read_text())
+    assert summary["metrics"]["latency_ms"]["models"] == 23
+
+
+def test_predict_keeps_the_rows_and_their_order(fitted, tmp_path):
+    table = rows().drop(columns="ms").sample(frac=1, random_state=0).assign(note="kept, as it is")
+    arguments = written(tmp_path, table)
+    for out in (tmp_path / "out.csv", tmp_path / "out.parquet"):
+        answer = run("predict", *arguments, "--predictor", fitted[0], "--out", out)
+        assert answer.exit_code == 0, answer.output
+        found = pd.read_csv(out) if out.suffix == ".csv" else pd.read_parquet(out)
+        assert list(found) == [*table, "prediction", "lower", "upper", "in_domain"]
+        assert list(found["name"]) == list(table["name"])
+        assert list(found["note"]) == list(table["note"])
+        measured = rows().loc[table.index, "ms"].to_numpy()
+        assert np.abs(found["prediction"] / measured - 1).mean() < 0.15
+        assert ((found["lower"] < found["prediction"]) & (found["prediction"] < found["upper"])).all()
+
+
+def test_rows_that_cannot_be_forecast_keep_their_place(fitted, tmp_path):
+    table = rows().astype({"flops": object})
+    table.loc[2, "flops"] = table.loc[9, "flops"] = "?"
+    out = tmp_path / "out.csv"
+    answer = run("predict", *written(tmp_path, table), "--predictor", fitted[0], "--out", out)
+    assert answer.exit_code == 1
+    assert "table.csv row 4" in answer.output
+    found = pd.read_csv(out)
+    assert list(np.flatnonzero(found["prediction"].isna())) == [2, 9]
+    assert len(found) == len(table)
+
+
+def test_outsiders_are_told(fitted, tmp_path):
+    table = rows()
+    planted = table.assign(flops=table["flops"] * 1e4, layers=3)
+    out = tmp_path / "out.csv"
+    run("predict", *written(tmp_path, pd.concat([table, planted])), "--predictor", fitted[0], "--out", out)
+    found = pd.read_csv(out)
+    assert found["in_domain"][: len(table)].mean() > 0.9
+    assert not found["in_domain"][len(table) :].any()
+    width = found["upper"] / found["lower"]
+    assert width[len(table) :].min() > width[: len(table)].median()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (rows().head(3), "3 measured rows are too few to learn from"),
+        (rows().assign(name=[f"anet{i}" for i in range(24)]), "all rows are of family 'anet'"),
+        (rows().assign(ms=2.0), "all 24 values are 2"),
+        (rows().drop(columns="flops"), "lacks the column 'flops'"),
+        (rows().assign(flops="many"), "holds what is no number"),
+        (rows().assign(ms=np.inf), "0 measured rows are too few"),
+        (rows().assign(size=1, flops=1, layers=1), "features"),
+        (rows().head(0), "0 rows are left"),
+    ],
+)
+def test_tables_that_cannot_be_learned_from_are_refused_and_overwrite_nothing(fitted, tmp_path, table, message):
+    kept = tmp_path / "predictor"
+    kept.mkdir()
+    for file in ("manifest.json", "latency_ms.npz"):
+        (kept / file).write_bytes((fitted[0] / file).read_bytes())
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    answer = run("fit", *written(tmp_path, table), "--out", kept, "--jobs", 1)
+    assert answer.exit_code == 2
+    *_, last = answer.output.strip().splitlines()
+    assert last.startswith("perfcast: error: ")
+    assert "table.csv" in last
+    assert message in last
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--metric", "watt"), "--metric watt: the mapping has none"),
+        (("--interval", "2"), "interval: must be between 0 and 1"),
+        (("--splits", "-1"), "splits: must not be negative"),
+        (("--jobs", "-1"), "jobs: must be at least 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(tmp_path, arguments, message):
+    answer = run("fit", *written(tmp_path), "--out", tmp_path / "p", *arguments)
+    assert answer.exit_code == 2
+    assert message in answer.output
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_folder_of_something_else_is_not_written_to(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/thesis.tex").write_text("years of work")
+    answer = run("fit", *written(tmp_path), "--out", tmp_path / "thesis")
+    assert answer.exit_code == 1
+    assert "holds something else than a predictor" in answer.output
+
+
+def edited(folder, change):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["manifest_digest"]
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"manifest_digest": digest_of_json(manifest)}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "latency_ms.npz").write_bytes(b"PK"), "is damaged or was changed"),
+        (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "cannot be read as JSON"),
+        (lambda folder: (folder / "manifest.json").unlink(), "there is no predictor here"),
+        (lambda folder: edited(folder, lambda found: found.update(schema_version=99)), "written by a newer perfcast"),
+        (lambda folder: edited(folder, lambda found: found.update(schema_version=1)), "written by an older perfcast"),
+    ],
+)
+def test_damaged_predictors_are_refused(fitted, tmp_path, damage, message):
+    folder = tmp_path / "predictor"
+    folder.mkdir()
+    for file in ("manifest.json", "latency_ms.npz"):
+        (folder / file).write_bytes((fitted[0] / file).read_bytes())
+    damage(folder)
+    out = tmp_path / "out.csv"
+    out.write_text("kept")
+    answer = run("predict", *written(tmp_path), "--predictor", folder, "--out", out)
+    assert answer.exit_code == 1
+    assert message in answer.output
+    assert len(answer.output.strip().splitlines()) == 1
+    assert out.read_text() == "kept"
+
+
+def test_tables_that_cannot_be_forecast_are_refused(fitted, tmp_path):
+    out = tmp_path / "out.csv"
+    asked = ("--predictor", fitted[0], "--out", out)
+    answers = [
+        run("predict", *written(tmp_path / "a", rows().drop(columns="layers")), *asked),
+        run("predict", *written(tmp_path / "b", rows().assign(prediction=1)), *asked),
+        run("predict", *written(tmp_path / "c", features=["size", "flops"]), *asked),
+        run("predict", *written(tmp_path / "d"), "--predictor", fitted[0]),
+    ]
+    messages = ("lacks the column 'layers'", "has a column 'prediction' already", "lacks the column", "with --out")
+    for answer, message in zip(answers, messages, strict=True):
+        assert answer.exit_code == 2, answer.output
+        assert message in answer.output
+    assert not out.exists()
