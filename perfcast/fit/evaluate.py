@@ -11,7 +11,7 @@ from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.ranking import FScores, ShuffledFeatures
-from perfcast.fit.splits import scheme_folds, scheme_groups
+from perfcast.fit.splits import same_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
 from perfcast.fit.table import learning_table
 from perfcast.fit.tasks import FoldDomain, HonestFold, PublishedSplits, run_all
@@ -71,7 +71,7 @@ def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> 
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
             yield PublishedSplits(metric, algorithm, rows, splits, options.test_share)
     flops = options.features.index(options.flops_column) if options.flops_column in options.features else -1
-    for scheme in SCHEMES:
+    for scheme in dict.fromkeys(same_scheme(table, scheme) for scheme in SCHEMES):
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
             yield FoldDomain(metric, scheme, rows, fold)
@@ -94,13 +94,16 @@ def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, An
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
     for task, result in done:
-        if isinstance(task, HonestFold) and task.metric == metric:
-            key = task.algorithm, task.scheme
-            forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
-            spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
-        elif isinstance(task, FoldDomain) and task.metric == metric:
-            distances.setdefault(task.scheme, np.empty(len(table)))[task.fold.test] = result[0]
-            inside.setdefault(task.scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result[1]
+        if not isinstance(task, (HonestFold, FoldDomain)) or task.metric != metric:
+            continue
+        for scheme in (scheme for scheme in SCHEMES if same_scheme(table, scheme) == task.scheme):
+            if isinstance(task, HonestFold):
+                key = task.algorithm, scheme
+                forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
+                spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
+            else:
+                distances.setdefault(scheme, np.empty(len(table)))[task.fold.test] = result[0]
+                inside.setdefault(scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result[1]
     return Validation(table, forecasts, spreads, distances, inside)
 
 

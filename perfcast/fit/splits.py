@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from perfcast.fit.options import SCHEMES
+
 if TYPE_CHECKING:
     from perfcast.fit.table import LearningTable
 
@@ -39,12 +41,28 @@ def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
     return groups[scheme]
 
 
+def same_scheme(table: LearningTable, scheme: str) -> str:
+    """Return the first of the schemes that parts the same rows as ``scheme``, often itself.
+
+    Where each row is a family of its own, leaving families out is leaving rows out, and need not be done twice.
+    """
+    wanted = _first_rows(scheme_groups(table, scheme))
+    return next(each for each in SCHEMES if np.array_equal(_first_rows(scheme_groups(table, each)), wanted))
+
+
+def _first_rows(groups: np.ndarray) -> np.ndarray:
+    """Return for each row the first row of its group."""
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    return first[members]
+
+
 def scheme_folds(table: LearningTable, scheme: str, seed: int) -> list[Fold]:
     """Return the folds of ``scheme``; none where the table holds a single group.
 
     Families are left out one by one, or in ten folds where there are more than 500 rows or 50 families, which take
     long; rows, networks and input sizes go into five folds (fewer where there are fewer).
     """
+    scheme = same_scheme(table, scheme)
     groups = scheme_groups(table, scheme)
     distinct = len(set(groups))
     if distinct < 2:

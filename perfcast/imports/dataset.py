@@ -174,6 +174,7 @@ def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
             "input_size": size,
             "replicate": 0,
             "verdict": "measured",
+            "target": mapping.description,
         },
         index=table.index,
     )

@@ -102,7 +102,7 @@ def _forecasts(
 
     random = np.random.default_rng(seed)
     fold = random.permutation(len(targets)) % _FOLDS
-    spread = np.maximum(targets.std(axis=0), np.finfo(float).tiny)
+    spread = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 1.0)
     logarithms = np.sign(inputs) * np.log1p(np.abs(inputs))
     made = np.empty((2, *targets.shape))
     wanted = np.squeeze(targets / spread, axis=() if targets.shape[1] > 1 else 1)

@@ -25,7 +25,7 @@ def rows():
     random = np.random.default_rng(1)
     table = []
     for network in range(8):
-        layers = int(random.integers(5, 60))
+        layers = 5 + 7 * network
         for size in (32, 64, 96):
             flops = float(size**2 * layers * 1000)
             table.append((f"{'abcd'[network % 4]}net{network}", size, flops, layers, 1 + 1e-6 * flops + 0.01 * layers))
@@ -71,6 +71,7 @@ def test_predict_keeps_the_rows_and_their_order(fitted, tmp_path):
         answer = run("predict", *arguments, "--predictor", fitted[0], "--out", out)
         assert answer.exit_code == 0, answer.output
         found = pd.read_csv(out) if out.suffix == ".csv" else pd.read_parquet(out)
+        assert "24 forecasts for a table of a test" in answer.output
         assert list(found) == [*table, "prediction", "lower", "upper", "in_domain"]
         assert list(found["name"]) == list(table["name"])
         assert list(found["note"]) == list(table["note"])

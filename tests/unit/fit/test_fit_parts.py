@@ -1,6 +1,7 @@
 """The parts of fitting: physics, encoding, splits, intervals, domain, baselines, measures."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,11 +14,11 @@ from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
 from perfcast.fit.fitting import train, tune
 from perfcast.fit.intervals import Errors, calibrate, conformal_quantile
 from perfcast.fit.measures import error_summary
-from perfcast.fit.options import ALGORITHMS, ENSEMBLE, EXPERTS
+from perfcast.fit.options import ALGORITHMS, ENSEMBLE, EXPERTS, SCHEMES, Metric
 from perfcast.fit.physical import fit_physical, fit_robust
 from perfcast.fit.regressors import GRIDS
 from perfcast.fit.selection import PHYSICAL, PUBLISHED, additive_features, select_features
-from perfcast.fit.splits import grouped_folds, published_split, scheme_folds
+from perfcast.fit.splits import grouped_folds, published_split, same_scheme, scheme_folds
 from perfcast.fit.table import Rows, learning_table
 
 from .conftest import make_dataset, make_options
@@ -231,3 +232,29 @@ def test_tuning_looks_at_its_rows_only_and_is_repeatable():
     groups = np.arange(len(rows.target)) % 4
     assert tune("poly", rows, groups, 0) == tune("poly", rows, groups, 0)
     assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], "one group leaves nothing to compare"
+
+
+def test_schemes_that_part_the_same_rows_are_one():
+    table = make_dataset(sizes=(224,), networks=1, families=8)
+    found = learning_table(table, make_options().metrics["latency_ms"], make_options())
+    assert {scheme: same_scheme(found, scheme) for scheme in SCHEMES} == {
+        "random_folds": "random_folds",
+        "leave_one_family_out": "random_folds",
+        "unseen_network": "random_folds",
+        "unseen_input_size": "unseen_input_size",
+    }
+    for scheme in ("leave_one_family_out", "unseen_network"):
+        folds = zip(scheme_folds(found, scheme, 0), scheme_folds(found, "random_folds", 0), strict=True)
+        assert all((one.test == other.test).all() for one, other in folds)
+    assert scheme_folds(found, "unseen_input_size", 0) == []
+
+
+def test_of_many_rows_some_are_drawn():
+    many = pd.concat([make_dataset(seed=seed).assign(seed=seed) for seed in range(40)], ignore_index=True)
+    many["model"] = many["model"] + "_" + many["seed"].astype(str)
+    metrics = {f"m{number}": Metric("latency_mean_ms", "ms") for number in range(12)}
+    options = make_options(metrics=metrics)
+    found = learning_table(many, metrics["m0"], options)
+    assert len(found) == options.most_rows == 500
+    assert found.excluded["not_drawn"] == len(many) - 500
+    assert len(learning_table(many, metrics["m0"], make_options())) == len(many)

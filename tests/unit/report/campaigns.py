@@ -214,6 +214,9 @@ def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -
     return Evaluation(table, predictions, ranking, summary)
 
 
+INTERVALS = {"models": 34, "mape": 12.5, "coverage": 0.91, "width_factor": 1.96}
+
+
 def _split_rows(draw: np.random.Generator, metric: str, splits: int) -> pd.DataFrame:
     parts = []
     for algorithm, scale in ALGORITHMS.items():
@@ -260,6 +263,9 @@ def _metric_summary(metric: str, splits: pd.DataFrame, predictions: pd.DataFrame
         "excluded": {"not_measured": 3, "rejected": 0, "not_positive": 1},
         "repeatability_percent": {"median": 1.1, "p95": 3.4}, "algorithms": algorithms,
         "interval_coverage": 0.91, "interval_width_factor": 1.96,
+        "schemes": dict.fromkeys(SCHEMES, INTERVALS),
+        "domain": {"inside": INTERVALS | {"coverage": 0.95}, "outside": None},
+        "split_conformal": {"coverage": 0.42, "width_factor": 1.21},
     }  # fmt: skip
 
 

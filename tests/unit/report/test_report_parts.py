@@ -27,7 +27,7 @@ from perfcast.report import (
 from perfcast.report.contexts import context_view
 from perfcast.report.drift import trend
 from perfcast.report.embed import embedded_json, finite, packed, plot_text
-from perfcast.report.inputs import read_inputs
+from perfcast.report.inputs import MetricResult, read_inputs
 from perfcast.report.machine import drift_view, machine_notes
 
 
@@ -244,6 +244,18 @@ def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
     assert [row.mark for row in rows] == ["", "", "", "", "own", *["reference"] * 3]
     assert texts(rows[-2])[1] == "–"
     assert (texts(rows[-1])[0], texts(rows[-1])[-1]) == ("Noise floor (measured again)", "1.10")
+
+
+def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data):
+    table = tables.intervals_table(data.metrics[0])
+    cells = {row.cells[0].text: [cell.text.replace("\u00a0", " ") for cell in row.cells[1:]] for row in table.rows}
+    assert cells["Families left out"] == ["34", "12.5", "91.0 %", "1.96"]
+    assert cells["Families left out, within the domain"][2] == "95.0 %"
+    assert cells["Families left out, outside the domain"] == ["0", "–", "–", "–"]
+    assert cells["Networks left out"][0] == "0", "this campaign was made before networks were left out"
+    (plain,) = [cells for name, cells in cells.items() if name.startswith("Plain split conformal")]
+    assert plain == ["–", "–", "42.0 %", "1.21"]
+    assert tables.intervals_table(MetricResult("m", {})).rows == ()
 
 
 def test_group_errors_sort_sizes_as_numbers(data):
