@@ -45,8 +45,8 @@ def fit(
 ) -> None:
     """Learn a predictor from tables of measurements, CSV or Parquet.
 
-    All algorithms are validated on families and input sizes left out; the best is fitted on all rows. Rows that
-    cannot be learned from are listed in OUT/problems.csv, the validation is in OUT/evaluation.
+    All algorithms are validated on families, networks and input sizes left out; the best is fitted on all rows. Rows
+    that cannot be learned from are listed in OUT/problems.csv, the validation is in OUT/evaluation.
     """
     from perfcast.bench.target import available_cpus
     from perfcast.fit.deploy import fit_predictor

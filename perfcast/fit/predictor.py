@@ -60,16 +60,16 @@ class MetricPredictor:
 
     def _forecast(self, inputs: np.ndarray) -> pd.DataFrame:
         forecaster, domain, intervals = self.parts
-        inputs = forecaster.fences.repaired(inputs)
         prediction, spreads = forecaster.forecast(inputs)
-        factor = np.exp(intervals.half_widths(domain.distances(inputs), spreads))
+        plausible = forecaster.fences.repaired(inputs)
+        factor = np.exp(intervals.half_widths(domain.distances(plausible), spreads))
         return pd.DataFrame(
             {
                 "unit": self.unit,
                 "prediction": prediction,
                 "lower": prediction / factor,
                 "upper": prediction * factor,
-                "in_domain": domain.contains(inputs),
+                "in_domain": domain.contains(plausible),
             }
         )
 

@@ -8,17 +8,8 @@ import pytest
 import yaml
 
 from perfcast.storage import digest_of_json
+from tests.unit.imports.test_imports import MAPPING
 from tests.unit.test_cli import run
-
-MAPPING = {
-    "description": "a table of a test",
-    "missing": ["?"],
-    "model": "name",
-    "family": {"column": "name", "pattern": "^([a-z]+)"},
-    "input_size": "size",
-    "metrics": {"latency_ms": {"column": "ms", "unit": "ms"}},
-    "features": ["size", "flops", "layers"],
-}
 
 
 def rows():
