@@ -168,7 +168,7 @@ def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
         size = np.asarray(size, dtype=int)
     return pd.DataFrame(
         {
-            "network": name,
+            "network": _network(name, size),
             "model": name.where(count == 0, name + "#" + (count + 1).astype("str")),
             "family": _family(table, mapping.family) if mapping.family else name,
             "input_size": size,
@@ -178,6 +178,12 @@ def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
         },
         index=table.index,
     )
+
+
+def _network(name: pd.Series, size: pd.Series | np.ndarray | int) -> pd.Series:
+    """Return names without the input size that ends them: a network is the same at any."""
+    sizes = np.broadcast_to(np.asarray(size), len(name))
+    return pd.Series([each.removesuffix(f"_{end}") for each, end in zip(name, sizes, strict=True)], index=name.index)
 
 
 def _family(table: pd.DataFrame, family: Grouping) -> pd.Series:

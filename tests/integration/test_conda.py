@@ -105,7 +105,10 @@ from snakemake.cli import main
 main()
 """
 
-HEAVY = ("tensorflow", "keras", "numpy", "pandas", "scipy", "sklearn", "xgboost", "pyarrow", "plotly", "rich", "onnx")
+HEAVY = (
+    *("tensorflow", "keras", "numpy", "pandas", "scipy", "sklearn", "xgboost", "mapie"),
+    *("pyarrow", "plotly", "rich", "onnx"),
+)
 
 
 def test_reading_the_workflow_takes_nothing_but_snakemake(tmp_path, root):

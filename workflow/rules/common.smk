@@ -171,8 +171,6 @@ with errors_in_one_line():
     check_store()
 SHARDS = range(config["shards"])
 CORES = all_cores()
-with errors_in_one_line():
-    FIT_TOOLS = versions("scikit-learn", "xgboost", "mapie")
 if IS_IMPORTED:
     with errors_in_one_line():
         TABLES = [str(project_file(name)) for name in TARGET["tables"]]
@@ -186,6 +184,8 @@ else:
         MODELS = checked_models()
         EXPORT_TOOLS = versions("tensorflow", "keras")
     SPECS = specs_by_shard()
+with errors_in_one_line():
+    FIT_TOOLS = versions("scikit-learn", "xgboost", "mapie")
 # Where caching is off, Snakemake warns of each rule that could be cached.
 CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
 

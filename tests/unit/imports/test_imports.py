@@ -137,6 +137,12 @@ def test_models_of_one_name_are_told_apart_and_stay_one_network(tmp_path):
     assert set(found.dataset["network"]) == {"same"}
 
 
+def test_names_that_end_in_the_size_are_of_one_network(tmp_path):
+    table = rows()
+    found = imported(tmp_path, table.assign(name="net_" + table["size"].astype(str)))
+    assert set(found.dataset["network"]) == {"net"}
+
+
 def test_features_are_all_other_numbers_unless_named(tmp_path):
     found = imported(tmp_path, rows().assign(note="text"), features=None)
     assert found.features == ("flops", "layers")
