@@ -28,7 +28,7 @@ class Encoding:
         physics: the physical model.
         anchored: array of one number, 1 where learners correct the physical model and 0 where there is none.
         varying: indices of the features that are not constant.
-        ratios: pairs of indices of features, whose ratio learners see beside them.
+        ratios: products of powers of features that learners see beside them: exponents, ratios × features.
         mean, scale, low, high: of each input: the varying features' logarithms, the ratios', the physical estimate's.
         output: mean, scale, lowest and highest of the learner's target.
     """
@@ -112,8 +112,7 @@ def signed_log(values: np.ndarray) -> np.ndarray:
 def logarithms(inputs: np.ndarray, ratios: np.ndarray, varying: np.ndarray | None = None) -> np.ndarray:
     """Return the logarithms of the features ``varying`` (all where not given) and of the ``ratios`` between some."""
     every = signed_log(inputs)
-    between = every[:, ratios[:, 0]] - every[:, ratios[:, 1]]
-    return np.hstack([every if varying is None else every[:, varying], between])
+    return np.hstack([every if varying is None else every[:, varying], every @ ratios.T])
 
 
 def _raw(inputs: np.ndarray, varying: np.ndarray, ratios: np.ndarray, anchor: np.ndarray | None) -> np.ndarray:

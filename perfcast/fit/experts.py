@@ -37,7 +37,7 @@ class Experts:
 
     Attributes:
         terms: indices of the features that may have a cost.
-        ratios: pairs of indices of features whose ratio is looked at, too.
+        ratios: exponents of the features in ratios that are looked at, too, ratios × features.
         overall: cost of running anything, and of each of ``terms``.
         costs: the same of each family, families × costs.
         gate: says of each family how likely it is.

@@ -39,7 +39,7 @@ class Forecaster:
 
     Attributes:
         fences: what of the features is plausible; the rest is repaired before anybody looks.
-        members: regressors; the mean of their logarithms counts.
+        members: regressors; the median of their logarithms counts, so that what one errs in alone is outvoted.
         experts: of families, None where there are none: they count for as much as they are certain.
     """
 
@@ -51,7 +51,7 @@ class Forecaster:
         """Return forecasts for ``inputs`` (rows × features)."""
         inputs = self.fences.repaired(inputs)
         votes = [np.log(member.predict(inputs)) for member in self.members]
-        answer = np.mean(votes, axis=0)
+        answer = np.median(votes, axis=0)
         if self.experts is not None:
             told, certainty = self.experts.predict(inputs)
             votes.append(np.log(told))

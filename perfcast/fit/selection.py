@@ -39,6 +39,7 @@ _NOT_ADDITIVE = (
 RATIOS = (
     ("parameters", "layers"),
     ("sum_activations", "input_elements"),
+    ("sum_activations", "input_elements", "layers"),
     ("sum_activations", "layers"),
     ("flops", "sum_activations"),
     ("weighted_sum_neurons", "sum_activations"),
@@ -51,10 +52,21 @@ RATIOS = (
     ("bn_parameters", "bn_layers"),
     ("sum_activations", "bn_parameters"),
 )
-"""Pairs of features whose ratio says what kind of network it is, whatever its size."""
+"""Features of which the first, divided by the others, says what kind of network it is, whatever its size."""
 
 CAPS = (("parameters", "layers"),)
 """Pairs of features of which the first costs less a unit where there is much of it to each of the second."""
+
+
+def ratio_exponents(features: Sequence[str]) -> np.ndarray:
+    """Return `RATIOS` whose names all are among ``features``, as the exponents of these, ratios × features."""
+    known = [names for names in RATIOS if set(names) <= set(features)]
+    exponents = np.zeros((len(known), len(features)))
+    for row, (first, *others) in enumerate(known):
+        exponents[row, features.index(first)] = 1
+        for name in others:
+            exponents[row, features.index(name)] -= 1
+    return exponents
 
 
 def named_pairs(features: Sequence[str], pairs: Sequence[tuple[str, str]]) -> np.ndarray:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 700.0
 """exp of more than this is no 64-bit float."""
 _ROUNDING = 1e-6
+_MOST_EXPONENT = 10
 
 
 def check_encoding(name: str, encoding: Encoding, features: int) -> None:
@@ -36,7 +37,7 @@ def check_encoding(name: str, encoding: Encoding, features: int) -> None:
         name,
         (
             ("encoding.anchored", encoding.anchored.shape == (1,), "is not one number"),
-            ("encoding.ratios", _are_pairs(ratios, features), "is not a list of pairs of features"),
+            ("encoding.ratios", _are_exponents(ratios, features), "is not a table of exponents"),
             ("encoding.varying", varying.ndim == 1 and varying.size > 0, "is not a list of features"),
             ("encoding.varying", varying.dtype.kind == "i", "holds something else than indices"),
             ("encoding.varying", ((varying >= 0) & (varying < features)).all(), "leads beyond the features"),
@@ -92,7 +93,7 @@ def check_experts(name: str, experts: Experts, features: int) -> None:
         name,
         (
             ("experts.terms", _are_indices(terms, features) and terms.ndim == 1, "is not a list of features"),
-            ("experts.ratios", _are_pairs(ratios, features), "is not a list of pairs of features"),
+            ("experts.ratios", _are_exponents(ratios, features), "is not a table of exponents"),
             ("experts.overall", experts.overall.shape == (1 + terms.size,), "is not one cost a term and one more"),
             ("experts.costs", experts.costs.ndim == 2 and len(experts.costs) > 0, "is not a table"),
         ),
@@ -149,6 +150,10 @@ def check_fences(name: str, fences: Fences, features: int) -> None:
 
 def _are_indices(values: np.ndarray, count: int) -> bool:
     return values.dtype.kind == "i" and bool(((values >= 0) & (values < count)).all())
+
+
+def _are_exponents(values: np.ndarray, count: int) -> bool:
+    return values.ndim == 2 and values.shape[1] == count and bool((np.abs(values) <= _MOST_EXPONENT).all())
 
 
 def _are_pairs(values: np.ndarray, count: int) -> bool:

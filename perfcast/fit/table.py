@@ -13,7 +13,7 @@ from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
 from perfcast.features.plausible import rules_of
 from perfcast.fit.options import MIN_ROWS
-from perfcast.fit.selection import CAPS, RATIOS, additive_features, named_pairs
+from perfcast.fit.selection import CAPS, additive_features, named_pairs, ratio_exponents
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Rows:
         additive: for each feature, whether time and memory may be a sum of it.
         families: of each row.
         implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_fences` takes it.
-        ratios, caps: pairs of indices of features, see `perfcast.fit.selection.RATIOS` and `CAPS`.
+        ratios: exponents, ratios × features, see `perfcast.fit.selection.RATIOS`.
+        caps: pairs of indices of features, see `perfcast.fit.selection.CAPS`.
     """
 
     inputs: np.ndarray
@@ -79,7 +80,7 @@ class LearningTable:
     @property
     def rows(self) -> Rows:
         """The numbers alone."""
-        ratios, caps = (named_pairs(self.features, pairs) for pairs in (RATIOS, CAPS))
+        ratios, caps = ratio_exponents(self.features), named_pairs(self.features, CAPS)
         return Rows(self.inputs, self.target, self.additive, ratios, caps, self.families, self.implausible)
 
     def digest(self) -> str:

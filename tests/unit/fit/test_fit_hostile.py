@@ -85,7 +85,7 @@ def test_a_manifest_with_a_hostile_value_is_refused_by_its_key(folder, keys, val
 
 EXPERTS_ARRAYS = (
     ("experts.terms", lambda terms: terms + 99),
-    ("experts.ratios", lambda ratios: np.full((1, 2), 99)),
+    ("experts.ratios", lambda ratios: np.full((1, 6), 99.0)),
     ("experts.overall", lambda overall: 0 * overall),
     ("experts.overall", lambda overall: overall[:-1]),
     ("experts.costs", lambda costs: -costs - 1),
@@ -186,7 +186,7 @@ def reseal(folder, path):
         ("0.encoding.physics.pairs", lambda pairs: np.full((1, 2), 99)),
         ("0.encoding.physics.caps", lambda caps: np.ones(3)),
         ("0.encoding.physics.capped", lambda capped: np.ones(3)),
-        ("0.encoding.ratios", lambda ratios: np.full((1, 2), 99)),
+        ("0.encoding.ratios", lambda ratios: np.full((1, 6), 99.0)),
         ("0.encoding.anchored", lambda anchored: np.ones(2)),
         ("fences.features", lambda features: np.array([99])),
         ("fences.others", lambda others: np.zeros((3, 1), dtype=int)),

@@ -76,7 +76,7 @@ def make_rows(inputs, target):
         inputs=inputs,
         target=target,
         additive=np.ones(inputs.shape[1], bool),
-        ratios=np.array([[0, 1]]),
+        ratios=np.array([[1.0, -1.0, 0.0, -1.0]]),
         caps=np.array([[0, 1]]),
         families=np.arange(len(target)) % 3,
         implausible=(nothing, nothing.reshape(0, 0)),
