@@ -12,14 +12,18 @@ from perfcast.fit.options import ALGORITHMS, CHOOSING_SCHEMES, DEPLOYMENT_SCHEME
 if TYPE_CHECKING:
     from perfcast.fit.validation import Validation
 
+TIE = 0.03
+"""Scores are logarithms: so far apart algorithms are as good as each other."""
+
 
 def most_accurate(validation: Validation) -> str:
     """Return the algorithm with the least MAPE, in the geometric mean over `CHOOSING_SCHEMES`.
 
     Users ask about networks like those measured as well as about others: a scheme's errors count relative to each
-    other, be they large or small.
+    other, be they large or small. Within 3% of the least the last of `ALGORITHMS` is taken: so small a difference is
+    chance, and several that vote err less than one where no validation looks.
     """
-    return ALGORITHMS[int(np.argmin(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool))))]
+    return ALGORITHMS[_best(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool)))]
 
 
 def chosen_without_family(validation: Validation) -> np.ndarray:
@@ -34,8 +38,12 @@ def chosen_without_family(validation: Validation) -> np.ndarray:
     chosen = np.empty(len(families))
     for family in set(families):
         own = families == family
-        chosen[own] = made[int(np.argmin(_scores(errors, ~own))), own]
+        chosen[own] = made[_best(_scores(errors, ~own)), own]
     return chosen
+
+
+def _best(scores: np.ndarray) -> int:
+    return int(np.flatnonzero(scores <= scores.min() + TIE)[-1])
 
 
 def _errors(validation: Validation) -> np.ndarray:

@@ -126,11 +126,12 @@ def half_widths_without_family(validation: Validation, algorithm: str, share: fl
 def conformal_quantile(residuals: np.ndarray, share: float) -> tuple[float, bool]:
     """Return the half width around forecasts that holds ``share`` of new ones that err as ``residuals`` do.
 
-    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest, and False, where there
-    are too few of them for the share.
+    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest where that is it, and
+    False beside it where there are too few for the share.
     """
-    if np.ceil((len(residuals) + 1) * share) > len(residuals):
-        return float(np.abs(residuals).max()), False
+    rank = int(np.ceil((len(residuals) + 1) * share))
+    if rank >= len(residuals):
+        return float(np.abs(residuals).max()), rank == len(residuals)
     # Imported late: they take a second, and only fitting needs them.
     from mapie.regression import SplitConformalRegressor
     from sklearn.dummy import DummyRegressor

@@ -70,7 +70,7 @@ CHANGES = [
     Change("a target's description", ((TARGET, "description: this", "description: another"),), ()),
     Change("a target's metrics", ((TARGET, "column: ram_inference_peak_mb", "column: ram_load_peak_mb"),), FIT),
     Change("a fit option", (("config.yaml", "splits: 1", "splits: 2"),), FIT),
-    Change("the report's code", (("perfcast/report/page.py", "_DIGEST = 12", "_DIGEST = 11"),), ("render_report",)),
+    Change("the report's code", (("perfcast/report/facts.py", "_DIGEST = 12", "_DIGEST = 11"),), ("render_report",)),
     Change("the fit's code", (("perfcast/fit/tasks.py", "limits=1", "limits=2"),), FIT),
     Change("the dataset's code", (("perfcast/dataset/rows.py", "import annotations\n",
                                    "import annotations\n\nX = 1\n"),),

@@ -88,7 +88,8 @@ def test_the_evaluation_holds_every_algorithm_and_scheme(done):
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert set(predictions["metric"]) == {"latency_ms", "ram_mb"}
     assert set(predictions["algorithm"]) == {
-        "poly", "svr", "mlp", "forest", "xgboost", "flops_only", "nearest_neighbour",
+        "poly", "svr", "mlp", "forest", "xgboost", "extra_trees", "gaussian_process", "ensemble", "experts",
+        "flops_only", "nearest_neighbour",
     }  # fmt: skip
     assert set(predictions["scheme"]) == {"random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size"}
     splits = pd.read_parquet(folder / "splits.parquet")

@@ -148,7 +148,8 @@ def test_schemes_hold_out_what_they_say():
 def test_a_quantile_is_corrected_for_few_errors():
     errors = np.arange(1, 20) / 100
     assert conformal_quantile(errors, 0.9) == (pytest.approx(0.18), True)
-    assert conformal_quantile(errors[:5], 0.9) == (0.05, False)
+    for few, expected in ((5, (0.05, False)), (8, (0.08, False)), (9, (0.09, True)), (10, (0.1, True))):
+        assert conformal_quantile(errors[:few], 0.9) == expected
 
 
 def drawn(random, rows):
