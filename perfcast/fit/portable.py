@@ -183,11 +183,13 @@ def _try_out(name: str, parts: Parts) -> None:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])
             inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
+            # One that is outvoted makes a forecast, too, and may not be outvoted elsewhere.
+            alone = [member.predict(inputs) for member in parts.forecaster.members]
             forecast = parts.forecaster.forecast(inputs)
             inside = domain.contains(inputs)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
-    if forecast.values.shape != (3,) or inside.shape != (3,) or not np.isfinite(forecast.values).all():
+    if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *forecast)) or inside.shape != (3,):
         raise PredictorError(f"{name}: its numbers do not make a forecast")
 
 
