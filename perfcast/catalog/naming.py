@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -55,6 +58,12 @@ def visible(text: Any) -> str:
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return `1 model`, `1,016 models`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def few(texts: Sequence[str], total: int, joint: str = ", ") -> str:
+    """Return ``texts``, the first of a ``total``, as `a, b and 3 more`."""
+    more = f" and {total - len(texts):,} more" if total > len(texts) else ""
+    return joint.join(texts) + more
 
 
 def whole_number(parameters: dict[str, Any], key: str, most: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.catalog.naming import counted
+from perfcast.catalog.naming import counted, few
 from perfcast.cli.output import digits, show_table
 from perfcast.errors import DataError, UsageError
 
@@ -90,9 +90,8 @@ def _show_problems(problems: pd.DataFrame) -> None:
         if not rows["table"].iloc[0]:
             click.echo(f"{named}: {done}", err=True)
             continue
-        listed = ", ".join(str(row) for row in rows["row"].head(_LISTED))
-        more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
-        click.echo(f"{done}: {counted(len(rows), 'row')} where {named}: {listed}{more}", err=True)
+        listed = few([str(row) for row in rows["row"].head(_LISTED)], len(rows))
+        click.echo(f"{done}: {counted(len(rows), 'row')} where {named}: {listed}", err=True)
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import pandas as pd
 
-from perfcast.catalog.naming import counted
+from perfcast.catalog.naming import counted, few
 from perfcast.cli.asking import Request, asking
 from perfcast.cli.output import check_ending, end, show_forecasts
 from perfcast.errors import DataError, UsageError
@@ -17,6 +15,8 @@ from perfcast.starter import PREDICTOR
 from perfcast.storage import write_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from perfcast.fit.predictor import Predictor
 
 _LISTED = 3
@@ -63,6 +63,9 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
 
 
 def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path | None) -> None:
+    import numpy as np
+    import pandas as pd
+
     from perfcast.imports.dataset import features_of
     from perfcast.imports.mapping import load_mapping
     from perfcast.imports.reading import ROW, TABLE, read_tables
@@ -83,13 +86,14 @@ def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor,
     click.echo(f"{out}: {counted(int(usable.sum()), 'forecast')} for {predictor.label}")
     if not usable.all():
         rows = table.loc[~usable]
-        listed = ", ".join(f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy())
-        more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
-        raise DataError(f"no forecast for {listed}{more}: a feature is missing, infinite or unknown there")
+        listed = few([f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows))
+        raise DataError(f"no forecast for {listed}: a feature is missing, infinite or unknown there")
 
 
 def _wide(predictor: Predictor, features: pd.DataFrame) -> pd.DataFrame:
     """Return forecasts in columns, a row a row of ``features``; with several metrics each column bears its metric."""
+    import pandas as pd
+
     columns = {}
     for name, metric in predictor.metrics.items():
         prefix = f"{name}_" if len(predictor.metrics) > 1 else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast.catalog.naming import visible
+from perfcast.catalog.naming import few, visible
 from perfcast.compare.visits import Visits, visits_of
 from perfcast.dataset.believed import believed_rows, measured_rows
 from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
@@ -161,8 +161,7 @@ def _refuse_several(side: pd.DataFrame, which: str) -> None:
 
 def _some(side: pd.DataFrame) -> str:
     names = sorted(set(side.index.get_level_values("model")))
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(visible(name) for name in names[:_MOST]) + more if names else "none that counts"
+    return few([visible(name) for name in names[:_MOST]], len(names)) if names else "none that counts"
 
 
 def _repeats(table: pd.DataFrame, column: str) -> np.ndarray:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RANGES = 3.0
 _FEWEST = 20
@@ -58,7 +62,7 @@ def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> 
     return Fences(features, others, np.minimum(high, np.finfo(float).max), typical)
 
 
-def rules_of(names: tuple[str, ...], rules: dict[str, tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
+def rules_of(names: tuple[str, ...], rules: Mapping[str, tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
     """Return the features and the others that ``rules`` compare, as indices in ``names``, for `fit_fences`.
 
     Rules are left out one of whose features is not among ``names``.

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from perfcast.fit.encoding import signed_log
+from perfcast.features.scale import signed_log
 from perfcast.fit.learners import squared_distances
 
 RANGE_MARGIN = 0.1
 DISTANCE_SHARE = 0.99
 DISTANCE_FACTOR = 1.5
 _ROUNDING = 1e-9
+
+
+class Location(NamedTuple):
+    """How far rows are from the nearest learned from, 1 being as far as it may, and whether they are in the domain."""
+
+    distances: np.ndarray
+    inside: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,14 +42,15 @@ class Domain:
 
     def contains(self, inputs: np.ndarray) -> np.ndarray:
         """Return for each row of ``inputs`` (rows × features) whether it is like what was learned from."""
+        return self.locate(inputs).inside
+
+    def locate(self, inputs: np.ndarray) -> Location:
+        """Return where each row of ``inputs`` (rows × features) is, seen from what was learned from."""
         logarithms = signed_log(inputs)
         within = ((logarithms >= self.low) & (logarithms <= self.high)).all(axis=1)
-        return within & (self.distances(inputs) <= 1)
-
-    def distances(self, inputs: np.ndarray) -> np.ndarray:
-        """Return how far each row of ``inputs`` is from the nearest learned from, 1 being as far as it may."""
-        nearest = squared_distances(_scaled(signed_log(inputs), self.scale), self.rows).min(axis=1)
-        return np.sqrt(nearest) / self.reach[0]
+        nearest = squared_distances(_scaled(logarithms, self.scale), self.rows).min(axis=1)
+        distances = np.sqrt(nearest) / self.reach[0]
+        return Location(distances, within & (distances <= 1))
 
 
 def fit_domain(inputs: np.ndarray) -> Domain:

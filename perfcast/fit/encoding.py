@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perfcast.features.scale import signed_log
 from perfcast.fit.physical import Physics, fit_physical, fit_robust, no_physics
 
 if TYPE_CHECKING:
@@ -102,11 +103,6 @@ def _physics(rows: Rows, physical: int) -> Physics:
     if physical == ROBUST:
         return fit_robust(rows.inputs, rows.additive, rows.target, rows.caps)
     return no_physics(rows.inputs.shape[1])
-
-
-def signed_log(values: np.ndarray) -> np.ndarray:
-    """Return log(1 + |value|) with the value's sign: features span many orders of magnitude."""
-    return np.sign(values) * np.log1p(np.abs(values))
 
 
 def logarithms(inputs: np.ndarray, ratios: np.ndarray, varying: np.ndarray | None = None) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
+from perfcast.fit.intervals import half_widths_without_family
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import same_scheme, scheme_folds, scheme_groups
@@ -55,12 +56,16 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     )
     validations = {name: _validation(name, table, done) for name, table in tables.items()}
     deployed = {name: most_accurate(validation) for name, validation in validations.items()}
+    widths = {
+        name: half_widths_without_family(validation, deployed[name], options.interval)
+        for name, validation in validations.items()
+    }
     ranking = _rank(tables, deployed, options, progress)
     return Evaluation(
         splits=splits,
-        predictions=predictions_table(validations, deployed, options),
+        predictions=predictions_table(validations, widths, deployed, options),
         ranking=ranking,
-        summary=summarise(dataset, validations, splits, deployed, options),
+        summary=summarise(dataset, validations, widths, splits, deployed, options),
     )
 
 
@@ -93,17 +98,18 @@ def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, An
     spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
+    made = {scheme: same_scheme(table, scheme) for scheme in SCHEMES}
     for task, result in done:
         if not isinstance(task, (HonestFold, FoldDomain)) or task.metric != metric:
             continue
-        for scheme in (scheme for scheme in SCHEMES if same_scheme(table, scheme) == task.scheme):
+        for scheme in (scheme for scheme, source in made.items() if source == task.scheme):
             if isinstance(task, HonestFold):
                 key = task.algorithm, scheme
                 forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
                 spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
             else:
-                distances.setdefault(scheme, np.empty(len(table)))[task.fold.test] = result[0]
-                inside.setdefault(scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result[1]
+                distances.setdefault(scheme, np.empty(len(table)))[task.fold.test] = result.distances
+                inside.setdefault(scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result.inside
     return Validation(table, forecasts, spreads, distances, inside)
 
 

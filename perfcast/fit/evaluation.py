@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast.fit.intervals import half_widths_without_family
 from perfcast.storage import read_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -71,15 +70,17 @@ def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:
 
 
 def predictions_table(
-    validations: Mapping[str, Validation], deployed: Mapping[str, str], options: FitOptions
+    validations: Mapping[str, Validation],
+    widths: Mapping[str, Mapping[str, np.ndarray]],
+    deployed: Mapping[str, str],
+    options: FitOptions,
 ) -> pd.DataFrame:
-    """Return `predictions`; intervals are judged honestly, without the errors of the row's own family."""
+    """Return `predictions`, with intervals of the half ``widths`` (by metric and scheme, in logarithms)."""
     parts = []
     for metric, validation in validations.items():
         table = validation.table
-        widths = half_widths_without_family(validation, deployed[metric], options.interval)
         for (algorithm, scheme), predicted in validation.forecasts.items():
-            factor = np.exp(widths[scheme]) if algorithm == deployed[metric] else np.nan
+            factor = np.exp(widths[metric][scheme]) if algorithm == deployed[metric] else np.nan
             part = {
                 "metric": metric,
                 "unit": options.metrics[metric].unit,

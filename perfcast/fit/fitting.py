@@ -46,14 +46,15 @@ def train(algorithm: str, rows: Rows, groups: np.ndarray, seed: int) -> Trained:
     fences = fit_fences(rows.inputs, *rows.implausible)
     rows = replace(rows, inputs=fences.repaired(rows.inputs))
     chosen = VOTERS if algorithm in (ENSEMBLE, EXPERTS) else ((algorithm, tune(algorithm, rows, groups, seed)),)
-    members = tuple(fit(name, settings, rows, seed) for name, settings in chosen)
+    encodings = _encodings(rows, [settings for _, settings in chosen])
+    members = tuple(_fit_encoded(name, settings, rows, encodings[_kind(settings)], seed) for name, settings in chosen)
     experts = fit_experts(rows, seed) if algorithm == EXPERTS else None
     return Trained(Forecaster(fences, members, experts), chosen)
 
 
 def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:
     """Return ``algorithm`` with ``settings`` fitted on ``rows``."""
-    return _fit_encoded(algorithm, settings, rows, _encoding(rows, settings), seed)
+    return _fit_encoded(algorithm, settings, rows, _encodings(rows, [settings])[_kind(settings)], seed)
 
 
 def tune(algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None) -> Settings:
@@ -77,7 +78,7 @@ def _forecasts(algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequ
     forecasts = np.empty((len(grid), len(rows.target)))
     for fold in folds:
         train, test = rows.take(fold.train), rows.take(fold.test)
-        encodings = {_kind(settings): _encoding(train, settings) for settings in grid}
+        encodings = _encodings(train, grid)
         for position, settings in enumerate(grid):
             fitted = _fit_encoded(algorithm, settings, train, encodings[_kind(settings)], seed)
             forecasts[position, fold.test] = fitted.predict(test.inputs)
@@ -88,9 +89,10 @@ def _kind(settings: Settings) -> tuple[int, bool]:
     return int(settings["physical"]), bool(settings.get("ratios", False))
 
 
-def _encoding(rows: Rows, settings: Settings) -> Encoding:
-    physical, with_ratios = _kind(settings)
-    return fit_encoding(rows, physical, with_ratios=with_ratios)
+def _encodings(rows: Rows, grid: Sequence[Settings]) -> dict[tuple[int, bool], Encoding]:
+    """Return the encoding of each kind that settings of ``grid`` ask for, fitted once."""
+    kinds = {_kind(settings) for settings in grid}
+    return {kind: fit_encoding(rows, kind[0], with_ratios=kind[1]) for kind in kinds}
 
 
 def _fit_encoded(algorithm: str, settings: Settings, rows: Rows, encoding: Encoding, seed: int) -> Fitted:

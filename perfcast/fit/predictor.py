@@ -61,15 +61,15 @@ class MetricPredictor:
     def _forecast(self, inputs: np.ndarray) -> pd.DataFrame:
         forecaster, domain, intervals = self.parts
         prediction, spreads = forecaster.forecast(inputs)
-        plausible = forecaster.fences.repaired(inputs)
-        factor = np.exp(intervals.half_widths(domain.distances(plausible), spreads))
+        location = domain.locate(forecaster.fences.repaired(inputs))
+        factor = np.exp(intervals.half_widths(location.distances, spreads))
         return pd.DataFrame(
             {
                 "unit": self.unit,
                 "prediction": prediction,
                 "lower": prediction / factor,
                 "upper": prediction * factor,
-                "in_domain": domain.contains(plausible),
+                "in_domain": location.inside,
             }
         )
 

@@ -69,10 +69,9 @@ def ratio_exponents(features: Sequence[str]) -> np.ndarray:
     return exponents
 
 
-def named_pairs(features: Sequence[str], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Return the ``pairs`` whose names both are among ``features``, as indices, pairs × 2."""
-    place = {name: index for index, name in enumerate(features)}
-    known = [(place[first], place[second]) for first, second in pairs if first in place and second in place]
+def cap_pairs(features: Sequence[str]) -> np.ndarray:
+    """Return `CAPS` whose names both are among ``features``, as indices, pairs × 2."""
+    known = [[features.index(name) for name in names] for names in CAPS if set(names) <= set(features)]
     return np.array(known, dtype=int).reshape(-1, 2)
 
 

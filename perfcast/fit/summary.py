@@ -8,7 +8,7 @@ import numpy as np
 
 from perfcast.dataset.noise import noise_floor
 from perfcast.fit.choice import chosen_without_family
-from perfcast.fit.intervals import calibrated, conformal_quantile, half_widths_without_family
+from perfcast.fit.intervals import calibrated, conformal_quantile
 from perfcast.fit.measures import clustered_interval, error_summary, mape
 from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 
@@ -26,6 +26,7 @@ SCHEMA_VERSION = 2
 def summarise(
     dataset: pd.DataFrame,
     validations: Mapping[str, Validation],
+    widths: Mapping[str, Mapping[str, np.ndarray]],
     splits: pd.DataFrame,
     deployed: Mapping[str, str],
     options: FitOptions,
@@ -52,7 +53,7 @@ def summarise(
                 for algorithm in (*ALGORITHMS, *BASELINES)
                 if validation.has(algorithm, DEPLOYMENT_SCHEME)
             },
-            **_interval(validation, deployed[name], options),
+            **_interval(validation, widths[name], deployed[name], options),
         }
     return {
         "schema_version": SCHEMA_VERSION,
@@ -91,11 +92,12 @@ def _published(splits: pd.DataFrame, algorithm: str) -> dict[str, float]:
     }
 
 
-def _interval(validation: Validation, algorithm: str, options: FitOptions) -> dict[str, Any]:
+def _interval(
+    validation: Validation, widths: Mapping[str, np.ndarray], algorithm: str, options: FitOptions
+) -> dict[str, Any]:
     """Return how often and how wide the intervals hold families left out, and what plain ones would do."""
     families = validation.table.families
     residuals = validation.log_residuals(algorithm, DEPLOYMENT_SCHEME)
-    widths = half_widths_without_family(validation, algorithm, options.interval)
     holds = np.abs(residuals) <= widths[DEPLOYMENT_SCHEME]
     low, high = clustered_interval(holds.astype(float), families, options.seed)
     plain, _ = conformal_quantile(validation.log_residuals(algorithm, "random_folds"), options.interval)

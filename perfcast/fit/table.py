@@ -13,7 +13,7 @@ from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
 from perfcast.features.plausible import rules_of
 from perfcast.fit.options import MIN_ROWS
-from perfcast.fit.selection import CAPS, additive_features, named_pairs, ratio_exponents
+from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LearningTable:
     @property
     def rows(self) -> Rows:
         """The numbers alone."""
-        ratios, caps = ratio_exponents(self.features), named_pairs(self.features, CAPS)
+        ratios, caps = ratio_exponents(self.features), cap_pairs(self.features)
         return Rows(self.inputs, self.target, self.additive, ratios, caps, self.families, self.implausible)
 
     def digest(self) -> str:
@@ -129,7 +129,7 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         families=families,
         sizes=rows["input_size"].to_numpy(),
         excluded=excluded,
-        implausible=rules_of(options.features, dict(options.implausible)),
+        implausible=rules_of(options.features, options.implausible),
     )
 
 

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from perfcast.features.plausible import fit_fences
 from perfcast.fit.baselines import predict_baseline
-from perfcast.fit.domain import fit_domain
+from perfcast.fit.domain import Location, fit_domain
 from perfcast.fit.fitted import Forecast
 from perfcast.fit.fitting import fit, train, tune
 from perfcast.fit.measures import mape
@@ -96,12 +96,11 @@ class FoldDomain:
     rows: Rows
     fold: Fold
 
-    def run(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the test rows' distances and whether they are within the domain (see `perfcast.fit.domain`)."""
+    def run(self) -> Location:
+        """Return where the test rows are, seen from the training rows."""
         learned, tested = self.rows.inputs[self.fold.train], self.rows.inputs[self.fold.test]
         fences = fit_fences(learned, *self.rows.implausible)
-        domain, tested = fit_domain(fences.repaired(learned)), fences.repaired(tested)
-        return domain.distances(tested), domain.contains(tested)
+        return fit_domain(fences.repaired(learned)).locate(fences.repaired(tested))
 
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

@@ -152,7 +152,7 @@ def _by_unit(mapping: Mapping) -> list[list[int]]:
 def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) -> list[pd.DataFrame]:
     """Return which features are not believed; they are repaired by whoever learns from them."""
     names = tuple(features)
-    fences = fit_fences(features.to_numpy(), *rules_of(names, dict(mapping.implausible)))
+    fences = fit_fences(features.to_numpy(), *rules_of(names, mapping.implausible))
     wrong = fences.exceeded(features.to_numpy())
     return [
         at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))

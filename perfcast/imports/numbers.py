@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from perfcast.catalog.naming import few
 from perfcast.errors import UsageError
 from perfcast.imports.reading import ROW, TABLE
 
@@ -57,11 +58,11 @@ def numbers_of(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def _refuse_text(table: pd.DataFrame, name: str, wrong: np.ndarray) -> None:
     first = table.loc[wrong].head(_NAMED)
-    rows = "; ".join(f"row {row}: {str(value)[:40]!r}" for row, value in zip(first[ROW], first[name], strict=True))
-    more = f" and {int(wrong.sum()) - len(first)} more" if wrong.sum() > len(first) else ""
+    shown = [f"row {row}: {str(value)[:40]!r}" for row, value in zip(first[ROW], first[name], strict=True)]
+    rows = few(shown, int(wrong.sum()), "; ")
     path = first[TABLE].iloc[0]
     raise UsageError(
-        f"{path}: column {name!r} holds what is no number ({rows}{more}); mend it, or name the marker under missing"
+        f"{path}: column {name!r} holds what is no number ({rows}); mend it, or name the marker under missing"
     )
 
 

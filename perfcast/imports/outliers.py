@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from perfcast.features.scale import signed_log
+
 FACTOR = 3.0
 DEVIATIONS = 8.0
 _FOLDS = 5
@@ -103,7 +105,7 @@ def _forecasts(
     random = np.random.default_rng(seed)
     fold = random.permutation(len(targets)) % _FOLDS
     spread = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 1.0)
-    logarithms = np.sign(inputs) * np.log1p(np.abs(inputs))
+    logarithms = signed_log(inputs)
     made = np.empty((2, *targets.shape))
     wanted = np.squeeze(targets / spread, axis=() if targets.shape[1] > 1 else 1)
     for number in range(_FOLDS):

@@ -19,7 +19,6 @@ from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.imports.mapping import load_mapping
-from perfcast.imports.target import is_imported, read_imported
 from perfcast.storage import digest_of_json
 
 # What else lies among the code, editors' and Python's own files, changes nothing.
@@ -35,7 +34,11 @@ def checked_target():
         )
     check(config, "config", configuration())
     path = project_file(f"{config['targets']}/{config['target']}.yaml")
-    return read_imported(path) if is_imported(path) else read_description(path)
+    description = read_mapping(path)
+    if "tables" not in description:
+        return read_description(path)
+    check(description, "imported", str(path))
+    return description
 
 
 def check_store():
