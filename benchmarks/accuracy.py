@@ -48,7 +48,7 @@ def random_cnns(imported, options, algorithm):
             learned = np.setdiff1d(np.arange(len(table)), random[fold.test])
             rows = table.rows.take(learned)
             trained = train(algorithm, rows, rows.families, options.seed)
-            forecast[fold.test] = trained.forecaster.forecast(table.inputs[random[fold.test]]).values
+            forecast[fold.test] = trained.forecast(table.rows.take(random[fold.test])).values
     return mape(table.target[random], forecast)
 
 

@@ -66,7 +66,7 @@ def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor,
     import numpy as np
     import pandas as pd
 
-    from perfcast.imports.dataset import features_of
+    from perfcast.imports.dataset import families_of, features_of
     from perfcast.imports.mapping import load_mapping
     from perfcast.imports.reading import ROW, TABLE, read_tables
 
@@ -77,7 +77,8 @@ def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor,
     features = features_of(table, mapping)
     usable = np.isfinite(features).all(axis=1).to_numpy()
     try:
-        forecasts = _wide(predictor, features[usable]).reindex(range(len(table)))
+        asked = features.assign(family=families_of(table, mapping))
+        forecasts = _wide(predictor, asked[usable]).reindex(range(len(table)))
     except DataError as error:
         raise UsageError(f"{', '.join(map(str, paths))}: {error}, which the predictor learned from") from error
     if taken := [name for name in forecasts if name in table]:

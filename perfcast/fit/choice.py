@@ -29,8 +29,9 @@ def most_accurate(validation: Validation) -> str:
 def chosen_without_family(validation: Validation) -> np.ndarray:
     """Return for each row the leave-one-family-out forecast of the algorithm that is the best on all other families.
 
-    The least of several errors flatters: by chance one algorithm suits the families it is chosen on. Here the
-    families that choose and the family that is judged are apart.
+    The least of several errors flatters: by chance one algorithm suits the families it is chosen on. Here a family's
+    errors have no part in the choice it is judged by. (Its rows were learned from where the others were forecast; to
+    be without them, too, would take a fit for each pair of families.)
     """
     errors = _errors(validation)
     families = validation.table.families

@@ -53,7 +53,7 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
         raise DataError(f"metric '{name}' was not evaluated")
     algorithm = summary["deployed"]
     validation = validation_of(table, evaluation.of_metric("predictions", name))
-    intervals, guaranteed = calibrated(validation, algorithm, options.interval)
+    intervals = calibrated(validation, algorithm, options.interval)
     with threadpool_limits(limits=1):
         trained = train(algorithm, table.rows, table.families, options.seed)
     domain = fit_domain(trained.forecaster.fences.repaired(table.inputs))
@@ -61,6 +61,7 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
         unit=options.metrics[name].unit,
         algorithm=algorithm,
         features=table.features,
+        families=trained.families,
         parts=Parts(trained.forecaster, domain, intervals),
         details={
             "members": [
@@ -74,7 +75,7 @@ def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options
             "interval": {
                 "share": options.interval,
                 "width_factor": summary["interval_width_factor"],
-                "guaranteed": guaranteed,
+                "guaranteed": summary["interval_guaranteed"],
                 "coverage": summary["interval_coverage"],
             },
             "errors": {

@@ -64,10 +64,17 @@ def fit_domain(inputs: np.ndarray) -> Domain:
     margin = RANGE_MARGIN * (high - low) + _ROUNDING
     scale = np.where(high > low, logarithms.std(axis=0), 0.0)
     rows = _scaled(logarithms, scale)
+    reach = DISTANCE_FACTOR * np.quantile(_nearest_other(rows), DISTANCE_SHARE) + _ROUNDING
+    return Domain(low - margin, high + margin, scale, rows, np.array([reach]))
+
+
+def _nearest_other(rows: np.ndarray) -> np.ndarray:
+    """Return each row's distance from the nearest other one, 0 for a row that is alone."""
+    if len(rows) == 1:
+        return np.zeros(1)
     distances = squared_distances(rows, rows)
     np.fill_diagonal(distances, np.inf)
-    reach = DISTANCE_FACTOR * np.quantile(np.sqrt(distances.min(axis=1)), DISTANCE_SHARE) + _ROUNDING
-    return Domain(low - margin, high + margin, scale, rows, np.array([reach]))
+    return np.sqrt(distances.min(axis=1))
 
 
 def _scaled(logarithms: np.ndarray, scale: np.ndarray) -> np.ndarray:

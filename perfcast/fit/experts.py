@@ -1,8 +1,9 @@
-"""A physical model for each family of networks, and a gate that says how like each family a network is.
+"""A physical model for each large family of networks, and a gate that says how like each a network is.
 
-What a multiply-accumulate or a layer costs differs between families more than features tell, and few networks of one
-are enough to learn it from where their costs are held near those of all. So there is an expert for each family,
-corrected by a Gaussian process, whose noise grows where it is far off.
+What a multiply-accumulate or a layer costs differs between families more than features tell. Where a family has many
+networks, such as random ones, this is learned from them, held near the costs of all. So there is an expert for each
+large family, corrected by a Gaussian process, whose noise grows where it is far off. A family of few networks at many
+sizes says little of its next network.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from perfcast.fit.physical import least_absolute, with_one
 if TYPE_CHECKING:
     from perfcast.fit.table import Rows
 
-FEWEST = 10
-"""With fewer rows a family has no expert of its own."""
+FEWEST = 20
+"""With fewer networks a family has no expert."""
 
 _UNSURE, _SURE = 0.6, 1.0
 _SHARPNESS, _UNLIKELY = 2, 0.01
@@ -40,7 +41,7 @@ class Experts:
         ratios: exponents of the features in ratios that are looked at, too, ratios × features.
         overall: cost of running anything, and of each of ``terms``.
         costs: the same of each family, families × costs.
-        gate: says of each family how likely it is.
+        gate: says of each family how likely it is, and of all others together where there are any.
         offsets: by family, in logarithms.
         centres, scales: of the inputs of each family's Gaussian process, families × inputs.
         points, weights, owners: of all Gaussian processes, and which family's each point is.
@@ -64,7 +65,7 @@ class Experts:
         The certainty is 0 where the gate does not know a row's family, and 1 where it is sure of it.
         """
         seen, terms = logarithms(inputs, self.ratios), with_one(inputs[:, self.terms])
-        likely = self.gate.predict(seen)
+        likely = self.gate.predict(seen)[:, : len(self.costs)]
         certainty = np.clip((likely.max(axis=1) - _UNSURE) / (_SURE - _UNSURE), 0, 1)
         return np.exp(self._mean(seen, terms, likely)), certainty
 
@@ -72,31 +73,33 @@ class Experts:
         """Return the mean of what the experts say, in logarithms, each by how likely its family is."""
         shares = likely**_SHARPNESS
         shares = np.where(shares < _UNLIKELY * shares.sum(axis=1, keepdims=True), 0.0, shares)
+        # Where none is likely none is heard, but each has to say something.
+        shares = np.where(shares.any(axis=1, keepdims=True), shares, 1.0)
         shares = shares / shares.sum(axis=1, keepdims=True)
         overall, told = _estimate(terms, self.overall), np.zeros(len(terms))
         for family, costs in enumerate(self.costs):
             asked = shares[:, family] > 0
             answer = _near(terms[asked] @ costs, overall[asked]) + self.offsets[family]
-            own = self.owners == family
-            if own.any():
-                where = (seen[asked] - self.centres[family]) / self.scales[family]
-                answer = answer + matern(where, self.points[own], _LENGTH) @ self.weights[own]
+            own, where = self.owners == family, (seen[asked] - self.centres[family]) / self.scales[family]
+            answer = answer + matern(where, self.points[own], _LENGTH) @ self.weights[own]
             told[asked] += shares[asked, family] * answer
         return told
 
 
-def fit_experts(rows: Rows, seed: int) -> Experts:
-    """Return the experts learned from ``rows``; families of fewer than ten rows share the costs of all."""
+def fit_experts(rows: Rows, seed: int) -> Experts | None:
+    """Return the experts learned from ``rows``, None where no family has twenty networks."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     from perfcast.fit.regressors import forest_of
 
+    groups, experts = _groups(rows)
+    if not experts:
+        return None
     terms_of = np.flatnonzero(rows.additive)
     seen, terms = logarithms(rows.inputs, rows.ratios), with_one(rows.inputs[:, terms_of])
     overall = least_absolute(terms / rows.target[:, None], _KNEE, _ALONE, _ROUNDS)
-    groups = _groups(rows.families)
     gate = ExtraTreesClassifier(60, min_samples_leaf=2, max_features=0.3, random_state=seed).fit(seen, groups)
-    members = [_fit_expert(seen, terms, rows.target, groups == group, overall) for group in gate.classes_]
+    members = [_fit_expert(seen, terms, rows.target, groups == group, overall) for group in range(experts)]
     return Experts(
         terms=terms_of,
         ratios=rows.ratios,
@@ -122,18 +125,17 @@ class _Expert:
     weights: np.ndarray
 
 
-def _groups(families: np.ndarray) -> np.ndarray:
-    """Return the number of each row's family, 0 for all that have few rows."""
-    _, members, counts = np.unique(families.astype(str), return_inverse=True, return_counts=True)
-    return np.where(counts >= FEWEST, np.arange(1, len(counts) + 1), 0)[members]
+def _groups(rows: Rows) -> tuple[np.ndarray, int]:
+    """Return the number of each row's family and how many have experts; all others share the number after these."""
+    names, members = np.unique(rows.families.astype(str), return_inverse=True)
+    networks = [len(set(rows.networks[members == family])) for family in range(len(names))]
+    large = np.array(networks) >= FEWEST
+    return np.where(large, np.cumsum(large) - 1, large.sum())[members], int(large.sum())
 
 
 def _fit_expert(
     seen: np.ndarray, terms: np.ndarray, target: np.ndarray, own: np.ndarray, overall: np.ndarray
 ) -> _Expert:
-    inputs = seen.shape[1]
-    if own.sum() < FEWEST:
-        return _Expert(overall, 0.0, np.zeros(inputs), np.ones(inputs), np.zeros((0, inputs)), np.zeros(0))
     costs = least_absolute(terms[own] / target[own, None], _KNEE, _AMONG_OTHERS, _ROUNDS, overall)
     errors = np.log(target[own]) - _near(terms[own] @ costs, _estimate(terms[own], overall))
     offset, centre = float(np.median(errors)), seen[own].mean(axis=0)

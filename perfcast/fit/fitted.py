@@ -21,9 +21,9 @@ class Fitted:
     encoding: Encoding
     learner: Learner
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Return one forecast a row of ``inputs`` (rows × features), in the target's unit."""
-        return self.encoding.decode(inputs, self.learner.predict(self.encoding.encode(inputs)))
+    def predict(self, inputs: np.ndarray, kin: np.ndarray) -> np.ndarray:
+        """Return one forecast a row of ``inputs`` (rows × features), in the target's unit; see `Forecaster`."""
+        return self.encoding.decode(inputs, self.learner.predict(np.hstack([self.encoding.encode(inputs), kin])))
 
 
 class Forecast(NamedTuple):
@@ -47,10 +47,13 @@ class Forecaster:
     members: tuple[Fitted, ...]
     experts: Experts | None = None
 
-    def forecast(self, inputs: np.ndarray) -> Forecast:
-        """Return forecasts for ``inputs`` (rows × features)."""
+    def forecast(self, inputs: np.ndarray, kin: np.ndarray) -> Forecast:
+        """Return forecasts for ``inputs`` (rows × features).
+
+        ``kin`` is what `perfcast.fit.families.kinship` says of the rows' families, rows × families.
+        """
         inputs = self.fences.repaired(inputs)
-        votes = [np.log(member.predict(inputs)) for member in self.members]
+        votes = [np.log(member.predict(inputs, kin)) for member in self.members]
         answer = np.median(votes, axis=0)
         if self.experts is not None:
             told, certainty = self.experts.predict(inputs)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.features.plausible import fit_fences
 from perfcast.fit.encoding import ROBUST, Encoding, fit_encoding
 from perfcast.fit.experts import fit_experts
-from perfcast.fit.fitted import Fitted, Forecaster
+from perfcast.fit.families import kinship, known_families
+from perfcast.fit.fitted import Fitted, Forecast, Forecaster
 from perfcast.fit.measures import mape
 from perfcast.fit.options import ENSEMBLE, EXPERTS
 from perfcast.fit.regressors import GRIDS, Settings, fit_learner
@@ -35,21 +35,33 @@ VOTERS: tuple[tuple[str, Settings], ...] = (
 
 @dataclass(frozen=True)
 class Trained:
-    """What was fitted, and the settings of each of its members."""
+    """What was fitted, the families that it knows, and the settings of each of its members."""
 
     forecaster: Forecaster
+    families: tuple[str, ...]
     members: tuple[tuple[str, Settings], ...]
+
+    def forecast(self, rows: Rows) -> Forecast:
+        """Return forecasts for ``rows``, whose target is not looked at."""
+        return self.forecaster.forecast(rows.inputs, kinship(rows.families, self.families))
 
 
 def train(algorithm: str, rows: Rows, groups: np.ndarray, seed: int) -> Trained:
-    """Return ``algorithm`` fitted on ``rows``: tuned (see `tune` for ``groups``), but for what votes in an ensemble."""
-    fences = fit_fences(rows.inputs, *rows.implausible)
-    rows = replace(rows, inputs=fences.repaired(rows.inputs))
-    chosen = VOTERS if algorithm in (ENSEMBLE, EXPERTS) else ((algorithm, tune(algorithm, rows, groups, seed)),)
+    """Return ``algorithm`` fitted on ``rows``: tuned (see `tune` for ``groups``), but for what votes in an ensemble.
+
+    What votes is told the families, too.
+    """
+    fences = rows.fences
+    rows = rows.repaired(fences)
+    votes = algorithm in (ENSEMBLE, EXPERTS)
+    families = known_families(rows.families) if votes else ()
+    chosen = VOTERS if votes else ((algorithm, tune(algorithm, rows, groups, seed)),)
     encodings = _encodings(rows, [settings for _, settings in chosen])
-    members = tuple(_fit_encoded(name, settings, rows, encodings[_kind(settings)], seed) for name, settings in chosen)
+    members = tuple(
+        _fit_encoded(name, settings, rows, encodings[_kind(settings)], seed, families) for name, settings in chosen
+    )
     experts = fit_experts(rows, seed) if algorithm == EXPERTS else None
-    return Trained(Forecaster(fences, members, experts), chosen)
+    return Trained(Forecaster(fences, members, experts), families, chosen)
 
 
 def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:
@@ -81,7 +93,7 @@ def _forecasts(algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequ
         encodings = _encodings(train, grid)
         for position, settings in enumerate(grid):
             fitted = _fit_encoded(algorithm, settings, train, encodings[_kind(settings)], seed)
-            forecasts[position, fold.test] = fitted.predict(test.inputs)
+            forecasts[position, fold.test] = fitted.predict(test.inputs, kinship(test.families, ()))
     return forecasts
 
 
@@ -95,6 +107,11 @@ def _encodings(rows: Rows, grid: Sequence[Settings]) -> dict[tuple[int, bool], E
     return {kind: fit_encoding(rows, kind[0], with_ratios=kind[1]) for kind in kinds}
 
 
-def _fit_encoded(algorithm: str, settings: Settings, rows: Rows, encoding: Encoding, seed: int) -> Fitted:
-    encoded, target = encoding.encode(rows.inputs), encoding.encode_target(rows.inputs, rows.target)
+def _fit_encoded(
+    algorithm: str, settings: Settings, rows: Rows, encoding: Encoding, seed: int, families: tuple[str, ...] = ()
+) -> Fitted:
+    encoded = np.hstack([encoding.encode(rows.inputs), kinship(rows.families, families)])
+    target = encoding.encode_target(rows.inputs, rows.target)
+    if "gamma" in settings:  # of one input: distances grow with how many there are, but not with families
+        settings = {**settings, "gamma": settings["gamma"] / len(encoding.mean)}
     return Fitted(encoding, fit_learner(algorithm, settings, encoded, target, seed))

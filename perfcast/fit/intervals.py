@@ -75,33 +75,35 @@ def errors_of(validation: Validation, algorithm: str, scheme: str) -> Errors:
     )
 
 
-def calibrate(unseen: Errors, others: Sequence[Errors], share: float) -> tuple[Intervals, bool]:
+def calibrate(unseen: Errors, others: Sequence[Errors], share: float) -> Intervals:
     """Return intervals that contain ``share`` of rows of families not learned from, if they err as ``unseen`` do.
 
     Args:
         unseen: errors on families that were not learned from.
         others: errors on other rows that were not, which tell what to expect near those learned from.
         share: such as 0.9.
-
-    Returns:
-        the intervals; and False where there were too few errors for the share, and the largest was taken.
     """
     everything = [unseen, *others]
     signals = np.concatenate([_signals(errors.distances, errors.spreads) for errors in everything])
     sizes = np.log(np.abs(np.concatenate([errors.residuals for errors in everything])) + _EXACT)
     coefficients = _fit(signals, sizes)
     unscaled = Intervals(coefficients, signals.min(axis=0), signals.max(axis=0), np.ones(1))
-    quantiles = [
+    widest = max(
         conformal_quantile(errors.residuals / unscaled.half_widths(errors.distances, errors.spreads), share)
         for errors in everything
-    ]
-    widest = max(quantile for quantile, _ in quantiles)
-    return Intervals(coefficients, unscaled.low, unscaled.high, np.array([widest])), quantiles[0][1]
+    )
+    return Intervals(coefficients, unscaled.low, unscaled.high, np.array([widest]))
 
 
-def calibrated(
-    validation: Validation, algorithm: str, share: float, rows: np.ndarray | None = None
-) -> tuple[Intervals, bool]:
+def enough_families(families: int, share: float) -> bool:
+    """Return whether errors on so many families can say how wide to be to hold ``share`` of another's.
+
+    Of one family the rows err alike: what is exchangeable with a new family is a family.
+    """
+    return _rank(families, share) <= families
+
+
+def calibrated(validation: Validation, algorithm: str, share: float, rows: np.ndarray | None = None) -> Intervals:
     """Return the intervals of ``algorithm``, calibrated on ``rows`` (all where not given) of all honest schemes."""
     chosen = np.arange(len(validation.table)) if rows is None else rows
     found = {s: errors_of(validation, algorithm, s).take(chosen) for s in SCHEMES if validation.has(algorithm, s)}
@@ -117,21 +119,20 @@ def half_widths_without_family(validation: Validation, algorithm: str, share: fl
     errors = {s: errors_of(validation, algorithm, s) for s in SCHEMES if validation.has(algorithm, s)}
     widths = {scheme: np.empty(len(validation.table)) for scheme in errors}
     for others, own in grouped_folds(validation.table.families, _FOLDS, seed=0):
-        intervals, _ = calibrated(validation, algorithm, share, others)
+        intervals = calibrated(validation, algorithm, share, others)
         for scheme, found in errors.items():
             widths[scheme][own] = intervals.half_widths(found.distances[own], found.spreads[own])
     return widths
 
 
-def conformal_quantile(residuals: np.ndarray, share: float) -> tuple[float, bool]:
+def conformal_quantile(residuals: np.ndarray, share: float) -> float:
     """Return the half width around forecasts that holds ``share`` of new ones that err as ``residuals`` do.
 
-    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest where that is it, and
-    False beside it where there are too few for the share.
+    It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest where that is it, or
+    there are too few for the share.
     """
-    rank = int(np.ceil((len(residuals) + 1) * share))
-    if rank >= len(residuals):
-        return float(np.abs(residuals).max()), rank == len(residuals)
+    if _rank(len(residuals), share) >= len(residuals):
+        return float(np.abs(residuals).max())
     # Imported late: they take a second, and only fitting needs them.
     from mapie.regression import SplitConformalRegressor
     from sklearn.dummy import DummyRegressor
@@ -140,7 +141,11 @@ def conformal_quantile(residuals: np.ndarray, share: float) -> tuple[float, bool
     expected = DummyRegressor().fit(nothing, nothing[:, 0])
     regressor = SplitConformalRegressor(expected, confidence_level=share, prefit=True)
     _, intervals = regressor.conformalize(nothing, residuals).predict_interval(nothing[:1])
-    return float(intervals[0, 1, 0]), True
+    return float(intervals[0, 1, 0])
+
+
+def _rank(count: int, share: float) -> int:
+    return int(np.ceil((count + 1) * share))
 
 
 def _signals(distances: np.ndarray, spreads: np.ndarray) -> np.ndarray:

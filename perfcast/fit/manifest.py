@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import jsonschema
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
 _LONGEST = 200
 

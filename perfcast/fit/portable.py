@@ -76,22 +76,19 @@ def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(
-    metric: str, algorithms: Sequence[str], features: int, files: Mapping[str, bytes], *, with_experts: bool
-) -> Parts:
+def from_files(metric: str, algorithms: Sequence[str], sizes: tuple[int, int], files: Mapping[str, bytes]) -> Parts:
     """Return what `to_files` made ``files`` of.
 
     Args:
         metric: its name, which the files bear.
         algorithms: of the members.
-        features: how many they take.
+        sizes: how many features they take, and how many families they know.
         files: contents by file name.
-        with_experts: whether there are experts beside the members.
 
     Raises:
         PredictorError: a file is missing, damaged, or does not hold what it should.
     """
-    npz = f"{metric}.npz"
+    npz, (features, families) = f"{metric}.npz", sizes
     arrays = _read_arrays(npz, _file(npz, files))
     domain = _part(npz, "domain", Domain, arrays)
     intervals = _part(npz, "intervals", Intervals, arrays)
@@ -99,29 +96,30 @@ def from_files(
     check_domain(npz, domain, features)
     check_fences(npz, fences, features)
     check_intervals(npz, intervals)
-    members = tuple(_member(metric, n, name, features, arrays, files) for n, name in enumerate(algorithms))
-    experts = _part(npz, "experts", Experts, arrays) if with_experts else None
+    members = tuple(_member(metric, n, name, sizes, arrays, files) for n, name in enumerate(algorithms))
+    experts = _part(npz, "experts", Experts, arrays) if any(key.startswith("experts.") for key in arrays) else None
     if experts is not None:
         check_experts(npz, experts, features)
     parts = Parts(Forecaster(fences, members, experts), domain, intervals)
-    _try_out(", ".join(files), parts)
+    _try_out(", ".join(files), parts, families)
     return parts
 
 
 def _member(
-    metric: str, number: int, algorithm: str, features: int, arrays: Arrays, files: Mapping[str, bytes]
+    metric: str, number: int, algorithm: str, sizes: tuple[int, int], arrays: Arrays, files: Mapping[str, bytes]
 ) -> Fitted:
     if algorithm not in LEARNERS:
         raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
-    npz = f"{metric}.npz"
+    npz, (features, families) = f"{metric}.npz", sizes
     encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
     check_encoding(npz, encoding, features)
+    inputs = len(encoding.mean) + families
     if algorithm == "xgboost":
         name = _json_name(metric, number)
-        return Fitted(encoding, Boosted(checked_model(name, _file(name, files), len(encoding.mean))))
+        return Fitted(encoding, Boosted(checked_model(name, _file(name, files), inputs)))
     learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
     if isinstance(learner, Forest):
-        check_forest(npz, learner, len(encoding.mean))
+        check_forest(npz, learner, inputs)
     if isinstance(learner, GaussianProcess):
         check_process(npz, learner)
     return Fitted(encoding, learner)
@@ -176,16 +174,17 @@ def _part(name: str, part: str, kind: type[Part], arrays: Arrays) -> Part:
     return kind(**values)
 
 
-def _try_out(name: str, parts: Parts) -> None:
+def _try_out(name: str, parts: Parts, families: int) -> None:
     """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
     domain = parts.domain
     try:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])
             inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
+            kin = np.zeros((len(inputs), families))
             # One that is outvoted makes a forecast, too, and may not be outvoted elsewhere.
-            alone = [member.predict(inputs) for member in parts.forecaster.members]
-            forecast = parts.forecaster.forecast(inputs)
+            alone = [member.predict(inputs, kin) for member in parts.forecaster.members]
+            forecast = parts.forecaster.forecast(inputs, kin)
             inside = domain.contains(inputs)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error

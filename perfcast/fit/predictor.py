@@ -14,8 +14,8 @@ import pandas as pd
 
 from perfcast import __version__
 from perfcast.errors import PredictorError
+from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
-from perfcast.fit.options import EXPERTS
 from perfcast.fit.portable import from_files, to_files
 from perfcast.fit.table import number_columns
 from perfcast.storage import digest_of, write_bytes, write_json
@@ -37,6 +37,7 @@ class MetricPredictor:
         unit: of its forecasts.
         algorithm: its name, such as `ensemble`.
         features: the columns it needs, in order.
+        families: that it knows.
         parts: regressors, domain and intervals.
         details: what the manifest says besides: `members`, `domain`, `interval`, `errors`.
     """
@@ -44,23 +45,28 @@ class MetricPredictor:
     unit: str
     algorithm: str
     features: tuple[str, ...]
+    families: tuple[str, ...]
     parts: Parts
     details: Mapping[str, Any]
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return `unit`, `prediction`, `lower`, `upper` and `in_domain`, a row a row of ``features``.
 
+        A column `family` need not be there, and its families need not be known.
+
         Raises:
             DataError: a column is missing or holds something else than finite numbers.
         """
         inputs = number_columns(features, self.features)
+        families = features["family"] if "family" in features else pd.Series("", index=features.index)
+        kin = kinship(families.to_numpy(), self.families)
         # Distances to all that was learned from take memory: a million rows are taken in pieces.
-        pieces = [self._forecast(inputs[start : start + _PIECE]) for start in range(0, len(inputs) or 1, _PIECE)]
-        return pd.concat(pieces, ignore_index=True)
+        pieces = [slice(start, start + _PIECE) for start in range(0, len(inputs) or 1, _PIECE)]
+        return pd.concat([self._forecast(inputs[piece], kin[piece]) for piece in pieces], ignore_index=True)
 
-    def _forecast(self, inputs: np.ndarray) -> pd.DataFrame:
+    def _forecast(self, inputs: np.ndarray, kin: np.ndarray) -> pd.DataFrame:
         forecaster, domain, intervals = self.parts
-        prediction, spreads = forecaster.forecast(inputs)
+        prediction, spreads = forecaster.forecast(inputs, kin)
         location = domain.locate(forecaster.fences.repaired(inputs))
         factor = np.exp(intervals.half_widths(location.distances, spreads))
         return pd.DataFrame(
@@ -113,8 +119,8 @@ class Predictor:
         """Return forecasts with intervals for the models in ``features``.
 
         Args:
-            features: a row a model, with all features the predictor needs and, if the models have names, a
-                column `model`; other columns do not matter.
+            features: a row a model, with all features the predictor needs and, if the models have names or
+                families, columns `model` and `family`; other columns do not matter.
 
         Returns:
             `model`, `metric`, `unit`, `prediction`, `lower`, `upper` (in that unit) and `in_domain`: the rows
@@ -212,6 +218,7 @@ def _write(predictor: Predictor, folder: Path) -> None:
             "unit": metric.unit,
             "algorithm": metric.algorithm,
             "features": list(metric.features),
+            "families": list(metric.families),
             **metric.details,
             "files": {file: digest_of(data) for file, data in files.items()},
         }
@@ -229,13 +236,14 @@ def _write(predictor: Predictor, folder: Path) -> None:
 
 def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
     contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
-    features = tuple(entry["features"])
+    features, families = tuple(entry["features"]), tuple(entry["families"])
     algorithms = [member["algorithm"] for member in entry["members"]]
     return MetricPredictor(
         unit=entry["unit"],
         algorithm=entry["algorithm"],
         features=features,
-        parts=from_files(name, algorithms, len(features), contents, with_experts=entry["algorithm"] == EXPERTS),
+        families=families,
+        parts=from_files(name, algorithms, (len(features), len(families)), contents),
         details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
     )
 

@@ -31,9 +31,9 @@ class FScores:
 
     def run(self) -> np.ndarray:
         """Return the number of splits of each feature."""
+        rows = self.rows.repaired(self.rows.fences)
         grid = tuple({"physical": False, "max_depth": depth} for depth in _DEPTHS)
-        settings = tune("xgboost", self.rows, self.families, self.seed, grid)
-        rows = self.rows
+        settings = tune("xgboost", rows, self.families, self.seed, grid)
         encoding = fit_encoding(rows, physical=0)
         encoded, target = encoding.encode(rows.inputs), encoding.encode_target(rows.inputs, rows.target)
         booster = fit_estimator("xgboost", settings, encoded, target, self.seed)
@@ -58,20 +58,19 @@ class ShuffledFeatures:
     def run(self) -> np.ndarray:
         """Return by how many percentage points each feature makes the test rows' errors grow in sum."""
         learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
-        fitted = train(self.algorithm, learned, self.families[self.fold.train], self.seed).forecaster
-        errors = percentage_errors(test.target, fitted.forecast(test.inputs).values).sum()
+        trained = train(self.algorithm, learned, self.families[self.fold.train], self.seed)
+        errors = percentage_errors(test.target, trained.forecast(test).values).sum()
         growth = np.zeros(self.rows.inputs.shape[1])
         for feature in np.flatnonzero(np.ptp(self.rows.inputs, axis=0)).tolist():
-            shuffled = self._shuffled(feature)
-            forecasts = fitted.forecast(shuffled).values.reshape(SHUFFLES, -1)
+            forecasts = trained.forecast(self._shuffled(feature)).values.reshape(SHUFFLES, -1)
             growth[feature] = percentage_errors(test.target, forecasts).sum() / SHUFFLES - errors
         return growth
 
-    def _shuffled(self, feature: int) -> np.ndarray:
+    def _shuffled(self, feature: int) -> Rows:
         # Values come from the whole table: a family of one row has nothing to shuffle with.
         random = np.random.default_rng([self.seed, feature])
-        inputs = np.tile(self.rows.inputs[self.fold.test], (SHUFFLES, 1))
+        rows = self.rows.take(np.tile(self.fold.test, SHUFFLES))
         column = self.rows.inputs[:, feature]
         drawn = [random.permutation(column)[self.fold.test] for _ in range(SHUFFLES)]
-        inputs[:, feature] = np.concatenate(drawn)
-        return inputs
+        rows.inputs[:, feature] = np.concatenate(drawn)
+        return rows

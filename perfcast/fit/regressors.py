@@ -65,7 +65,7 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
 """The settings each algorithm is tuned over; the first of the costly ones is what they have untuned.
 
 `physical` says whether the learner corrects a physical estimate; the rest are the library's parameters, but
-that `gamma` is divided by the number of inputs.
+that `gamma` is meant to be divided by the number of inputs.
 """
 
 _KERNEL_ROWS = 400
@@ -99,8 +99,7 @@ def _ridge(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: in
 
 def _svr(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> SVR:
     del seed
-    gamma = settings["gamma"] / max(encoded.shape[1], 1)
-    return SVR(C=settings["C"], gamma=gamma, epsilon=0.05).fit(encoded, target)
+    return SVR(C=settings["C"], gamma=settings["gamma"], epsilon=0.05).fit(encoded, target)
 
 
 def _mlp(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> MLPRegressor:

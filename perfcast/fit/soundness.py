@@ -122,7 +122,8 @@ def check_experts(name: str, experts: Experts, features: int) -> None:
             ("experts.overall", (experts.overall >= 0).all() and experts.overall.any(), "is no sum of costs"),
             ("experts.costs", (experts.costs >= 0).all(), "holds negative costs"),
             ("experts.offsets", (np.abs(experts.offsets) <= _LOG_LIMIT).all(), "is more than any number"),
-            ("experts.gate", shares.shape[1:] == (families,) and (shares >= 0).all(), "is not one share a family"),
+            ("experts.gate", shares.ndim == 2 and shares.shape[1] - families in (0, 1), "is not one share a family"),
+            ("experts.gate", (shares >= 0).all(), "holds negative shares"),
             ("experts.gate", np.allclose(sums, 1), "holds shares whose sum is not 1"),
         ),
     )

@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from perfcast.dataset.believed import believed_rows, measured_rows, replicates_of
 from perfcast.dataset.columns import FACTORS
 from perfcast.errors import DataError
-from perfcast.features.plausible import rules_of
+from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents
 from perfcast.storage import digest_of
@@ -19,6 +19,7 @@ from perfcast.storage import digest_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from perfcast.features.plausible import Fences
     from perfcast.fit.options import FitOptions, Metric
 
 
@@ -30,7 +31,7 @@ class Rows:
         inputs: rows × features.
         target: one positive number a row.
         additive: for each feature, whether time and memory may be a sum of it.
-        families: of each row.
+        families, networks: of each row.
         implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_fences` takes it.
         ratios: exponents, ratios × features, see `perfcast.fit.selection.RATIOS`.
         caps: pairs of indices of features, see `perfcast.fit.selection.CAPS`.
@@ -42,11 +43,22 @@ class Rows:
     ratios: np.ndarray
     caps: np.ndarray
     families: np.ndarray
+    networks: np.ndarray
     implausible: tuple[np.ndarray, np.ndarray]
 
     def take(self, rows: np.ndarray) -> Rows:
         """Return the rows numbered ``rows``."""
-        return replace(self, inputs=self.inputs[rows], target=self.target[rows], families=self.families[rows])
+        taken = {name: getattr(self, name)[rows] for name in ("inputs", "target", "families", "networks")}
+        return replace(self, **taken)
+
+    @property
+    def fences(self) -> Fences:
+        """What is plausible for the features, learned from these rows."""
+        return fit_fences(self.inputs, *self.implausible)
+
+    def repaired(self, fences: Fences) -> Rows:
+        """Return the rows with what is usual in place of what ``fences`` do not believe."""
+        return replace(self, inputs=fences.repaired(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,16 @@ class LearningTable:
     def rows(self) -> Rows:
         """The numbers alone."""
         ratios, caps = ratio_exponents(self.features), cap_pairs(self.features)
-        return Rows(self.inputs, self.target, self.additive, ratios, caps, self.families, self.implausible)
+        return Rows(
+            inputs=self.inputs,
+            target=self.target,
+            additive=self.additive,
+            ratios=ratios,
+            caps=caps,
+            families=self.families,
+            networks=self.networks,
+            implausible=self.implausible,
+        )
 
     def digest(self) -> str:
         """Return the digest of all that is learned from."""

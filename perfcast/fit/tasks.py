@@ -9,9 +9,9 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from perfcast.features.plausible import fit_fences
 from perfcast.fit.baselines import predict_baseline
 from perfcast.fit.domain import Location, fit_domain
+from perfcast.fit.families import kinship
 from perfcast.fit.fitted import Forecast
 from perfcast.fit.fitting import fit, train, tune
 from perfcast.fit.measures import mape
@@ -51,12 +51,15 @@ class PublishedSplits:
     def _mape(self, split: int) -> float:
         fold = published_split(len(self.rows.target), self.test_share, split)
         learned, test = self.rows.take(fold.train), self.rows.take(fold.test)
+        fences = learned.fences
+        learned, test = learned.repaired(fences), test.repaired(fences)
         # No setting may be chosen by looking at a test part. Cheap algorithms are tuned inside each split's
         # training part; tuning the others ten thousand times would take days: they keep their first settings.
         settings = GRIDS[self.algorithm][0]
         if self.algorithm in CHEAP:
             settings = tune(self.algorithm, learned, np.arange(len(learned.target)), seed=split)
-        return mape(test.target, fit(self.algorithm, settings, learned, seed=split).predict(test.inputs))
+        fitted = fit(self.algorithm, settings, learned, seed=split)
+        return mape(test.target, fitted.predict(test.inputs, kinship(test.families, ())))
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ class HonestFold:
         if self.algorithm in BASELINES:
             made = predict_baseline(self.algorithm, learned, test.inputs, self.flops)
             return Forecast(made, np.zeros(len(made)))
-        trained = train(self.algorithm, learned, self.groups[self.fold.train], self.seed)
-        return trained.forecaster.forecast(test.inputs)
+        return train(self.algorithm, learned, self.groups[self.fold.train], self.seed).forecast(test)
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ class FoldDomain:
 
     def run(self) -> Location:
         """Return where the test rows are, seen from the training rows."""
-        learned, tested = self.rows.inputs[self.fold.train], self.rows.inputs[self.fold.test]
-        fences = fit_fences(learned, *self.rows.implausible)
-        return fit_domain(fences.repaired(learned)).locate(fences.repaired(tested))
+        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        fences = learned.fences
+        return fit_domain(learned.repaired(fences).inputs).locate(test.repaired(fences).inputs)
 
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

@@ -10,12 +10,13 @@ import pandas as pd
 
 from perfcast.errors import DataError
 from perfcast.features.plausible import fit_fences, rules_of
+from perfcast.imports.mapping import Grouping
 from perfcast.imports.numbers import encoded, feature_columns, numbers_of
 from perfcast.imports.outliers import disagreeing, outliers
 from perfcast.imports.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, listed
 
 if TYPE_CHECKING:
-    from perfcast.imports.mapping import Grouping, Mapping
+    from perfcast.imports.mapping import Mapping
 
 _DIFFERENT = 1e-9
 _INCOMPLETE = Problem("", "a feature is missing or infinite", LEFT_OUT)
@@ -170,7 +171,7 @@ def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
         {
             "network": _network(name, size),
             "model": name.where(count == 0, name + "#" + (count + 1).astype("str")),
-            "family": _family(table, mapping.family) if mapping.family else name,
+            "family": families_of(table, mapping),
             "input_size": size,
             "replicate": 0,
             "verdict": "measured",
@@ -186,7 +187,9 @@ def _network(name: pd.Series, size: pd.Series | np.ndarray | int) -> pd.Series:
     return pd.Series([each.removesuffix(f"_{end}") for each, end in zip(name, sizes, strict=True)], index=name.index)
 
 
-def _family(table: pd.DataFrame, family: Grouping) -> pd.Series:
+def families_of(table: pd.DataFrame, mapping: Mapping) -> pd.Series:
+    """Return the family of each row; what says it is the mapping's column or, without one, the model's name."""
+    family = mapping.family or Grouping(mapping.model, None)
     text = table[family.column].astype("str").fillna("?")
     if family.pattern is None:
         return text

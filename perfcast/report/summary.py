@@ -150,7 +150,7 @@ def _warnings(result: MetricResult) -> list[str]:
     if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
         found.append("The intervals hold less often than they say.")
     if result.values.get("interval_guaranteed") is False:
-        found.append("Too few models were measured for intervals that can be relied on.")
+        found.append("Too few families were measured for intervals that can be relied on.")
     return found
 
 

@@ -29,5 +29,5 @@ def read(name):
 )
 def test_unseen_sizes_are_forecast_better_than_published(algorithm, published):
     learned, test = read("training_dataset.csv"), read("test_dim1.csv")
-    forecast = train(algorithm, learned, learned.families, seed=0).forecaster.forecast(test.inputs).values
+    forecast = train(algorithm, learned, learned.families, seed=0).forecast(test).values
     assert 100 * np.abs(forecast / test.target - 1).mean() < published

@@ -11,9 +11,11 @@ import pytest
 
 from perfcast.errors import PredictorError
 from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.evaluate import evaluate
 from perfcast.fit.predictor import load_predictor, save_predictor
 from perfcast.storage import digest_of, digest_of_json
 
+from .conftest import make_dataset, make_options
 from .test_fit_predictor import rewrite, with_algorithm
 
 METRIC = ("metrics", "latency_ms")
@@ -102,8 +104,9 @@ EXPERTS_ARRAYS = (
 
 
 @pytest.fixture(scope="module")
-def experts(dataset, evaluation, options):
-    return fit_predictor(dataset, with_algorithm(evaluation, "experts"), options)
+def experts():
+    dataset, options = make_dataset(families=3, networks=20, sizes=(64,)), make_options(splits=0)
+    return fit_predictor(dataset, with_algorithm(evaluate(dataset, options), "experts"), options)
 
 
 @pytest.mark.parametrize(("key", "change"), EXPERTS_ARRAYS)

@@ -12,7 +12,7 @@ from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
 from perfcast.fit.fitting import train, tune
-from perfcast.fit.intervals import Errors, calibrate, conformal_quantile
+from perfcast.fit.intervals import Errors, calibrate, conformal_quantile, enough_families
 from perfcast.fit.measures import error_summary
 from perfcast.fit.options import ALGORITHMS, ENSEMBLE, EXPERTS, SCHEMES, Metric
 from perfcast.fit.physical import fit_physical, fit_robust
@@ -79,6 +79,7 @@ def make_rows(inputs, target):
         ratios=np.array([[1.0, -1.0, 0.0, -1.0]]),
         caps=np.array([[0, 1]]),
         families=np.arange(len(target)) % 3,
+        networks=np.arange(len(target)),
         implausible=(nothing, nothing.reshape(0, 0)),
     )
 
@@ -147,9 +148,22 @@ def test_schemes_hold_out_what_they_say():
 
 def test_a_quantile_is_corrected_for_few_errors():
     errors = np.arange(1, 20) / 100
-    assert conformal_quantile(errors, 0.9) == (pytest.approx(0.18), True)
-    for few, expected in ((5, (0.05, False)), (8, (0.08, False)), (9, (0.09, True)), (10, (0.1, True))):
+    assert conformal_quantile(errors, 0.9) == pytest.approx(0.18)
+    for few, expected in ((5, 0.05), (8, 0.08), (9, 0.09), (10, 0.1)):
         assert conformal_quantile(errors[:few], 0.9) == expected
+
+
+def test_nine_families_are_the_fewest_to_promise_ninety_percent_of_another():
+    assert enough_families(9, 0.9)
+    assert not enough_families(8, 0.9)
+    assert enough_families(4, 0.8)
+
+
+def test_the_domain_of_a_single_row_is_that_row():
+    inputs = np.array([[1.0, 20.0], [1.0, 20.0], [1.0, 21.0]])
+    location = fit_domain(inputs[:1]).locate(inputs)
+    assert np.isfinite(location.distances).all()
+    assert location.inside.tolist() == [True, True, False]
 
 
 def drawn(random, rows):
@@ -162,8 +176,7 @@ def test_intervals_cover_new_errors_near_and_far():
     random = np.random.default_rng(0)
     covered = []
     for _ in range(30):
-        intervals, guaranteed = calibrate(drawn(random, 300), [], 0.9)
-        assert guaranteed
+        intervals = calibrate(drawn(random, 300), [], 0.9)
         new = drawn(random, 300)
         inside = np.abs(new.residuals) <= intervals.half_widths(new.distances, new.spreads)
         near = new.distances < 0.5
@@ -172,7 +185,7 @@ def test_intervals_cover_new_errors_near_and_far():
 
 
 def test_intervals_get_wider_further_away_but_not_without_end():
-    intervals, _ = calibrate(drawn(np.random.default_rng(0), 300), [], 0.9)
+    intervals = calibrate(drawn(np.random.default_rng(0), 300), [], 0.9)
     widths = intervals.half_widths(np.array([0.1, 1.0, 2.0, 1e9]), np.full(4, 0.05))
     assert (np.diff(widths) >= 0).all()
     assert widths[1] > 1.5 * widths[0]
@@ -183,7 +196,7 @@ def test_intervals_hold_on_every_kind_of_row_they_were_calibrated_on():
     random = np.random.default_rng(0)
     unseen, others = drawn(random, 200), drawn(random, 200)
     worse = Errors(4 * others.residuals, others.distances, others.spreads)
-    intervals, _ = calibrate(unseen, [worse], 0.9)
+    intervals = calibrate(unseen, [worse], 0.9)
     for errors in (unseen, worse):
         assert (np.abs(errors.residuals) <= intervals.half_widths(errors.distances, errors.spreads)).mean() >= 0.9
 
@@ -223,7 +236,7 @@ def test_every_algorithm_learns_the_physics(algorithm):
     rows = learning_table(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options()).rows
     order = np.random.default_rng(0).permutation(len(rows.target))
     learned, test = rows.take(order[16:]), rows.take(order[:16])
-    forecast = train(algorithm, learned, learned.families, seed=0).forecaster.forecast(test.inputs)
+    forecast = train(algorithm, learned, learned.families, seed=0).forecast(test)
     assert np.abs(forecast.values / test.target - 1).mean() < 0.1
     assert ((forecast.spreads > 0) == (algorithm in (ENSEMBLE, EXPERTS))).all()
 

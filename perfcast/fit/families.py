@@ -1,0 +1,25 @@
+"""Families as inputs: what their networks have in common and no feature tells, such as the framework they came from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FEWEST, MOST = 2, 50
+"""A family of fewer rows tells nothing of others; of more families than can be told apart, the largest count."""
+
+_WEIGHT = 2.0
+
+
+def known_families(families: np.ndarray) -> tuple[str, ...]:
+    """Return the names among ``families`` (of each row) that learners are told, in order."""
+    names, counts = np.unique(families.astype(str), return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:MOST]
+    return tuple(sorted(names[largest[counts[largest] >= FEWEST]].tolist()))
+
+
+def kinship(families: np.ndarray, known: tuple[str, ...]) -> np.ndarray:
+    """Return what learners see of the ``families`` of rows: rows × ``known``, zeros for a family that is not known.
+
+    The weight is in standard deviations of the other inputs.
+    """
+    return _WEIGHT * (families.astype(str)[:, None] == np.array(known, dtype=str)[None, :])

@@ -1,0 +1,96 @@
+"""Families as inputs, and experts for large ones."""
+
+import numpy as np
+import pytest
+
+from perfcast.errors import PredictorError
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.evaluate import evaluate
+from perfcast.fit.experts import fit_experts
+from perfcast.fit.families import MOST, kinship, known_families
+from perfcast.fit.fitting import train
+from perfcast.fit.options import ENSEMBLE, EXPERTS
+from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.fit.table import learning_table
+
+from .conftest import make_dataset, make_options
+from .test_fit_predictor import rewrite, with_algorithm
+
+SLOWER = 1.5
+
+
+def make_slower(**sizes):
+    """Return networks of which those of family1 take half as long again, which no feature tells."""
+    table = make_dataset(**sizes)
+    slower = np.where(table["family"] == "family1", SLOWER, 1.0)
+    return table.assign(latency_mean_ms=table["latency_mean_ms"] * slower)
+
+
+def rows_of(table):
+    return learning_table(table, make_options().metrics["latency_ms"], make_options()).rows
+
+
+def test_families_of_several_rows_are_known_the_largest_of_many():
+    assert known_families(np.array(["b", "a", "b", "c", "a"], dtype=object)) == ("a", "b")
+    many = np.repeat([f"{number:03}" for number in range(2 * MOST)], [3, 2] * MOST)
+    assert known_families(many) == tuple(f"{number:03}" for number in range(0, 2 * MOST, 2))
+
+
+def test_what_is_not_known_of_a_family_is_zero():
+    told = kinship(np.array(["b", "x", ""], dtype=object), ("a", "b"))
+    assert (told > 0).tolist() == [[False, True], [False, False], [False, False]]
+    assert kinship(np.array(["b"], dtype=object), ()).shape == (1, 0)
+
+
+def test_networks_of_a_known_family_are_forecast_as_their_kin():
+    rows = rows_of(make_slower(families=3, networks=8, sizes=(64, 128)))
+    unseen = np.arange(len(rows.target)) % 16 >= 14
+    learned, test = rows.take(np.flatnonzero(~unseen)), rows.take(np.flatnonzero(unseen))
+    trained = train(ENSEMBLE, learned, learned.families, seed=0)
+    errors = np.abs(trained.forecast(test).values / test.target - 1)
+    untold = trained.forecaster.forecast(test.inputs, kinship(np.array([""] * len(test.target)), trained.families))
+    own = test.families == "family1"
+    assert errors.mean() < 0.1
+    assert np.abs(untold.values / test.target - 1)[own].mean() > 2 * errors[own].mean()
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    options = make_options(splits=0)
+    table = make_slower(families=3, networks=3, sizes=(64, 128))
+    return table, fit_predictor(table, with_algorithm(evaluate(table, options), ENSEMBLE), options)
+
+
+def test_a_predictor_keeps_its_families_and_does_without(predictor, tmp_path):
+    table, made = predictor
+    save_predictor(made, tmp_path / "p")
+    loaded = load_predictor(tmp_path / "p")
+    assert loaded.metrics["latency_ms"].families == ("family0", "family1", "family2")
+    told, untold = loaded.predict(table), loaded.predict(table.drop(columns="family"))
+    other = loaded.predict(table.assign(family="family9"))
+    assert (told["prediction"] == made.predict(table)["prediction"]).all()
+    assert (untold["prediction"] == other["prediction"]).all()
+    assert (told["prediction"] != untold["prediction"]).any()
+
+
+@pytest.mark.parametrize("families", [["family0"], [], ["family0", "family0", "family1"], None, [1, 2, 3]])
+def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, families):
+    save_predictor(predictor[1], tmp_path / "p")
+    rewrite(tmp_path / "p", lambda manifest: manifest["metrics"]["latency_ms"].update(families=families))
+    with pytest.raises(PredictorError, match=r"do not fit together|families|latency_ms.npz"):
+        load_predictor(tmp_path / "p")
+
+
+def test_only_families_of_many_networks_have_experts():
+    few = rows_of(make_dataset(families=3, networks=5))
+    assert fit_experts(few, seed=0) is None
+    alone = train(ENSEMBLE, few, few.families, seed=0).forecast(few)
+    assert (train(EXPERTS, few, few.families, seed=0).forecast(few).values == alone.values).all()
+    many = rows_of(make_dataset(families=3, networks=20, sizes=(64,)))
+    experts = fit_experts(many.take(np.flatnonzero(np.arange(60) < 45)), seed=0)
+    assert experts is not None
+    assert len(experts.costs) == 2
+    assert experts.gate.value.shape[1] == 3, "the third family is among the others"
+    told, certainty = experts.predict(many.inputs)
+    assert (told > 0).all()
+    assert ((certainty >= 0) & (certainty <= 1)).all()
