@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perfcast.features.scale import signed_log
 from perfcast.fit.encoding import fit_encoding
 from perfcast.fit.learners import squared_distances
 
@@ -31,12 +32,15 @@ def predict_baseline(name: str, train: Rows, inputs: np.ndarray, flops: int) -> 
 
 
 def flops_only(train: np.ndarray, target: np.ndarray, flops: np.ndarray) -> np.ndarray:
-    """Return a·(1 + flops)^b with a and b fitted by least squares of the logarithms of ``target``."""
-    logarithm = np.log1p(train)
+    """Return a·(1 + flops)^b with a and b fitted by least squares of the logarithms of ``target``.
+
+    Negative operations, such as the -1 of who does not know them, have the logarithms that `signed_log` gives them.
+    """
+    logarithm = signed_log(train)
     spread = logarithm - logarithm.mean()
     variance = (spread**2).sum()
     slope = (spread * np.log(target)).sum() / variance if variance else 0.0
-    return np.exp(np.log(target).mean() + slope * (np.log1p(flops) - logarithm.mean()))
+    return np.exp(np.log(target).mean() + slope * (signed_log(flops) - logarithm.mean()))
 
 
 def nearest_neighbour(train: Rows, inputs: np.ndarray) -> np.ndarray:

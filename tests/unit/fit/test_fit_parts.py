@@ -221,6 +221,11 @@ def test_flops_only_is_a_power_law():
     np.testing.assert_allclose(flops_only(flops, 3e-5 * flops**0.8, np.array([1e10])), 3e-5 * 1e10**0.8, rtol=1e-4)
 
 
+def test_flops_only_takes_operations_that_nobody_knows():
+    flops = np.array([-1.0, 1e6, 1e7, -5.0])
+    assert np.isfinite(flops_only(flops, np.array([1.0, 2.0, 3.0, 4.0]), flops)).all()
+
+
 def test_error_summary_is_wider_when_families_differ():
     measured = np.ones(40)
     families = np.repeat(np.array(list("abcd"), dtype=object), 10)
