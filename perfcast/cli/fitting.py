@@ -10,6 +10,7 @@ import click
 from perfcast.catalog.naming import counted, few
 from perfcast.cli.output import digits, show_table
 from perfcast.errors import DataError, UsageError
+from perfcast.fit.options import MOST_SEED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ _LISTED = 3
 @click.option("--keep-outliers", is_flag=True, help="Learn from values that rows like them contradict, too.")
 @click.option("--interval", default=0.9, show_default=True, help="Share of measured values that intervals hold.")
 @click.option("--splits", default=0, show_default=True, help="Random splits by the published protocol.")
-@click.option("--seed", default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Of all that is random.")
 @click.option("--jobs", type=int, help="Processes.  [default: as many as there are processors]")
 def fit(
     tables: tuple[Path, ...],

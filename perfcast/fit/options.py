@@ -40,6 +40,9 @@ MIN_ROWS = 5
 MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 3_000, 6_000, 500
 """How many rows a metric is learned from at most, all metrics together, and each metric whatever the others take."""
 
+MOST_SEED = 2**32 - 1
+"""The largest seed that all libraries take."""
+
 DEPLOYMENT_SCHEME = "leave_one_family_out"
 """The scheme that chooses what is deployed and sizes its intervals: users ask about networks not seen."""
 
@@ -106,7 +109,7 @@ class FitOptions:
             (len(set(self.features)) == len(self.features), "features: a column is named twice"),
             (bool(self.metrics), "metrics: name at least one metric to forecast"),
             (self.splits >= 0, f"splits: must not be negative, but is {self.splits}"),
-            (self.seed >= 0, f"seed: must not be negative, but is {self.seed}"),
+            (0 <= self.seed <= MOST_SEED, f"seed: must be from 0 to {MOST_SEED}, not {self.seed}"),
             (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),
             (0 < self.test_share < 1, f"test_share: must be between 0 and 1, not {self.test_share}"),
             (0 < self.interval < 1, f"interval: must be between 0 and 1, not {self.interval}"),

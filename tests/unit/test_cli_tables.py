@@ -130,6 +130,7 @@ def test_tables_that_cannot_be_learned_from_are_refused_and_overwrite_nothing(fi
         (("--interval", "2"), "interval: must be between 0 and 1"),
         (("--splits", "-1"), "splits: must not be negative"),
         (("--jobs", "-1"), "jobs: must be at least 1"),
+        (("--seed", "99999999999"), "0<=x<=4294967295"),
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path, arguments, message):

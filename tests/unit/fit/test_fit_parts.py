@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfcast.errors import UsageError
 from perfcast.features.definitions import FEATURES
 from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.fit.baselines import flops_only
@@ -224,6 +225,13 @@ def test_flops_only_is_a_power_law():
 def test_flops_only_takes_operations_that_nobody_knows():
     flops = np.array([-1.0, 1e6, 1e7, -5.0])
     assert np.isfinite(flops_only(flops, np.array([1.0, 2.0, 3.0, 4.0]), flops)).all()
+
+
+def test_a_seed_that_libraries_do_not_take_is_refused():
+    make_options(seed=2**32 - 1)
+    for seed in (-1, 2**32):
+        with pytest.raises(UsageError, match="seed: must be from 0 to 4294967295"):
+            make_options(seed=seed)
 
 
 def test_error_summary_is_wider_when_families_differ():
