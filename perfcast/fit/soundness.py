@@ -173,7 +173,7 @@ def check_domain(name: str, domain: Domain, features: int) -> None:
         (
             *((f"domain.{key}", getattr(domain, key).shape == (features,), "is of the wrong size") for key in _RANGES),
             ("domain.rows", rows.ndim == 2 and rows.shape[0] > 0 and rows.shape[1] == features, "is of the wrong size"),
-            ("domain.reach", domain.reach.shape == (1,) and (domain.reach >= 0).all(), "is no distance"),
+            ("domain.reach", domain.reach.shape == (1,) and (domain.reach > 0).all(), "is no distance"),
             ("domain.scale", (domain.scale >= 0).all(), "holds negative scales"),
         ),
     )
@@ -192,12 +192,14 @@ def check_forest(name: str, forest: Forest, inputs: int) -> None:
     nodes = np.arange(forest.feature.size)
     inner = forest.left != LEAF
     sound = (
-        all(array.shape == nodes.shape for array in (forest.threshold, forest.left, forest.right))
+        all(array.shape == nodes.shape for array in (forest.feature, forest.threshold, forest.left, forest.right))
         and forest.value.shape[:1] == nodes.shape
         and all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right))
         and forest.roots.ndim == 1
+        and forest.roots.size > 0
         and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
         and _are_indices(forest.feature[inner], inputs)
+        and (forest.feature[~inner] == LEAF).all()
         and all(
             ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
         )

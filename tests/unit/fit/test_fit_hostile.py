@@ -117,6 +117,25 @@ def test_experts_that_no_fit_makes_are_refused(experts, tmp_path, key, change):
     refused(tmp_path / "p", "latency_ms.npz", key)
 
 
+LEAVES = {
+    "feature": [
+        lambda feature: np.where(feature == -1, 10**9, feature),
+        lambda feature: np.where(feature == -1, 0, feature),
+        lambda feature: feature[:-1],
+        lambda feature: feature[:, None],
+    ],
+    "roots": [lambda roots: roots[:0]],
+}
+
+
+@pytest.mark.parametrize(("array", "change"), [(array, change) for array in LEAVES for change in LEAVES[array]])
+def test_forests_that_no_fit_makes_are_refused(experts, tmp_path, array, change):
+    save_predictor(experts, tmp_path / "p")
+    key = f"experts.gate.{array}"
+    reseal_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
+    refused(tmp_path / "p", "latency_ms.npz", "trees are damaged")
+
+
 def test_metrics_that_differ_in_their_share_are_refused(folder):
     def change(manifest):
         manifest["metrics"]["second"] = json.loads(json.dumps(manifest["metrics"]["latency_ms"]))
@@ -182,6 +201,7 @@ def reseal(folder, path):
         ("domain.high", lambda high: high[:-1]),
         ("domain.rows", lambda rows: rows[:0]),
         ("domain.reach", lambda reach: -reach),
+        ("domain.reach", lambda reach: 0 * reach),
         ("domain.reach", lambda reach: reach[:0]),
         ("intervals.coefficients", lambda coefficients: coefficients[:2]),
         ("intervals.coefficients", lambda coefficients: coefficients - [0, 1e3, 1e3]),
