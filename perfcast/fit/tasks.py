@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,7 @@ from perfcast.fit.measures import mape
 from perfcast.fit.options import BASELINES
 from perfcast.fit.regressors import CHEAP, GRIDS
 from perfcast.fit.splits import published_split
+from perfcast.fit.workers import end_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +109,10 @@ class FoldDomain:
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:
     """Yield the results of ``tasks`` in order, from ``jobs`` processes; how many does not change them."""
-    return joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(_run)(task) for task in tasks)
+    # Workers of a process that is killed would wait for more to do for minutes.
+    with joblib.parallel_config("loky", initializer=end_with, initargs=(os.getpid(),)):
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    return parallel(joblib.delayed(_run)(task) for task in tasks)
 
 
 def _run(task: Task) -> Any:

@@ -1,9 +1,13 @@
 """`perfcast fit` and `perfcast predict` for tables measured elsewhere."""
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -146,6 +150,30 @@ def test_a_folder_of_something_else_is_not_written_to(tmp_path):
     answer = run("fit", *written(tmp_path), "--out", tmp_path / "thesis")
     assert answer.exit_code == 1
     assert "holds something else than a predictor" in answer.output
+
+
+def test_a_fit_that_is_terminated_takes_its_workers_along(tmp_path):
+    arguments = ("fit", *written(tmp_path), "--out", tmp_path / "p", "--jobs", 2, "--splits", 1000)
+    command = [sys.executable, "-c", "from perfcast.cli import main; main()", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        workers = wait_for_workers(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+def wait_for_workers(pid):
+    """Return the children of a fit once two of them are at work."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        children = psutil.Process(pid).children(recursive=True)
+        if sum(child.cpu_times().user > 0.5 for child in children) >= 2:
+            return children
+        time.sleep(0.1)
+    raise AssertionError("no workers were started")
 
 
 def edited(folder, change):

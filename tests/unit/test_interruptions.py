@@ -138,7 +138,7 @@ def test_without_the_kernels_help_the_runner_ends_with_whoever_started_it(campai
     assert alive == []
 
 
-def test_a_worker_that_starts_when_its_stage_was_killed_already_ends(root):
-    code = "import os, time; from stage import end_with; end_with(os.getpid() + 1); time.sleep(60)"
-    worker = subprocess.run([sys.executable, "-c", code], cwd=root / "workflow/scripts", timeout=20, check=False)
+def test_a_worker_that_starts_when_its_stage_was_killed_already_ends():
+    code = "import os, time; from perfcast.fit.workers import end_with; end_with(os.getpid() + 1); time.sleep(60)"
+    worker = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
     assert worker.returncode == 1

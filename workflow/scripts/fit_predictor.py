@@ -1,11 +1,9 @@
 """Judge all algorithms on a target's dataset, and fit the predictor to deploy."""
 
-import os
 from pathlib import Path
 
-import joblib
 import pandas as pd
-from stage import end_with, stage
+from stage import stage
 
 from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
@@ -25,9 +23,8 @@ with stage(snakemake.log[0]) as log:
     options = FitOptions(
         tuple(features), metrics, jobs=snakemake.threads, implausible=implausible, **snakemake.params.fit
     )
-    with joblib.parallel_config("loky", initializer=end_with, initargs=(os.getpid(),)):
-        evaluation = evaluate(dataset, options, track)
-        predictor = fit_predictor(dataset, evaluation, options)
+    evaluation = evaluate(dataset, options, track)
+    predictor = fit_predictor(dataset, evaluation, options)
     write_evaluation(evaluation, snakemake.params.evaluation)
     save_predictor(predictor, snakemake.params.predictor)
     made = [path for name in ("evaluation", "predictor") for path in Path(snakemake.params[name]).iterdir()]

@@ -5,7 +5,6 @@ import fcntl
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,18 +72,3 @@ def _end_when_free(path: str) -> None:
         except OSError:
             return  # A file system without such locks.
         os._exit(1)
-
-
-def end_with(parent: int) -> None:
-    """End this process soon after its parent: for workers of a stage that is killed, maybe before they have started.
-
-    Args:
-        parent: the id of the process that started this one.
-    """
-    threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
-
-
-def _end_without(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
