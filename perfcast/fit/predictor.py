@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from perfcast import __version__
+from perfcast.catalog.naming import visible
 from perfcast.errors import PredictorError
 from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
@@ -103,12 +104,13 @@ class Predictor:
 
     @property
     def label(self) -> str:
-        """Its target, and what was measured there: device, threads and toolchain."""
+        """Its target, and what was measured there: device, threads and toolchain; fit to be shown on a terminal."""
         known = {name: ", ".join(map(str, values)) for name, values in self.context.items() if values}
         threads = [f"{known['threads']} threads"] if "threads" in known else []
         toolchain = " ".join(known[name] for name in ("toolchain", "toolchain_version") if name in known)
         facts = [*([known["device"]] if "device" in known else []), *threads, *([toolchain] if toolchain else [])]
-        return f"{self.target} ({', '.join(facts)})" if facts else self.target
+        # Names come from the manifest, and may hold what commands a terminal.
+        return visible(f"{self.target} ({', '.join(facts)})" if facts else self.target)
 
     @property
     def coverage(self) -> dict[str, float]:

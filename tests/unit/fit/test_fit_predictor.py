@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,11 @@ def test_a_folder_of_something_else_is_not_replaced(predictor, tmp_path):
     with pytest.raises(PredictorError, match="holds something else"):
         save_predictor(predictor, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_the_label_commands_no_terminal(predictor):
+    hostile = replace(predictor, target="a\x1b[31m\nb", context={"device": ["c\x9bd"]})
+    assert hostile.label == "a\ufffd[31m\ufffdb (c\ufffdd)"
 
 
 @pytest.mark.parametrize(
