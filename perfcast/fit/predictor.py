@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ import pandas as pd
 
 from perfcast import __version__
 from perfcast.catalog.naming import visible
-from perfcast.errors import PredictorError
+from perfcast.errors import PredictorError, UsageError
 from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.portable import from_files, to_files
@@ -22,12 +25,16 @@ from perfcast.fit.table import number_columns
 from perfcast.storage import digest_of, write_bytes, write_json
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from perfcast.fit.portable import Parts
 
 _PIECE = 10_000
+_EVALUATION = ("splits.parquet", "predictions.parquet", "ranking.parquet", "summary.json")
+_BESIDE = frozenset(
+    ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in _EVALUATION))
+)
+"""What commands and the workflow write beside a predictor; see `perfcast.fit.evaluation.write_evaluation`."""
 
 
 @dataclass(frozen=True)
@@ -144,33 +151,51 @@ class Predictor:
 def save_predictor(
     predictor: Predictor, folder: str | os.PathLike[str], more: Callable[[Path], None] | None = None
 ) -> None:
-    """Write ``predictor`` to ``folder``, which is replaced as a whole.
+    """Write ``predictor`` to ``folder``, which is replaced as a whole or, where that fails, stays as it was.
 
     Args:
         predictor: what to write.
-        folder: where to.
+        folder: where to; of a link, what it leads to is replaced.
         more: writes what belongs beside it into the folder that it is given.
 
     Raises:
-        PredictorError: ``folder`` holds something else than a predictor, or cannot be written.
+        UsageError: as `check_replaceable`.
+        PredictorError: writing or replacing failed.
     """
-    target = Path(folder)
-    check_replaceable(target)
+    check_replaceable(Path(folder))
+    target = Path(os.path.realpath(folder))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with _aside(target) as aside:
+            fresh = aside / "new"
+            _write(predictor, fresh)
+            if more:
+                more(fresh)
+            if target.exists():
+                target.rename(aside / _OLD)
+            fresh.rename(target)
     except OSError as error:
-        raise PredictorError(f"{target}: cannot be written ({error.strerror})") from error
+        raise PredictorError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+_OLD = "old"
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """Yield a folder beside ``target``, deleted in the end; its `old` is put back where nothing took its place."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    old = aside / _OLD
     try:
-        fresh = aside / "new"
-        _write(predictor, fresh)
-        if more:
-            more(fresh)
-        if target.exists():
-            target.rename(aside / "old")
-        fresh.rename(target)
+        yield aside
     finally:
-        shutil.rmtree(aside)
+        if old.exists() and not target.exists():
+            try:
+                old.rename(target)
+            except OSError as error:
+                raise PredictorError(f"{target}: cannot be put back ({error.strerror}): it is kept as {old}") from error
+        # By now all is done that was asked for: what cannot be deleted is no failure of it.
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
@@ -194,20 +219,46 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Refuse a folder that is something else than a predictor, before any work is done for it.
+    """Refuse, before any work is done for it, a folder that `save_predictor` must not or cannot replace.
 
     Raises:
-        PredictorError: it is, or cannot be looked at.
+        UsageError: it holds something else than a predictor, is a link that leads nowhere, or cannot be written.
     """
     try:
-        if folder.exists() and not _replaceable(folder):
-            raise PredictorError(f"{folder}: holds something else than a predictor, so it is not replaced")
+        if folder.is_symlink() and not folder.exists():
+            raise UsageError(f"{folder}: is a link that leads nowhere; remove it or name another folder")
+        if folder.exists() and (foreign := _first_foreign(folder)):
+            raise UsageError(
+                f"{folder}: holds something else than a predictor ({foreign}), so it is not replaced; "
+                "move that away or name another folder"
+            )
+        _try_to_write_beside(Path(os.path.realpath(folder)))
     except OSError as error:
-        raise PredictorError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
 
 
-def _replaceable(path: Path) -> bool:
-    return path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))
+def _try_to_write_beside(target: Path) -> None:
+    nearest = next(parent for parent in target.parents if parent.exists())
+    tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=nearest).cleanup()
+
+
+def _first_foreign(folder: Path) -> str | None:
+    """Return the first entry of ``folder``, by name, that is no part of a predictor; None where all are."""
+    evaluation = folder / "evaluation"
+    entries = [*folder.iterdir(), *(evaluation.iterdir() if evaluation.is_dir() else ())]
+    own = _names_of_predictor(folder / MANIFEST)
+    return min({entry.relative_to(folder).as_posix() for entry in entries} - own, default=None)
+
+
+def _names_of_predictor(path: Path) -> frozenset[str]:
+    """Return what a folder may hold by its manifest in ``path``, of any version; nothing where it is no predictor's."""
+    try:
+        manifest = json.loads(path.read_bytes())
+        version = manifest["schema_version"]
+        files = {file for metric in manifest["metrics"].values() for file in metric["files"]}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return frozenset()
+    return _BESIDE | files | {MANIFEST} if isinstance(version, int) and files else frozenset()
 
 
 def _write(predictor: Predictor, folder: Path) -> None:

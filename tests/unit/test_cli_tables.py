@@ -148,7 +148,7 @@ def test_a_folder_of_something_else_is_not_written_to(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/thesis.tex").write_text("years of work")
     answer = run("fit", *written(tmp_path), "--out", tmp_path / "thesis")
-    assert answer.exit_code == 1
+    assert answer.exit_code == 2
     assert "holds something else than a predictor" in answer.output
 
 

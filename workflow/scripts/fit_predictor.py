@@ -10,12 +10,13 @@ from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import FitOptions, Metric
-from perfcast.fit.predictor import save_predictor
+from perfcast.fit.predictor import check_replaceable, save_predictor
 from perfcast.fit.selection import select_features
 from perfcast.progress import track
 from perfcast.storage import digest_of_file, write_json
 
 with stage(snakemake.log[0]) as log:
+    check_replaceable(Path(snakemake.params.predictor))
     dataset = pd.read_parquet(snakemake.input.dataset)
     metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
     features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])

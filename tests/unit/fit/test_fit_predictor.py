@@ -69,21 +69,6 @@ def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, opt
     assert loaded.predict(dataset.head(0)).empty
 
 
-def test_saving_again_replaces_the_whole_folder(predictor, folder, dataset):
-    (folder / "stale.npz").write_bytes(b"old")
-    save_predictor(predictor, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["latency_ms.npz", "manifest.json"]
-    assert [path.name for path in folder.parent.iterdir()] == ["predictor"], "nothing is left beside it"
-    pd.testing.assert_frame_equal(load_predictor(folder).predict(dataset), predictor.predict(dataset))
-
-
-def test_a_folder_of_something_else_is_not_replaced(predictor, tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(PredictorError, match="holds something else"):
-        save_predictor(predictor, tmp_path)
-    assert (tmp_path / "thesis.tex").exists()
-
-
 def test_the_label_commands_no_terminal(predictor):
     hostile = replace(predictor, target="a\x1b[31m\nb", context={"device": ["c\x9bd"]})
     assert hostile.label == "a\ufffd[31m\ufffdb (c\ufffdd)"
