@@ -24,23 +24,29 @@ def disagreeing(values: np.ndarray, seed: int = 0) -> np.ndarray:
     deviations, is contradicted: rows like it may all be wrong in the same way.
 
     Args:
-        values: rows × targets of one unit, positive; NaN where there is none. Of fewer than three targets none is.
+        values: rows × targets of one unit, positive; NaN where there is none. Of fewer than three targets none is,
+            and those with fewer than 20 values do not count.
         seed: of the rows that the line is laid through where there are many.
     """
     from scipy.stats import theilslopes
 
     found = np.zeros(values.shape, dtype=bool)
-    if values.shape[1] < _FEWEST_TARGETS or len(values) < _FEWEST:
+    told = np.flatnonzero((~np.isnan(values)).sum(axis=0) >= _FEWEST)
+    if len(told) < _FEWEST_TARGETS:
         return found
-    logarithms = np.log(values)
+    logarithms = np.log(values[:, told])
     centred = logarithms - np.nanmedian(logarithms, axis=0)
-    for target in range(values.shape[1]):
-        others = np.delete(centred, target, axis=1)
-        known = np.flatnonzero(~np.isnan(centred[:, target]) & (~np.isnan(others)).any(axis=1))
+    for place, target in enumerate(told):
+        others = np.delete(centred, place, axis=1)
+        known = np.flatnonzero(~np.isnan(centred[:, place]) & (~np.isnan(others)).any(axis=1))
+        if len(known) < _FEWEST:
+            continue
         level = np.nanmedian(others[known], axis=1)
         some = np.random.default_rng(seed).permutation(len(known))[:_LINE_ROWS]
-        slope = theilslopes(centred[known[some], target], level[some]).slope
-        found[known, target] = _beyond(centred[known, target] - slope * level)
+        # Where the others always say the same there is no slope.
+        varies = np.ptp(level[some]) > 0
+        slope = theilslopes(centred[known[some], place], level[some]).slope if varies else 0.0
+        found[known, target] = _beyond(centred[known, place] - slope * level)
     return found
 
 
@@ -64,9 +70,22 @@ def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int =
         suspects = _far(known, inputs[rows], np.zeros(len(rows), dtype=bool), seed, jobs)
         # An outlier draws the forecasts of rows like it to itself: they are judged again by a forest without any.
         if suspects.any():
-            suspects = _far(known, inputs[rows], np.asarray(suspects.any(axis=1)), seed, jobs)
+            suspects = _judged_again(known, inputs[rows], suspects, seed, jobs)
         found[np.ix_(rows, columns)] = suspects
     return found
+
+
+def _judged_again(known: np.ndarray, inputs: np.ndarray, suspects: np.ndarray, seed: int, jobs: int) -> np.ndarray:
+    """Return which logarithms are far from forecasts that learned from no suspect.
+
+    One forest learns all targets from the rows without any; where these are the fewer, each target is learned by
+    itself, from its own: of the values of one no more than half are suspect.
+    """
+    barred = np.asarray(suspects.any(axis=1))
+    if 2 * barred.sum() <= len(known):
+        return _far(known, inputs, barred, seed, jobs)
+    columns = [_far(known[:, [place]], inputs, suspects[:, place], seed, jobs) for place in range(known.shape[1])]
+    return np.hstack(columns)
 
 
 def _far(known: np.ndarray, inputs: np.ndarray, barred: np.ndarray, seed: int, jobs: int) -> np.ndarray:
