@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.catalog.naming import counted, few
+from perfcast.catalog.naming import counted
 from perfcast.cli.output import digits, show_table
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.options import MOST_SEED
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from perfcast.fit.evaluation import Evaluation
-
-_LISTED = 3
 
 
 @click.command()
@@ -30,7 +26,9 @@ _LISTED = 3
     help="What the tables' columns mean, such as config/imports/edge_gpu_2022_time.yaml.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the predictor.")
-@click.option("--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all]")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all but optional ones]"
+)
 @click.option("--keep-outliers", is_flag=True, help="Learn from values that rows like them contradict, too.")
 @click.option("--interval", default=0.9, show_default=True, help="Share of measured values that intervals hold.")
 @click.option("--splits", default=0, show_default=True, help="Random splits by the published protocol.")
@@ -57,6 +55,7 @@ def fit(
     from perfcast.fit.predictor import check_replaceable, save_predictor
     from perfcast.imports.dataset import import_table
     from perfcast.imports.mapping import load_mapping
+    from perfcast.imports.problems import kinds
     from perfcast.imports.reading import read_tables
     from perfcast.progress import track
     from perfcast.storage import write_table
@@ -68,7 +67,8 @@ def fit(
     learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
     try:
         imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
-        _show_problems(imported.problems)
+        for line in kinds(imported.problems, several=len(tables) > 1):
+            click.echo(line, err=True)
         options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
         evaluation = evaluate(imported.dataset, options, track)
         predictor = fit_predictor(imported.dataset, evaluation, options)
@@ -82,17 +82,6 @@ def fit(
     save_predictor(predictor, out, write_more)
     _show_evaluation(evaluation)
     click.echo(f"predictor: {out}")
-
-
-def _show_problems(problems: pd.DataFrame) -> None:
-    """Say what is wrong with rows, a line a kind with its first rows: all of them are in problems.csv."""
-    for (column, what, done), rows in problems.groupby(["column", "problem", "done"], sort=False):
-        named = f"{column} {what}" if column else what
-        if not rows["table"].iloc[0]:
-            click.echo(f"{named}: {done}", err=True)
-            continue
-        listed = few([str(row) for row in rows["row"].head(_LISTED)], len(rows))
-        click.echo(f"{done}: {counted(len(rows), 'row')} where {named}: {listed}", err=True)
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from perfcast.fit.predictor import Predictor
 
 _LISTED = 3
+_NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
+"""Digits that numbers would not keep: zeros before others, or more than a float holds."""
 
 
 @click.command()
@@ -46,8 +48,10 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
 
     if out:
         check_ending(out)
-    loaded = load_predictor(folder or PREDICTOR)
     if mapping:
+        _check_input_stays([Path(source) for source in request.sources], out)
+    loaded = load_predictor(folder or PREDICTOR)
+    if mapping and out:
         _predict_tables([Path(source) for source in request.sources], mapping, loaded, out)
         return
     answer = request.features()
@@ -62,33 +66,69 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
     end(answer.failures, len(answer.table))
 
 
-def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path | None) -> None:
-    import numpy as np
-    import pandas as pd
+def _check_input_stays(paths: list[Path], out: Path | None) -> None:
+    """Refuse an `--out` that would replace a table that forecasts are made for.
 
-    from perfcast.imports.dataset import families_of, features_of
-    from perfcast.imports.mapping import load_mapping
-    from perfcast.imports.reading import ROW, TABLE, read_tables
-
+    Raises:
+        UsageError: it would; or there is none.
+    """
     if out is None:
         raise UsageError("--mapping: forecasts for tables go to a file; name it with --out")
+    if out.resolve() in [path.resolve() for path in paths]:
+        raise UsageError(f"--out {out}: is a table that is read, and would be replaced; name another file")
+
+
+def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path) -> None:
+    import pandas as pd
+
+    from perfcast.imports.checks import usable
+    from perfcast.imports.dataset import features_of
+    from perfcast.imports.identity import families_of
+    from perfcast.imports.mapping import load_mapping
+    from perfcast.imports.reading import ROW, TABLE, tables_as_they_stand, without_markers
+
     mapping = load_mapping(mapping_file)
-    table = read_tables(paths, mapping, columns=mapping.asked)
-    features = features_of(table, mapping)
-    usable = np.isfinite(features).all(axis=1).to_numpy()
+    wanted = list(dict.fromkeys(name for metric in predictor.metrics.values() for name in metric.features))
     try:
-        asked = features.assign(family=families_of(table, mapping))
-        forecasts = _wide(predictor, asked[usable]).reindex(range(len(table)))
-    except DataError as error:
-        raise UsageError(f"{', '.join(map(str, paths))}: {error}, which the predictor learned from") from error
+        needed = mapping.columns_of(wanted)
+    except UsageError as error:
+        raise UsageError(f"{mapping_file}: {error}") from error
+    table = tables_as_they_stand(paths, mapping, needed, "the predictor learned from")
+    known = without_markers(table, mapping)
+    features = features_of(known, mapping, wanted)
+    forecast = usable(features)
+    asked = features.assign(family=families_of(known, mapping))
+    forecasts = _wide(predictor, asked[forecast]).reindex(range(len(table)))
     if taken := [name for name in forecasts if name in table]:
         raise UsageError(f"{', '.join(map(str, paths))}: has a column {taken[0]!r} already; rename or drop it")
-    write_table(out, pd.concat([table.drop(columns=[ROW, TABLE]).reset_index(drop=True), forecasts], axis=1))
-    click.echo(f"{out}: {counted(int(usable.sum()), 'forecast')} for {predictor.label}")
-    if not usable.all():
-        rows = table.loc[~usable]
+    shown = table.drop(columns=[ROW, TABLE])
+    if out.suffix == ".parquet":
+        shown = pd.DataFrame({name: _typed(shown[name]) for name in shown})
+    write_table(out, pd.concat([shown, forecasts], axis=1))
+    click.echo(f"{out}: {counted(int(forecast.sum()), 'forecast')} for {predictor.label}")
+    if not forecast.all():
+        rows = table.loc[~forecast]
         listed = few([f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows))
-        raise DataError(f"no forecast for {listed}: a feature is missing, infinite or unknown there")
+        raise DataError(f"no forecast for {listed}: a feature there is missing or unknown, or cannot be")
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Return a column for Parquet, where each has one type: numbers, where text or a mixture says nothing else.
+
+    Text that would not be the same again, such as `007`, stays text.
+    """
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(column)
+    if kind.startswith("mixed") and column.map(pd.api.types.is_scalar).all():
+        column = column.astype("str")
+    elif kind != "string":
+        return column
+    known = column[column.notna() & (column != "")]
+    numbers = pd.to_numeric(known, errors="coerce", dtype_backend="numpy_nullable")
+    if known.empty or numbers.isna().any() or known.str.match(_NO_QUANTITY).any():
+        return column
+    return numbers.reindex(column.index)
 
 
 def _wide(predictor: Predictor, features: pd.DataFrame) -> pd.DataFrame:
@@ -101,4 +141,6 @@ def _wide(predictor: Predictor, features: pd.DataFrame) -> pd.DataFrame:
         found = metric.predict(features)
         for column in ("prediction", "lower", "upper", "in_domain"):
             columns[prefix + column] = found[column].set_axis(features.index)
+        # Of a row without a forecast nobody knows.
+        columns[f"{prefix}in_domain"] = columns[f"{prefix}in_domain"].astype("boolean")
     return pd.DataFrame(columns)

@@ -142,7 +142,8 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     additive = additive_features(options.features) if options.additive is None else options.additive
     return LearningTable(
         features=tuple(options.features),
-        additive=np.isin(options.features, additive) & (inputs >= 0).all(axis=0),
+        # What never differs costs the same in all rows, as running anything does.
+        additive=np.isin(options.features, additive) & (inputs >= 0).all(axis=0) & (np.ptp(inputs, axis=0) > 0),
         inputs=inputs,
         target=target,
         models=rows["model"].astype(str).to_numpy(dtype=object),

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from perfcast.catalog.naming import counted
 from perfcast.errors import DataError
 from perfcast.features.plausible import fit_fences, rules_of
-from perfcast.imports.mapping import Grouping
+from perfcast.imports.checks import checked_values, usable, wrong_features
+from perfcast.imports.identity import identity, unknown
+from perfcast.imports.names import SIZE
 from perfcast.imports.numbers import encoded, feature_columns, numbers_of
 from perfcast.imports.outliers import disagreeing, outliers
-from perfcast.imports.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, listed
+from perfcast.imports.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
+from perfcast.imports.reading import TABLE
+from perfcast.imports.repeats import merged
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from perfcast.imports.mapping import Mapping
 
-_DIFFERENT = 1e-9
-_INCOMPLETE = Problem("", "a feature is missing or infinite", LEFT_OUT)
-_REPEATED = Problem("", "repeats a row before", LEFT_OUT)
-_CONTRADICTED = Problem("", "has the features of a row before, and another value", LEFT_OUT)
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Imported:
     Attributes:
         dataset: `network`, `model` (each name once), `family`, `input_size`, what else perfcast's own datasets say of a
             model measured once, the features, and a column for each metric, by its name, missing where there is none.
-        features: to learn from, without those that never differ.
+        features: to learn from; of one that never differs nothing but that another value is outside the domain.
         problems: a line for each thing that is wrong with a row (`perfcast.imports.problems.COLUMNS`).
     """
 
@@ -43,8 +47,8 @@ class Imported:
 def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool = False, jobs: int = 1) -> Imported:
     """Return what `perfcast.imports.reading.read_tables` has read, checked.
 
-    Left out, and said so, are rows that do not count, that lack a feature or have an infinite one, values that are
-    missing, infinite, zero or negative, rows that repeat the features of one before, and outliers.
+    Left out, and said so, are rows that do not count, that lack a name, a family, a size or a feature or have one that
+    cannot be, values that are missing or cannot be, rows that repeat the features of one before, and outliers.
 
     Args:
         table: as read.
@@ -53,38 +57,69 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
         jobs: processors to use.
 
     Raises:
-        UsageError: text stands where a number has to.
-        DataError: nothing is left to learn from.
+        UsageError: text stands where a number has to, or a column has a name that datasets need for something else.
+        DataError: nothing is left to learn from; it says why.
     """
-    table, lines = _counting(table, mapping)
-    features = features_of(table, mapping)
-    whole = np.isfinite(features).all(axis=1).to_numpy()
-    lines.append(at_rows(table, ~whole, _INCOMPLETE))
-    table, features = table[whole], features[whole]
-    values, wrong = _values(table, mapping)
+    if table.empty:
+        raise DataError("there are no rows, so that 0 rows are left to learn from")
+    several = table[TABLE].nunique() > 1
+    table, features, lines = _believed(table, mapping)
+    if table.empty:
+        raise _nothing("0 rows are left", lines, several)
+    values, wrong = checked_values(table, mapping)
     lines += wrong
-    repeated, wrong = _repeated(table, features, values)
+    stays, values, wrong = merged(table, features, values, mapping)
     lines += wrong
-    table, features, values = table[~repeated], features[~repeated], values[~repeated]
+    table, features, values = table[stays], features[stays], values[stays]
+    constant = [name for name in features if features[name].nunique() == 1]
+    if len(constant) == features.shape[1]:
+        raise _nothing(f"all features are the same in {counted(len(table), 'row')} left", lines, several)
     values, wrong = _without_outliers(table, features, values, mapping, keep=keep_outliers, jobs=jobs)
     lines += wrong
-    varying = [name for name in features if features[name].nunique() > 1]
-    if not varying:
-        raise DataError(f"{len(table)} rows are left, whose features all are the same: there is nothing to learn from")
     lines += _implausible(table, features, mapping)
-    lines.append(constant_columns([name for name in features if name not in varying]))
-    dataset = pd.concat([_identity(table, mapping), features, values], axis=1).reset_index(drop=True)
-    return Imported(dataset, tuple(varying), listed(lines))
+    lines.append(constant_columns(constant))
+    # Of a feature of that name the dataset has the column already: they are one.
+    more = features.drop(columns=SIZE, errors="ignore")
+    dataset = pd.concat([identity(table, mapping), more, values], axis=1).reset_index(drop=True)
+    return Imported(dataset, tuple(features), listed(lines))
 
 
-def features_of(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+def _believed(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
+    """Return the rows that count and can be learned from, their features, and what is wrong with the others."""
+    table, lines = _counting(table, mapping)
+    nameless, wrong = unknown(table, mapping)
+    table = table[~nameless]
+    if table.empty:
+        return table, pd.DataFrame(), [*lines, *wrong]
+    features = features_of(table, mapping)
+    whole = usable(features)
+    return table[whole], features[whole], [*lines, *wrong, *wrong_features(table, features)]
+
+
+def features_of(table: pd.DataFrame, mapping: Mapping, wanted: Collection[str] | None = None) -> pd.DataFrame:
     """Return the features of a table's rows, NaN where one is missing or none that the mapping knows.
+
+    Args:
+        table: without markers.
+        mapping: what its columns mean.
+        wanted: the features to return; all that the mapping learns from where not given.
 
     Raises:
         UsageError: text stands where a number has to, or there is no feature.
     """
-    names = feature_columns(table, mapping)
-    return pd.concat([numbers_of(table, names), *(encoded(table, each) for each in mapping.one_hot)], axis=1)
+    one_hot = [each for each in mapping.one_hot if wanted is None or set(each.features) & set(wanted)]
+    texts = [encoded(table, each) for each in one_hot]
+    if wanted is None:
+        return pd.concat([numbers_of(table, feature_columns(table, mapping)), *texts], axis=1)
+    plain = [name for name in wanted if not any(name in each for each in texts)]
+    return pd.concat([numbers_of(table, plain), *texts], axis=1)[list(wanted)]
+
+
+def _nothing(what: str, lines: list[pd.DataFrame], several: bool) -> DataError:
+    """Return the error that says that nothing can be learned, and the commonest of the reasons."""
+    found = kinds(listed(lines), several=several)
+    commonest = sorted(found, key=lambda line: -found[line])[:_REASONS]
+    return DataError("; ".join([f"{what}: there is nothing to learn from", *commonest]))
 
 
 def _counting(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
@@ -94,36 +129,6 @@ def _counting(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list
         lines.append(at_rows(table, ~counts, Problem(column, f"is not {' or '.join(texts)}", LEFT_OUT)))
         table = table[counts]
     return table, lines
-
-
-def _values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Return the metrics' values, NaN where they cannot be, and what is wrong with them."""
-    numbers = numbers_of(table, [metric.column for metric in mapping.metrics.values()])
-    found, lines = {}, []
-    for name, metric in mapping.metrics.items():
-        value = numbers[metric.column].to_numpy()
-        for wrong, what in (
-            (np.isnan(value), "is missing"),
-            (np.isinf(value), "is infinite"),
-            (value == 0, "is zero"),
-            ((value < 0) & np.isfinite(value), "is negative"),
-        ):
-            lines.append(at_rows(table, wrong, Problem(metric.column, what, LEFT_OUT)))
-        found[name] = np.where(np.isfinite(value) & (value > 0), value, np.nan)
-    return pd.DataFrame(found, index=table.index), lines
-
-
-def _repeated(
-    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame
-) -> tuple[np.ndarray, list[pd.DataFrame]]:
-    """Return which rows repeat the features of one before, and what they say: the same, or something else."""
-    again = features.duplicated(keep="first").to_numpy()
-    first = values.groupby([features[name] for name in features], sort=False).transform("first")
-    other = ((values / first - 1).abs() > _DIFFERENT).any(axis=1).to_numpy()
-    return again, [
-        at_rows(table, again & ~other, _REPEATED),
-        at_rows(table, again & other, _CONTRADICTED),
-    ]
 
 
 def _without_outliers(
@@ -159,39 +164,3 @@ def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) 
         at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))
         for rule, feature in enumerate(fences.features)
     ]
-
-
-def _identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    name = table[mapping.model].astype("str").fillna("?")
-    count = name.groupby(name).cumcount()
-    size = numbers_of(table, [mapping.input_size])[mapping.input_size] if mapping.input_size else 0
-    if np.equal(np.mod(size, 1), 0).all():
-        size = np.asarray(size, dtype=int)
-    return pd.DataFrame(
-        {
-            "network": _network(name, size),
-            "model": name.where(count == 0, name + "#" + (count + 1).astype("str")),
-            "family": families_of(table, mapping),
-            "input_size": size,
-            "replicate": 0,
-            "verdict": "measured",
-            "target": mapping.description,
-        },
-        index=table.index,
-    )
-
-
-def _network(name: pd.Series, size: pd.Series | np.ndarray | int) -> pd.Series:
-    """Return names without the input size that ends them: a network is the same at any."""
-    sizes = np.broadcast_to(np.asarray(size), len(name))
-    return pd.Series([each.removesuffix(f"_{end}") for each, end in zip(name, sizes, strict=True)], index=name.index)
-
-
-def families_of(table: pd.DataFrame, mapping: Mapping) -> pd.Series:
-    """Return the family of each row; what says it is the mapping's column or, without one, the model's name."""
-    family = mapping.family or Grouping(mapping.model, None)
-    text = table[family.column].astype("str").fillna("?")
-    if family.pattern is None:
-        return text
-    found = {each: match for each in text.unique() if (match := family.pattern.search(each))}
-    return text.map({each: match[1] if match.re.groups else match[0] for each, match in found.items()}).fillna(text)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.config import check, read_mapping
 from perfcast.errors import UsageError
+from perfcast.imports.names import refuse_collisions
+from perfcast.imports.patterns import compiled
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping as Values
     from collections.abc import Sequence
     from pathlib import Path
@@ -70,6 +72,8 @@ class Mapping:
     Attributes:
         columns: None where the table's first line names them.
         only: the texts that count in a column; rows with others do not.
+        metrics: that are learned; see `chosen`.
+        measured: the columns of all metrics, those that are not learned, too: nothing is learned from them.
         features: None for all columns of numbers that nothing else names.
         implausible: features that are compared with the product of others.
     """
@@ -82,22 +86,32 @@ class Mapping:
     input_size: str | None
     only: Values[str, tuple[str, ...]]
     metrics: Values[str, ImportedMetric]
+    measured: tuple[str, ...]
     features: tuple[str, ...] | None
     implausible: Values[str, tuple[str, ...]]
     one_hot: tuple[OneHot, ...]
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The columns that the mapping names, each once."""
-        return tuple(dict.fromkeys([*self.asked, *(metric.column for metric in self.metrics.values()), *self.only]))
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """The columns that a table needs for its models to be forecast, each once."""
+        """The columns that the mapping names to learn with, each once."""
         family = [self.family.column] if self.family else []
         size = [self.input_size] if self.input_size else []
         encoded = [each.column for each in self.one_hot]
-        return tuple(dict.fromkeys([self.model, *family, *size, *encoded, *(self.features or ())]))
+        metrics = [metric.column for metric in self.metrics.values()]
+        every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only]
+        return tuple(dict.fromkeys(every))
+
+    def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that hold ``features``, each once: what a table needs for its models to be forecast.
+
+        Raises:
+            UsageError: the mapping lists its features, and one is not among them.
+        """
+        holders = {name: each.column for each in self.one_hot for name in each.features}
+        for name in features:
+            if self.features is not None and name not in holders and name not in self.features:
+                raise UsageError(f"lacks the column {name!r} under features, which the predictor learned from")
+        return tuple(dict.fromkeys(holders.get(name, name) for name in features))
 
     def chosen(self, names: Sequence[str]) -> Mapping:
         """Return the mapping with the metrics ``names``; with those that need not be asked for where none is named.
@@ -140,6 +154,7 @@ def _mapping(values: dict[str, Any]) -> Mapping:
         input_size=values.get("input_size"),
         only={column: tuple(texts) for column, texts in values.get("only", {}).items()},
         metrics={name: ImportedMetric(**metric) for name, metric in values["metrics"].items()},
+        measured=tuple(metric["column"] for metric in values["metrics"].values()),
         features=tuple(values["features"]) if "features" in values else None,
         implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
         one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
@@ -154,25 +169,30 @@ def _one_hot(column: str, values: dict[str, Any]) -> OneHot:
 
 
 def _pattern(text: str | None, key: str) -> re.Pattern[str] | None:
-    if text is None:
-        return None
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise UsageError(f"{key}: is no regular expression ({error})") from error
+    return None if text is None else compiled(text, key)
 
 
 def _check_consistent(mapping: Mapping) -> None:
     if mapping.columns is not None and (unknown := [name for name in mapping.named if name not in mapping.columns]):
         raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it where it stands")
-    measured = {metric.column for metric in mapping.metrics.values()}
-    encoded = {each.column for each in mapping.one_hot}
+    if mapping.features is None:
+        refuse_collisions((), mapping.metrics, mapping.input_size)
+    else:
+        _check_features(mapping, mapping.features)
+
+
+def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
+    encoded = {each.column: each for each in mapping.one_hot}
+    if not features and not encoded:
+        raise UsageError("features: is empty, and there is no one_hot; name a column to learn from")
     compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
     for name in compared:
-        if mapping.features is not None and name not in mapping.features:
+        if name not in features:
             raise UsageError(f"implausible: {name!r} is not among the features; add it there")
-    for name in mapping.features or ():
-        if name in measured:
+    for name in features:
+        if name in mapping.measured:
             raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be forecast from itself")
         if name in encoded:
             raise UsageError(f"features: {name!r} stands under one_hot, too; leave it out here")
+    every = [*features, *(name for each in mapping.one_hot for name in each.features)]
+    refuse_collisions(every, mapping.metrics, mapping.input_size)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from perfcast.catalog.naming import few
 from perfcast.errors import UsageError
+from perfcast.imports.names import refuse_collisions
+from perfcast.imports.patterns import LONGEST
 from perfcast.imports.reading import ROW, TABLE
 
 if TYPE_CHECKING:
@@ -23,20 +26,29 @@ def feature_columns(table: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
     """Return the columns of numbers that a mapping learns from; where it names none, all that nothing else names.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none, or one has a name that datasets need for something else.
     """
     if mapping.features is not None:
         return mapping.features
-    taken = {*mapping.named, ROW, TABLE}
-    names = tuple(str(name) for name in table if name not in taken and _holds_numbers(table[name]))
-    if not names and not mapping.one_hot:
+    taken = {*mapping.named, *mapping.measured, ROW, TABLE}
+    names = tuple(str(name) for name in table if name not in taken and holds_numbers(table[name]))
+    encoded_names = [name for each in mapping.one_hot for name in each.features]
+    if not names and not encoded_names:
         raise UsageError("features: no column of numbers is left to learn from; name some")
+    refuse_collisions([*names, *encoded_names], mapping.metrics, mapping.input_size)
     return names
 
 
-def _holds_numbers(column: pd.Series) -> bool:
-    numbers = pd.to_numeric(column, errors="coerce")
+def holds_numbers(column: pd.Series) -> bool:
+    """Return whether a column holds numbers and nothing else beside what is missing; dates are none."""
+    numbers = _parsed(column)
     return bool(numbers.notna().any() and (numbers.notna() | column.isna()).all())
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Return a column's numbers, NaN where there is none: pandas would take dates for nanoseconds."""
+    readable = column if is_numeric_dtype(column) else column.astype("str")
+    return pd.to_numeric(readable, errors="coerce").astype("float64")
 
 
 def numbers_of(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -48,7 +60,7 @@ def numbers_of(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     found = {}
     for name in names:
         column = table[name]
-        numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+        numbers = _parsed(column)
         wrong = numbers.isna() & column.notna()
         if wrong.any():
             _refuse_text(table, name, wrong.to_numpy())
@@ -81,6 +93,8 @@ def encoded(table: pd.DataFrame, one_hot: OneHot) -> pd.DataFrame:
 def _places(text: str, one_hot: OneHot) -> list[float]:
     if one_hot.pattern is None:
         found = [text]
+    elif len(text) > LONGEST:
+        found = []
     else:
         found = [match[1] if match.re.groups else match[0] for match in one_hot.pattern.finditer(text)]
     if len(found) != one_hot.places or not set(found) <= set(one_hot.values):

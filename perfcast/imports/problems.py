@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from perfcast.catalog.naming import counted, few
 from perfcast.imports.reading import ROW, TABLE
 
 if TYPE_CHECKING:
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-LEFT_OUT, KEPT, REPLACED = "left out", "kept", "replaced by what is usual"
+_BOUND = "another value is outside what was learned"
+LEFT_OUT, KEPT, REPLACED, MERGED = "left out", "kept", "replaced by what is usual", "added to that row"
 COLUMNS = ("table", "row", "column", "value", "problem", "done")
+
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Problem:
     Attributes:
         column: where; empty for the row as a whole.
         what: what is wrong, as people say it.
-        done: `LEFT_OUT`, `KEPT` or `REPLACED`.
+        done: `LEFT_OUT`, `KEPT`, `REPLACED` or `MERGED`.
     """
 
     column: str
@@ -52,7 +56,7 @@ def at_rows(rows: pd.DataFrame, wrong: np.ndarray, problem: Problem) -> pd.DataF
 
 def constant_columns(names: Sequence[str]) -> pd.DataFrame:
     """Return a line for each column that nothing can be learned from, since it is the same in all rows."""
-    line = {"table": "", "row": 0, "value": "", "problem": "is the same in all rows", "done": LEFT_OUT}
+    line = {"table": "", "row": 0, "value": "", "problem": "is the same in all rows", "done": _BOUND}
     return pd.DataFrame([line | {"column": name} for name in names], columns=list(COLUMNS))
 
 
@@ -62,3 +66,23 @@ def listed(parts: list[pd.DataFrame]) -> pd.DataFrame:
     if not full:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(full).sort_values(["table", "row", "column"], kind="stable", ignore_index=True)
+
+
+def kinds(problems: pd.DataFrame, *, several: bool) -> dict[str, int]:
+    """Return a line for each kind of problem, with its first rows, and how many there are.
+
+    Args:
+        problems: as `listed`.
+        several: whether there are several tables: rows are then told with theirs.
+    """
+    lines = {}
+    for (column, what, done), rows in problems.groupby(["column", "problem", "done"], sort=False):
+        named = f"{column} {what}" if column else what
+        if not rows["table"].iloc[0]:
+            lines[f"{named}: {done}"] = 1
+            continue
+        first = rows.head(_LISTED)
+        places = zip(first["table"], first["row"], strict=True)
+        shown = [f"{table} {row}" if several else str(row) for table, row in places]
+        lines[f"{done}: {counted(len(rows), 'row')} where {named}: {few(shown, len(rows))}"] = len(rows)
+    return lines

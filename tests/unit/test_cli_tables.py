@@ -150,6 +150,110 @@ def test_a_folder_of_something_else_is_not_written_to(tmp_path):
     answer = run("fit", *written(tmp_path), "--out", tmp_path / "thesis")
     assert answer.exit_code == 2
     assert "holds something else than a predictor" in answer.output
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    arguments = written(tmp_path, rows().assign(flops="no numbers"))
+    answer = run("fit", *arguments, "--out", tmp_path / "table.csv/x/y")
+    assert answer.exit_code == 2
+    assert "cannot be written" in answer.output
+    assert "table.csv is no folder" in answer.output
+
+
+def test_problems_of_several_tables_name_theirs(tmp_path):
+    table, *mapping = written(tmp_path, rows())
+    other = tmp_path / "other.csv"
+    rows().head(3).assign(ms=-1).to_csv(other, index=False)
+    answer = run("fit", table, other, *mapping, "--out", tmp_path / "p", "--interval", "2")
+    assert answer.exit_code == 2
+    assert f"left out: 3 rows where ms is negative: {other} 2, {other} 3, {other} 4" in answer.output
+
+
+def test_the_default_metrics_are_said(tmp_path):
+    assert "all but optional" in " ".join(run("fit", "--help").output.split())
+
+
+def test_what_was_the_same_in_all_that_was_learned_from_and_is_not_now_is_outside(tmp_path):
+    table, features = rows().assign(bn_layers=0), [*MAPPING["features"], "bn_layers"]
+    answer = run("fit", *written(tmp_path, table, features=features), "--out", tmp_path / "p", "--jobs", 1)
+    assert answer.exit_code == 0, answer.output
+    table.loc[3, "bn_layers"] = 50
+    asked = ("--predictor", tmp_path / "p", "--out", tmp_path / "out.csv")
+    assert run("predict", *written(tmp_path, table, features=features), *asked).exit_code == 0
+    assert list(np.flatnonzero(~pd.read_csv(tmp_path / "out.csv")["in_domain"])) == [3]
+
+
+def test_only_what_the_predictor_learned_from_is_needed(fitted, tmp_path):
+    table = rows().drop(columns=["ms", "name"]).assign(extra="text", other=np.nan)
+    out = tmp_path / "out.csv"
+    arguments = written(tmp_path, table, features=[*MAPPING["features"], "extra", "other", "gone"])
+    answer = run("predict", *arguments, "--predictor", fitted[0], "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert pd.read_csv(out)["prediction"].notna().all()
+
+
+def test_a_table_without_header_may_lack_what_was_measured(fitted, tmp_path):
+    table, *mapping = written(tmp_path, columns=list(rows()))
+    rows().drop(columns="ms").to_csv(table, index=False, header=False)
+    answer = run("predict", table, *mapping, "--predictor", fitted[0], "--out", tmp_path / "out.csv")
+    assert answer.exit_code == 0, answer.output
+    assert pd.read_csv(tmp_path / "out.csv")["prediction"].notna().all()
+
+
+def test_a_table_without_rows_has_no_forecasts(fitted, tmp_path):
+    out = tmp_path / "out.parquet"
+    answer = run("predict", *written(tmp_path, rows().head(0)), "--predictor", fitted[0], "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert len(pd.read_parquet(out)) == 0
+
+
+def test_rows_and_texts_stay_as_they_stand(fitted, tmp_path):
+    text = rows().drop(columns="ms").assign(note="?", id="007").astype(object)
+    text.loc[3, "flops"] = "?"
+    text.loc[4, ["flops", "size"]] = ["1e308", "inf"]
+    text.loc[6] = ""
+    out = tmp_path / "out.csv"
+    answer = run("predict", *written(tmp_path, text), "--predictor", fitted[0], "--out", out)
+    assert answer.exit_code == 1
+    assert "row 5, " in answer.output
+    found = pd.read_csv(out, dtype="str", keep_default_na=False)
+    assert found[list(text)].to_numpy().tolist() == text.astype("str").to_numpy().tolist()
+    assert list(np.flatnonzero(found["prediction"] == "")) == [3, 4, 6]
+
+
+def test_parquet_has_numbers_as_numbers_and_text_as_text(fitted, tmp_path):
+    text = rows().drop(columns="ms").assign(note="?", id="007", long="12345678901234567890", part="").astype(object)
+    text.loc[3, "part"] = "2"
+    text.loc[4, "size"] = ""
+    out = tmp_path / "out.parquet"
+    arguments = written(tmp_path, text)
+    rows().assign(note=1).to_parquet(tmp_path / "more.parquet")
+    answer = run("predict", *arguments, tmp_path / "more.parquet", "--predictor", fitted[0], "--out", out)
+    assert answer.exit_code == 1
+    found = pd.read_parquet(out)
+    assert found["in_domain"].dtype == "boolean"
+    assert found["size"].dtype == found["part"].dtype == "Int64"
+    assert found["in_domain"].isna().sum() == found["size"].isna().sum() == 1
+    assert found["flops"].dtype == "Float64"
+    assert [set(found[name].dropna()) for name in ("note", "id", "long")] == [
+        {"?", "1"},
+        {"007"},
+        {"12345678901234567890"},
+    ]
+
+
+def test_predict_refuses_to_replace_its_input_and_columns_of_one_name(fitted, tmp_path):
+    table, *mapping = written(tmp_path, rows())
+    before = table.read_bytes()
+    answer = run("predict", table, *mapping, "--predictor", tmp_path / "none", "--out", table)
+    assert answer.exit_code == 2
+    assert "is a table that is read" in answer.output
+    assert table.read_bytes() == before
+    table.write_bytes(before.replace(b"name,size,flops", b"name,flops,flops"))
+    answer = run("predict", table, *mapping, "--predictor", fitted[0], "--out", tmp_path / "out.csv")
+    assert answer.exit_code == 2
+    assert "'flops' names two columns" in answer.output
 
 
 def test_a_fit_that_is_terminated_takes_its_workers_along(tmp_path):
