@@ -12,6 +12,7 @@ import pytest
 
 from perfcast.errors import DataError, PredictorError
 from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.manifest import SCHEMA_VERSION
 from perfcast.fit.options import ALGORITHMS
 from perfcast.fit.predictor import load_predictor, save_predictor
 from perfcast.storage import digest_of, digest_of_json
@@ -126,7 +127,7 @@ def test_missing_and_truncated_files_are_named(folder, name, damage):
 
 
 def test_a_newer_schema_is_refused_as_such(folder):
-    rewrite(folder, lambda manifest: manifest.update(schema_version=3))
+    rewrite(folder, lambda manifest: manifest.update(schema_version=SCHEMA_VERSION + 1))
     with pytest.raises(PredictorError, match="written by a newer perfcast"):
         load_predictor(folder)
 
