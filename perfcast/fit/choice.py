@@ -23,7 +23,7 @@ def most_accurate(validation: Validation) -> str:
     other, be they large or small. Within 3% of the least the last of `ALGORITHMS` is taken: so small a difference is
     chance, and several that vote err less than one where no validation looks.
     """
-    return ALGORITHMS[_best(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool)))]
+    return _candidates(validation)[_best(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool)))]
 
 
 def chosen_without_family(validation: Validation) -> np.ndarray:
@@ -35,7 +35,7 @@ def chosen_without_family(validation: Validation) -> np.ndarray:
     """
     errors = _errors(validation)
     families = validation.table.families
-    made = np.stack([validation.forecasts[algorithm, DEPLOYMENT_SCHEME] for algorithm in ALGORITHMS])
+    made = np.stack([validation.forecasts[algorithm, DEPLOYMENT_SCHEME] for algorithm in _candidates(validation)])
     chosen = np.empty(len(families))
     for family in set(families):
         own = families == family
@@ -49,11 +49,15 @@ def _best(scores: np.ndarray) -> int:
 
 def _errors(validation: Validation) -> np.ndarray:
     """Return the errors in %, schemes × algorithms × rows."""
-    target = validation.table.target
-    schemes = [scheme for scheme in CHOOSING_SCHEMES if validation.has(ALGORITHMS[0], scheme)]
+    target, names = validation.table.target, _candidates(validation)
+    schemes = [scheme for scheme in CHOOSING_SCHEMES if validation.has(names[0], scheme)]
     return np.stack(
-        [[percentage_errors(target, validation.forecasts[name, scheme]) for name in ALGORITHMS] for scheme in schemes]
+        [[percentage_errors(target, validation.forecasts[name, scheme]) for name in names] for scheme in schemes]
     )
+
+
+def _candidates(validation: Validation) -> list[str]:
+    return [name for name in ALGORITHMS if validation.has(name, DEPLOYMENT_SCHEME)]
 
 
 def _scores(errors: np.ndarray, rows: np.ndarray) -> np.ndarray:

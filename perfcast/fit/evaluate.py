@@ -9,8 +9,9 @@ import numpy as np
 from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
+from perfcast.fit.experts import has_experts
 from perfcast.fit.intervals import half_widths_without_family
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, PUBLISHED_ALGORITHMS, SCHEMES
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, EXPERTS, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import same_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
@@ -75,12 +76,15 @@ def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> 
         for first in range(0, options.splits, SPLITS_A_TASK):
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
             yield PublishedSplits(metric, algorithm, rows, splits, options.test_share)
+    # Without experts these are the ensemble again.
+    apart = [algorithm for algorithm in ALGORITHMS if algorithm != EXPERTS or has_experts(rows)]
+    algorithms = (*apart, *baseline_names(options))
     flops = options.features.index(options.flops_column) if options.flops_column in options.features else -1
     for scheme in dict.fromkeys(same_scheme(table, scheme) for scheme in SCHEMES):
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
             yield FoldDomain(metric, scheme, rows, fold)
-            for algorithm in (*ALGORITHMS, *baseline_names(options)):
+            for algorithm in algorithms:
                 yield HonestFold(metric, algorithm, scheme, rows, groups, fold, flops, options.seed)
 
 

@@ -125,6 +125,11 @@ class _Expert:
     weights: np.ndarray
 
 
+def has_experts(rows: Rows) -> bool:
+    """Return whether `fit_experts` finds a family that is large enough."""
+    return _groups(rows)[1] > 0
+
+
 def _groups(rows: Rows) -> tuple[np.ndarray, int]:
     """Return the number of each row's family and how many have experts; all others share the number after these."""
     names, members = np.unique(rows.families.astype(str), return_inverse=True)

@@ -37,7 +37,7 @@ COVERAGE_SLACK = 0.05
 MIN_ROWS = 5
 """How many measured models there have to be at least to learn from."""
 
-MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 3_000, 6_000, 500
+MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
 """How many rows a metric is learned from at most, all metrics together, and each metric whatever the others take."""
 
 MOST_SEED = 2**32 - 1

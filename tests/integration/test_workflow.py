@@ -88,7 +88,7 @@ def test_the_evaluation_holds_every_algorithm_and_scheme(done):
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert set(predictions["metric"]) == {"latency_ms", "ram_mb"}
     assert set(predictions["algorithm"]) == {
-        "poly", "svr", "mlp", "forest", "xgboost", "extra_trees", "gaussian_process", "ensemble", "experts",
+        "poly", "svr", "mlp", "forest", "xgboost", "extra_trees", "gaussian_process", "ensemble",
         "flops_only", "nearest_neighbour",
     }  # fmt: skip
     assert set(predictions["scheme"]) == {"random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size"}

@@ -282,6 +282,6 @@ def test_of_many_rows_some_are_drawn():
     metrics = {f"m{number}": Metric("latency_mean_ms", "ms") for number in range(12)}
     options = make_options(metrics=metrics)
     found = learning_table(many, metrics["m0"], options)
-    assert len(found) == options.most_rows == 500
-    assert found.excluded["not_drawn"] == len(many) - 500
+    assert len(found) == options.most_rows == 400
+    assert found.excluded["not_drawn"] == len(many) - 400
     assert len(learning_table(many, metrics["m0"], make_options())) == len(many)
