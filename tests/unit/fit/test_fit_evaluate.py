@@ -15,6 +15,7 @@ from perfcast.fit.options import (
     BASELINES,
     CHOOSING_SCHEMES,
     DEPLOYMENT_SCHEME,
+    EXPERTS,
     PUBLISHED_ALGORITHMS,
     SCHEMES,
     Metric,
