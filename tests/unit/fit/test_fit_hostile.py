@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from perfcast.errors import PredictorError
@@ -107,6 +108,12 @@ EXPERTS_ARRAYS = (
 def experts():
     dataset, options = make_dataset(families=3, networks=20, sizes=(64,)), make_options(splits=0)
     return fit_predictor(dataset, with_algorithm(evaluate(dataset, options), "experts"), options)
+
+
+def test_experts_survive_the_folder(experts, tmp_path):
+    save_predictor(experts, tmp_path / "p")
+    table = make_dataset(families=3, networks=20, sizes=(64,))
+    pd.testing.assert_frame_equal(load_predictor(tmp_path / "p").predict(table), experts.predict(table))
 
 
 @pytest.mark.parametrize(("key", "change"), EXPERTS_ARRAYS)

