@@ -91,16 +91,15 @@ def _interval(errors: Mapping[str, Any]) -> str:
 
 
 def _published_line(result: MetricResult) -> str:
-    own = result.published(result.deployed)
-    if not fmt.is_number(own.get("best_accuracy")):
+    best, own = result.best_published(), result.published(result.deployed)
+    if best is None:
         return "The published protocol (best of many random splits) was not run."
+    highest = f"{fmt.algorithm_label(best)} with {fmt.accuracy(result.published(best)['best_accuracy'])}"
+    if not fmt.is_number(own.get("best_accuracy")):
+        return f"The published protocol was not run for it; of those it was run for, the best is {highest}."
     top, middle = fmt.accuracy(own["best_accuracy"]), fmt.accuracy(own.get("median_accuracy"))
     text = f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
-    best = result.best_published()
-    if best != result.deployed:
-        highest = fmt.accuracy(result.published(best)["best_accuracy"])
-        text += f" The best of all is {fmt.algorithm_label(best)} with {highest}."
-    return text
+    return text if best == result.deployed else f"{text} The best of all is {highest}."
 
 
 def _noise_line(result: MetricResult) -> str:

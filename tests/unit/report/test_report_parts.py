@@ -29,6 +29,7 @@ from perfcast.report.drift import trend
 from perfcast.report.embed import embedded_json, finite, packed, plot_text
 from perfcast.report.inputs import MetricResult, read_inputs
 from perfcast.report.machine import drift_view, machine_notes
+from perfcast.report.summary import headline
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +257,20 @@ def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data
     (plain,) = [cells for name, cells in cells.items() if name.startswith("Plain split conformal")]
     assert plain == ["–", "–", "42.0 %", "1.21"]
     assert tables.intervals_table(MetricResult("m", {})).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("deployed", "line"),
+    [
+        ("svr", "by the published protocol is 96.00 % in the best random split, 90.00 % in the median."),
+        ("ensemble", "was not run for it; of those it was run for, the best is SVR with 96.00 %."),
+    ],
+)
+def test_the_published_protocol_is_told_of_what_it_was_run_for(deployed, line):
+    published = {"best_accuracy": 96.0, "median_accuracy": 90.0}
+    algorithms = {"svr": {"published": published}, "ensemble": {"published": None}}
+    result = MetricResult("latency_ms", {"deployed": deployed, "algorithms": algorithms})
+    assert line in " ".join(headline(result).lines).replace(formatting.SPACE, " ")
 
 
 def test_group_errors_sort_sizes_as_numbers(data):
