@@ -49,11 +49,11 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
     if out:
         check_ending(out)
     if mapping:
-        _check_input_stays([Path(source) for source in request.sources], out)
-    loaded = load_predictor(folder or PREDICTOR)
-    if mapping and out:
-        _predict_tables([Path(source) for source in request.sources], mapping, loaded, out)
+        tables = [Path(source) for source in request.sources]
+        into = _apart_from(tables, out)
+        _predict_tables(tables, mapping, load_predictor(folder or PREDICTOR), into)
         return
+    loaded = load_predictor(folder or PREDICTOR)
     answer = request.features()
     if len(answer.table):
         forecasts = loaded.predict(answer.table)
@@ -66,16 +66,17 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
     end(answer.failures, len(answer.table))
 
 
-def _check_input_stays(paths: list[Path], out: Path | None) -> None:
-    """Refuse an `--out` that would replace a table that forecasts are made for.
+def _apart_from(paths: list[Path], out: Path | None) -> Path:
+    """Return the `--out` for forecasts of the tables in ``paths``.
 
     Raises:
-        UsageError: it would; or there is none.
+        UsageError: there is none, or it would replace a table.
     """
     if out is None:
         raise UsageError("--mapping: forecasts for tables go to a file; name it with --out")
     if out.resolve() in [path.resolve() for path in paths]:
         raise UsageError(f"--out {out}: is a table that is read, and would be replaced; name another file")
+    return out
 
 
 def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path) -> None:

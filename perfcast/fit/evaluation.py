@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from perfcast.fit.validation import Validation
 
 _TABLES = ("splits", "predictions", "ranking")
+_SUMMARY = "summary.json"
+FILES = (*(f"{name}.parquet" for name in _TABLES), _SUMMARY)
+"""What a folder with an evaluation holds."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> 
     """Write ``evaluation`` to ``folder``: splits, predictions and ranking as Parquet, and summary.json."""
     for name in _TABLES:
         write_table(Path(folder) / f"{name}.parquet", getattr(evaluation, name))
-    write_json(Path(folder) / "summary.json", evaluation.summary)
+    write_json(Path(folder) / _SUMMARY, evaluation.summary)
 
 
 def read_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
@@ -60,7 +63,7 @@ def read_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
         StoreError: the summary is absent or damaged.
     """
     tables = {name: pd.read_parquet(Path(folder) / f"{name}.parquet") for name in _TABLES}
-    return Evaluation(**tables, summary=read_json(Path(folder) / "summary.json"))
+    return Evaluation(**tables, summary=read_json(Path(folder) / _SUMMARY))
 
 
 def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ import pandas as pd
 from perfcast import __version__
 from perfcast.catalog.naming import visible
 from perfcast.errors import PredictorError, UsageError
+from perfcast.fit import evaluation
 from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.portable import from_files, to_files
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from perfcast.fit.portable import Parts
 
 _PIECE = 10_000
-_EVALUATION = ("splits.parquet", "predictions.parquet", "ranking.parquet", "summary.json")
+_OLD = "old"
 _BESIDE = frozenset(
-    ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in _EVALUATION))
+    ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in evaluation.FILES))
 )
-"""What commands and the workflow write beside a predictor; see `perfcast.fit.evaluation.write_evaluation`."""
+"""What commands and the workflow write beside a predictor."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class MetricPredictor:
             DataError: a column is missing or holds something else than finite numbers.
         """
         inputs = number_columns(features, self.features)
-        families = features["family"] if "family" in features else pd.Series("", index=features.index)
+        families = features.get("family", pd.Series("", index=features.index))
         kin = kinship(families.to_numpy(), self.families)
         # Distances to all that was learned from take memory: a million rows are taken in pieces.
         pieces = [slice(start, start + _PIECE) for start in range(0, len(inputs) or 1, _PIECE)]
@@ -178,9 +179,6 @@ def save_predictor(
         raise PredictorError(f"{folder}: cannot be written ({error.strerror})") from error
 
 
-_OLD = "old"
-
-
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
     """Yield a folder beside ``target``, deleted in the end; its `old` is put back where nothing took its place."""
@@ -244,8 +242,8 @@ def _try_to_write_beside(target: Path) -> None:
 
 def _first_foreign(folder: Path) -> str | None:
     """Return the first entry of ``folder``, by name, that is no part of a predictor; None where all are."""
-    evaluation = folder / "evaluation"
-    entries = [*folder.iterdir(), *(evaluation.iterdir() if evaluation.is_dir() else ())]
+    beside = folder / "evaluation"
+    entries = [*folder.iterdir(), *(beside.iterdir() if beside.is_dir() else ())]
     own = _names_of_predictor(folder / MANIFEST)
     return min({entry.relative_to(folder).as_posix() for entry in entries} - own, default=None)
 
