@@ -14,6 +14,9 @@ from perfcast.fit.options import MOST_SEED
 
 if TYPE_CHECKING:
     from perfcast.fit.evaluation import Evaluation
+    from perfcast.fit.predictor import Predictor
+    from perfcast.imports.dataset import Imported
+    from perfcast.imports.mapping import Mapping
 
 
 @click.command()
@@ -48,30 +51,23 @@ def fit(
     that cannot be learned from are listed in OUT/problems.csv, the validation is in OUT/evaluation.
     """
     from perfcast.bench.target import available_cpus
-    from perfcast.fit.deploy import fit_predictor
-    from perfcast.fit.evaluate import evaluate
     from perfcast.fit.evaluation import write_evaluation
-    from perfcast.fit.options import FitOptions, Metric
     from perfcast.fit.predictor import check_replaceable, save_predictor
     from perfcast.imports.dataset import import_table
     from perfcast.imports.mapping import load_mapping
     from perfcast.imports.problems import kinds
     from perfcast.imports.reading import read_tables
-    from perfcast.progress import track
     from perfcast.storage import write_table
 
     choices["jobs"] = choices["jobs"] or available_cpus()
     check_replaceable(out)
     mapping = load_mapping(mapping_file).chosen(metrics)
     table = read_tables(tables, mapping)
-    learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
     try:
         imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
         for line in kinds(imported.problems, several=len(tables) > 1):
             click.echo(line, err=True)
-        options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
-        evaluation = evaluate(imported.dataset, options, track)
-        predictor = fit_predictor(imported.dataset, evaluation, options)
+        evaluation, predictor = _learn(imported, mapping, choices)
     except DataError as error:
         raise UsageError(f"{', '.join(map(str, tables))}: {error}") from error
 
@@ -82,6 +78,19 @@ def fit(
     save_predictor(predictor, out, write_more)
     _show_evaluation(evaluation)
     click.echo(f"predictor: {out}")
+
+
+def _learn(imported: Imported, mapping: Mapping, choices: dict[str, Any]) -> tuple[Evaluation, Predictor]:
+    """Return the evaluation of all algorithms on what was imported, and a predictor of the best of them."""
+    from perfcast.fit.deploy import fit_predictor
+    from perfcast.fit.evaluate import evaluate
+    from perfcast.fit.options import FitOptions, Metric
+    from perfcast.progress import track
+
+    learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
+    options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
+    evaluation = evaluate(imported.dataset, options, track)
+    return evaluation, fit_predictor(imported.dataset, evaluation, options)
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:

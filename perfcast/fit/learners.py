@@ -74,8 +74,11 @@ class SupportVectors:
 
 def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the squared Euclidean distances, points × others."""
-    squares = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None, :]
-    return np.maximum(squares - 2 * points @ others.T, 0.0)
+    distances = points @ others.T
+    distances *= -2
+    distances += (points**2).sum(axis=1)[:, None]
+    distances += (others**2).sum(axis=1)
+    return np.maximum(distances, 0.0, out=distances)
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,13 @@ class GaussianProcess:
 
 def matern(points: np.ndarray, others: np.ndarray, length: float) -> np.ndarray:
     """Return the Matérn kernel of smoothness 5/2 and variance 1, points × others."""
-    distance = np.sqrt(5 * squared_distances(points, others)) / length
-    return (1 + distance + distance**2 / 3) * np.exp(-distance)
+    distances = squared_distances(points, others)
+    distances *= 5 / length**2
+    kernel = distances / 3 + 1
+    distances = np.sqrt(distances, out=distances)
+    kernel += distances
+    kernel *= np.exp(np.negative(distances, out=distances), out=distances)
+    return kernel
 
 
 @dataclass(frozen=True)
@@ -152,13 +160,18 @@ class Forest:
 
     def apply(self, encoded: np.ndarray) -> np.ndarray:
         """Return the leaf of each row of ``encoded`` in each tree, rows × trees."""
-        inputs = encoded.astype(np.float32)
-        rows = np.arange(len(inputs))[:, None]
-        nodes = np.tile(self.roots, (len(inputs), 1))
-        while (inner := self.left[nodes] != LEAF).any():
-            goes_left = inputs[rows, self.feature[nodes]] <= self.threshold[nodes]
-            nodes = np.where(inner, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
-        return nodes
+        inputs, trees = encoded.astype(np.float32), len(self.roots)
+        leaves = np.tile(self.roots, len(inputs))
+        # Trees are uneven: those that have answered a row are not looked at again.
+        pending = np.flatnonzero(self.left[leaves] != LEAF)
+        nodes = leaves[pending]
+        while len(pending):
+            goes_left = inputs[pending // trees, self.feature[nodes]] <= self.threshold[nodes]
+            nodes = np.where(goes_left, self.left[nodes], self.right[nodes])
+            leaves[pending] = nodes
+            inner = self.left[nodes] != LEAF
+            pending, nodes = pending[inner], nodes[inner]
+        return leaves.reshape(len(inputs), trees)
 
 
 @dataclass(frozen=True)

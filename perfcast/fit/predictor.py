@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from perfcast.fit.portable import Parts
 
-_PIECE = 10_000
+_PIECE = 500
 _OLD = "old"
 _BESIDE = frozenset(
     ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in evaluation.FILES))
@@ -69,7 +69,7 @@ class MetricPredictor:
         inputs = number_columns(features, self.features)
         families = features.get("family", pd.Series("", index=features.index))
         kin = kinship(families.to_numpy(), self.families)
-        # Distances to all that was learned from take memory: a million rows are taken in pieces.
+        # Of so many rows the distances to all that was learned from stay in a processor's caches.
         pieces = [slice(start, start + _PIECE) for start in range(0, len(inputs) or 1, _PIECE)]
         return pd.concat([self._forecast(inputs[piece], kin[piece]) for piece in pieces], ignore_index=True)
 
