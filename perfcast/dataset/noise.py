@@ -40,10 +40,11 @@ def replicate_pairs(dataset: pd.DataFrame, column: str) -> tuple[np.ndarray, np.
     rows = rows[rows[column].notna()]
     rows = rows[rows[column].to_numpy(dtype=float) > 0]
     identity = ["model", *(name for name in FACTORS if name in rows)]
+    # Of a large table few rows or none repeat each other: only these are looked at group by group.
+    rows = rows[rows.groupby(identity, dropna=False)["replicate"].transform("nunique") > 1]
     pairs = [
         np.column_stack([group.index[at] for at in np.triu_indices(len(group), k=1)])
         for _, group in rows.groupby(identity, dropna=False, sort=True)
-        if group["replicate"].nunique() > 1
     ]
     first, second = np.concatenate([np.empty((0, 2), dtype=int), *pairs]).T
     return first, second
