@@ -4,16 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup setup-dev run starter test test-slow lint benchmark lock clean
+.PHONY: help setup setup-dev run starter test test-slow test-campaign lint benchmark lock clean
 
 help:
-	@echo "make run        measure this machine, fit predictors, write the report"
-	@echo "make starter    measure this machine, and make the predictor that perfcast brings of it"
-	@echo "make setup      only install what perfcast needs, into $(VENV)"
-	@echo "make test       linters and every test but the slow ones"
-	@echo "make test-slow  the tests that take minutes each"
-	@echo "make benchmark  overhead of measuring, against a process per model"
-	@echo "make lock       resolve envs/*.in again into pinned, hash-checked requirements"
+	@echo "make run            measure this machine, fit predictors, write the report"
+	@echo "make starter        measure this machine, and make the predictor that perfcast brings of it"
+	@echo "make setup          only install what perfcast needs, into $(VENV)"
+	@echo "make test           linters and every test but the slow ones"
+	@echo "make test-slow      the tests that take minutes each"
+	@echo "make test-campaign  measure all of this machine's models, and check what comes of it"
+	@echo "make benchmark      overhead of measuring, against a process per model"
+	@echo "make lock           resolve envs/*.in again into pinned, hash-checked requirements"
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -48,10 +49,13 @@ lint: setup-dev
 	$(BIN)/snakemake --lint --config target=local
 
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not campaign"
 
 test-slow: setup-dev
 	$(BIN)/pytest -m slow
+
+test-campaign: setup-dev
+	$(BIN)/pytest -m campaign
 
 benchmark: setup
 	$(BIN)/python benchmarks/overhead.py

@@ -29,8 +29,9 @@ def _locks_of_this_run(tmp_path_factory):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "/tests/slow/" in str(item.path):
-            item.add_marker(pytest.mark.slow)
+        for folder in ("slow", "campaign"):
+            if f"/tests/{folder}/" in str(item.path):
+                item.add_marker(folder)
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,7 +19,7 @@ def test_every_relative_link_leads_somewhere(root):
     assert [f"{path.name}: {link}" for path, link in links if not (path.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("target", ["setup", "run", "test", "test-slow", "lint", "benchmark", "lock"])
+@pytest.mark.parametrize("target", ["setup", "run", "test", "test-slow", "test-campaign", "lint", "benchmark", "lock"])
 def test_what_the_makefile_promises_it_has(root, target):
     makefile = (root / "Makefile").read_text()
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
