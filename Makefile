@@ -37,8 +37,8 @@ run: setup
 	@cat results/local/summary.txt
 
 starter: run
-	@$(BIN)/python -m perfcast.starter results/local
-	@echo "perfcast predict now forecasts for this machine: perfcast/starter"
+	@$(BIN)/python -m perfcast.default_predictor results/local
+	@echo "perfcast predict now forecasts for this machine: perfcast/default_predictor"
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -20,11 +20,11 @@ from perfcast.fit.measures import mape
 from perfcast.fit.options import ALGORITHMS, SCHEMES, FitOptions, Metric
 from perfcast.fit.splits import grouped_folds
 from perfcast.fit.table import learning_table
-from perfcast.imports.dataset import import_table
-from perfcast.imports.mapping import load_mapping
-from perfcast.imports.reading import read_tables
+from perfcast.tables.dataset import import_table
+from perfcast.tables.mapping import load_mapping
+from perfcast.tables.reading import read_tables
 
-MAPPINGS = Path(__file__).parents[1] / "config/imports"
+MAPPINGS = Path(__file__).parents[1] / "config/tables"
 FOLDERS = {"time": "execution_time", "memory": "memory_consumption", "power": "power_consumption"}
 BOARDS = ("AGX", "TX2", "Nano")
 RANDOM = "basic_model"

@@ -9,9 +9,9 @@ import time
 import keras
 import tensorflow as tf
 
-from perfcast.catalog.keras_applications import installed_architectures, make_spec
 from perfcast.export.stage import build_artifact
 from perfcast.features.extract import extract_features
+from perfcast.models.keras_applications import installed_architectures, make_spec
 
 SHAPE = (224, 224, 3)
 

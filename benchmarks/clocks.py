@@ -22,8 +22,8 @@ from fixed_lists import VARIED, exported, specs_of, task_of
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.inputs import draw_inputs
-from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
+from perfcast.runner.inputs import draw_inputs
+from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 
 WARM_UP = 5
 COLUMNS = ("wall", "process", "traced wall", "span", "busy")

@@ -19,9 +19,9 @@ import pandas as pd
 from fixed_lists import campaign_in, exported, records_of, specs_of
 from scipy import stats
 
-from perfcast.compare import Options, compare, pair
 from perfcast.dataset.build import build_dataset
 from perfcast.features.table import features_table
+from perfcast.studies.comparison import Options, compare, pair
 
 SMALL = """keras_applications,MobileNet,96,alpha=0.5
 keras_applications,MobileNetV2,96,

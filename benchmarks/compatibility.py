@@ -13,11 +13,11 @@ from pathlib import Path
 
 from fixed_lists import ROOT, exported, task_of
 
-from perfcast.bench.conversation import Runner
+from perfcast.bench.runner_process import Runner
 from perfcast.bench.transport import RUNNER
-from perfcast.catalog.sheet import read_sheet
 from perfcast.errors import BenchmarkError
 from perfcast.export.artifacts import ArtifactStore
+from perfcast.models.sheet import read_sheet
 from perfcast.storage import digest_of
 
 FACTORS = {

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from fixed_lists import ROOT, exported
 
-from perfcast.bench.drive.bundle import write_drive
+from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.plans import graphs_of
 from perfcast.bench.target import Target
-from perfcast.catalog.sheet import read_sheet
-from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
+from perfcast.models.sheet import read_sheet
+from perfcast.models.synthetic import SyntheticRequest, draw
 
 APPLICATIONS, RANDOM = 400, 600
 FURTHER_SIZES = (112, 208)

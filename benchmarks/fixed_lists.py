@@ -7,10 +7,10 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport
-from perfcast.catalog.sheet import parse_sheet
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.sheet import parse_sheet
 from perfcast.progress import track
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,9 +7,9 @@ from multiprocessing import get_context
 import numpy as np
 from fixed_lists import exported, specs_of, task_of
 
-from perfcast_runner.children import Child
-from perfcast_runner.inputs import draw_inputs
-from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
+from perfcast.runner.children import Child
+from perfcast.runner.inputs import draw_inputs
+from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 
 WARM_UP, INFERENCES, LIMIT_S = 3, 15, 100.0
 

@@ -19,8 +19,8 @@ from fixed_lists import VARIED, campaign_in, exported, records_of, specs_of
 NAIVE = """
 import sys, time, json
 import numpy as np, keras
-from perfcast.catalog.spec import ModelSpec
-from perfcast.catalog.build import build_model
+from perfcast.models.spec import ModelSpec
+from perfcast.models.build import build_model
 spec, iterations = ModelSpec.from_dict(json.loads(sys.argv[1])), int(sys.argv[2])
 model = build_model(spec)
 import tensorflow as tf

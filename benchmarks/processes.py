@@ -16,8 +16,8 @@ from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.reference import Floor, Reference
-from perfcast_runner.schedule import is_disturbed
+from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner.schedule import is_disturbed
 
 MODELS = """synthetic,basic_model,64,conv_layers=2;filter_size=5;filters=32;strides=1
 synthetic,basic_model,64,conv_layers=4;filter_size=3;filters=32;strides=1

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from fixed_lists import ROOT, exported
 
-from perfcast.bench.drive.bundle import write_drive
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
+from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.plans import graphs_of
 from perfcast.bench.target import Target
-from perfcast.catalog.sheet import read_sheet
-from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
-from tests.integration.ssh_board import NAME, SshBoard
+from perfcast.models.sheet import read_sheet
+from perfcast.models.synthetic import SyntheticRequest, draw
+from tests.system.ssh_board import NAME, SshBoard
 
 EACH = 50
 

@@ -17,7 +17,7 @@ from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast_runner.reference import Reference
+from perfcast.runner.calibration import Reference
 
 MODELS = """keras_applications,DenseNet121,128,
 keras_applications,EfficientNetB0,128,

@@ -7,17 +7,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog.brought import FILE, HUB, is_address, name_of, refuse_unmeasured, with_content
-from perfcast.catalog.brought import SOURCES as BROUGHT
-from perfcast.catalog.naming import visible
-from perfcast.catalog.sheet import read_sheet
-from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, SourceError, UsageError
 from perfcast.export.brought import ReadOptions, format_of, has_known_ending, naming, read_model
 from perfcast.export.descriptor import validate_descriptor
 from perfcast.export.stage import Export, build_artifact, export_key, export_models
 from perfcast.formats.keras_json import looks_like_keras
 from perfcast.formats.keras_json.text import read_document
+from perfcast.models.brought import FILE, HUB, is_address, name_of, refuse_unmeasured, with_content
+from perfcast.models.brought import SOURCES as BROUGHT
+from perfcast.models.naming import escape_control
+from perfcast.models.sheet import read_sheet
+from perfcast.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,13 +82,13 @@ def describe_sources(sources: Iterable[str], library: Library, options: ReadOpti
     bearers = {
         descriptor["model"]: {s for s, d in found if d["model"] == descriptor["model"]} for _, descriptor in found
     }
-    return Described([_told_apart(d, s) if len(bearers[d["model"]]) > 1 else d for s, d in found], failures)
+    return Described([_disambiguate(d, s) if len(bearers[d["model"]]) > 1 else d for s, d in found], failures)
 
 
-def _told_apart(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
+def _disambiguate(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
     if descriptor["source"] not in BROUGHT:
         return descriptor
-    return descriptor | {"model": visible(f"{descriptor['model']} ({source})")[:_LONGEST_NAME]}
+    return descriptor | {"model": escape_control(f"{descriptor['model']} ({source})")[:_LONGEST_NAME]}
 
 
 def describe_source(source: str, library: Library, options: ReadOptions) -> dict[str, Any]:

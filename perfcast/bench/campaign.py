@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.conditions import conditions_of, differing, in_words
-from perfcast.bench.intake import Intake, say
-from perfcast.bench.patience import Patience
+from perfcast.bench.environment import conditions_of, differing, in_words
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
+from perfcast.bench.result_collector import ResultCollector, say
+from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.tasks import Task, device_factors, tasks_of
 from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
 from perfcast.storage import digest_of_json
@@ -58,10 +58,10 @@ class Campaign:
                 self.measurements.sweep()
                 self._say_what_is_damaged(missing)
                 self._say_what_differs(exports, missing, conditions)
-                intake = self._intake(missing, conditions, device.name)
+                collector = self._collector(missing, conditions, device.name)
                 with progress(len(tasks) * self.target.protocol.visits, description) as advance:
                     advance((len(tasks) - len(missing)) * self.target.protocol.visits)
-                    self._insist(device, probe, intake, advance)
+                    self._insist(device, probe, collector, advance)
         return [task.key for task in tasks]
 
     def context(self) -> dict[str, Any]:
@@ -87,44 +87,44 @@ class Campaign:
 
     def _probe(self, device: Device) -> Probe:
         """Ask a device what it is; while somebody else measures there, wait."""
-        patience = Patience(self.target.patience_s)
+        retry = RetryPolicy(self.target.patience_s)
         while True:
             try:
                 return device.probe(self.target.factors, self.target.settings)
             except BusyError as error:
-                patience.after(error, None)
+                retry.after(error, None)
 
-    def _insist(self, device: Device, probe: Probe | None, intake: Intake, advance: Advance) -> None:
+    def _insist(self, device: Device, probe: Probe | None, collector: ResultCollector, advance: Advance) -> None:
         """Run until all is measured; where the device is lost or taken, wait and go on from what is stored."""
-        patience = Patience(self.target.patience_s)
+        retry = RetryPolicy(self.target.patience_s)
         while True:
             try:
                 probe = probe or device.probe(self.target.factors, self.target.settings)
-                self._quarantine(device, probe, intake)
-                self._run(device, intake, advance)
+                self._quarantine(device, probe, collector)
+                self._run(device, collector, advance)
                 return
             except (LinkError, BusyError) as error:
-                patience.after(error, (len(intake.pending), intake.visits_done))
-                probe, intake = None, intake.anew()
+                retry.after(error, (len(collector.pending), collector.visits_done))
+                probe, collector = None, collector.anew()
 
-    def _quarantine(self, device: Device, probe: Probe, intake: Intake) -> None:
+    def _quarantine(self, device: Device, probe: Probe, collector: ResultCollector) -> None:
         """Look whether a model froze the device; what did so twice is on record and not tried again."""
-        if task := intake.quarantine(probe.boot, probe.context):
-            if task.key in intake.pending:
+        if task := collector.quarantine(probe.boot, probe.context):
+            if task.key in collector.pending:
                 say(f"{task.model}: the device went down while it was measured; it is tried once more, at the end")
             else:
                 say(f"{task.model}: the device went down once more while it was measured; it is not tried again")
 
-    def _run(self, device: Device, intake: Intake, advance: Advance) -> None:
-        if not intake.pending:
+    def _run(self, device: Device, collector: ResultCollector, advance: Advance) -> None:
+        if not collector.pending:
             return
-        asked = len(intake.pending)
-        advanced = intake.visits_done
+        asked = len(collector.pending)
+        advanced = collector.visits_done
         advance(advanced)
         try:
-            for answer in device.run(self._plan(intake), self._graphs(intake)):
-                intake.take(answer)
-                done = (asked - len(intake.pending)) * self.target.protocol.visits + intake.visits_done
+            for answer in device.run(self._plan(collector), self._graphs(collector)):
+                collector.take(answer)
+                done = (asked - len(collector.pending)) * self.target.protocol.visits + collector.visits_done
                 advance(max(0, done - advanced))  # Less, where a model starts over.
                 advanced = max(done, advanced)
         except LinkError:
@@ -133,13 +133,13 @@ class Campaign:
             self.measurements.freezes.end(device.name)
             raise
         self.measurements.freezes.end(device.name)
-        if intake.pending:
-            raise BenchmarkError(f"the runner ended with {len(intake.pending)} of {asked} models not measured")
+        if collector.pending:
+            raise BenchmarkError(f"the runner ended with {len(collector.pending)} of {asked} models not measured")
 
-    def _intake(self, missing: list[Task], conditions: dict[str, Any], device: str) -> Intake:
+    def _collector(self, missing: list[Task], conditions: dict[str, Any], device: str) -> ResultCollector:
         pending = {task.key: task for task in missing}
         visits = {task.key: visits for task in missing if (visits := self._visits_of(task))}
-        return Intake(self.target, self.artifacts, self.measurements, conditions, device, pending, visits)
+        return ResultCollector(self.target, self.artifacts, self.measurements, conditions, device, pending, visits)
 
     def _visits_of(self, task: Task) -> Visits | None:
         """Return the visits that a model has had so far; where they are damaged, say so and go without."""
@@ -172,11 +172,11 @@ class Campaign:
         if count:
             say(f"{changed}: measuring anew ({count} of {len(missing)} were measured under the other conditions)")
 
-    def _plan(self, intake: Intake) -> dict[str, Any]:
-        contexts = {visits.context for visits in intake.visits.values()}
-        digest = digest_of_json(intake.conditions)
-        device = device_factors(self.target, intake.conditions)["device"]
-        entries = [self._plan_entry(task, intake.visits.get(task.key)) for task in intake.pending.values()]
+    def _plan(self, collector: ResultCollector) -> dict[str, Any]:
+        contexts = {visits.context for visits in collector.visits.values()}
+        digest = digest_of_json(collector.conditions)
+        device = device_factors(self.target, collector.conditions)["device"]
+        entries = [self._plan_entry(task, collector.visits.get(task.key)) for task in collector.pending.values()]
         return plan_of(self.target, entries) | {
             "contexts": {name: self.measurements.context(name) for name in sorted(contexts)},
             "reference_floor_ns": self.measurements.conditions.reference_floor_ns(digest, device),
@@ -188,5 +188,5 @@ class Campaign:
             "alone": self.measurements.freezes.count(task.key) > 0,
         }
 
-    def _graphs(self, intake: Intake) -> dict[str, Path]:
-        return graphs_of(self.artifacts, [task.export for task in intake.pending.values()])
+    def _graphs(self, collector: ResultCollector) -> dict[str, Path]:
+        return graphs_of(self.artifacts, [task.export for task in collector.pending.values()])

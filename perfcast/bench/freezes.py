@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.sealed import find_sealed, write_sealed
+from perfcast.bench.checksummed import find_sealed, write_sealed
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.conditions import ConditionsStore
+from perfcast.bench.checksummed import read_sealed, write_sealed
+from perfcast.bench.environment import ConditionsStore
 from perfcast.bench.freezes import FreezeStore
-from perfcast.bench.sealed import read_sealed, write_sealed
 from perfcast.bench.visits import VisitStore
 from perfcast.errors import NewerRecordError, StoreError
 from perfcast.storage import digest_of_json, read_json, sweep, write_json

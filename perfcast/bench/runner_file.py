@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHEBANG = b"#!/usr/bin/env python3\n"
+_PLACE = "perfcast/runner"
+_EXTRA = {
+    "__main__.py": b"from perfcast.runner.command import main\n\nmain()\n",
+    "perfcast/__init__.py": b"",  # The package's own is for newer Pythons.
+}
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,10 @@ class RunnerFile:
         buffer = io.BytesIO(_SHEBANG)
         buffer.seek(0, io.SEEK_END)
         with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.rglob("*.py")):
+            modules = {f"{_PLACE}/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*.py")}
+            for name, content in sorted((_EXTRA | modules).items()):
                 # A ZipInfo made from a name alone has a fixed date.
-                name = zipfile.ZipInfo(str(path.relative_to(folder)))
-                archive.writestr(name, path.read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return cls(buffer.getvalue())
 
     @property

@@ -74,22 +74,22 @@ class Protocol:
             raise UsageError(f"protocol: least_visits {self.least_visits} has to be at most visits {self.visits}")
 
     @property
-    def iterations_a_visit(self) -> int:
+    def iterations_per_visit(self) -> int:
         """Inferences of one visit, its warm-up included."""
         return self.iterations // self.visits
 
     @property
-    def discard_a_visit(self) -> int:
+    def discard_per_visit(self) -> int:
         """How many of a visit's first inferences are warm-up."""
         return self.discard // self.visits
 
     @property
-    def fewest_visits(self) -> int:
+    def min_visits(self) -> int:
         """Below how many visits a model is not done."""
         return self.least_visits or self.visits
 
     @property
-    def most_visits(self) -> int:
+    def max_visits(self) -> int:
         """How many visits a model has at most, repeated ones included."""
         return self.visits + self.repeats
 
@@ -130,12 +130,12 @@ class Target:
     sustained_s: float | None = None
 
     @property
-    def is_here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether it is this machine."""
         return bool(self.transport["kind"] == "local")
 
     @property
-    def is_boxed(self) -> bool:
+    def in_container(self) -> bool:
         """Whether models run in a container."""
         return bool(self.transport.get("container"))
 

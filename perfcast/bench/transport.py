@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from perfcast.bench.conversation import Ending, Runner
-from perfcast.bench.exclusion import exclusive, lock_of
+from perfcast.bench.device_lock import exclusive, lock_of
+from perfcast.bench.runner_process import Ending, Runner
 from perfcast.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-RUNNER = Path(__file__).resolve().parents[2] / "board"
+RUNNER = Path(__file__).resolve().parents[1] / "runner"
 
 
 @dataclass(frozen=True)

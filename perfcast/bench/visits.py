@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.sealed import read_sealed, write_sealed
+from perfcast.bench.checksummed import read_sealed, write_sealed
 from perfcast.errors import StoreError
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from perfcast.cli.asking import Request, asking
-from perfcast.cli.carrying import bundle, ingest
-from perfcast.cli.comparing import compare
-from perfcast.cli.fitting import fit
-from perfcast.cli.measuring import measure
+from perfcast.cli.compare import compare
+from perfcast.cli.fit import fit
+from perfcast.cli.measure import measure
+from perfcast.cli.offline import bundle, ingest
+from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, say
-from perfcast.cli.planning import plan
-from perfcast.cli.predicting import predict
+from perfcast.cli.plan import plan
+from perfcast.cli.predict import predict
 from perfcast.errors import PerfcastError
 from perfcast.storage import write_table
 

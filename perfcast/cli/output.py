@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import PerfcastError, UsageError
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ def native_libraries_silent() -> Iterator[None]:
 def say(error: PerfcastError) -> None:
     """Say an error in its one line."""
     # Errors quote files and names, which may hold what commands a terminal.
-    click.echo(f"perfcast: error: {visible(error)}", err=True)
+    click.echo(f"perfcast: error: {escape_control(error)}", err=True)
 
 
 def end(failures: list[PerfcastError], done: int) -> None:
@@ -111,7 +111,7 @@ def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:
     for name, justify in columns.items():
         table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
     for cells in rows:
-        table.add_row(*(Text(visible(cell)) for cell in cells))
+        table.add_row(*(Text(escape_control(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.conditions import conditions_of, differing
-from perfcast.catalog.naming import visible
+from perfcast.bench.environment import conditions_of, differing
 from perfcast.errors import DataError
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,5 +51,5 @@ def _told(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[st
 
 
 def _said(value: Any) -> str:
-    text = "unknown" if value is None else visible(" ".join(str(value).split()))
+    text = "unknown" if value is None else escape_control(" ".join(str(value).split()))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog.brought import HUB, is_address
-from perfcast.catalog.naming import visible
-from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import PerfcastError, SourceError, UsageError
 from perfcast.export.descriptor import SCHEMA_VERSION, describe, validate_descriptor
 from perfcast.formats.inputs import settle
 from perfcast.formats.keras_json import unsafe_or_unknown
 from perfcast.formats.keras_json.text import read_document
+from perfcast.models.brought import HUB, is_address
+from perfcast.models.naming import escape_control
+from perfcast.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import keras
 
-    from perfcast.catalog.shapes import Shape
+    from perfcast.models.shapes import Shape
 
 _LONGEST = 200
 _LARGEST_CONFIG = 100_000_000
@@ -254,11 +254,11 @@ def _check_archive(path: Path) -> None:
         raise SourceError("is not a readable Keras file; save the model to it again") from error
     leading_out = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts]
     if leading_out:
-        raise SourceError(f"is no archive of Keras: its member {visible(leading_out[0])[:80]!r} leads out of it")
+        raise SourceError(f"is no archive of Keras: its member {escape_control(leading_out[0])[:80]!r} leads out of it")
 
 
 def _traced(model: keras.Model, options: ReadOptions) -> Brought:
-    names = [visible(tensor.name) for tensor in model.inputs]
+    names = [escape_control(tensor.name) for tensor in model.inputs]
     settled = settle({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
     shapes = [settled[name][1:] for name in names]
     if not shapes[0]:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from perfcast.errors import DataError, SourceError
-from perfcast.export.macs import NO_ARGUMENTS, count_macs
-from perfcast.formats.keras_layers import activation_name, layout_of
-from perfcast.formats.network import Layer, Network, Tensor, Weight
+from perfcast.network.keras_layers import activation_name, layout_of
+from perfcast.network.macs import NO_ARGUMENTS, count_macs
+from perfcast.network.network import Layer, Network, Tensor, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import keras
 
-    from perfcast.catalog.spec import ModelSpec
-    from perfcast.export.macs import Arguments
-    from perfcast.formats.network import Shape
+    from perfcast.models.spec import ModelSpec
+    from perfcast.network.macs import Arguments
+    from perfcast.network.network import Shape
 
 SCHEMA_VERSION = 1
 """The version of `model.json` that this module writes."""

@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog import brought
-from perfcast.catalog.build import build_model
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.brought import build_brought
 from perfcast.export.bundle import DESCRIPTOR, read_bundle
+from perfcast.models import brought
+from perfcast.models.build import build_model
+from perfcast.models.spec import ModelSpec
 from perfcast.storage import canonical_json, digest_of_file, digest_of_json, read_json
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.progress import Advance
 
-_CODE = ("catalog", "export", "formats")
+_CODE = ("models", "network", "export", "formats")
 """The packages that make artifacts: what other code made is exported again."""
 
 

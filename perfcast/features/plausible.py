@@ -16,7 +16,7 @@ _NONE = -1
 
 
 @dataclass(frozen=True)
-class Fences:
+class OutlierBounds:
     """How much of a feature is plausible for so much of others.
 
     Attributes:
@@ -47,7 +47,7 @@ class Fences:
         return mended
 
 
-def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> Fences:
+def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> OutlierBounds:
     """Return the fences learned from ``inputs`` (rows × features).
 
     The fence is three quartile ranges above the upper quartile of the logarithms ("far out" in Tukey's "Exploratory
@@ -59,7 +59,7 @@ def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> 
         low, upper = np.quantile(ratios, [0.25, 0.75], axis=0)
         high = upper + RANGES * (upper - low)
         typical = np.array([np.median(ratio[ratio <= most]) for ratio, most in zip(ratios.T, high, strict=True)])
-    return Fences(features, others, np.minimum(high, np.finfo(float).max), typical)
+    return OutlierBounds(features, others, np.minimum(high, np.finfo(float).max), typical)
 
 
 def rules_of(names: tuple[str, ...], rules: Mapping[str, tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:

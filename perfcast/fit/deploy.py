@@ -13,8 +13,8 @@ from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import train
 from perfcast.fit.intervals import calibrated
 from perfcast.fit.options import DEPLOYMENT_SCHEME
-from perfcast.fit.portable import Parts
 from perfcast.fit.predictor import MetricPredictor, Predictor
+from perfcast.fit.serialization import Parts
 from perfcast.fit.table import learning_table
 from perfcast.fit.validation import validation_of
 from perfcast.storage import digest_of_json
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from perfcast.fit.evaluation import Evaluation
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.table import TrainingData
 
 
 def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOptions) -> Predictor:
@@ -47,7 +47,7 @@ def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOpt
     )
 
 
-def _fit_metric(name: str, table: LearningTable, evaluation: Evaluation, options: FitOptions) -> MetricPredictor:
+def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options: FitOptions) -> MetricPredictor:
     summary = evaluation.summary["metrics"].get(name)
     if summary is None:
         raise DataError(f"metric '{name}' was not evaluated")

@@ -10,9 +10,9 @@ from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
 from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
 from perfcast.fit.experts import has_experts
+from perfcast.fit.feature_importance import PermutationImportance, SplitCounts
 from perfcast.fit.intervals import half_widths_without_family
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, EXPERTS, PUBLISHED_ALGORITHMS, SCHEMES
-from perfcast.fit.ranking import FScores, ShuffledFeatures
 from perfcast.fit.splits import same_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
 from perfcast.fit.table import learning_table
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.table import TrainingData
     from perfcast.fit.tasks import Task
     from perfcast.progress import Progress
 
@@ -70,7 +70,7 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     )
 
 
-def _algorithm_tasks(metric: str, table: LearningTable, options: FitOptions) -> Iterator[Task]:
+def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> Iterator[Task]:
     rows = table.rows
     for algorithm in PUBLISHED_ALGORITHMS:
         for first in range(0, options.splits, SPLITS_A_TASK):
@@ -97,7 +97,7 @@ def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str)
     return done
 
 
-def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, Any]]) -> Validation:
+def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Task, Any]]) -> Validation:
     forecasts: dict[tuple[str, str], np.ndarray] = {}
     spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
@@ -118,17 +118,17 @@ def _validation(metric: str, table: LearningTable, done: Sequence[tuple[Task, An
 
 
 def _rank(
-    tables: Mapping[str, LearningTable], deployed: Mapping[str, str], options: FitOptions, progress: Progress
+    tables: Mapping[str, TrainingData], deployed: Mapping[str, str], options: FitOptions, progress: Progress
 ) -> pd.DataFrame:
     tasks: list[Task] = []
     for name, table in tables.items():
-        tasks.append(FScores(name, table.rows, table.families, options.seed))
+        tasks.append(SplitCounts(name, table.rows, table.families, options.seed))
         for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed):
-            tasks.append(ShuffledFeatures(name, deployed[name], table.rows, table.families, fold, options.seed))
+            tasks.append(PermutationImportance(name, deployed[name], table.rows, table.families, fold, options.seed))
     done = _run(tasks, options.jobs, progress, "rank features")
-    f_scores = {task.metric: scores for task, scores in done if isinstance(task, FScores)}
+    f_scores = {task.metric: scores for task, scores in done if isinstance(task, SplitCounts)}
     growth = {
-        name: sum(errors for task, errors in done if isinstance(task, ShuffledFeatures) and task.metric == name)
+        name: sum(errors for task, errors in done if isinstance(task, PermutationImportance) and task.metric == name)
         / len(table)
         for name, table in tables.items()
     }

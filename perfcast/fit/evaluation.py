@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.table import TrainingData
     from perfcast.fit.validation import Validation
 
 _TABLES = ("splits", "predictions", "ranking")
@@ -105,7 +105,7 @@ def predictions_table(
 
 
 def ranking_table(
-    tables: Mapping[str, LearningTable],
+    tables: Mapping[str, TrainingData],
     f_scores: Mapping[str, np.ndarray],
     growth: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:

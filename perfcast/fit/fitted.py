@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from perfcast.features.plausible import Fences
+    from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.encoding import Encoding
     from perfcast.fit.experts import Experts
     from perfcast.fit.learners import Learner
@@ -43,7 +43,7 @@ class Forecaster:
         experts: of families, None where there are none: they count for as much as they are certain.
     """
 
-    fences: Fences
+    fences: OutlierBounds
     members: tuple[Fitted, ...]
     experts: Experts | None = None
 

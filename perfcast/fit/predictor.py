@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 
 from perfcast import __version__
-from perfcast.catalog.naming import visible
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit import evaluation
 from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
-from perfcast.fit.portable import from_files, to_files
+from perfcast.fit.serialization import from_files, to_files
 from perfcast.fit.table import number_columns
+from perfcast.models.naming import escape_control
 from perfcast.storage import digest_of, write_bytes, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from perfcast.fit.portable import Parts
+    from perfcast.fit.serialization import Parts
 
 _PIECE = 500
 _OLD = "old"
@@ -118,7 +118,7 @@ class Predictor:
         toolchain = " ".join(known[name] for name in ("toolchain", "toolchain_version") if name in known)
         facts = [*([known["device"]] if "device" in known else []), *threads, *([toolchain] if toolchain else [])]
         # Names come from the manifest, and may hold what commands a terminal.
-        return visible(f"{self.target} ({', '.join(facts)})" if facts else self.target)
+        return escape_control(f"{self.target} ({', '.join(facts)})" if facts else self.target)
 
     @property
     def coverage(self) -> dict[str, float]:

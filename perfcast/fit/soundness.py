@@ -12,7 +12,7 @@ from perfcast.fit.learners import LEAF, Forest, GaussianProcess
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from perfcast.features.plausible import Fences
+    from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.domain import Domain
     from perfcast.fit.encoding import Encoding
     from perfcast.fit.experts import Experts
@@ -129,7 +129,7 @@ def check_experts(name: str, experts: Experts, features: int) -> None:
     )
 
 
-def check_fences(name: str, fences: Fences, features: int) -> None:
+def check_fences(name: str, fences: OutlierBounds, features: int) -> None:
     """Refuse fences that do not fit ``features``, or make numbers that none can be.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 from perfcast.fit.options import SCHEMES
 
 if TYPE_CHECKING:
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.table import TrainingData
 
 SCHEME_FOLDS = 5
 FAMILY_FOLDS = 10
@@ -30,7 +30,7 @@ def published_split(rows: int, test_share: float, split: int) -> Fold:
     return Fold(train=np.sort(order[tested:]), test=np.sort(order[:tested]))
 
 
-def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
+def scheme_groups(table: TrainingData, scheme: str) -> np.ndarray:
     """Return the group of each row that ``scheme`` never parts: its family, network, input size or just itself."""
     groups = {
         "random_folds": np.arange(len(table)),
@@ -41,7 +41,7 @@ def scheme_groups(table: LearningTable, scheme: str) -> np.ndarray:
     return groups[scheme]
 
 
-def same_scheme(table: LearningTable, scheme: str) -> str:
+def same_scheme(table: TrainingData, scheme: str) -> str:
     """Return the first of the schemes that parts the same rows as ``scheme``, often itself.
 
     Where each row is a family of its own, leaving families out is leaving rows out, and need not be done twice.
@@ -56,7 +56,7 @@ def _first_rows(groups: np.ndarray) -> np.ndarray:
     return first[members]
 
 
-def scheme_folds(table: LearningTable, scheme: str, seed: int) -> list[Fold]:
+def scheme_folds(table: TrainingData, scheme: str, seed: int) -> list[Fold]:
     """Return the folds of ``scheme``; none where the table holds a single group.
 
     Families are left out one by one, or in ten folds where there are more than 500 rows or 50 families, which take

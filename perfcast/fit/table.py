@@ -19,7 +19,7 @@ from perfcast.storage import digest_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from perfcast.features.plausible import Fences
+    from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.options import FitOptions, Metric
 
 
@@ -52,17 +52,17 @@ class Rows:
         return replace(self, **taken)
 
     @property
-    def fences(self) -> Fences:
+    def fences(self) -> OutlierBounds:
         """What is plausible for the features, learned from these rows."""
         return fit_fences(self.inputs, *self.implausible)
 
-    def repaired(self, fences: Fences) -> Rows:
+    def repaired(self, fences: OutlierBounds) -> Rows:
         """Return the rows with what is usual in place of what ``fences`` do not believe."""
         return replace(self, inputs=fences.repaired(self.inputs))
 
 
 @dataclass(frozen=True)
-class LearningTable:
+class TrainingData:
     """The rows that one metric is learned from.
 
     Attributes:
@@ -110,7 +110,7 @@ class LearningTable:
         return digest_of(names.encode() + self.inputs.tobytes() + self.target.tobytes())
 
 
-def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> LearningTable:
+def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> TrainingData:
     """Return the rows of ``dataset`` that ``metric`` is learned from: measured, not rejected, replicate 0, positive.
 
     A value may be zero or less where little is left after the null model's was taken off (a tiny model's
@@ -140,7 +140,7 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
     families = rows["family"].astype(str).to_numpy(dtype=object)
     _check_learnable(metric.column, target, families, excluded)
     additive = additive_features(options.features) if options.additive is None else options.additive
-    return LearningTable(
+    return TrainingData(
         features=tuple(options.features),
         # What never differs costs the same in all rows, as running anything does.
         additive=np.isin(options.features, additive) & (inputs >= 0).all(axis=0) & (np.ptp(inputs, axis=0) > 0),

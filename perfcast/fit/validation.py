@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from perfcast.fit.table import LearningTable
+    from perfcast.fit.table import TrainingData
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Validation:
         inside: by scheme, whether each row is within the domain of those learned from.
     """
 
-    table: LearningTable
+    table: TrainingData
     forecasts: Mapping[tuple[str, str], np.ndarray]
     spreads: Mapping[tuple[str, str], np.ndarray]
     distances: Mapping[str, np.ndarray]
@@ -44,7 +44,7 @@ class Validation:
         return np.log(self.table.target / self.forecasts[algorithm, scheme])
 
 
-def validation_of(table: LearningTable, predictions: pd.DataFrame) -> Validation:
+def validation_of(table: TrainingData, predictions: pd.DataFrame) -> Validation:
     """Return the validation that the rows of one metric in an evaluation's `predictions` were made of.
 
     Raises:

@@ -41,7 +41,7 @@ from perfcast.formats.regions import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from perfcast.formats.network import Layer, Shape
+    from perfcast.network.network import Layer, Shape
 
 __all__ = ["Operand", "Operation", "group"]
 

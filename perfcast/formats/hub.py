@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError, UsageError
 from perfcast.formats.archive import LARGEST, is_zipped, unpack
 from perfcast.formats.hub_lock import downloading, prefix_of
+from perfcast.models.naming import escape_control
 from perfcast.storage import digest_of_file
 
 _ARCHIVES = (".tar.gz", ".tgz")
@@ -84,7 +84,7 @@ def _model_folder(handle: str, folder: Path) -> Path:
     if not found:
         raise SourceError(f"{handle}: holds no SavedModel: there is no file {_SAVED_MODEL} in it")
     if len(found) > 1:
-        names = ", ".join(visible(path.name)[:80] for path in found[:_MOST_NAMED])
+        names = ", ".join(escape_control(path.name)[:80] for path in found[:_MOST_NAMED])
         raise SourceError(f"{handle}: holds {len(found)} SavedModels ({names}); take one of them by itself")
     return found[0]
 
@@ -152,7 +152,7 @@ def _resolver() -> Any:
 
     Hub's own takes an archive that is cut off between two members for a whole one, unpacks without a bound,
     and follows a redirection to anywhere. All else is its own: the query, the name in the cache, the lock, and
-    that a download becomes visible by being renamed.
+    that a download becomes escape_control by being renamed.
     """
     hub = _hub()
 

@@ -9,7 +9,7 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 IMAGE = "*"
 """The name under which height and width of an image, batch first, are given whatever the input's layout."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from perfcast.formats.network import Layer, Tensor
+from perfcast.network.network import Layer, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -11,8 +11,8 @@ from perfcast.formats.activations import FUNCTIONS, TYPES, recognise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from perfcast.formats.network import Weight
     from perfcast.formats.operations import Operation, OperationGraph
+    from perfcast.network.network import Weight
 
 _MOST_OPERATIONS = 20
 # What a learned slope is taken for while the function around it is told.

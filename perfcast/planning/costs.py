@@ -34,7 +34,7 @@ def expected_visits(protocol: Protocol) -> float:
     """Return how many visits a model is expected to have: all that the protocol divides its inferences over.
 
     The adaptive protocol may stop earlier, on a device whose visits agree. On a busy machine each model may have as
-    many as `Protocol.most_visits`.
+    many as `Protocol.max_visits`.
     """
     return float(protocol.visits)
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Target
     from perfcast.bench.transport import Transport
-    from perfcast.catalog.spec import ModelSpec
     from perfcast.export.stage import Export
     from perfcast.fit.predictor import Predictor
+    from perfcast.models.spec import ModelSpec
     from perfcast.planning.settings import Settings
     from perfcast.progress import Progress
 
@@ -126,7 +126,7 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
         running = _forecast(forecasts, _MEMORY, "upper", running)
     loading = costs.load_peak_mb(features, weights_as, batch)
     visits = costs.expected_visits(target.protocol)
-    inferences = visits * target.protocol.iterations_a_visit
+    inferences = visits * target.protocol.iterations_per_visit
     once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3
     return pd.DataFrame(
         {

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from tests.integration.report.browser import check_page
+from tests.system.report.browser import check_page
 
 
 @pytest.mark.timeout(3000)

@@ -8,14 +8,14 @@ import tarfile
 
 import pytest
 
-from perfcast.catalog.keras_applications import installed_architectures
+from perfcast.models.keras_applications import installed_architectures
 
 pytestmark = pytest.mark.timeout(3000)
 
 EXPORT_ALL = """
 import json, resource, sys
 from pathlib import Path
-from perfcast.catalog.keras_applications import make_spec
+from perfcast.models.keras_applications import make_spec
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 specs = [make_spec(builder, (224, 224, 3), {}) for builder in sys.argv[2].split(",")]

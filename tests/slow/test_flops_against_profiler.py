@@ -4,10 +4,10 @@ import keras
 import pytest
 
 from benchmarks.architectures import profiled_flops
-from perfcast.catalog import keras_applications
-from perfcast.catalog.build import build_model
 from perfcast.export.descriptor import describe, validate_descriptor
 from perfcast.features.extract import extract_features
+from perfcast.models import keras_applications
+from perfcast.models.build import build_model
 
 GRAPH = {
     "inputs": [{"node": "input", "shape": [224, 224, 3], "dtype": "float32"}],

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from perfcast.bench.drive.bundle import write_drive
-from perfcast.bench.drive.ingest import ingest
+from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.target import Target
@@ -16,8 +16,8 @@ from perfcast.bench.transport import RUNNER
 from perfcast.config import check, read_yaml
 from perfcast.export.artifacts import ArtifactStore
 from tests.interpreters import VERSIONS, interpreter
-from tests.unit.board.runs import PUBLISHED, key_of, plan_of
 from tests.unit.campaigns import hostile_export
+from tests.unit.runner.runs import PUBLISHED, key_of, plan_of
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.integration.checkout import check_out, snakemake
-from tests.integration.ssh_board import SSHD, SshBoard
 from tests.interpreters import interpreter
+from tests.system.checkout import check_out, snakemake
+from tests.system.ssh_board import SSHD, SshBoard
 
 IMAGE = "l4t-tensorflow:r32.7.1-tf2.7-py3"
 REQUIREMENTS = ("tensorflow-cpu==2.7.0", "protobuf<3.21", "numpy==1.21.6")

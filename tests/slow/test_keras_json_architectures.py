@@ -2,8 +2,8 @@
 
 import pytest
 
-from perfcast.catalog.build import build_model
-from perfcast.catalog.keras_applications import installed_architectures, least_size, make_spec, variants_of
+from perfcast.models.build import build_model
+from perfcast.models.keras_applications import installed_architectures, least_size, make_spec, variants_of
 from tests.unit.formats.keras_texts import agree
 
 SPECS = [

@@ -21,7 +21,7 @@ PUBLISHED_BEST = {"time": 9.0, "memory": 5.3}
 def fitted(request, tmp_path_factory):
     """Return the kind of metric, and of each board the predictor's folder and forecasts for unseen input sizes."""
     kind, folder = request.param, tmp_path_factory.mktemp("fitted")
-    mapping = ("--mapping", ROOT / f"config/imports/edge_gpu_2022_{kind}.yaml")
+    mapping = ("--mapping", ROOT / f"config/tables/edge_gpu_2022_{kind}.yaml")
     boards = {}
     for board in BOARDS:
         tables = DATA / FOLDERS[kind] / board

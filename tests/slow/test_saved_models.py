@@ -3,12 +3,12 @@
 import keras
 import pytest
 
-from perfcast.catalog.keras_applications import installed_architectures
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.descriptor import describe
 from perfcast.export.stage import build_artifact
 from perfcast.features.extract import extract_features
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
+from perfcast.models.keras_applications import installed_architectures
+from perfcast.models.spec import ModelSpec
 from tests.unit.descriptors import GRAPH
 from tests.unit.formats.reading import features
 from tests.unit.formats.tensorflow_files import freeze

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from perfcast.catalog.sheet import read_sheet
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import build_artifact, export_key
-from tests.integration.small_campaign import SmallCampaign
+from perfcast.models.sheet import read_sheet
+from tests.system.small_campaign import SmallCampaign
 
 UNITS = range(4, 504)
 DATASET = "results/quick/dataset.parquet"

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.conditions import conditions_of
+from perfcast.bench.environment import conditions_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport, placed
-from perfcast.catalog.dense import make_spec
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import Export, export_key
+from perfcast.models.dense import make_spec
 from perfcast.progress import quiet
 
 FAKE = Path(__file__).with_name("fake_runner.py")
@@ -63,8 +63,8 @@ def tasks_of(campaign, exports):
 
 def plan_of(campaign, exports):
     """Return what a campaign asks the runner for, here."""
-    intake = campaign._intake(tasks_of(campaign, exports), conditions_of(campaign.context()), "here")
-    return placed(campaign._plan(intake), {name: str(path) for name, path in campaign._graphs(intake).items()})
+    collector = campaign._collector(tasks_of(campaign, exports), conditions_of(campaign.context()), "here")
+    return placed(campaign._plan(collector), {name: str(path) for name, path in campaign._graphs(collector).items()})
 
 
 class FakeRunner:

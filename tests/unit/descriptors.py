@@ -4,8 +4,8 @@ import json
 
 import keras
 
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.descriptor import describe
+from perfcast.models.spec import ModelSpec
 
 GRAPH = {
     "inputs": [{"node": "input", "shape": [8, 8, 3], "dtype": "float32"}],

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfcast.catalog.brought import files_of, name_of, with_content
-from perfcast.catalog.collect import collect
-from perfcast.catalog.shapes import parse_input_shapes
-from perfcast.catalog.sheet import parse_sheet
 from perfcast.errors import UsageError
 from perfcast.formats.inputs import IMAGE, settle
+from perfcast.models.brought import files_of, name_of, with_content
+from perfcast.models.collect import collect
+from perfcast.models.shapes import parse_input_shapes
+from perfcast.models.sheet import parse_sheet
 
 HEADER = "source,builder,input_size,parameters\n"
 

@@ -15,16 +15,16 @@ import psutil
 import pytest
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.conditions import conditions_of
+from perfcast.bench.environment import conditions_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.tasks import fraction_of, is_repeated, shard_of
 from perfcast.bench.transport import RUNNER, LocalTransport
-from perfcast.catalog.spec import ModelSpec
 from perfcast.config import read_yaml
 from perfcast.errors import BenchmarkError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.spec import ModelSpec
 from perfcast.progress import quiet
 from perfcast.storage import digest_of_json
 from tests.unit.campaigns import plan_of, tasks_of
@@ -246,4 +246,4 @@ def test_the_runner_is_old_python():
         tree = ast.parse(file.read_text(), feature_version=(3, 6))
         imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         imported |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-        assert imported <= set(sys.stdlib_module_names) | {"numpy", "tensorflow", "perfcast_runner"}, file
+        assert imported <= set(sys.stdlib_module_names) | {"numpy", "tensorflow", "perfcast"}, file

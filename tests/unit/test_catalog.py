@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfcast.catalog import dense, keras_applications, naming, sheet, synthetic
-from perfcast.catalog.build import build_model
-from perfcast.catalog.spec import ModelSpec
-from perfcast.catalog.synthetic import SyntheticRequest, draw
 from perfcast.errors import SourceError, UsageError
-from perfcast.report import formatting
+from perfcast.models import dense, keras_applications, naming, sheet, synthetic
+from perfcast.models.build import build_model
+from perfcast.models.spec import ModelSpec
+from perfcast.models.synthetic import SyntheticRequest, draw
+from perfcast.studies.prediction import formatting
 
 SHEETS = Path(__file__).parents[2] / "config" / "models"
 
@@ -188,11 +188,11 @@ def test_a_single_number_has_no_size():
 
 
 def test_what_is_shown_is_harmless():
-    assert naming.visible("dénsenet_121 – ok") == "dénsenet_121 – ok"
+    assert naming.escape_control("dénsenet_121 – ok") == "dénsenet_121 – ok"
     hidden = [*map(chr, range(32)), "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028", "\udcff"]
-    assert naming.visible("".join(hidden)) == "\ufffd" * len(hidden)
-    assert naming.visible(UsageError("a\nb")) == "a\ufffdb"
-    assert formatting.visible is naming.visible
+    assert naming.escape_control("".join(hidden)) == "\ufffd" * len(hidden)
+    assert naming.escape_control(UsageError("a\nb")) == "a\ufffdb"
+    assert formatting.escape_control is naming.escape_control
 
 
 def test_layer_names_depend_on_the_spec_alone():

@@ -45,7 +45,7 @@ def test_features_has_a_row_a_source_in_order(library, tmp_path):
 
 
 def test_a_keras_file_has_the_features_of_the_same_network_in_a_sheet(library, tmp_path):
-    from perfcast.catalog.build import build_model
+    from perfcast.models.build import build_model
 
     build_model(SPECS[1]).save(tmp_path / "mine.keras")
     out = tmp_path / "features.csv"

@@ -35,8 +35,8 @@ def mobile(tmp_path):
 def test_open_sizes_are_given(library, mobile):
     sources = [mobile / name for name in ("mobile.keras", "mobile.json", "packed.json.gz")]
     table, _ = table_of(mobile, *sources, "--input-shape", "1,64,96,3", *places(library[0]))
-    told_apart = [f"mobile_64x96 ({source})" for source in sources[:2]]
-    assert list(table["model"]) == [*told_apart, "packed_64x96"]
+    disambiguate = [f"mobile_64x96 ({source})" for source in sources[:2]]
+    assert list(table["model"]) == [*disambiguate, "packed_64x96"]
     numbers = table.select_dtypes("number")
     assert (numbers.nunique() == 1).all()
     assert numbers["macs"][0] > 0

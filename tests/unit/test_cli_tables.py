@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from perfcast.storage import digest_of_json
-from tests.unit.imports.test_imports import MAPPING
+from tests.unit.tables.test_imports import MAPPING
 from tests.unit.test_cli import run
 
 

@@ -7,10 +7,10 @@ from click.testing import CliRunner
 from scipy import stats
 
 from perfcast.cli import main
-from perfcast.compare import Options, compare, pair, read_dataset
-from perfcast.compare.significance import adjusted
-from perfcast.compare.variance import between_models, moderated, scale
 from perfcast.errors import UsageError
+from perfcast.studies.comparison import Options, compare, pair, read_dataset
+from perfcast.studies.comparison.significance import adjusted
+from perfcast.studies.comparison.variance import between_models, moderated, scale
 
 LATENCY, MEMORY = "latency_ms", "ram_inference_peak_mb"
 VISITS, SAMPLES = 5, 20

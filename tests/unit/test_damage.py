@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from perfcast.bench.sealed import write_sealed
+from perfcast.bench.checksummed import write_sealed
 from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
 from perfcast.progress import quiet
 from perfcast.storage import ABANDONED_AFTER_S, read_json, write_json

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfcast.bench.conditions import conditions_of
+from perfcast.bench.environment import conditions_of
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.dataset.build import build_dataset
 from perfcast.dataset.noise import noise_floor

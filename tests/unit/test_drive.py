@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from perfcast.bench.drive.bundle import write_drive
-from perfcast.bench.drive.ingest import ingest
+from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.config import read_yaml
@@ -112,13 +112,13 @@ def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monk
 
 def test_a_devices_own_python_needs_the_standard_library_alone(drive):
     """Where models run in a container, the runtime and NumPy with it are only in there."""
-    code = "import sys; sys.modules['numpy'] = None; import perfcast_runner.{0} as tried; print(tried.__name__)"
+    code = "import sys; sys.modules['numpy'] = None; import perfcast.runner.{0} as tried; print(tried.__name__)"
     for part in ("drive", "keeper", "receiving"):
         done = subprocess.run(
             [sys.executable, "-c", code.format(part)], env=os.environ | {"PYTHONPATH": str(drive / "runner.pyz")},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-        assert done.stdout == f"perfcast_runner.{part}\n", done.stderr
+        assert done.stdout == f"perfcast.runner.{part}\n", done.stderr
 
 
 def test_bringing_back_again_changes_nothing(drive, here):

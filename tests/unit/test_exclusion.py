@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from perfcast.bench.exclusion import exclusive, lock_of
+from perfcast.bench.device_lock import exclusive, lock_of
 from perfcast.bench.transport import LocalTransport
 from perfcast.errors import StoreError
 from perfcast.progress import quiet
@@ -22,7 +22,7 @@ HOLDER = """
 import fcntl, os, sys, time  # As root: other users may not read where Python is.
 from pathlib import Path
 path, user = Path(sys.argv[1]), int(sys.argv[2])
-from perfcast.bench.exclusion import exclusive
+from perfcast.bench.device_lock import exclusive
 from perfcast.errors import StoreError
 os.setuid(user)
 try:

@@ -11,14 +11,14 @@ import keras
 import pytest
 from keras import layers
 
-from perfcast.catalog import keras_applications
-from perfcast.catalog.build import build_model
-from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import DataError
 from perfcast.export.descriptor import describe
 from perfcast.features.definitions import FEATURES, document
 from perfcast.features.extract import extract_features
 from perfcast.features.table import features_table
+from perfcast.models import keras_applications
+from perfcast.models.build import build_model
+from perfcast.models.spec import ModelSpec
 from tests.measured import FOLDER, needs
 from tests.unit.descriptors import GRAPH, chain, described
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfcast.bench.patience import Patience
+from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.visits import VisitStore
 from perfcast.errors import BenchmarkError, LinkError
 from tests.unit.campaigns import measure, tasks_of
@@ -100,13 +100,13 @@ def test_patience_grows_ends_and_starts_over_with_what_was_reached(monkeypatch):
         slept.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr("perfcast.bench.patience.time.sleep", sleep)
-    monkeypatch.setattr("perfcast.bench.patience.time.monotonic", lambda: clock[0])
-    patience, lost = Patience(100.0), LinkError("gone")
+    monkeypatch.setattr("perfcast.bench.retry.time.sleep", sleep)
+    monkeypatch.setattr("perfcast.bench.retry.time.monotonic", lambda: clock[0])
+    retry, lost = RetryPolicy(100.0), LinkError("gone")
     for _ in range(6):
-        patience.after(lost, reached=1)
+        retry.after(lost, reached=1)
     assert slept == [1, 2, 4, 8, 16, 32]
     with pytest.raises(LinkError, match="gone"):
-        patience.after(lost, reached=1)
-    patience.after(lost, reached=2)
+        retry.after(lost, reached=1)
+    retry.after(lost, reached=2)
     assert slept[-1] == 1

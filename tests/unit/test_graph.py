@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import build_artifact, export_models
+from perfcast.models.spec import ModelSpec
 
 SPECS = {
     "mobilenetv2": ModelSpec(

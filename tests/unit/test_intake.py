@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from perfcast.bench.conditions import differing, in_words
-from perfcast.bench.sealed import read_sealed, write_sealed
+from perfcast.bench.checksummed import read_sealed, write_sealed
+from perfcast.bench.environment import differing, in_words
 from perfcast.bench.target import Protocol, Replicates
 from perfcast.errors import BenchmarkError
 from perfcast.progress import quiet
@@ -158,7 +158,7 @@ def test_an_answer_that_is_not_due_ends_the_campaign_in_one_line(campaign, expor
 
 
 def test_a_line_that_has_no_end_is_not_waited_for(campaign, exports, runner, monkeypatch):
-    monkeypatch.setattr("perfcast.bench.conversation.LONGEST", 100)
+    monkeypatch.setattr("perfcast.bench.runner_process.LONGEST", 100)
     with pytest.raises(BenchmarkError, match="answered what it should not"):
         measure(campaign, exports)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from perfcast.bench.target import Target
-from perfcast.catalog.sheet import read_sheet
 from perfcast.config import check, read_mapping, with_defaults
 from perfcast.errors import UsageError
+from perfcast.models.sheet import read_sheet
 
 CONFIG = """target: local
 shards: 2

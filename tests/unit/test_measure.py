@@ -13,13 +13,13 @@ import yaml
 from click.testing import CliRunner
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
-from perfcast.catalog.collect import collect
 from perfcast.cli import main
-from perfcast.cli.drawing import ASCII, PRETTY, Samples, draw
+from perfcast.cli.plot import ASCII, PRETTY, Samples, draw
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.collect import collect
 from perfcast.planning import read_settings
 
 FIRST, SECOND = "basic_model_1_3_8_2_32", "basic_model_2_3_8_2_48"

@@ -6,13 +6,13 @@ import yaml
 from click.testing import CliRunner
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
-from perfcast.catalog.collect import collect
 from perfcast.cli import main
-from perfcast.cli.planning import clock
+from perfcast.cli.plan import clock
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.collect import collect
 from perfcast.planning import read_settings
 from perfcast.progress import quiet
 

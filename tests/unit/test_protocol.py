@@ -49,15 +49,15 @@ def test_left_out_visits_are_the_source_documents_protocol():
     protocol = Protocol(**PUBLISHED)
     values = {"name": "published", "version": 3, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
     assert protocol.to_dict() == values
-    assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (250, 50)
-    assert (protocol.fewest_visits, protocol.most_visits) == (1, 1)
+    assert (protocol.iterations_per_visit, protocol.discard_per_visit) == (250, 50)
+    assert (protocol.min_visits, protocol.max_visits) == (1, 1)
 
 
 def test_the_adaptive_protocol_divides_evenly_and_may_stop_early():
     protocol = Protocol(**ADAPTIVE)
     assert protocol.to_dict() == ADAPTIVE | {"version": 3}
-    assert (protocol.iterations_a_visit, protocol.discard_a_visit) == (50, 10)
-    assert (protocol.fewest_visits, protocol.most_visits) == (3, 10)
+    assert (protocol.iterations_per_visit, protocol.discard_per_visit) == (50, 10)
+    assert (protocol.min_visits, protocol.max_visits) == (3, 10)
 
 
 def test_what_is_not_asked_of_a_device_may_be_left_out(description):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfcast.catalog import dense, keras_applications, synthetic
-from perfcast.catalog.sheet import format_sheet, parse_sheet, read_sheet, write_sheet
 from perfcast.errors import UsageError
+from perfcast.models import dense, keras_applications, synthetic
+from perfcast.models.sheet import format_sheet, parse_sheet, read_sheet, write_sheet
 
 HEADER = "source,builder,input_size,parameters\n"
 
@@ -152,7 +152,7 @@ def test_any_text_is_either_a_sheet_or_refused(text):
 
 def test_reading_loads_neither_tensorflow_nor_pandas():
     code = (
-        "import sys, perfcast.catalog.sheet as s; s.parse_sheet('source,builder,input_size,parameters', 'x');"
+        "import sys, perfcast.models.sheet as s; s.parse_sheet('source,builder,input_size,parameters', 'x');"
         "sys.exit(bool({'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from perfcast.default_predictor import DATASET, PREDICTOR
 from perfcast.fit.predictor import load_predictor
-from perfcast.starter import DATASET, PREDICTOR
 
 
 def test_the_starter_forecasts_what_it_was_measured_with_and_says_where():

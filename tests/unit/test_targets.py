@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
 from perfcast.bench.target import Target, read_description
 from perfcast.errors import UsageError
 

@@ -40,6 +40,6 @@ rule benchmark_shard:
         target=measured(),
         name=config["target"],
         shards=len(SHARDS),
-        code=code("bench", "catalog", "export", "../board/perfcast_runner"),
+        code=code("bench", "models", "network", "export", "runner"),
     script:
         "../scripts/benchmark_shard.py"

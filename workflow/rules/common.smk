@@ -14,11 +14,11 @@ from snakemake.settings.types import DeploymentMethod
 
 from perfcast.bench.target import Target, read_description
 from perfcast.bench.tasks import shard_of
-from perfcast.catalog.collect import collect
+from perfcast.models.collect import collect
 from perfcast.config import check, find_file, read_mapping, with_defaults
 from perfcast.errors import UsageError
 from perfcast.fit.options import MIN_ROWS
-from perfcast.imports.mapping import load_mapping
+from perfcast.tables.mapping import load_mapping
 from perfcast.storage import digest_of_json
 
 # What else lies among the code, editors' and Python's own files, changes nothing.

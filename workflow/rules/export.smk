@@ -20,7 +20,7 @@ rule export_shard:
         models=models,
         shards=len(SHARDS),
         tools=EXPORT_TOOLS,
-        code=code("catalog", "export", "formats"),
+        code=code("models", "network", "export", "formats"),
     script:
         "../scripts/export_shard.py"
 

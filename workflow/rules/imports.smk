@@ -19,7 +19,7 @@ rule import_tables:
         keep_outliers=TARGET.get("keep_outliers", False),
         target=config["target"],
         tools=FIT_TOOLS,
-        code=code("imports", "config", "schemas"),
+        code=code("tables", "config", "schemas"),
     script:
         "../scripts/import_tables.py"
 
@@ -40,6 +40,6 @@ rule render_imported_report:
         target=config["target"],
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",
-        code=code("report"),
+        code=code("studies"),
     script:
         "../scripts/render_imported_report.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 from stage import stage
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.export.artifacts import ArtifactStore

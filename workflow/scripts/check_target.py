@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from perfcast.bench.opening import open_transport
+from perfcast.bench.factory import open_transport
 from perfcast.bench.target import Target
 
 with stage(snakemake.log[0]) as log:

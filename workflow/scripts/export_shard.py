@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stage import stage
 
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.spec import ModelSpec
 from perfcast.progress import plain
 from perfcast.storage import read_json, write_json
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from stage import stage
 
-from perfcast.imports.dataset import import_table
-from perfcast.imports.mapping import load_mapping
-from perfcast.imports.reading import read_tables
 from perfcast.storage import write_table
+from perfcast.tables.dataset import import_table
+from perfcast.tables.mapping import load_mapping
+from perfcast.tables.reading import read_tables
 
 with stage(snakemake.log[0]) as log:
     mapping = load_mapping(Path(snakemake.input.mapping)).chosen(snakemake.params.metrics)

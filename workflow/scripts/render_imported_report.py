@@ -6,8 +6,8 @@ import pandas as pd
 from stage import stage
 
 from perfcast.fit.evaluation import read_evaluation
-from perfcast.report import imported_summary_lines, render_imported_report, write_report
 from perfcast.storage import read_json, write_text
+from perfcast.studies.prediction import imported_summary_lines, render_imported_report, write_report
 
 with stage(snakemake.log[0]) as log:
     dataset = pd.read_parquet(snakemake.input.dataset)

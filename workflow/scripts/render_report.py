@@ -7,8 +7,8 @@ from stage import stage
 
 from perfcast.bench.record import MeasurementStore
 from perfcast.fit.evaluation import read_evaluation
-from perfcast.report import render_report, summary_lines, write_report
 from perfcast.storage import read_json, write_text
+from perfcast.studies.prediction import render_report, summary_lines, write_report
 
 with stage(snakemake.log[0]) as log:
     dataset = pd.read_parquet(snakemake.input.dataset)

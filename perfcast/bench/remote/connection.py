@@ -33,7 +33,7 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command printed there, and how it ended."""
 
     status: int
@@ -58,7 +58,7 @@ class Connection(ABC):
     def cut(self, status: int, errors: str) -> str | None:
         """Return why the link to the host failed, where that is what a command's end means; None where it is not."""
 
-    def run(self, script: str, *arguments: str, content: bytes = b"") -> Said:
+    def run(self, script: str, *arguments: str, content: bytes = b"") -> CommandResult:
         """Run a script of the POSIX shell there, with ``content`` on its standard input.
 
         Raises:
@@ -80,4 +80,4 @@ class Connection(ABC):
                 texts.append(file.read(_LONGEST).decode("utf-8", "replace"))
         if reason := self.cut(done.returncode, texts[1]):
             raise LinkError(f"{self.host.name}: {reason}")
-        return Said(done.returncode, *texts)
+        return CommandResult(done.returncode, *texts)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.conversation import printable
+from perfcast.bench.runner_process import printable
 from perfcast.errors import BenchmarkError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from perfcast.bench.conversation import last_line, printable
 from perfcast.bench.remote.connection import ANSWERS_S, Connection
+from perfcast.bench.runner_process import last_line, printable
 from perfcast.errors import UsageError
 from perfcast.storage import digest_of
 

@@ -10,12 +10,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.conversation import Ending, Runner, last_line
-from perfcast.bench.exclusion import first_free, lock_of
-from perfcast.bench.intake import say
+from perfcast.bench.device_lock import first_free, lock_of
 from perfcast.bench.remote import preflight
-from perfcast.bench.remote.shipping import GONE, KEEP_RUNNER, RUN, order_of, packed, send_files
+from perfcast.bench.remote.upload import GONE, KEEP_RUNNER, RUN, order_of, packed, send_files
+from perfcast.bench.result_collector import say
 from perfcast.bench.runner_file import RunnerFile
+from perfcast.bench.runner_process import Ending, Runner, last_line
 from perfcast.bench.transport import RUNNER, Probe, placed
 from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
 from perfcast.storage import digest_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from perfcast.bench.remote.connection import Connection, Host
     from perfcast.bench.remote.description import Remote
-    from perfcast.bench.remote.shipping import Sent
+    from perfcast.bench.remote.upload import Sent
 
 BUSY = 75
 KILLED = frozenset({128 + 9, 128 + 15})

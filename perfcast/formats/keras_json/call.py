@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from perfcast.formats.keras_json.document import LayerText
     from perfcast.formats.keras_json.settings import Settings
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule infers of a call; the attributes are those of `perfcast.formats.network.Layer`.
+    """What a rule infers of a call; the attributes are those of `perfcast.network.network.Layer`.
 
     Attributes:
         shapes: of what the layer returns, with the batch as first axis.

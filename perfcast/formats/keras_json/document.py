@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.settings import Settings, shown
 from perfcast.formats.keras_json.types import KNOWN
+from perfcast.models.naming import escape_control
 
 _LONGEST_NAME = 400
 
@@ -19,7 +19,7 @@ class Reference:
 
     Attributes:
         layer: the layer's name.
-        call: which of its calls, counted as the text counts them.
+        call: which of its calls, pluralize as the text counts them.
         output: which of the tensors that the call returns.
     """
 
@@ -99,7 +99,7 @@ class LayerText:
 
     def settings(self, path: str = "") -> Settings:
         """Return its configuration; messages name it `path`."""
-        return Settings(visible(path or self.name)[:80], visible(self.kind)[:80], self.values)
+        return Settings(escape_control(path or self.name)[:80], escape_control(self.kind)[:80], self.values)
 
 
 def layer_of(value: Any, owner: str) -> LayerText:
@@ -128,7 +128,7 @@ def layer_of(value: Any, owner: str) -> LayerText:
         module = "custom"
     identity = value.get("shared_object_id")
     return LayerText(
-        visible(name),
+        escape_control(name),
         kind.rpartition(">")[2] or kind,
         module if isinstance(module, str) else "",
         values,
@@ -193,7 +193,7 @@ def _reference(value: Any, owner: str) -> Reference:
     whole = isinstance(value, list) and len(value) == 3 and all(type(number) is int for number in value[1:])
     if not whole or not isinstance(value[0], str) or min(value[1:]) < 0:
         raise SourceError(f"{owner}: no tensor is {shown(value)}; it has to be as ['layer', 0, 0]")
-    return Reference(visible(value[0]), value[1], value[2])
+    return Reference(escape_control(value[0]), value[1], value[2])
 
 
 def revived(value: Any) -> Any:

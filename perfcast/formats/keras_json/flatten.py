@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, tensors_of, written
 from perfcast.formats.keras_json.document import LayerText, Reference, flattened
@@ -14,14 +13,15 @@ from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
 from perfcast.formats.keras_json.registry import find_rule
 from perfcast.formats.keras_json.settings import MOST
 from perfcast.formats.keras_json.types import dtype_of, quantised
-from perfcast.formats.keras_layers import layout_of
-from perfcast.formats.network import Layer, Tensor, Weight
+from perfcast.models.naming import escape_control
+from perfcast.network.keras_layers import layout_of
+from perfcast.network.network import Layer, Tensor, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from perfcast.formats.keras_json.graph import ModelText
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 _DEEPEST = 20
 _MOST_AXES = 8
@@ -140,7 +140,7 @@ class Flattener:
         self.layers.append(
             Layer(
                 name=path,
-                type=visible(kind)[:_SHOWN],
+                type=escape_control(kind)[:_SHOWN],
                 inputs=tuple(symbol.name for symbol in read),
                 outputs=tuple(Tensor(symbol.name, symbol.shape[1:], symbol.dtype) for symbol in symbols),
                 weights=tuple(
@@ -152,7 +152,7 @@ class Flattener:
                 groups=outcome.groups,
                 filters=outcome.filters,
                 units=outcome.units,
-                activation=None if outcome.activation is None else visible(outcome.activation)[:_SHOWN],
+                activation=None if outcome.activation is None else escape_control(outcome.activation)[:_SHOWN],
                 macs=outcome.macs,
                 layout=layout_of(kind, settings.get("data_format")),
             )
@@ -173,7 +173,7 @@ def _inferred(layer: LayerText, call: Call) -> Outcome:
     rule, mode = find_rule(layer, call.settings), quantised(call.settings)
     if mode is not None:
         raise SourceError(
-            f"{call.settings.owner} is quantised to {visible(mode)}, whose weights the text does not tell"
+            f"{call.settings.owner} is quantised to {escape_control(mode)}, whose weights the text does not tell"
         )
     try:
         outcome = rule(call)

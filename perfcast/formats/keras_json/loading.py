@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perfcast.catalog.naming import visible
+from perfcast.models.naming import escape_control
 
 _ROOTS = ("keras", "builtins")
 # What Keras itself calls unsafe: it runs, or unpacks, what the file brought along.
@@ -41,18 +41,18 @@ def _owner(owner: str, value: dict[str, Any]) -> str:
     name = value.get("name") or (config.get("name") if isinstance(config, dict) else None)
     if not isinstance(name, str) or not isinstance(value.get("class_name"), str) or not isinstance(config, dict):
         return owner
-    return f"layer {visible(name)[:80]!r}"
+    return f"layer {escape_control(name)[:80]!r}"
 
 
 def _reason(value: dict[str, Any]) -> str | None:
     kind, config, module = value.get("class_name"), value.get("config"), value.get("module", "")
     if not isinstance(kind, str):
         return "has a lambda, which is code" if is_lambda(value) else None
-    shown = visible(kind)[:80]
+    shown = escape_control(kind)[:80]
     if kind == "__lambda__":
         return "has a lambda, which is code"
     if kind == "function":
-        return f"has the function {visible(str(config))[:80]!r}, which is none of Keras"
+        return f"has the function {escape_control(str(config))[:80]!r}, which is none of Keras"
     if not isinstance(config, dict | list) or kind.startswith("__"):
         return None
     if _is_foreign(module, value.get("registered_name")):

@@ -11,7 +11,7 @@ from perfcast.formats.keras_json.flatten import Flattener
 from perfcast.formats.keras_json.graph import model_of
 from perfcast.formats.keras_json.settings import whole_number
 from perfcast.formats.keras_json.text import read_document
-from perfcast.formats.network import Network
+from perfcast.network.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from perfcast.formats.keras_json.document import LayerText
     from perfcast.formats.keras_json.graph import ModelText
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def read_keras_json(path: Path, shapes: Mapping[str, Shape]) -> Network:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _read(model: ModelText, step: Step, owner: str) -> list[Step]:
     references = model.call(step).references() if not model.layers[step[0]].is_input else []
     layer = model.layers[step[0]]
     if not references and layer.kind == "TFOpLambda":
-        function = visible(str(layer.values.get("function")))[:80]
+        function = escape_control(str(layer.values.get("function")))[:80]
         raise SourceError(f"{owner}: the text does not tell what layer {step[0][:80]!r} (tf.{function}) reads")
     if not references:
         raise SourceError(f"{owner}: layer {step[0][:80]!r} does not depend on the model's inputs")

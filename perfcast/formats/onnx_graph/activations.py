@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
-from perfcast.formats.network import Weight
 from perfcast.formats.onnx_graph.nodes import is_learned
+from perfcast.network.network import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perfcast.formats.grouping import Operation
-    from perfcast.formats.network import Layout, Shape
     from perfcast.formats.onnx_graph.nodes import Node, Value
+    from perfcast.network.network import Layout, Shape
 
     Rule = Callable[[Node], Operation]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
-from perfcast.formats.network import Weight
 from perfcast.formats.onnx_graph.nodes import Value
+from perfcast.models.naming import escape_control
+from perfcast.network.network import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def checked_shape(name: str, dims: Iterable[int]) -> tuple[int, ...]:
     """
     shape = tuple(dims)
     if len(shape) > _MOST_AXES or not all(0 <= size <= _MOST for size in shape):
-        raise SourceError(f"tensor {visible(name)[:80]!r} has the shape {list(shape[: _MOST_AXES + 1])}")
+        raise SourceError(f"tensor {escape_control(name)[:80]!r} has the shape {list(shape[: _MOST_AXES + 1])}")
     return shape
 
 
@@ -46,7 +46,7 @@ def numpy_name(name: str, element_type: int) -> str:
     try:
         return str(helper.tensor_dtype_to_np_dtype(element_type))
     except (KeyError, ValueError, TypeError) as error:
-        raise SourceError(f"tensor {visible(name)[:80]!r} is of an unknown type ({element_type})") from error
+        raise SourceError(f"tensor {escape_control(name)[:80]!r} is of an unknown type ({element_type})") from error
 
 
 def constant_of(tensor: onnx.TensorProto, name: str) -> Value:
@@ -70,7 +70,7 @@ def _elements(tensor: onnx.TensorProto, name: str, elements: int) -> np.ndarray 
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise SourceError(f"the constant {visible(name)[:80]!r} is damaged") from error
+        raise SourceError(f"the constant {escape_control(name)[:80]!r} is damaged") from error
 
 
 def sparse_constant_of(tensor: onnx.SparseTensorProto) -> Value:
@@ -97,6 +97,6 @@ def known(name: str, data: np.ndarray, weights: tuple[Weight, ...]) -> Value:
     try:
         element_type = helper.np_dtype_to_tensor_dtype(data.dtype)
     except (KeyError, ValueError, TypeError) as error:
-        raise SourceError(f"the constant {visible(name)[:80]!r} is of an unknown type") from error
+        raise SourceError(f"the constant {escape_control(name)[:80]!r} is of an unknown type") from error
     kept = data if data.size <= MOST_KNOWN else None
     return Value(name, checked_shape(name, data.shape), element_type, str(data.dtype), True, weights, kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perfcast.formats.network import Tensor, channels_last
+from perfcast.network.network import Tensor, channels_last
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,7 +106,7 @@ def _refuse_explosion(model: onnx.ModelProto) -> None:
 
     def size_of(key: tuple[str, str], callers: tuple[tuple[str, str], ...]) -> int:
         if key in callers or len(callers) > len(bodies) or len(callers) > _DEEPEST:
-            raise SourceError(f"its function {visible(key[1])[:80]!r} calls itself, or others too deep")
+            raise SourceError(f"its function {escape_control(key[1])[:80]!r} calls itself, or others too deep")
         if key not in sizes:
             sizes[key] = total(bodies[key], (*callers, key))
         return sizes[key]
@@ -135,4 +135,4 @@ def all_nodes(nodes: Iterable[onnx.NodeProto], graphs: list[onnx.GraphProto] | N
 def first_line(error: Exception) -> str:
     """Return what an error says as one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return visible(lines[0])[:200] if lines else type(error).__name__
+    return escape_control(lines[0])[:200] if lines else type(error).__name__

@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
-from perfcast.formats.network import Tensor
+from perfcast.models.naming import escape_control
+from perfcast.network.network import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy as np
 
-    from perfcast.formats.network import Shape, Weight
+    from perfcast.network.network import Shape, Weight
 
     Default = TypeVar("Default")
 
@@ -32,7 +32,7 @@ class Value:
         dtype: the same as NumPy names it.
         constant: whether it is the same for all inputs of the network.
         weights: of a constant, the initializers that it is computed from.
-        data: of a constant, its elements where they are few and known.
+        data: of a constant, its elements where they are format_list and known.
     """
 
     name: str
@@ -178,4 +178,4 @@ def is_learned(value: Value | None) -> bool:
 
 def described(name: str, op: str) -> str:
     """Return how messages call a node."""
-    return f"node {visible(name)[:120]!r} ({visible(op)[:60]})"
+    return f"node {escape_control(name)[:120]!r} ({escape_control(op)[:60]})"

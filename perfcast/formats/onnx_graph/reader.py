@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
-from perfcast.formats.network import Network, Tensor
 from perfcast.formats.onnx_graph import activations, convolutions, products
 from perfcast.formats.onnx_graph.initializers import numpy_name
 from perfcast.formats.onnx_graph.layout import with_channels_last
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS, load, opset
 from perfcast.formats.onnx_graph.nodes import Value, per_sample
 from perfcast.formats.onnx_graph.walk import Walk
+from perfcast.models.naming import escape_control
+from perfcast.network.network import Network, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from perfcast.formats.network import Shape
     from perfcast.formats.onnx_graph.nodes import Node
+    from perfcast.network.network import Shape
 
 _RULES = activations.RULES | convolutions.RULES | products.RULES
 
@@ -83,7 +83,7 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
     ports = [port for port in graph.input if port.name not in constants]
     if not ports:
         raise SourceError("the network has no inputs")
-    declared = {visible(port.name): _declared(port) for port in ports}
+    declared = {escape_control(port.name): _declared(port) for port in ports}
     if len(declared) < len(ports):
         raise SourceError("two of its inputs have one name")
     settled = inputs.settle(declared, shapes)
@@ -93,9 +93,9 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
         dtype = numpy_name(port.name, element_type)
         if dtype == _STRINGS:
             raise SourceError(
-                f"its input {visible(port.name)[:80]!r} takes strings; networks that take numbers are read"
+                f"its input {escape_control(port.name)[:80]!r} takes strings; networks that take numbers are read"
             )
-        found.append(Value(port.name, settled[visible(port.name)], element_type, dtype))
+        found.append(Value(port.name, settled[escape_control(port.name)], element_type, dtype))
     return found
 
 
@@ -132,7 +132,9 @@ def _turn(node: Node) -> Shape:
 
 
 def _input_layer(port: Value) -> Operation:
-    return Operation(visible(port.name), "InputLayer", (), (Tensor(port.name, per_sample(port.shape), port.dtype),))
+    return Operation(
+        escape_control(port.name), "InputLayer", (), (Tensor(port.name, per_sample(port.shape), port.dtype),)
+    )
 
 
 def _operation(node: Node) -> Operation:
@@ -166,7 +168,7 @@ def _named_by_weights(operation: Operation) -> Operation:
     first = next((weight.name for weight in operation.weights), "")
     if operation.filters is None or not first.endswith(_MERGED):
         return operation
-    return replace(operation, name=visible(first.removesuffix(_MERGED)))
+    return replace(operation, name=escape_control(first.removesuffix(_MERGED)))
 
 
 def _returned(graph: onnx.GraphProto, values: Mapping[str, Value]) -> tuple[str, ...]:

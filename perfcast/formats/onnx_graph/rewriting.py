@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perfcast.formats.network import Weight
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS
+from perfcast.network.network import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.folding import OF_DATA_SHAPES, fold
 from perfcast.formats.onnx_graph.inference import declared_values, infer
@@ -15,13 +14,14 @@ from perfcast.formats.onnx_graph.initializers import MOST_KNOWN, constant_of, kn
 from perfcast.formats.onnx_graph.loading import KNOWN_DOMAINS
 from perfcast.formats.onnx_graph.nodes import Node, Value, described, is_learned
 from perfcast.formats.onnx_graph.rewriting import plain
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import onnx
 
-    from perfcast.formats.network import Weight
+    from perfcast.network.network import Weight
 
 _LOOPS = frozenset(("Loop", "Scan", "SequenceMap"))
 _IDLE = frozenset(("Dropout", "Identity"))
@@ -67,7 +67,7 @@ class Walk:
 
     def _add(self, name: str, value: Value) -> None:
         if name in self.values:
-            raise SourceError(f"two nodes or constants are named {visible(name)[:80]!r}")
+            raise SourceError(f"two nodes or constants are named {escape_control(name)[:80]!r}")
         self.values[name] = value
 
     def _step(self, proto: onnx.NodeProto, depth: int) -> None:
@@ -86,12 +86,12 @@ class Walk:
 
     def _name(self, proto: onnx.NodeProto) -> str:
         first = next(filter(None, proto.output), "")
-        return visible(proto.name or first) or proto.op_type
+        return escape_control(proto.name or first) or proto.op_type
 
     def _read(self, proto: onnx.NodeProto, name: str) -> Value | None:
         if name and name not in self.values:
             node = described(proto.name, proto.op_type)
-            raise SourceError(f"{node} reads {visible(name)[:80]!r}, which nothing before it gives")
+            raise SourceError(f"{node} reads {escape_control(name)[:80]!r}, which nothing before it gives")
         return self.values[name] if name else None
 
     def _add_constant(self, proto: onnx.NodeProto) -> None:
@@ -185,7 +185,9 @@ class Walk:
             elif name in found:
                 self._add(name, replace(found[name], constant=True, weights=weights))
             else:
-                raise SourceError(f"the shape of the constant {visible(name)[:80]!r} ({visible(op)}) is not known")
+                raise SourceError(
+                    f"the shape of the constant {escape_control(name)[:80]!r} ({escape_control(op)}) is not known"
+                )
 
     def _unused(self, name: str) -> str:
         unused, count = name, 1
@@ -199,7 +201,7 @@ class Walk:
 def _refuse_unknown_domain(proto: onnx.NodeProto) -> None:
     if proto.domain in KNOWN_DOMAINS:
         return
-    own = f"{visible(proto.domain)[:80]}::{visible(proto.op_type)[:80]}"
+    own = f"{escape_control(proto.domain)[:80]}::{escape_control(proto.op_type)[:80]}"
     raise SourceError(
         f"{described(proto.name, proto.op_type)} is {own}, an operation of its maker's own; "
         "what it computes is not in the file"

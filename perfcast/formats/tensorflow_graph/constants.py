@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.activations import FUNCTIONS
-from perfcast.formats.network import Weight
 from perfcast.formats.tensorflow_graph.types import TYPES
 from perfcast.formats.tensorflow_graph.weights import LARGE, constant_values, is_float_constant
+from perfcast.network.network import Weight
 
 if TYPE_CHECKING:
     from perfcast.formats.tensorflow_graph.freezing import Frozen

@@ -12,7 +12,7 @@ from perfcast.formats.tensorflow_graph.node import Node, elements, sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from perfcast.formats.network import Layout
+    from perfcast.network.network import Layout
 
     Fields = dict[str, Any]
 

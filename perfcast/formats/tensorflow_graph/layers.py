@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.activations import FUNCTIONS
 from perfcast.formats.grouping import Operation, group
-from perfcast.formats.network import Layer, Network
 from perfcast.formats.tensorflow_graph.constants import find_constants
 from perfcast.formats.tensorflow_graph.geometry import geometry
 from perfcast.formats.tensorflow_graph.loops import turns
 from perfcast.formats.tensorflow_graph.node import Node
 from perfcast.formats.tensorflow_graph.recurrent import with_loop
 from perfcast.formats.tensorflow_graph.types import SAME_LAYOUT, TYPES
+from perfcast.network.network import Layer, Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

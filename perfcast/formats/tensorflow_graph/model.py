@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfcast.formats.network import Network, Shape
+    from perfcast.network.network import Network, Shape
 
 
 @dataclass(frozen=True)

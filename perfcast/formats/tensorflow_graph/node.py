@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.network import Tensor
+from perfcast.network.network import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfcast.formats.network import Shape, Weight
     from perfcast.formats.operations import Operand
     from perfcast.formats.tensorflow_graph.constants import Constant
+    from perfcast.network.network import Shape, Weight
 
 
 @dataclass(frozen=True)

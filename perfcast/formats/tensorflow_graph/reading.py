@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 _INIT = "__saved_model_init_op"
 # What graphs end in beside their outputs.

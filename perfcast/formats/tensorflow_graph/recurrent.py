@@ -12,8 +12,8 @@ from perfcast.formats.regions import weights_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from perfcast.formats.network import Layer
     from perfcast.formats.tensorflow_graph.loops import Loop
+    from perfcast.network.network import Layer
 
 # How many gates a step of each has, by the sigmoids.
 _KINDS = {3: "LSTM", 2: "GRU", 0: "SimpleRNN"}

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfcast.formats.network import Shape
     from perfcast.formats.tensorflow_graph.freezing import Frozen
+    from perfcast.network.network import Shape
 
 LARGE = 1024
 """Elements of the smallest constant that a placeholder may stand for."""

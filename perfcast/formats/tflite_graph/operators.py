@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
-from perfcast.formats.network import Tensor, Weight
+from perfcast.network.network import Tensor, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from perfcast.formats.grouping import Operand
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
     Rule = Callable[["Operator"], Operation]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfcast.catalog.naming import visible
 from perfcast.errors import SourceError
 from perfcast.formats.tflite_graph.schema import names_of, schema
+from perfcast.models.naming import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 _IDENTIFIER = b"TFL3"
 _DAMAGES = (struct.error, IndexError, ValueError, TypeError, OverflowError, RecursionError, AttributeError, MemoryError)
@@ -51,7 +51,7 @@ class TensorRecord:
         dtype: as NumPy names it.
         stored: whether the file holds its elements.
         variable: whether it keeps its elements from one run to the next.
-        data: of a stored one, its elements where they are few, dequantised.
+        data: of a stored one, its elements where they are format_list, dequantised.
     """
 
     name: str
@@ -160,7 +160,7 @@ class _Parser:
     def _unused(self, tensor: Any) -> str:
         raw = tensor.Name() or b""
         self._spend(len(raw))
-        name = unused = visible(raw.decode(errors="replace"))
+        name = unused = escape_control(raw.decode(errors="replace"))
         if not name or name in self._names:
             unused = f"{name}@{len(self._names)}"
         while unused in self._names:
@@ -199,7 +199,7 @@ def _code(operator_code: Any) -> str:
     code = names_of("BuiltinOperator").get(number, f"BUILTIN_{number}")
     if code != "CUSTOM":
         return code
-    return visible((operator_code.CustomCode() or b"").decode(errors="replace"))[:100] or "Custom"
+    return escape_control((operator_code.CustomCode() or b"").decode(errors="replace"))[:100] or "Custom"
 
 
 def _options(operator: Any) -> dict[str, Any]:

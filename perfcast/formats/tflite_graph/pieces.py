@@ -15,8 +15,8 @@ from perfcast.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from perfcast.formats.network import Shape
     from perfcast.formats.tflite_graph.parsing import Graph, OperatorRecord
+    from perfcast.network.network import Shape
 
 PARTING, JOINING = "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"
 _RENAMING = frozenset(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"))

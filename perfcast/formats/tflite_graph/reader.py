@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, TypeGuard
 from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
-from perfcast.formats.network import Network, Tensor, Weight
 from perfcast.formats.tflite_graph.interpreter import shapes_at
 from perfcast.formats.tflite_graph.operators import Operator, Value, operation_of
 from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, parse
 from perfcast.formats.tflite_graph.pieces import with_pieces
 from perfcast.formats.tflite_graph.schema import names_of
+from perfcast.network.network import Network, Tensor, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from perfcast.formats.network import Shape
     from perfcast.formats.tflite_graph.parsing import OperatorRecord
+    from perfcast.network.network import Shape
 
 _CALLS = frozenset(("CALL", "IF", "WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"))
 _ABOUT_SHAPES = frozenset(("RANK", "SHAPE"))

@@ -6,9 +6,9 @@ import pytest
 from perfcast.fit.fitting import train
 from perfcast.fit.options import EXPERTS, FitOptions, Metric
 from perfcast.fit.table import learning_table
-from perfcast.imports.dataset import import_table
-from perfcast.imports.mapping import load_mapping
-from perfcast.imports.reading import read_tables
+from perfcast.tables.dataset import import_table
+from perfcast.tables.mapping import load_mapping
+from perfcast.tables.reading import read_tables
 from tests.conftest import ROOT
 from tests.measured import FOLDER, needs
 
@@ -16,7 +16,7 @@ DATA = FOLDER / "edge_gpu_2022" / "execution_time" / "Nano"
 
 
 def read(name):
-    mapping = load_mapping(ROOT / "config/imports/edge_gpu_2022_time.yaml")
+    mapping = load_mapping(ROOT / "config/tables/edge_gpu_2022_time.yaml")
     imported = import_table(read_tables([DATA / name], mapping), mapping)
     options = FitOptions(imported.features, {"latency_ms": Metric("latency_ms", "ms")})
     return learning_table(imported.dataset, options.metrics["latency_ms"], options).rows

@@ -4,9 +4,9 @@ import json
 
 import keras
 
-from perfcast.catalog.spec import ModelSpec
 from perfcast.export.descriptor import describe
 from perfcast.formats.keras_json import network_of
+from perfcast.models.spec import ModelSpec
 
 KEYS = ("input_shape", "inputs", "outputs", "layers")
 

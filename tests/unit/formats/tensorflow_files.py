@@ -68,7 +68,7 @@ def write_graph(build, path):
 
 def run(graph, interface, inputs, folder, **factors):
     """Return the outputs of an exported graph as the runner computes them."""
-    from perfcast_runner.tensorflow_toolchain import TensorFlowToolchain
+    from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 
     toolchain = TensorFlowToolchain({**FACTORS, "batch": len(inputs[0]), **factors})
     toolchain.preload()

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from perfcast.formats.grouping import Operation, group
-from perfcast.formats.network import Tensor, Weight
+from perfcast.network.network import Tensor, Weight
 
 SHAPE = (8, 8, 4)
 

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from perfcast.catalog.spec import ModelSpec
 from perfcast.errors import UsageError
 from perfcast.export.descriptor import describe
 from perfcast.export.graph import trace_weightless
 from perfcast.features.extract import extract_features
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
+from perfcast.models.spec import ModelSpec
 from tests.unit.descriptors import GRAPH
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import features, layers

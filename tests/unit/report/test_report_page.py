@@ -9,7 +9,7 @@ import pytest
 from campaigns import HOSTILE, SCHEMES
 
 from perfcast.errors import DataError
-from perfcast.report import Evaluation, render_report, write_report
+from perfcast.studies.prediction import Evaluation, render_report, write_report
 
 
 class Reader(HTMLParser):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.dataset.build import SCHEMA
-from perfcast.report import (
+from perfcast.studies.prediction import (
     Evaluation,
     campaign_figures,
     error_figures,
@@ -24,12 +24,12 @@ from perfcast.report import (
     tables,
     trust,
 )
-from perfcast.report.contexts import context_view
-from perfcast.report.drift import trend
-from perfcast.report.embed import embedded_json, finite, packed, plot_text
-from perfcast.report.inputs import MetricResult, read_inputs
-from perfcast.report.machine import drift_view, machine_notes
-from perfcast.report.summary import headline
+from perfcast.studies.prediction.contexts import context_view
+from perfcast.studies.prediction.drift import trend
+from perfcast.studies.prediction.embed import embedded_json, finite, packed, plot_text
+from perfcast.studies.prediction.inputs import MetricResult, read_inputs
+from perfcast.studies.prediction.machine import drift_view, machine_notes
+from perfcast.studies.prediction.summary import headline
 
 
 @pytest.fixture(scope="module")
@@ -387,7 +387,7 @@ def test_summary_without_a_predictor(campaign):
 
 
 def test_headline_warns_where_a_baseline_does_as_well(campaign):
-    from perfcast.report.summary import headline
+    from perfcast.studies.prediction.summary import headline
 
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     algorithms = result.values["algorithms"]
@@ -398,7 +398,7 @@ def test_headline_warns_where_a_baseline_does_as_well(campaign):
 
 
 def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign):
-    from perfcast.report.summary import headline
+    from perfcast.studies.prediction.summary import headline
 
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     found = headline(result)

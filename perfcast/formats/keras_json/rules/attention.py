@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from perfcast.formats.keras_json.call import Outcome, Part, Symbol
 from perfcast.formats.keras_json.settings import whole_numbers
-from perfcast.formats.keras_layers import attention_macs
+from perfcast.network.keras_layers import attention_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def _operands(call: Call) -> tuple[Shape, Shape, Shape]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def broadcast(call: Call, *shapes: Shape) -> Shape:

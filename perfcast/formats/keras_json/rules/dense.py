@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.rules.activations import activation_of
-from perfcast.formats.keras_layers import einsum_dense_macs, label_sizes
+from perfcast.network.keras_layers import einsum_dense_macs, label_sizes
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def split(call: Call, rank: int) -> tuple[Shape, int]:

@@ -10,11 +10,11 @@ from perfcast.formats.keras_json.document import Constant, flattened
 from perfcast.formats.keras_json.rules import operations_of_images, operations_of_shapes
 from perfcast.formats.keras_json.rules.broadcasting import broadcast
 from perfcast.formats.keras_json.types import is_float, promoted
-from perfcast.formats.keras_layers import contraction_macs, einsum_macs, matmul_macs
+from perfcast.network.keras_layers import contraction_macs, einsum_macs, matmul_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def _type_of(call: Call) -> str:

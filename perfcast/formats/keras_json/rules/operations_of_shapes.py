@@ -15,7 +15,7 @@ from perfcast.formats.keras_json.types import promoted
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def _outcome(call: Call, *shapes: Shape) -> Outcome:

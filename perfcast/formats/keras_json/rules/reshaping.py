@@ -11,7 +11,7 @@ from perfcast.formats.keras_json.settings import whole_numbers
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def reshaped(call: Call, read: Shape, target: Any) -> Shape:

@@ -12,7 +12,7 @@ from perfcast.formats.keras_json.document import layer_of
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
     from perfcast.formats.keras_json.document import LayerText
-    from perfcast.formats.network import Shape
+    from perfcast.network.network import Shape
 
 
 def _wrapped(call: Call, key: str = "layer") -> LayerText:

@@ -1,0 +1,106 @@
+"""Conditions: what of a context changes numbers. Under others, a measurement is another measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.checksummed import find_sealed, write_sealed
+from perfcast.storage import digest_of_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+KINDS = {
+    "machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"),
+    "not_software": ("runner",),
+}
+"""What of a context changes numbers: these facts of the machine, all of the software but these, and all settings."""
+_LONGEST = 60
+_MOST = 5
+
+
+def conditions_of(context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the conditions of a context: the same parts, `machine`, `software` and `settings`, with less in them.
+
+    Left out is what only tells machines of a kind apart (host, memory, clock limit), and the runner's own version,
+    which a protocol's version stands for.
+    """
+    return {
+        "machine": {name: context["machine"].get(name) for name in KINDS["machine"]},
+        "software": {name: value for name, value in context["software"].items() if name not in KINDS["not_software"]},
+        "settings": dict(context["settings"]),
+    }
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the facts in which two conditions, or two contexts, differ.
+
+    Returns:
+        the values before and now by name, such as `governor`; None where one does not have it.
+    """
+    return {
+        name: (before[part].get(name), now[part].get(name))
+        for part in ("machine", "software", "settings")
+        for name in sorted({*before[part], *now[part]})
+        if before[part].get(name) != now[part].get(name)
+    }
+
+
+def in_words(differences: Mapping[str, tuple[Any, Any]]) -> str:
+    """Say what `differing` found, such as `governor was powersave, is performance`."""
+    said = [f"{_said(name)} was {_said(a)}, is {_said(b)}" for name, (a, b) in differences.items()]
+    more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
+    return "; ".join(said[:_MOST] + more)
+
+
+def _said(value: Any) -> str:
+    # A board's words may be long and hold what a terminal obeys.
+    text = "".join(letter for letter in " ".join(str(value).split()) if letter.isprintable())
+    text = "unknown" if value is None else text
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+@dataclass(frozen=True)
+class ConditionsStore:
+    """The conditions that a store's measurements were made under: `conditions/<digest>.json` below a folder.
+
+    Beside them stands the shortest time that the reference workload took under them, by device. It is a note that
+    saves reading all measurements: where it is lost, the next visits write another.
+    """
+
+    root: Path
+
+    def note(self, conditions: dict[str, Any], device: str, reference_ns: int) -> None:
+        """Note how long the reference workload took, where it never was as fast on this device.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        digest = digest_of_json(conditions)
+        floors = self._floors(digest)
+        if device not in floors or reference_ns < floors[device]:
+            content = {"conditions": conditions, "fastest_reference_ns": {**floors, device: reference_ns}}
+            write_sealed(self._path(digest), {"schema_version": SCHEMA_VERSION, "key": digest, **content})
+
+    def reference_floor_ns(self, digest: str, device: str) -> int | None:
+        """Return the shortest time of the reference workload under conditions on a device, None where unknown."""
+        return self._floors(digest).get(device)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return the conditions that something was measured under."""
+        notes = [self._read(path.stem) for path in sorted(self._path("x").parent.glob("[!.]*.json"))]
+        return [note["conditions"] for note in notes if note]
+
+    def _floors(self, digest: str) -> dict[str, int]:
+        note = self._read(digest)
+        return note["fastest_reference_ns"] if note else {}
+
+    def _read(self, digest: str) -> dict[str, Any] | None:
+        kinds = {"conditions": dict, "fastest_reference_ns": dict}
+        return find_sealed(self._path(digest), SCHEMA_VERSION, kinds)
+
+    def _path(self, digest: str) -> Path:
+        return self.root / "conditions" / f"{digest}.json"

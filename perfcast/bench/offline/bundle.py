@@ -1,0 +1,156 @@
+"""Writing a campaign to a drive: all that a device needs that no network reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.environment import KINDS
+from perfcast.bench.plans import graphs_of, plan_entry, plan_of
+from perfcast.bench.remote.description import Remote
+from perfcast.bench.remote.upload import packed
+from perfcast.bench.runner_file import RunnerFile
+from perfcast.bench.tasks import wanted
+from perfcast.bench.transport import RUNNER, placed
+from perfcast.errors import UsageError
+from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from perfcast.bench.target import Target
+    from perfcast.export.artifacts import ArtifactStore
+    from perfcast.export.stage import Export
+
+BUNDLE, STARTER = "bundle.json", "run.py"
+KEPT = "bundles"
+"""The store's folder of what bundles were written from it."""
+SCHEMA_VERSION = 1
+_START = '''#!/usr/bin/env python3
+"""Measure on this device: python3 run.py. Run it again to go on after an interruption."""
+
+import os
+import sys
+
+folder = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(folder, "runner.pyz"))
+sys.dont_write_bytecode = True
+
+from perfcast.runner.offline import main
+
+main(folder)
+'''
+_READ_ME = """perfcast: measure {count} models for {target}.
+
+On the device, in this folder:      {python} run.py
+Once more to go on, where it ended. Back here:   perfcast ingest {folder}
+"""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written: number of measurements, of graphs, and bytes of all files."""
+
+    measurements: int
+    graphs: int
+    size_bytes: int
+
+
+def write_drive(
+    folder: Path, target: Target, description: dict[str, Any], exports: Sequence[Export], artifacts: ArtifactStore
+) -> Packed:
+    """Write all that a device needs to measure models into a new folder.
+
+    What was measured before is not left out: what a device is, and so what was measured on it, it says only itself.
+
+    Args:
+        folder: which must not exist, or be empty.
+        target: what to measure on.
+        description: its description, from which it was made.
+        exports: the models.
+        artifacts: has them.
+
+    Raises:
+        UsageError: there is something in the folder, or the target is this machine.
+        StoreError: an artifact is damaged, or the folder cannot be written.
+    """
+    if target.is_local:
+        raise UsageError(f"{target.name} is this machine: measure it here, or choose the target of another device")
+    remote = Remote.of_target(target.transport, target.architecture)
+    with _new_folder(folder) as aside:
+        packed = _write(aside, target, description, exports, artifacts, remote)
+        read_me = _READ_ME.format(count=packed.measurements, target=target.name, python=remote.python, folder=folder)
+        write_bytes(aside / "README.txt", read_me.encode("utf-8", "replace"))
+    return packed
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write to; what is in it is moved to ``folder`` at the end, the bundle last.
+
+    ``folder`` may be there, such as a drive's own: it is not replaced, and left as it was where this fails.
+
+    Raises:
+        UsageError: it cannot be made, or is not empty.
+    """
+    try:
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder}: is not empty; name a new folder")
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
+    try:
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
+            yield Path(aside)
+            for path in sorted(Path(aside).iterdir(), key=lambda path: path.name == BUNDLE):
+                path.rename(folder / path.name)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder)
+        raise
+
+
+def _write(
+    folder: Path,
+    target: Target,
+    description: dict[str, Any],
+    exports: Sequence[Export],
+    artifacts: ArtifactStore,
+    remote: Remote,
+) -> Packed:
+    (folder / "graphs").mkdir()
+    files = packed(graphs_of(artifacts, list(exports)))
+    for name, content in files.values():
+        write_bytes(folder / "graphs" / name, content)
+    entries = [
+        plan_entry(task_id(export.artifact, replicate, target), export, artifacts) | {"model": export.spec.model}
+        for export, replicate in wanted(exports, target)
+    ]
+    plan = placed(plan_of(target, entries), {name: f"graphs/{file}" for name, (file, _) in files.items()})
+    container = remote.container.to_order() if remote.container else None
+    bundle = {
+        "schema_version": SCHEMA_VERSION,
+        "nonce": secrets.token_hex(16),
+        "target": {"name": target.name, "description": description},
+        "exports": [export.to_dict() for export in exports],
+        "container": container,
+        "conditions": KINDS,
+        "plan": plan,
+    }
+    write_bytes(folder / BUNDLE, canonical_json(bundle))
+    write_bytes(artifacts.root / KEPT / f"{digest_of(canonical_json(bundle))}.json", canonical_json(bundle))
+    write_bytes(folder / "runner.pyz", RunnerFile.of(RUNNER).content)
+    write_bytes(folder / STARTER, _START.encode())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Packed(len(entries), len(files), size)
+
+
+def task_id(artifact: str, replicate: int, target: Target) -> str:
+    """Return what a measurement is called on a drive: its key here depends on what the device says of itself."""
+    return digest_of_json({"artifact": artifact, "replicate": replicate, "target": target.name})

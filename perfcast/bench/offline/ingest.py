@@ -1,0 +1,212 @@
+"""Bringing back what a device has measured from a drive."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.environment import conditions_of
+from perfcast.bench.freezes import TRIES
+from perfcast.bench.offline.bundle import BUNDLE, KEPT, SCHEMA_VERSION, STARTER, task_id
+from perfcast.bench.result_collector import ResultCollector
+from perfcast.bench.runner_process import parse_answer
+from perfcast.bench.target import Target
+from perfcast.bench.tasks import tasks_of, wanted
+from perfcast.errors import BenchmarkError, DataError, StoreError, UsageError
+from perfcast.export.stage import Export
+from perfcast.storage import digest_of, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from perfcast.bench.record import MeasurementStore
+    from perfcast.bench.tasks import Task
+    from perfcast.export.artifacts import ArtifactStore
+
+ANSWERS = "answers.jsonl"
+_LONGEST_LINE = 1 << 28
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What was brought back: measurements that are new here, those that there are in all, and those still missing."""
+
+    new: int
+    measured: int
+    missing: int
+
+
+def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStore) -> Ingested:
+    """Store what was measured with a bundle that was written from this store.
+
+    What was brought back before is not stored again; a bundle may come back several times, each time with more.
+
+    Raises:
+        UsageError: the folder is none of this store's.
+        DataError: an answer was changed, left out or moved; what stands before it is stored.
+        BenchmarkError: an answer is not due, or is what no runner may say.
+        StoreError: something cannot be stored.
+    """
+    bundle, name = _known_bundle(folder, artifacts.root)
+    if bundle["schema_version"] != SCHEMA_VERSION:
+        raise UsageError(
+            f"{folder}: was written by another version of perfcast; write it again, or ingest with that one"
+        )
+    target = Target.from_dict(bundle["target"]["name"], bundle["target"]["description"])
+    exports = [Export.from_dict(entry) for entry in bundle["exports"]]
+    arrival = _Arrival(target, exports, artifacts, measurements, name)
+    for answer in sealed_answers(folder / ANSWERS, name):
+        arrival.take(answer)
+    arrival.end()
+    return Ingested(arrival.new, len(arrival.tasks) - arrival.missing, arrival.missing)
+
+
+def _known_bundle(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
+    path = folder / BUNDLE
+    try:
+        with _plain(path).open("rb") as file:
+            name = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a folder of `perfcast bundle`") from error
+    kept = root / KEPT / f"{name}.json"
+    if not kept.exists():
+        raise UsageError(f"{folder}: was not written from the store {root}, or {BUNDLE} was changed")
+    if digest_of(kept.read_bytes()) != name:
+        raise StoreError(f"{kept}: the content does not match its digest")
+    bundle: dict[str, Any] = read_json(kept)
+    return bundle, name
+
+
+def sealed_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the answers of a log whose first seal continues the bundle's ``name``.
+
+    Raises:
+        UsageError: there is no log.
+        DataError: a seal does not fit; one line that names the first such line.
+        BenchmarkError: an answer is what no runner may say.
+    """
+    seal = name
+    try:
+        with _plain(path).open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
+                text, seal = _unsealed(line, seal)
+                if text is not None:
+                    yield parse_answer(text)
+                elif line.endswith(b"\n"):
+                    what = "was changed after it was measured; what stands before is kept"
+                    raise DataError(f"{path}, line {number}: {what}")
+                else:
+                    return  # Cut off while it was written: the device measures it again.
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); was `python3 {STARTER}` run?") from error
+
+
+def _plain(path: Path) -> Path:
+    """Return a path that nothing but a file is at: others may never end, or never begin."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no plain file; name a folder of `perfcast bundle`")
+    return path
+
+
+def _unsealed(line: bytes, seal: str) -> tuple[str | None, str]:
+    """Return an answer and its seal; None and the seal before where it does not fit."""
+    try:
+        entry = json.loads(line)
+        fresh = hashlib.sha256((seal + entry["answer"]).encode()).hexdigest()
+        return (entry["answer"], fresh) if entry["seal"] == fresh else (None, seal)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None, seal
+
+
+class _Arrival:
+    """Takes a drive's answers; each start of its runner is a run of its own."""
+
+    def __init__(
+        self,
+        target: Target,
+        exports: list[Export],
+        artifacts: ArtifactStore,
+        measurements: MeasurementStore,
+        device: str,
+    ) -> None:
+        self.target, self.exports, self.artifacts, self.measurements = target, exports, artifacts, measurements
+        self.device = f"drive {device}"
+        self.tasks: dict[str, Task] = {}
+        self.collector: ResultCollector | None = None
+        self.context: dict[str, Any] = {}
+        self.freezes: Counter[str] = Counter()
+        self.boot: str | None = None
+        self.visiting: str | None = None
+        self.new = 0
+
+    @property
+    def missing(self) -> int:
+        """How many measurements are not there yet; all where no answer came."""
+        settled = sum(self._is_settled(task) for task in self.tasks.values())
+        return (len(self.tasks) or len(wanted(self.exports, self.target))) - settled
+
+    def take(self, answer: dict[str, Any]) -> None:
+        """Store what an answer says."""
+        event = answer["event"]
+        if event == "started":
+            self._start(answer["boot"])
+        elif event == "ended":
+            self.visiting = None
+        elif event == "context":
+            self._enter(answer)
+        elif self.collector is None:
+            raise BenchmarkError(f"the runner answered {event!r} where its context was due")
+        else:
+            self._pass_on(answer, self.collector)
+
+    def end(self) -> None:
+        """Put on record what the device did not survive, where nothing was answered since."""
+        if self.collector:
+            self._give_up(self.collector)
+
+    def _start(self, boot: str | None) -> None:
+        """Take note of a start; a model that another start of the system had did not let the device live."""
+        if self.visiting and boot and self.boot and boot != self.boot:
+            self.freezes[self.visiting] += 1
+        self.visiting, self.boot = None, boot
+
+    def _enter(self, answer: dict[str, Any]) -> None:
+        """Begin a run of the runner; visits made in another context do not count."""
+        conditions = conditions_of(answer["context"])
+        tasks = tasks_of(self.exports, self.target, conditions)
+        self.tasks = {task_id(task.export.artifact, task.replicate, self.target): task for task in tasks}
+        pending = {task.key: task for task in tasks if not self._is_settled(task)}
+        # The log holds all visits from the first one on, whatever of it was brought back before.
+        visits = self.collector.visits if self.collector and answer["context"] == self.context else {}
+        self.context = answer["context"]
+        self.collector = ResultCollector(
+            self.target, self.artifacts, self.measurements, conditions, self.device, pending, visits
+        )
+        self._give_up(self.collector)
+        self.collector.take(answer)
+
+    def _give_up(self, collector: ResultCollector) -> None:
+        for name, count in self.freezes.items():
+            task = self.tasks[name]
+            if count >= TRIES and task.key in collector.pending:
+                collector.give_up(task, self.context)
+                self.new += 1
+
+    def _pass_on(self, answer: dict[str, Any], collector: ResultCollector) -> None:
+        if name := answer.get("key"):
+            if name not in self.tasks:
+                raise BenchmarkError(f"the runner answered for a model it was not asked for: {name!r}")
+            self.visiting = name if answer["event"] == "visiting" else None
+            answer = answer | {"key": self.tasks[name].key}
+            if answer["event"] == "visiting" or answer["key"] not in collector.pending:
+                return  # What is not pending was brought back before.
+        before = len(collector.pending)
+        collector.take(answer)
+        self.new += before - len(collector.pending)
+
+    def _is_settled(self, task: Task) -> bool:
+        return self.measurements.is_settled(task.key, self.target.time_limit_s)

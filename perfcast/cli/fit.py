@@ -1,0 +1,120 @@
+"""The command `fit`: from tables measured elsewhere to a predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perfcast.cli.output import digits, show_table
+from perfcast.errors import DataError, UsageError
+from perfcast.fit.options import MOST_SEED
+from perfcast.models.naming import pluralize
+
+if TYPE_CHECKING:
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.fit.predictor import Predictor
+    from perfcast.tables.dataset import Imported
+    from perfcast.tables.mapping import Mapping
+
+
+@click.command()
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="What the tables' columns mean, such as config/tables/edge_gpu_2022_time.yaml.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the predictor.")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all but optional ones]"
+)
+@click.option("--keep-outliers", is_flag=True, help="Learn from values that rows like them contradict, too.")
+@click.option("--interval", default=0.9, show_default=True, help="Share of measured values that intervals hold.")
+@click.option("--splits", default=0, show_default=True, help="Random splits by the published protocol.")
+@click.option("--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Of all that is random.")
+@click.option("--jobs", type=int, help="Processes.  [default: as many as there are processors]")
+def fit(
+    tables: tuple[Path, ...],
+    mapping_file: Path,
+    out: Path,
+    metrics: tuple[str, ...],
+    keep_outliers: bool,
+    **choices: Any,
+) -> None:
+    """Learn a predictor from tables of measurements, CSV or Parquet.
+
+    All algorithms are validated on families, networks and input sizes left out; the best is fitted on all rows. Rows
+    that cannot be learned from are listed in OUT/problems.csv, the validation is in OUT/evaluation.
+    """
+    from perfcast.bench.target import available_cpus
+    from perfcast.fit.evaluation import write_evaluation
+    from perfcast.fit.predictor import check_replaceable, save_predictor
+    from perfcast.storage import write_table
+    from perfcast.tables.dataset import import_table
+    from perfcast.tables.mapping import load_mapping
+    from perfcast.tables.problems import kinds
+    from perfcast.tables.reading import read_tables
+
+    choices["jobs"] = choices["jobs"] or available_cpus()
+    check_replaceable(out)
+    mapping = load_mapping(mapping_file).chosen(metrics)
+    table = read_tables(tables, mapping)
+    try:
+        imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
+        for line in kinds(imported.problems, several=len(tables) > 1):
+            click.echo(line, err=True)
+        evaluation, predictor = _learn(imported, mapping, choices)
+    except DataError as error:
+        raise UsageError(f"{', '.join(map(str, tables))}: {error}") from error
+
+    def write_more(folder: Path) -> None:
+        write_table(folder / "problems.csv", imported.problems)
+        write_evaluation(evaluation, folder / "evaluation")
+
+    save_predictor(predictor, out, write_more)
+    _show_evaluation(evaluation)
+    click.echo(f"predictor: {out}")
+
+
+def _learn(imported: Imported, mapping: Mapping, choices: dict[str, Any]) -> tuple[Evaluation, Predictor]:
+    """Return the evaluation of all algorithms on what was imported, and a predictor of the best of them."""
+    from perfcast.fit.deploy import fit_predictor
+    from perfcast.fit.evaluate import evaluate
+    from perfcast.fit.options import FitOptions, Metric
+    from perfcast.progress import track
+
+    learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
+    options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
+    evaluation = evaluate(imported.dataset, options, track)
+    return evaluation, fit_predictor(imported.dataset, evaluation, options)
+
+
+def _show_evaluation(evaluation: Evaluation) -> None:
+    """Print the errors of all algorithms, and what the deployed one's intervals are worth."""
+    for name, metric in evaluation.summary["metrics"].items():
+        schemes = list(metric["schemes"])
+        rows = [
+            (
+                f"{algorithm} (deployed)" if algorithm == metric["deployed"] else algorithm,
+                *(f"{errors[scheme]['mape']:.1f}" for scheme in schemes),
+            )
+            for algorithm, errors in metric["algorithms"].items()
+        ]
+        columns = dict.fromkeys((scheme.replace("_", " ") for scheme in schemes), "right")
+        show_table({f"{name}: mean error, %": "left"} | columns, rows)
+        click.echo(f"judged on families that had no part in the choice: {metric['chosen_without_family']['mape']:.1f}%")
+        click.echo(_intervals(metric, evaluation.summary["interval"]))
+
+
+def _intervals(metric: dict[str, Any], share: float) -> str:
+    low, high = metric["interval_coverage_low"], metric["interval_coverage_high"]
+    return (
+        f"{share:.0%} intervals hold {metric['interval_coverage']:.1%} of families left out ({low:.0%} to {high:.0%}), "
+        f"over a factor of {digits(metric['interval_width_factor'])} in the median; plain split-conformal ones over "
+        f"{digits(metric['split_conformal']['width_factor'])} hold {metric['split_conformal']['coverage']:.1%}; "
+        f"learned from {pluralize(metric['models'], 'row')} of {pluralize(metric['families'], 'family', 'families')}"
+    )

@@ -1,0 +1,193 @@
+"""The command `measure`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perfcast.cli.config import choosing, chosen
+from perfcast.cli.options import Request, asking
+from perfcast.cli.output import check_ending, digits, drawing_console, end
+from perfcast.storage import write_json, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfcast.bench.campaign import Campaign
+    from perfcast.export.stage import Export
+    from perfcast.planning import Settings
+
+_ENDINGS = (".csv", ".json")
+_UNBELIEVED = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement, for the terminal: its record, its row of a dataset, its context and whether it was made now."""
+
+    record: dict[str, Any]
+    row: dict[str, Any]
+    context: dict[str, Any]
+    is_new: bool
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether it was measured and is trusted, or noisy at worst."""
+        return self.row["verdict"] == "measured" and self.row["trust"] != "rejected"
+
+
+@click.command()
+@asking
+@choosing
+@click.option("--again", is_flag=True, help="Measure once more what was measured before; both are kept.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the numbers: .csv or .json.")
+def measure(request: Request, target: str | None, files: tuple[Path, ...], again: bool, out: Path | None) -> None:
+    """Measure models now, under the target's protocol, and show what the samples are worth.
+
+    What was measured before is shown, not measured again. Exit code 1 says that a model could not be measured, or
+    that its numbers cannot be trusted.
+    """
+    if out:
+        check_ending(out, _ENDINGS)
+    settings = chosen(target, files)
+    settings = replace(settings, store=request.store or settings.store)
+    found = request.exports(settings.store, settings.sheets)
+    measured = _measured(settings, found.exports, again) if found.exports else []
+    if out and measured:
+        _write(out, measured)
+    for one in measured:
+        _show(one)
+    end(found.failures, len(measured))
+    if not all(one.is_believed for one in measured):
+        sys.exit(_UNBELIEVED)
+
+
+def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Measured]:
+    """Measure exports; return what became of each, in order."""
+    from perfcast.bench.campaign import Campaign
+    from perfcast.bench.factory import open_transport
+    from perfcast.bench.record import MeasurementStore
+    from perfcast.export.artifacts import ArtifactStore
+    from perfcast.progress import track
+
+    transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
+    campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
+    context = campaign.context()
+    wanted = {export.artifact: _next_repetition(campaign, export, context) if again else 0 for export in exports}
+    found: dict[str, Measured] = {}
+    # One campaign for all that have been repeated as often, so that their visits are interleaved.
+    for count in sorted(set(wanted.values())):
+        group = [export for export in exports if wanted[export.artifact] == count]
+        part = _repeating(campaign, count)
+        tasks = part.tasks(group, context)
+        new = {task.key for task in part.missing(tasks)}
+        keys = (part.measure(group, track, "measuring") if new else [task.key for task in tasks])[-len(group) :]
+        found |= {export.artifact: _one(part, key, key in new) for export, key in zip(group, keys, strict=True)}
+    return [found[export.artifact] for export in exports]
+
+
+def _repeating(campaign: Campaign, count: int) -> Campaign:
+    """Return the campaign that repeats each of its models so often."""
+    from perfcast.bench.target import Replicates
+
+    return replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, count)))
+
+
+def _next_repetition(campaign: Campaign, export: Export, context: dict[str, Any]) -> int:
+    """Return the first repetition of a model that the store lacks; 0 is its first measurement."""
+    count = 0
+    while not (part := _repeating(campaign, count)).missing(part.tasks([export], context)[-1:]):
+        count += 1
+    return count
+
+
+def _one(campaign: Campaign, key: str, is_new: bool) -> Measured:
+    """Return a measurement with its row as a dataset would have it."""
+    import pandas as pd
+
+    from perfcast.dataset.build import build_dataset
+    from perfcast.features.table import features_table
+
+    record = campaign.measurements.measurement(key)
+    context = campaign.measurements.context(record["context"])
+    descriptor = campaign.artifacts.descriptor(record["artifact"])
+    models = pd.DataFrame({"model": [descriptor["model"]], "source": [descriptor["source"]]})
+    table = build_dataset([record], features_table([descriptor]), models, {record["context"]: context})
+    row = {str(name): _plain(value) for name, value in table.iloc[0].items()}
+    return Measured(record, row, context, is_new)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a table as JSON knows it; what is missing as None."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    import pandas as pd
+
+    return None if pd.isna(value) else getattr(value, "item", lambda: value)()
+
+
+def _write(out: Path, measured: Sequence[Measured]) -> None:
+    import pandas as pd
+
+    rows = [one.row for one in measured]
+    if out.suffix == ".csv":
+        write_table(out, pd.DataFrame([{k: v for k, v in row.items() if not isinstance(v, list)} for row in rows]))
+        return
+    write_json(out, rows)
+
+
+def _show(measured: Measured) -> None:
+    row = measured.row
+    factors = measured.record["factors"]
+    when = "measured now" if measured.is_new else f"measured {row['started_at']}, --again measures once more"
+    repetition = f", repetition {row['replicate']}" if row["replicate"] else ""
+    click.echo(f"{row['model']} on {row['target']}{repetition}: {when}")
+    facts = _facts(row) if row["verdict"] == "measured" else {"verdict": f"{row['verdict']}: {row['reason']}"}
+    facts["machine"] = _machine(measured.context, factors)
+    for name, text in facts.items():
+        click.echo(f"  {name:<13}{text}")
+    if measured.record["samples"]:
+        click.echo()
+        _draw(measured)
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is said of a measurement, by its heading."""
+    low, high = digits(row["latency_low_ms"]), digits(row["latency_high_ms"])
+    trust = f"{row['trust']}: {row['trust_reason']}" if row["trust_reason"] else row["trust"]
+    disturbed = f", {row['disturbed_visits']} of them disturbed" if row["disturbed_visits"] else ""
+    percentiles = (f"p{at} {digits(row[f'latency_p{at}_ms'])}" for at in (50, 90, 99))
+    return {
+        "latency": f"{digits(row['latency_ms'])} ms, 95% interval {low} to {high}",
+        "verdict": trust,
+        "pattern": f"{row['pattern'].replace('_', ' ')}; {row['visits']} visits{disturbed}",
+        "percentiles": f"{', '.join(percentiles)} ms of all samples",
+        "memory": f"{_mb(row, 'inference')} inferring, {_mb(row, 'load')} loading, above the null model",
+        "includes": row["includes"],
+    }
+
+
+def _mb(row: Mapping[str, Any], name: str) -> str:
+    value = row[f"ram_{name}_peak_mb"]
+    return "unknown" if value is None else f"{digits(value)} MB"
+
+
+def _machine(context: Mapping[str, Any], factors: Mapping[str, Any]) -> str:
+    machine, threads = context["machine"], factors["threads"]
+    runtime = f"{factors['toolchain']} {factors['toolchain_version']}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{factors['device']}, {machine['cpus']} CPUs; {runtime}, batch {factors['batch']}"
+
+
+def _draw(measured: Measured) -> None:
+    from perfcast.cli.plot import Samples, draw, styled
+    from perfcast.stability import Series
+
+    series = Series.of_record(measured.record)
+    samples = Samples(series.wall_ms, series.visit, series.discarded, series.disturbed, measured.row["latency_ms"])
+    console, pretty = drawing_console()
+    for line in draw(samples, console.width, pretty):
+        console.print(styled(line), soft_wrap=True)

@@ -1,0 +1,157 @@
+"""Arguments and options of commands that ask about models, and the features of what they name."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perfcast.cli.output import native_libraries_silent
+from perfcast.errors import PerfcastError
+from perfcast.models.shapes import parse_input_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from perfcast.export.stage import Export
+    from perfcast.sources import Library
+
+_SHEETS = (Path("config/models"), Path(__file__).resolve().parents[2] / "config/models")
+_STORE = Path("results/store")
+
+_OPTIONS = (
+    click.argument("sources", metavar="SOURCE...", nargs=-1, required=True),
+    click.option(
+        "--input-shape",
+        "input_shapes",
+        metavar="[NAME=]1,224,224,3",
+        multiple=True,
+        help="Shape of an input that a file leaves open, batch first; may be given again.",
+    ),
+    click.option("--signature", default="serving_default", show_default=True, help="Which function of a SavedModel."),
+    click.option(
+        "--allow-code",
+        is_flag=True,
+        help="Run code that a Keras file carries, such as Lambda layers: only for files you trust.",
+    ),
+    click.option(
+        "--sheet",
+        "sheets",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="Sheet to look names up in; may be given again.  [default: all of config/models]",
+    ),
+    click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Store of the workflow, which spares building models it has.  [default: the workflow's]",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The features of what could be read, and why the rest could not.
+
+    Attributes:
+        table: a row a model, in the order asked for.
+        failures: one error a source that failed.
+    """
+
+    table: pd.DataFrame
+    failures: list[PerfcastError]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What can be measured, each once in the order asked for, and why the rest cannot: one error a source."""
+
+    exports: list[Export]
+    failures: list[PerfcastError]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Models that a user asks about.
+
+    Attributes:
+        sources: as written.
+        input_shapes: as written.
+        signature, allow_code: see `perfcast.export.brought.ReadOptions`.
+        sheets: where names are looked up; none for those of config/models.
+        store: artifacts exported before; None for the workflow's own.
+    """
+
+    sources: tuple[str, ...]
+    input_shapes: tuple[str, ...]
+    signature: str
+    allow_code: bool
+    sheets: tuple[Path, ...]
+    store: Path | None
+
+    def features(self) -> Answer:
+        """Return the features of all sources that can be read.
+
+        Raises:
+            UsageError: an input shape is malformed.
+        """
+        shapes = parse_input_shapes(self.input_shapes)
+        from perfcast.export.brought import ReadOptions
+        from perfcast.features.table import features_table
+        from perfcast.sources import describe_sources
+
+        options = ReadOptions(shapes, self.signature, self.allow_code)
+        with native_libraries_silent():
+            described = describe_sources(self.sources, self._library(self.store or _STORE), options)
+            return Answer(features_table(described.descriptors), described.failures)
+
+    def exports(self, store: Path, sheets: tuple[Path, ...]) -> Exported:
+        """Return the exports of all sources that can be measured, made in ``store``.
+
+        Args:
+            store: where they go, and where those made before are found.
+            sheets: that are looked in first.
+
+        Raises:
+            UsageError: an input shape is malformed.
+        """
+        shapes = parse_input_shapes(self.input_shapes)
+        from perfcast.export.brought import ReadOptions
+        from perfcast.sources import export_source
+
+        options = ReadOptions(shapes, self.signature, self.allow_code)
+        exports, failures = [], []
+        with native_libraries_silent():
+            for source in self.sources:
+                try:
+                    exports.append(export_source(source, self._library(store, sheets), options))
+                except PerfcastError as error:
+                    failures.append(error)
+        return Exported(list({export.artifact: export for export in exports}.values()), failures)
+
+    def _library(self, store: Path, first: tuple[Path, ...] = ()) -> Library:
+        from perfcast.export.artifacts import ArtifactStore
+        from perfcast.sources import Library
+
+        folder = next((folder for folder in _SHEETS if folder.is_dir()), _SHEETS[0])
+        default = tuple(dict.fromkeys((*first, *sorted(folder.glob("*.csv")))))
+        return Library(self.sheets or default, ArtifactStore(store))
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the arguments that name models; it gets them as its first argument, a `Request`."""
+
+    @functools.wraps(command)
+    def gathered(**values: Any) -> None:
+        names = Request.__dataclass_fields__
+        request = Request(**{name: values.pop(name) for name in names})
+        command(request, **values)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered

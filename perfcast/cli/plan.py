@@ -1,0 +1,107 @@
+"""The command `plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perfcast.cli.config import choosing, chosen
+from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table
+from perfcast.storage import write_table
+
+if TYPE_CHECKING:
+    from perfcast.bench.target import Target
+    from perfcast.fit.predictor import Predictor
+    from perfcast.planning import Plan
+
+_LISTED = 20
+_MB = 1e-6
+
+
+@click.command()
+@choosing
+@click.option(
+    "--predictor",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Predictor to expect latencies from.  [default: the target's own, where there is one]",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File for a row a model: .csv or .parquet."
+)
+def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
+    """Say what a campaign will take before it is run: models, bytes to ship, time, and who will not fit.
+
+    Models that were never exported are exported, which the campaign then need not do again.
+    """
+    from perfcast.bench.factory import open_transport
+    from perfcast.models.collect import collect
+    from perfcast.planning import make_plan
+    from perfcast.progress import track
+
+    if out:
+        check_ending(out)
+    settings = chosen(target, files)
+    predictor = _predictor(folder, settings.results / "predictor")
+    specs = collect(settings.sheets, settings.synthetic).specs
+    with native_libraries_silent():
+        made = make_plan(settings, specs, open_transport(settings.target, settings.hosts), predictor, track)
+    if out:
+        write_table(out, made.models)
+    _show(made, settings.target)
+
+
+def _predictor(named: Path | None, own: Path) -> Predictor | None:
+    from perfcast.fit.predictor import load_predictor
+
+    if named:
+        return load_predictor(named)
+    return load_predictor(own) if (own / "manifest.json").exists() else None
+
+
+def _show(plan: Plan, target: Target) -> None:
+    families = plan.families()
+    total = families.sum()
+    rows = [
+        (
+            str(name),
+            f"{row.models:.0f}",
+            f"{row.measurements:.0f}",
+            digits(row.graph_bytes * _MB),
+            clock(row.time_s),
+            f"{row.warnings:.0f}" if row.warnings else "",
+        )
+        for name, row in [*families.iterrows(), ("in all", total)]
+    ]
+    headings = ("models", "to measure", "graphs, MB", "expected time", "will likely fail")
+    show_table({"family": "left", **dict.fromkeys(headings, "right")}, rows)
+    if not total.measurements:
+        click.echo(f"{target.name}: all is measured already")
+    else:
+        _show_sums(plan, target)
+    flagged = plan.models[plan.models["warning"] != ""]
+    for row in flagged.head(_LISTED).itertuples():
+        click.echo(f"{row.model}: {row.warning}")
+    if len(flagged) > _LISTED:
+        click.echo(f"… and {len(flagged) - _LISTED} more; --out FILE lists all")
+
+
+def _show_sums(plan: Plan, target: Target) -> None:
+    pending = plan.models[plan.models["measurements"] > 0]
+    raw, packed = (digits(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
+    click.echo(
+        f"{target.name}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "
+        f"latencies expected from {plan.forecast_by}"
+    )
+    where = ", if it were not this machine" if target.is_local else ""
+    click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people say it: `40 s`, `12 min`, `3 h 5 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,149 @@
+"""The command `predict`: forecasts for models, or for the rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perfcast.cli.options import Request, asking
+from perfcast.cli.output import check_ending, end, show_forecasts
+from perfcast.default_predictor import PREDICTOR
+from perfcast.errors import DataError, UsageError
+from perfcast.models.naming import format_list, pluralize
+from perfcast.storage import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perfcast.fit.predictor import Predictor
+
+_LISTED = 3
+_NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
+"""Digits that numbers would not keep: zeros before others, or more than a float holds."""
+
+
+@click.command()
+@asking
+@click.option(
+    "--predictor",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of a predictor, such as results/local/predictor.  [default: the one that perfcast brings]",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    help="What the columns of tables mean: SOURCEs are then tables, CSV or Parquet, and --out has all their columns.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
+def predict(request: Request, folder: Path | None, mapping: Path | None, out: Path | None) -> None:
+    """Forecast latency and memory of models, with prediction intervals; SOURCEs that fail are left out.
+
+    Without --predictor the machine that forecasts are for is the one where perfcast's own predictor was measured,
+    which is said with them. Of tables each row is kept, in order, and its forecast added to it.
+    """
+    from perfcast.fit.predictor import load_predictor
+
+    if out:
+        check_ending(out)
+    if mapping:
+        tables = [Path(source) for source in request.sources]
+        into = _apart_from(tables, out)
+        _predict_tables(tables, mapping, load_predictor(folder or PREDICTOR), into)
+        return
+    loaded = load_predictor(folder or PREDICTOR)
+    answer = request.features()
+    if len(answer.table):
+        forecasts = loaded.predict(answer.table)
+        if out:
+            write_table(out, forecasts)
+        else:
+            show_forecasts(forecasts, loaded)
+        if not folder:
+            click.echo(f"forecasts are for {loaded.label}; measure your own target for others", err=True)
+    end(answer.failures, len(answer.table))
+
+
+def _apart_from(paths: list[Path], out: Path | None) -> Path:
+    """Return the `--out` for forecasts of the tables in ``paths``.
+
+    Raises:
+        UsageError: there is none, or it would replace a table.
+    """
+    if out is None:
+        raise UsageError("--mapping: forecasts for tables go to a file; name it with --out")
+    if out.resolve() in [path.resolve() for path in paths]:
+        raise UsageError(f"--out {out}: is a table that is read, and would be replaced; name another file")
+    return out
+
+
+def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path) -> None:
+    import pandas as pd
+
+    from perfcast.tables.checks import usable
+    from perfcast.tables.dataset import features_of
+    from perfcast.tables.identity import families_of
+    from perfcast.tables.mapping import load_mapping
+    from perfcast.tables.reading import ROW, TABLE, tables_as_they_stand, without_markers
+
+    mapping = load_mapping(mapping_file)
+    wanted = list(dict.fromkeys(name for metric in predictor.metrics.values() for name in metric.features))
+    try:
+        needed = mapping.columns_of(wanted)
+    except UsageError as error:
+        raise UsageError(f"{mapping_file}: {error}") from error
+    table = tables_as_they_stand(paths, mapping, needed, "the predictor learned from")
+    known = without_markers(table, mapping)
+    features = features_of(known, mapping, wanted)
+    forecast = usable(features)
+    asked = features.assign(family=families_of(known, mapping))
+    forecasts = _wide(predictor, asked[forecast]).reindex(range(len(table)))
+    if taken := [name for name in forecasts if name in table]:
+        raise UsageError(f"{', '.join(map(str, paths))}: has a column {taken[0]!r} already; rename or drop it")
+    shown = table.drop(columns=[ROW, TABLE])
+    if out.suffix == ".parquet":
+        shown = pd.DataFrame({name: _typed(shown[name]) for name in shown})
+    write_table(out, pd.concat([shown, forecasts], axis=1))
+    click.echo(f"{out}: {pluralize(int(forecast.sum()), 'forecast')} for {predictor.label}")
+    if not forecast.all():
+        rows = table.loc[~forecast]
+        listed = format_list(
+            [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
+        )
+        raise DataError(f"no forecast for {listed}: a feature there is missing or unknown, or cannot be")
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Return a column for Parquet, where each has one type: numbers, where text or a mixture says nothing else.
+
+    Text that would not be the same again, such as `007`, stays text.
+    """
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(column)
+    if kind.startswith("mixed") and column.map(pd.api.types.is_scalar).all():
+        column = column.astype("str")
+    elif kind != "string":
+        return column
+    known = column[column.notna() & (column != "")]
+    numbers = pd.to_numeric(known, errors="coerce", dtype_backend="numpy_nullable")
+    if known.empty or numbers.isna().any() or known.str.match(_NO_QUANTITY).any():
+        return column
+    return numbers.reindex(column.index)
+
+
+def _wide(predictor: Predictor, features: pd.DataFrame) -> pd.DataFrame:
+    """Return forecasts in columns, a row a row of ``features``; with several metrics each column bears its metric."""
+    import pandas as pd
+
+    columns = {}
+    for name, metric in predictor.metrics.items():
+        prefix = f"{name}_" if len(predictor.metrics) > 1 else ""
+        found = metric.predict(features)
+        for column in ("prediction", "lower", "upper", "in_domain"):
+            columns[prefix + column] = found[column].set_axis(features.index)
+        # Of a row without a forecast nobody knows.
+        columns[f"{prefix}in_domain"] = columns[f"{prefix}in_domain"].astype("boolean")
+    return pd.DataFrame(columns)

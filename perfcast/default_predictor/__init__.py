@@ -1,0 +1,10 @@
+"""The predictor that perfcast brings, and the measurements it learned from; `make starter` makes both anew.
+
+`python -m perfcast.default_predictor RESULTS` takes them over from a target's results.
+"""
+
+from importlib import resources
+from pathlib import Path
+
+HERE = Path(str(resources.files(__name__)))
+DATASET, PREDICTOR = HERE / "dataset.parquet", HERE / "predictor"

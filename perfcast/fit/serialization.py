@@ -1,0 +1,196 @@
+"""Fitted regressors as files that any later version can read and that cannot run code.
+
+A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>`, `fences.<attribute>`,
+`experts.<attribute>` and, for each regressor that votes, `<number>.encoding.<attribute>` and
+`<number>.learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
+
+import numpy as np
+
+from perfcast.errors import PredictorError
+from perfcast.features.plausible import OutlierBounds
+from perfcast.fit.domain import Domain
+from perfcast.fit.encoding import Encoding
+from perfcast.fit.experts import Experts
+from perfcast.fit.fitted import Fitted, Forecaster
+from perfcast.fit.intervals import Intervals
+from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess
+from perfcast.fit.soundness import (
+    check_domain,
+    check_encoding,
+    check_experts,
+    check_fences,
+    check_forest,
+    check_intervals,
+    check_process,
+)
+from perfcast.fit.xgboost_json import checked_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_BYTES = 2**30
+
+# All that `zipfile` and NumPy raise for archives that nobody wrote in earnest.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, OverflowError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
+)
+
+Part = TypeVar("Part")
+
+Arrays = dict[str, np.ndarray]
+
+
+class Parts(NamedTuple):
+    """What a metric's forecasts are made of."""
+
+    forecaster: Forecaster
+    domain: Domain
+    intervals: Intervals
+
+
+def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
+    """Return the contents of the files of ``metric``, by file name."""
+    arrays = _flat("domain", parts.domain) | _flat("intervals", parts.intervals)
+    arrays |= _flat("fences", parts.forecaster.fences)
+    if parts.forecaster.experts is not None:
+        arrays |= _flat("experts", parts.forecaster.experts)
+    files = {}
+    for number, member in enumerate(parts.forecaster.members):
+        arrays |= _flat(f"{number}.encoding", member.encoding)
+        if isinstance(member.learner, Boosted):
+            files[_json_name(metric, number)] = member.learner.model
+        else:
+            arrays |= _flat(f"{number}.learner", member.learner)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return {f"{metric}.npz": buffer.getvalue(), **files}
+
+
+def from_files(metric: str, algorithms: Sequence[str], sizes: tuple[int, int], files: Mapping[str, bytes]) -> Parts:
+    """Return what `to_files` made ``files`` of.
+
+    Args:
+        metric: its name, which the files bear.
+        algorithms: of the members.
+        sizes: how many features they take, and how many families they know.
+        files: contents by file name.
+
+    Raises:
+        PredictorError: a file is missing, damaged, or does not hold what it should.
+    """
+    npz, (features, families) = f"{metric}.npz", sizes
+    arrays = _read_arrays(npz, _file(npz, files))
+    domain = _part(npz, "domain", Domain, arrays)
+    intervals = _part(npz, "intervals", Intervals, arrays)
+    fences = _part(npz, "fences", OutlierBounds, arrays)
+    check_domain(npz, domain, features)
+    check_fences(npz, fences, features)
+    check_intervals(npz, intervals)
+    members = tuple(_member(metric, n, name, sizes, arrays, files) for n, name in enumerate(algorithms))
+    experts = _part(npz, "experts", Experts, arrays) if any(key.startswith("experts.") for key in arrays) else None
+    if experts is not None:
+        check_experts(npz, experts, features)
+    parts = Parts(Forecaster(fences, members, experts), domain, intervals)
+    _try_out(", ".join(files), parts, families)
+    return parts
+
+
+def _member(
+    metric: str, number: int, algorithm: str, sizes: tuple[int, int], arrays: Arrays, files: Mapping[str, bytes]
+) -> Fitted:
+    if algorithm not in LEARNERS:
+        raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
+    npz, (features, families) = f"{metric}.npz", sizes
+    encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
+    check_encoding(npz, encoding, features)
+    inputs = len(encoding.mean) + families
+    if algorithm == "xgboost":
+        name = _json_name(metric, number)
+        return Fitted(encoding, Boosted(checked_model(name, _file(name, files), inputs)))
+    learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
+    if isinstance(learner, Forest):
+        check_forest(npz, learner, inputs)
+    if isinstance(learner, GaussianProcess):
+        check_process(npz, learner)
+    return Fitted(encoding, learner)
+
+
+def _flat(prefix: str, value: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of ``value``, a dataclass of arrays and such dataclasses, by their paths."""
+    found: dict[str, np.ndarray] = {}
+    for field in fields(value):
+        inner, path = getattr(value, field.name), f"{prefix}.{field.name}"
+        found |= _flat(path, inner) if is_dataclass(inner) else {path: np.asarray(inner)}
+    return found
+
+
+def _json_name(metric: str, member: int) -> str:
+    return f"{metric}.{member}.xgb.json"
+
+
+def _file(name: str, files: Mapping[str, bytes]) -> bytes:
+    if name not in files:
+        raise PredictorError(f"{name}: is missing from the predictor")
+    return files[name]
+
+
+def _read_arrays(name: str, data: bytes) -> Arrays:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise PredictorError(f"{name}: unpacks to more than a predictor can be")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except _UNREADABLE as error:
+        raise PredictorError(f"{name}: is not a file of plain arrays ({error})") from error
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fi" or not np.isfinite(array).all():
+            raise PredictorError(f"{name}: '{key}' holds something else than finite numbers")
+    return arrays
+
+
+def _part(name: str, part: str, kind: type[Part], arrays: Arrays) -> Part:
+    """Return the dataclass that `_flat` took apart."""
+    values: dict[str, Any] = {}
+    hints = get_type_hints(kind)
+    for field in fields(kind):  # type: ignore[arg-type]
+        path, inner = f"{part}.{field.name}", hints[field.name]
+        if isinstance(inner, type) and is_dataclass(inner):
+            values[field.name] = _part(name, path, inner, arrays)
+        elif path in arrays:
+            values[field.name] = arrays[path]
+        else:
+            raise PredictorError(f"{name}: lacks the array {path!r}")
+    return kind(**values)
+
+
+def _try_out(name: str, parts: Parts, families: int) -> None:
+    """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
+    domain = parts.domain
+    try:
+        with np.errstate(all="ignore"):
+            ends = np.stack([domain.low, domain.high])
+            inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
+            kin = np.zeros((len(inputs), families))
+            # One that is outvoted makes a forecast, too, and may not be outvoted elsewhere.
+            alone = [member.predict(inputs, kin) for member in parts.forecaster.members]
+            forecast = parts.forecaster.forecast(inputs, kin)
+            inside = domain.contains(inputs)
+    except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
+        raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
+    if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *forecast)) or inside.shape != (3,):
+        raise PredictorError(f"{name}: its numbers do not make a forecast")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

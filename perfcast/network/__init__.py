@@ -1,0 +1,1 @@
+"""Networks as layers: their shapes and multiply-accumulates."""

@@ -1,0 +1,96 @@
+"""A fixed workload, timed around each visit: how fast the machine itself is at that moment."""
+
+import os
+import threading
+
+import numpy as np
+
+from perfcast.runner.clocks import perf_counter_ns
+from perfcast.runner.cpu_contention import usable_cpus
+
+CACHED_FLOATS, CACHED_PASSES = 8192, 16000
+STREAMED_FLOATS, STREAMED_PASSES = 2048, 1024
+HANDOFFS = 400
+FIRST_LOOKS = 10
+
+
+class Reference:
+    """Sums on as many threads as a model may use, each thread on CPUs of its own: none of them can be busy unseen.
+
+    Most of the time goes to sums within the innermost cache, the rest to sums that stream 8 MiB a thread through the
+    outer ones, which others may be crowding. All memory is taken once.
+
+    Then the threads wake each other up in turn, as those of a runtime do between operations. On a virtual machine
+    that can become several times as slow for seconds while sums take no longer: models of many small operations then
+    take 1.5 times as long.
+
+    A process that was asleep is left alone by the kernel's scheduler for some 4 ms: this takes longer, else it would
+    not meet another process that has its CPU.
+    """
+
+    def __init__(self, threads):
+        cpus = usable_cpus()
+        self.cpus = [cpus[index % len(cpus) :: threads] for index in range(threads)]
+        # The same row again and again: a long computation in one call, which holds no lock of Python's.
+        rows = [np.linspace(1.0, 2.0, CACHED_FLOATS, dtype=np.float32) for _ in range(threads)]
+        self.cached = [np.broadcast_to(row, (CACHED_PASSES, CACHED_FLOATS)) for row in rows]
+        self.streamed = [np.ones((STREAMED_PASSES, STREAMED_FLOATS), np.float32) for _ in range(threads)]
+        self.sums = [np.empty(CACHED_FLOATS, np.float32) for _ in range(threads)]
+        self.pipes = [os.pipe() for _ in range(threads)]
+
+    def time_ns(self):
+        """Return the wall time from when the first thread starts to work until the last one is done."""
+        count = len(self.cpus)
+        together, started, ended = threading.Barrier(count), [0] * count, [0] * count
+
+        def work(index):
+            pin_to(self.cpus[index])
+            together.wait()
+            started[index] = perf_counter_ns()
+            np.add.reduce(self.cached[index], axis=0, out=self.sums[index])
+            np.add.reduce(self.streamed[index], axis=0, out=self.sums[index][:STREAMED_FLOATS])
+            if count > 1:
+                self.hand_over(index)
+            ended[index] = perf_counter_ns()
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return max(ended) - min(started)
+
+    def hand_over(self, index):
+        """Wait for the thread before, wake up the next one, again and again; the first thread begins."""
+        mine, following = self.pipes[index][0], self.pipes[(index + 1) % len(self.pipes)][1]
+        for turn in range(HANDOFFS // len(self.pipes)):
+            if index > 0 or turn > 0:
+                os.read(mine, 1)
+            os.write(following, b".")
+        if index == 0:
+            os.read(mine, 1)
+
+
+def pin_to(cpus):
+    """Keep this thread to CPUs: left to itself, the kernel puts two threads that wake together onto one of them."""
+    if hasattr(os, "sched_setaffinity"):
+        try:
+            os.sched_setaffinity(0, cpus)
+        except OSError:
+            pass  # They went offline meanwhile.
+
+
+class Floor:
+    """What the reference takes while nothing disturbs it, in ns: the least that was seen in the campaign.
+
+    `known_ns` is what was seen before, None where nothing was.
+    """
+
+    def __init__(self, reference, known_ns=None):
+        first = [reference.time_ns() for _ in range(FIRST_LOOKS)]
+        self.least_ns = min(first if known_ns is None else [known_ns, *first])
+
+    def after(self, reference):
+        """Return the floor once one more reference, before and after a visit, is seen."""
+        self.least_ns = min(self.least_ns, reference["before_ns"], reference["after_ns"])
+        return self.least_ns

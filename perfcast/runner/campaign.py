@@ -1,0 +1,114 @@
+"""A campaign: the tasks of a plan."""
+
+import gc
+import json
+import sys
+
+from perfcast.runner import RUNNER_VERSION
+from perfcast.runner.answers import emit
+from perfcast.runner.apply_settings import applied_with
+from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner.children import TaskFailure, end_all
+from perfcast.runner.cpu_contention import usable_cpus
+from perfcast.runner.machine import read_context
+from perfcast.runner.models import Model, Process
+from perfcast.runner.peaks import measure_limits
+from perfcast.runner.rounds import Rounds
+from perfcast.runner.system_files import boot_id
+from perfcast.runner.toolchains import TOOLCHAINS
+
+NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
+FORKING_LIMIT_S = 180
+"""A forked child that takes longer for a model which does nothing hangs."""
+
+
+class Bench:
+    """What the models of a campaign share."""
+
+    def __init__(self, plan, toolchain, take, parent_pid):
+        self.plan = plan
+        self.toolchain = toolchain
+        self.take = take
+        self.parent_pid = parent_pid
+        self.protocol = plan["protocol"]
+        self.limit_s = plan["time_limit_s"]
+        self.sustained_s = plan["sustained_s"]
+        # Made before any model: what it takes is part of the null model too, and cancels out.
+        self.reference = Reference(plan["factors"]["threads"])
+        self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
+        self.floor = Floor(self.reference, plan["reference_floor_ns"])
+        self.null_memory = {}
+        self.spawns = False
+
+    def answer(self, event, **values):
+        """Write a line of the answer, and wait until it is taken."""
+        emit(event, **values)
+        self.take()
+
+    def measure_null(self):
+        """Find out the memory that a model which does nothing takes under the same toolchain.
+
+        Where that fails in a forked child, as runtimes may not survive a fork, children start anew from then on.
+        """
+        process = self.null_process(min(self.limit_s, FORKING_LIMIT_S))
+        if isinstance(process, TaskFailure):
+            print("children that are forked do not work here (%s): each starts anew" % process, file=sys.stderr)
+            self.spawns = True
+            process = self.null_process(self.limit_s)
+        if isinstance(process, TaskFailure):
+            raise SystemExit("the null model could not be measured: %s" % process)
+        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "inference_peak_bytes")}
+
+    def null_process(self, limit_s):
+        """Return the process that has measured the null model, ended; or how it failed."""
+        process = Process(self, self.toolchain.null_task(), NULL_PROTOCOL)
+        process.limit_s = limit_s
+        try:
+            process.load()
+            process.visit()
+        except TaskFailure as failed:
+            return failed
+        finally:
+            process.end()
+        return process
+
+    def models(self, context):
+        """Return the models of the plan, those that were visited before under the same context with these visits."""
+        return [Model(task, self.visits_before(task["resume"], context)) for task in self.plan["tasks"]]
+
+    def visits_before(self, resume, context):
+        if resume is None or self.plan["contexts"].get(resume["context"]) != context:
+            return []
+        return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
+
+
+def toolchain_named(name, factors):
+    """Return the toolchain of a name, with a plan's factors."""
+    if name not in TOOLCHAINS:
+        raise SystemExit("there is no toolchain %s here; known are %s" % (name, ", ".join(sorted(TOOLCHAINS))))
+    return TOOLCHAINS[name](factors)
+
+
+def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):
+    """Measure the models of a plan, and answer what is found out as soon as it is.
+
+    `given` is what whoever started this has set on the device already. `take` returns once the last answer is taken.
+    Where the kernel does not end this with whoever started it, `parent_pid` is whose end to look for.
+    """
+    toolchain = toolchain_named(plan["factors"]["toolchain"], plan["factors"])
+    with applied_with(given, plan["settings"]) as outcome:
+        toolchain.preload()
+        gc.collect()
+        if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
+            gc.freeze()
+        bench = Bench(plan, toolchain, take, parent_pid)
+        # As the host will have stored it.
+        context = json.loads(json.dumps(read_context(toolchain, outcome, given=given)))
+        try:
+            bench.answer("context", runner_version=RUNNER_VERSION, boot=boot_id(), context=context)
+            bench.measure_null()
+            bench.answer("limits", limits=measure_limits(toolchain, parent_pid, bench.spawns))
+            Rounds(bench, bench.models(context), plan["seed"]).run()
+        finally:
+            end_all()
+    emit("done")

@@ -1,0 +1,115 @@
+"""What a child does with its model when it is told to."""
+
+import re
+import time
+import traceback
+
+from perfcast.runner.clocks import process_time_ns
+from perfcast.runner.inputs import draw_inputs
+from perfcast.runner.memory import SystemMemory, peak_rss_bytes, release_free_memory, reset_peak
+from perfcast.runner.outputs import ImplausibleOutputError, Repeatable, check_outputs, doubt_of
+from perfcast.runner.sampling import run_for, time_inferences, time_without_pause
+
+QUICK_TRIES, ALL_TRIES = 2, 6
+LACKING = re.compile(
+    "Op type not registered|No op named|NodeDef mentions attr|NodeDef expected inputs|No OpKernel was registered|"
+    "Could not find .* OpKernel|is not in the list of allowed values"
+)
+"""What TensorFlow says where a version or a build of it lacks an operation, or a variant of one."""
+
+
+class Subject:
+    """A model in its process: loaded once, then visited.
+
+    `protocol` is the plan's. Answers are dictionaries of numbers and lists.
+    """
+
+    def __init__(self, toolchain, task, protocol):
+        self.toolchain, self.task, self.batch = toolchain, task, toolchain.factors["batch"]
+        self.iterations = protocol["iterations"] // protocol["visits"]
+        self.discard = protocol["discard"] // protocol["visits"]
+        self.warmup_s = protocol.get("warmup_s", 0)
+        self.memory = {}
+        self.repeatable = Repeatable(task)
+        self.system = SystemMemory()
+        self.infer = self.inputs = None
+
+    def obey(self, command):
+        """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
+        start, used = time.monotonic(), process_time_ns()
+        todo = {"load": self.load, "visit": self.visit, "sustain": self.sustain}[command["do"]]
+        answer = todo(**command.get("with", {}))
+        return dict(answer, seconds=time.monotonic() - start, cpu_ns=process_time_ns() - used)
+
+    def load(self, is_known):
+        """Load the model and see that its outputs are to be believed; start a new peak of memory.
+
+        A model that is known needs no look at whether its outputs depend on the inputs.
+        """
+        start = time.monotonic()
+        resettable = reset_peak()
+        self.infer = self.toolchain.load(self.task)
+        loaded = time.monotonic()
+        self.system.look()
+        self.inputs = draw_inputs(self.task, self.batch)
+        outputs = self.infer(*self.inputs)
+        called = time.monotonic()
+        self.memory = {"load_peak_bytes": peak_rss_bytes(), "peak_resettable": resettable}
+        check_outputs(self.task, outputs, self.batch)
+        self.repeatable.compare(outputs)
+        doubt = None if is_known else doubt_of(self.task, self.infer, outputs, self.batch, QUICK_TRIES)
+        self.system.look()
+        del outputs
+        release_free_memory()
+        reset_peak()
+        return {
+            "load_s": loaded - start,
+            "first_call_s": called - loaded,
+            "load_peak_bytes": self.memory["load_peak_bytes"],
+            "doubt": doubt,
+        }
+
+    def visit(self):
+        """Time the inferences of one visit; the first visit is what the memory holds for."""
+        if self.warmup_s:
+            run_for(self.infer, self.inputs, self.warmup_s)
+        samples = time_inferences(self.infer, self.inputs, self.iterations, self.repeatable.compare)
+        samples["discarded"] = [index < self.discard for index in range(self.iterations)]
+        if "inference_peak_bytes" not in self.memory:
+            self.system.look()
+            self.memory["inference_peak_bytes"] = peak_rss_bytes()
+            self.memory["allocator_peak_bytes"] = self.toolchain.allocator_peak_bytes()
+            self.memory["system_drop_bytes"] = self.system.drop_bytes()
+        return {"samples": samples, "memory": self.memory}
+
+    def sustain(self, seconds):
+        """Run without pause for so long, then time as many inferences as a visit has."""
+        elapsed = run_for(self.infer, self.inputs, seconds)
+        return {
+            "sustained": {"wall_ns": time_without_pause(self.infer, self.inputs, self.iterations), "seconds": elapsed}
+        }
+
+
+def look_deeper(toolchain, task):
+    """Return what is still to be doubted of a model once its outputs are seen before functions that may hide a change.
+
+    With random weights a softmax may name one class with certainty whatever the input, and a lone unit may be off.
+    """
+    start = time.monotonic()
+    deeper = toolchain.before_saturation(task)
+    infer, batch = toolchain.load(deeper), toolchain.factors["batch"]
+    doubt = doubt_of(deeper, infer, infer(*draw_inputs(deeper, batch)), batch, ALL_TRIES)
+    return {"is_doubtful": doubt is not None, "seconds": time.monotonic() - start}
+
+
+def why(error):
+    """Return the verdict that an exception stands for, and the reason in words."""
+    if isinstance(error, ImplausibleOutputError):
+        return "rejected", str(error)[:500]
+    if isinstance(error, MemoryError):
+        return "out_of_memory", str(error)[:500] or "not enough memory"
+    traceback.print_exception(type(error), error, error.__traceback__)
+    verdict = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
+    if LACKING.search(str(error)):
+        verdict = "unsupported"
+    return verdict, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])

@@ -1,0 +1,152 @@
+"""A model as the campaign sees it: its process, its visits so far, and what measuring it cost."""
+
+import functools
+import time
+
+from perfcast.runner.children import Child, TaskFailure, in_child
+from perfcast.runner.clocks import process_time_ns, wall_clock
+from perfcast.runner.cpu_contention import CpuContention
+from perfcast.runner.machine import read_state, swapped_pages
+from perfcast.runner.measuring import Subject, look_deeper
+
+QUICK_S = 0.1
+
+
+class Model:
+    """A task of a plan. `visits` holds (median in ns, disturbed) of each visit, those of earlier runs included."""
+
+    def __init__(self, task, visits=()):
+        self.task = task
+        self.key = task["key"]
+        self.visits = list(visits)
+        # It did harm beside others, and is tried once more without them.
+        self.is_alone = task.get("alone", False)
+        self.process = None
+
+    def visit(self, bench):
+        """Make a visit, in a new process where there is none or it costs little; return its own part of the answer.
+
+        Where things come to lie in memory makes small models up to 1.5 times as slow, for as long as a process lives:
+        visits to several processes show that.
+
+        Raises:
+            TaskFailure: the model could not be loaded or visited.
+
+        """
+        start = time.monotonic()
+        visit = {"started_at": wall_clock(), "state": read_state()}
+        if self.process is None:
+            self.process = Process(bench, self.task, bench.protocol)
+            self.process.load()
+        elif self.process.loads_quickly():
+            self.process.load_again()
+        others, used_before, swapped_before = CpuContention(), process_time_ns(), swapped_pages()
+        before = bench.reference.time_ns()
+        visit["samples"], used_ns = self.process.visit()
+        visit["reference"] = {"before_ns": before, "after_ns": bench.reference.time_ns()}
+        visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
+        visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
+        self.process.spent_s += time.monotonic() - start
+        return visit
+
+
+class Process:
+    """A child that holds a model, and what that has taken so far.
+
+    Raises:
+        TaskFailure: by all that asks the child for something.
+
+    """
+
+    def __init__(self, bench, task, protocol):
+        self.bench, self.task, self.protocol = bench, task, protocol
+        self.limit_s = bench.limit_s
+        self.active_s = self.inside_s = self.samples_s = self.spent_s = self.visit_s = 0.0
+        self.child = self.loaded = self.memory = None
+
+    def load(self):
+        self.start()
+        self.loaded = self.ask("load", is_known=False)
+        if self.loaded["doubt"]:
+            self.child.end()  # Both at once could be more than memory holds.
+            self.look_deeper(self.loaded["doubt"])
+            self.load_known()
+
+    def load_again(self):
+        """Load the model in a new child instead of this one."""
+        self.child.end()
+        self.load_known()
+
+    def load_known(self):
+        self.start()
+        self.loaded = self.ask("load", is_known=True)
+
+    def loads_quickly(self):
+        """Say whether loading takes no longer than a visit, or hardly any time."""
+        return self.loaded["load_s"] + self.loaded["first_call_s"] <= max(QUICK_S, self.visit_s)
+
+    def start(self):
+        subject = Subject(self.bench.toolchain, self.task, self.protocol)
+        self.child = self.within_limit(lambda _: Child(subject.obey, self.bench.parent_pid, self.bench.spawns))
+
+    def look_deeper(self, doubt):
+        """Raise TaskFailure unless a doubt is unfounded: in its own process, since it would leave traces in memory."""
+        look = functools.partial(look_deeper, self.bench.toolchain, self.task)
+        answer = self.within_limit(lambda left_s: in_child(look, left_s, self.bench.parent_pid, self.bench.spawns))
+        self.inside_s += answer["seconds"]
+        if answer["is_doubtful"]:
+            raise TaskFailure("rejected", doubt)
+
+    def visit(self):
+        """Return the samples of a visit, and the CPU time that it took in ns."""
+        answer = self.ask("visit")
+        self.memory = answer["memory"]
+        self.visit_s = sum(answer["samples"]["wall_ns"]) * 1e-9
+        self.samples_s += self.visit_s
+        return answer["samples"], answer["cpu_ns"]
+
+    def sustain(self, seconds):
+        """Return the times after so many seconds under load, which do not count for the time limit."""
+        self.limit_s += seconds
+        return self.ask("sustain", seconds=seconds)["sustained"]
+
+    def ask(self, what, **arguments):
+        command = {"do": what, "with": arguments}
+        answer = self.within_limit(lambda left_s: self.child.ask(command, left_s))
+        self.inside_s += answer["seconds"]
+        return answer
+
+    def within_limit(self, act):
+        """Return what `act` returns when told how many seconds are left of the limit; it counts as active time."""
+        start = time.monotonic()
+        try:
+            return act(self.limit_s - self.active_s)
+        except TaskFailure as failed:
+            if failed.verdict == "timed_out":
+                raise TaskFailure("timed_out", "took more than %g s" % self.limit_s) from None
+            raise
+        finally:
+            self.active_s += time.monotonic() - start
+
+    def end(self):
+        """End the child."""
+        start = time.monotonic()
+        if self.child:
+            self.child.end()
+        elapsed_s = time.monotonic() - start
+        self.active_s += elapsed_s
+        self.spent_s += elapsed_s
+
+    def peak_bytes(self):
+        """Return the largest resident set that is known of a child that has ended, None where none is."""
+        peaks = [self.child and self.child.peak_bytes, self.loaded and self.loaded["load_peak_bytes"]]
+        return max((peak for peak in peaks if peak is not None), default=None)
+
+    def timing(self):
+        """Return what measuring took, in s, once the child has ended."""
+        return {
+            "load_s": self.loaded["load_s"],
+            "first_call_s": self.loaded["first_call_s"],
+            "fork_s": self.active_s - self.inside_s,
+            "overhead_s": self.spent_s - self.samples_s,
+        }

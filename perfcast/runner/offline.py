@@ -1,0 +1,304 @@
+"""A campaign from a folder that somebody carries here: no network, nothing to install.
+
+The folder holds `bundle.json` (what to measure), the runner, graphs, and `answers.jsonl`: what the runner answered, on
+disk before it goes on. Each of its lines bears a seal, the SHA-256 of the seal before it and of its answer, so that a
+line which was changed, left out or moved is seen; the first one continues the bundle's own name. Beside the runner's
+answers it says when this program was started, under which start of the system, and when it ended in order: a model that
+was at work where it did not, and the system was started again, may have frozen the device.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from perfcast.runner.device_lock import BUSY
+from perfcast.runner.schedule import median_of
+from perfcast.runner.supervisor import ENDING_S, end
+from perfcast.runner.system_files import boot_id
+
+BUNDLE, ANSWERS, RUNNER = "bundle.json", "answers.jsonl", "runner.pyz"
+SCHEMA_VERSION = 1
+TRIES = 2
+STARTS = 3
+
+
+def main(folder):
+    """Measure what is left of a bundle's models; say how it goes on the terminal."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    os.chdir(folder)
+    bundle = read_bundle()
+    try:
+        with open(ANSWERS, "ab") as file:
+            lock(file)
+            go_on(bundle, Log(bundle, file))
+    except OSError as error:
+        sys.exit("%s: %s; what was measured before is kept" % (error.filename or ANSWERS, error.strerror))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def interrupt(number, frame):
+    """End as Ctrl-C does: in order."""
+    raise KeyboardInterrupt
+
+
+def lock(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("this folder's campaign runs already")
+    except OSError:
+        pass  # A file system without locks, as sticks have: the device has one of its own.
+
+
+def go_on(bundle, log):
+    """Measure what a log lacks."""
+    history = History(bundle, log.answers)
+    terminal = Terminal(bundle, history)
+    status = 0
+    if history.left():
+        note(log, history, event="started", boot=boot_id())
+        status = measure(bundle, log, history, terminal)
+    if history.left():
+        terminal.say("%d models are left; run this again to go on" % len(history.left()))
+        sys.exit(status or 1)
+    terminal.say_done()
+
+
+def note(log, history, **said):
+    """Put on record what this program says itself."""
+    log.add(json.dumps(said))
+    history.add(said)
+
+
+def read_bundle():
+    """Return the bundle, with its name: the digest of its content."""
+    try:
+        with open(BUNDLE, "rb") as file:
+            content = file.read()
+        bundle = dict(json.loads(content.decode()), name=hashlib.sha256(content).hexdigest())
+    except (OSError, ValueError, TypeError) as error:
+        sys.exit("%s cannot be read (%s): copy the folder again" % (BUNDLE, error))
+    if bundle.get("schema_version") != SCHEMA_VERSION:
+        sys.exit("%s is of another version than the runner beside it: copy the folder again" % BUNDLE)
+    return bundle
+
+
+class Log:
+    """The answers so far; a last line that was cut off is taken away."""
+
+    def __init__(self, bundle, file):
+        self.file, self.seal, self.answers = file, bundle["name"], []
+        with open(ANSWERS, "rb") as lines:
+            whole = 0
+            for line in lines:
+                try:
+                    entry = json.loads(line.decode())
+                    if not line.endswith(b"\n") or entry["seal"] != seal_of(self.seal, entry["answer"]):
+                        break
+                except (ValueError, KeyError, TypeError):
+                    break
+                self.seal = entry["seal"]
+                self.answers.append(json.loads(entry["answer"]))
+                whole += len(line)
+        if whole < os.path.getsize(ANSWERS):
+            rest = os.path.getsize(ANSWERS) - whole
+            print("%s: the last %d bytes are damaged and left out" % (ANSWERS, rest), file=sys.stderr)
+            os.truncate(ANSWERS, whole)
+
+    def add(self, text):
+        """Append an answer, as the text that came; on disk when this returns."""
+        self.seal = seal_of(self.seal, text)
+        self.file.write(json.dumps({"answer": text, "seal": self.seal}).encode() + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+def seal_of(before, text):
+    """Return the seal of an answer behind another seal."""
+    return hashlib.sha256((before + text).encode()).hexdigest()
+
+
+class History:
+    """What answers say: which models are done, which were visited, and which the device did not survive.
+
+    A model is done under the conditions that it was measured under, and visited in one context; what the device is now
+    is taken to be what it was last.
+    """
+
+    def __init__(self, bundle, answers):
+        self.tasks, self.kinds = bundle["plan"]["tasks"], bundle["conditions"]
+        self.done, self.visits, self.freezes = {}, {}, {}
+        self.context = self.conditions = self.boot = self.visiting = None
+        for answer in answers:
+            self.add(answer)
+
+    def add(self, answer):
+        event, key = answer["event"], answer.get("key")
+        if event == "started":
+            self.start(answer["boot"])
+        elif event == "context":
+            self.enter(answer["context"])
+        elif event == "visiting":
+            self.visiting = key
+        elif event == "visit":
+            self.visits.setdefault(key, []).append(answer)
+            self.visiting = None
+        elif event == "measurement":
+            self.done.setdefault(self.conditions, set()).add(key)
+            self.visiting = None
+        elif event == "ended":
+            self.visiting = None
+
+    def start(self, boot):
+        """Take note of a start; a model that another start of the system had did not let the device live."""
+        if self.visiting and boot and self.boot and boot != self.boot:
+            self.freezes[self.visiting] = self.freezes.get(self.visiting, 0) + 1
+        self.visiting, self.boot = None, boot
+
+    def enter(self, context):
+        """Take note of what the device is; visits made in another context do not count."""
+        if context != self.context:
+            self.visits = {}
+        self.context, self.conditions = context, conditions_of(context, self.kinds)
+
+    def done_now(self):
+        """Return the keys of what was measured under the conditions that there are."""
+        return self.done.get(self.conditions, set())
+
+    def left(self):
+        """Return the tasks that are to be measured."""
+        done = self.done_now()
+        return [t for t in self.tasks if t["key"] not in done and self.freezes.get(t["key"], 0) < TRIES]
+
+    def plan(self, plan):
+        """Return the plan of what is left."""
+        tasks = []
+        for task in self.left():
+            visits = [shortened(visit) for visit in self.visits.get(task["key"], [])]
+            resume = {"context": "last", "visits": visits} if visits else None
+            tasks.append(dict(task, resume=resume, alone=self.freezes.get(task["key"], 0) > 0))
+        return dict(plan, tasks=tasks, contexts={"last": self.context}, reference_floor_ns=self.floor_ns())
+
+    def floor_ns(self):
+        """Return the shortest time of the reference workload in the last context."""
+        made = [visit for visits in self.visits.values() for visit in visits]
+        return min((min(visit["reference"].values()) for visit in made), default=None)
+
+
+def conditions_of(context, kinds):
+    """Return what of a context changes numbers, as a text; `kinds` is the bundle's, which says what does."""
+    parts = {
+        "machine": {name: context["machine"].get(name) for name in kinds["machine"]},
+        "software": {name: value for name, value in context["software"].items() if name not in kinds["not_software"]},
+        "settings": context["settings"],
+    }
+    return json.dumps(parts, sort_keys=True)
+
+
+def shortened(visit):
+    """Return what the runner has to know of a visit."""
+    return {"visit": visit["visit"], "median_ns": median_of(visit["samples"]), "disturbed": visit["disturbed"]}
+
+
+class Terminal:
+    """What a person sees."""
+
+    def __init__(self, bundle, history):
+        self.bundle, self.history = bundle, history
+        self.is_terminal = sys.stderr.isatty()
+
+    def say(self, text):
+        print(text, file=sys.stderr, flush=True)
+
+    def say_done(self):
+        self.say("all %d models are done: take the folder back, and run `perfcast ingest`" % len(self.history.tasks))
+
+    def show(self, answer):
+        """Show how far it is."""
+        tasks, key = self.history.tasks, answer.get("key")
+        if answer["event"] not in ("visit", "measurement"):
+            return
+        name = next((task["model"] for task in tasks if task["key"] == key), key)
+        text = "%d of %d models done; %s" % (len(self.history.done_now()), len(tasks), name)
+        if answer["event"] == "measurement" and answer["verdict"] != "measured":
+            text += ": %s, %s" % (answer["verdict"], answer["reason"])
+        text = "".join(letter for letter in text if letter.isprintable())  # Users name models.
+        if self.is_terminal:
+            print("\r\033[K" + text[:100], end="", file=sys.stderr, flush=True)
+        elif answer["event"] == "measurement":
+            self.say(text)
+
+
+def measure(bundle, log, history, terminal):
+    """Run the runner over what is left; return its status."""
+    for _ in range(STARTS):
+        expected = history.conditions
+        status = run(bundle, log, history, terminal)
+        if expected in (None, history.conditions):
+            return status
+        terminal.say("this device is not what it was before: all models are measured under what it is now")
+    terminal.say("this device is another one each time it is asked what it is; see log.txt")
+    return 1
+
+
+def run(bundle, log, history, terminal):
+    """Run the runner until it has ended, or found that the device is not what the plan was made for."""
+    expected = history.conditions
+    with open("log.txt", "a") as said:
+        process = subprocess.Popen(command_of(bundle), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+        try:
+            tell(process, json.dumps(history.plan(bundle["plan"])))
+            status = None
+            for line in iter(process.stdout.readline, b""):
+                text = line.decode().strip()
+                answer = json.loads(text)
+                log.add(text)
+                history.add(answer)
+                if expected not in (None, history.conditions):
+                    status = 0
+                    break
+                terminal.show(answer)
+                tell(process, "")
+            status = process.wait() if status is None else status
+        except KeyboardInterrupt:
+            status = 128 + signal.SIGINT
+        finally:
+            close(process)
+    note(log, history, event="ended")
+    if terminal.is_terminal:
+        terminal.say("")
+    if status:
+        reason = "somebody else measures on this device" if status == BUSY else "see log.txt"
+        terminal.say("the runner ended with status %d: %s" % (status, reason))
+    return status
+
+
+def command_of(bundle):
+    """Return the command that runs the runner; another copy of the folder is somebody else."""
+    token = hashlib.sha256(("%s %s" % (bundle["name"], os.path.realpath("."))).encode()).hexdigest()
+    order = {"token": token, "settings": bundle["plan"]["settings"], "container": bundle["container"]}
+    return [sys.executable, RUNNER, "--keep", json.dumps(order), "-", "--wait"]
+
+
+def tell(process, line):
+    try:
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # It has ended; its status says how.
+
+
+def close(process):
+    """End the runner, where it has not ended, and close what leads to it."""
+    end(process, 2 * ENDING_S)  # It waits for the runner in turn.
+    for stream in (process.stdin, process.stdout):
+        try:
+            stream.close()
+        except BrokenPipeError:
+            pass  # What was still to be written is to nobody.

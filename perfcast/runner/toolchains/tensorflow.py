@@ -1,0 +1,172 @@
+"""TensorFlow: a weightless GraphDef in a session."""
+
+import functools
+import os
+import re
+
+import numpy as np
+
+from perfcast.runner.programs import read_graph
+from perfcast.runner.weights import draw
+
+BLUNT = re.compile(
+    r"(Softmax|LogSoftmax|Sigmoid|Tanh|Erf|Softsign|Relu|Relu6|ClipByValue|Minimum|Maximum|Sign|Round|Rint|Floor|Ceil|"
+    r"ArgMax|ArgMin|TopK|TopKV2|Cast|Greater|GreaterEqual|Less|LessEqual|Equal|NotEqual|"
+    r"Identity|Snapshot|StopGradient|Reshape|Squeeze|ExpandDims|Transpose|StridedSlice|Slice)\Z"
+)
+"""Operations whose result may stay the same while their first input changes, and those that only pass it on."""
+
+
+def source_of(tensor, nodes):
+    """Return the name of the tensor that blunt operations compute a tensor from; `nodes` are the graph's, by name."""
+    node = nodes[tensor.split(":")[0]]
+    while BLUNT.match(node.op):
+        tensor = node.input[0]
+        node = nodes[tensor.split(":")[0]]
+    return tensor if ":" in tensor else tensor + ":0"
+
+
+class TensorFlowToolchain:
+    """Runs a weightless GraphDef in a TensorFlow session, its weights drawn from a seeded generator."""
+
+    name = "tensorflow"
+
+    def __init__(self, factors):
+        self.factors = factors
+        self.tf = None
+
+    def __getstate__(self):
+        return self.factors
+
+    def __setstate__(self, factors):
+        """Be the same in a process that starts anew."""
+        self.__init__(factors)
+        self.preload()
+
+    def version(self):
+        if self.tf is not None:
+            return self.tf.__version__
+        try:
+            from importlib import metadata  # Since Python 3.8; spares the seconds of an import.
+
+            return metadata.version("tensorflow")
+        except Exception:  # Installed under another name, or an older Python.
+            self.preload()
+            return self.tf.__version__
+
+    def preload(self):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        if self.factors.get("device_kind", "cpu") == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        import tensorflow as tf
+
+        self.tf = tf
+
+    def null_task(self):
+        graph = self.tf.compat.v1.GraphDef()
+        node = graph.node.add(name="input_0", op="Placeholder")
+        node.attr["dtype"].type = self.tf.float32.as_datatype_enum
+        node = graph.node.add(name="Identity", op="Relu", input=["input_0"])
+        node.attr["T"].type = self.tf.float32.as_datatype_enum
+        tensor = {"shape": [1], "dtype": "float32"}
+        return {
+            "inputs": [dict(tensor, node="input_0")],
+            "outputs": [dict(tensor, tensor="Identity:0")],
+            "graph_def": graph,
+            "seed": 0,
+        }
+
+    def load(self, task):
+        tf = self.tf
+        graph_def = self._graph_of(task)
+        generator = np.random.default_rng(task["seed"])
+        graph = tf.Graph()
+        with graph.as_default():
+            inputs = [
+                tf.compat.v1.placeholder(item["dtype"], [self.factors["batch"]] + item["shape"])
+                for item in task["inputs"]
+            ]
+            bound = {item["node"] + ":0": tensor for item, tensor in zip(task["inputs"], inputs)}
+            if self.factors["weights_as"] == "variable":
+                fill = self._variables(graph_def, bound, generator)
+            else:
+                graph_def = self._with_constants(graph_def, generator)
+                fill = tf.no_op()
+            # The prefix keeps the import's names apart from those of the variables.
+            outputs = tf.graph_util.import_graph_def(
+                graph_def, bound, [item["tensor"] for item in task["outputs"]], name="model"
+            )
+        del graph_def
+        session = tf.compat.v1.Session(graph=graph, config=self._session_config())
+        session.run(fill)
+        return self.callable_of(session, outputs, inputs)
+
+    def callable_of(self, session, outputs, inputs):
+        """Return what `load` returns."""
+        return session.make_callable(outputs, inputs)
+
+    def before_saturation(self, task):
+        """Return the task with outputs before functions that may hide a change of the input."""
+        nodes = {node.name: node for node in self._graph_of(task).node}
+        return dict(task, outputs=[dict(item, tensor=source_of(item["tensor"], nodes)) for item in task["outputs"]])
+
+    def _graph_of(self, task):
+        if "graph_def" in task:
+            return task["graph_def"]
+        return self.tf.compat.v1.GraphDef.FromString(read_graph(task["graph"]))
+
+    def _session_config(self):
+        threads = self.factors["threads"]
+        config = self.tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, use_per_session_threads=True
+        )
+        config.gpu_options.allow_growth = True
+        # The graph never grows: without this the session keeps a second copy of all constants.
+        if hasattr(config.experimental, "optimize_for_static_graph"):
+            config.experimental.optimize_for_static_graph = True
+        rewriter = config.graph_options.rewrite_options
+        rewriter.memory_optimization = rewriter.NO_MEM_OPT  # It swaps and recomputes on GPUs, and copies the graph.
+        rewriter.disable_meta_optimizer = not self.factors["optimised"]
+        return config
+
+    @staticmethod
+    def _weights(graph_def):
+        for node in graph_def.node:
+            if node.op == "Placeholder" and "_weight_distribution" in node.attr:
+                shape = [size.size for size in node.attr["shape"].shape.dim]
+                yield node, shape, node.attr["_weight_distribution"].s.decode()
+
+    def _with_constants(self, graph_def, generator):
+        for node, shape, distribution in self._weights(graph_def):
+            dtype = node.attr["dtype"].type
+            values = draw(generator, shape, distribution, self.tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+            node.op = "Const"
+            tensor = node.attr["value"].tensor
+            tensor.dtype = dtype
+            tensor.tensor_shape.CopyFrom(node.attr["shape"].shape)
+            tensor.tensor_content = values.tobytes()
+            del node.attr["shape"], node.attr["_weight_distribution"]
+        return graph_def
+
+    def _variables(self, graph_def, bound, generator):
+        """Bind a variable to each weight; return the operation that gives all of them values, one after the other.
+
+        The drawn array becomes the variable's buffer without a copy. (Assigning slices would put a variable into
+        copy-on-read mode for good: every inference would copy it.)
+        """
+        tf, filled = self.tf, []
+        for node, shape, distribution in self._weights(graph_def):
+            dtype = tf.dtypes.as_dtype(node.attr["dtype"].type)
+            handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=node.name)
+            bound[node.name + ":0"] = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+            values = functools.partial(draw, generator, shape, distribution, dtype.as_numpy_dtype)
+            with tf.control_dependencies(filled[-1:]):
+                value = tf.ensure_shape(tf.numpy_function(values, [], dtype), shape)
+                filled.append(tf.raw_ops.AssignVariableOp(resource=handle, value=value))
+        return tf.group(filled)
+
+    def allocator_peak_bytes(self):
+        try:
+            return int(self.tf.config.experimental.get_memory_info("CPU:0")["peak"])
+        except (ValueError, KeyError, AttributeError, RuntimeError):
+            return None  # TensorFlow before 2.9 and builds without allocator statistics.

@@ -1,0 +1,1 @@
+"""Studies: readings of datasets, each with findings, figures and a page."""

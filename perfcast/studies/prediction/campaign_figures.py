@@ -1,0 +1,152 @@
+"""The figures about the measuring itself: how sure latencies are, and the machine along the campaign."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.embed import finite, plot_text
+from perfcast.studies.prediction.figures import COLOURS, GREY, Figure
+from perfcast.studies.prediction.trust import TRUSTS, half_widths
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perfcast.studies.prediction.inputs import ReportData
+
+_TRUST_COLOURS = dict(zip(TRUSTS, (COLOURS[2], COLOURS[4], COLOURS[7]), strict=True))
+_TRUST_SYMBOLS = dict(zip(TRUSTS, ("circle", "diamond", "x"), strict=True))
+_MOST_POINTS = 2000
+
+
+def interval_figure(data: ReportData) -> Figure:
+    """Return half the width of each model's interval over its latency."""
+    key, title = "intervals", "How sure each latency is: half the 95 % interval"
+    measured = data.measured
+    if not len(measured):
+        return Figure(key, title, title, missing="No model was measured.")
+    widths = half_widths(measured)
+    traces = _by_trust(measured, widths, "%{text}<br>%{x} ms ± %{y} %<extra></extra>")
+    layout = _latency_layout({"title": {"text": "± % of the latency"}, "rangemode": "tozero"})
+    alt = f"Scatter of {len(measured)} models; intervals are ± {fmt.percent(widths.median())} in the median."
+    return Figure(key, title, alt, traces, layout)
+
+
+def mean_figure(data: ReportData) -> Figure:
+    """Return how far the published mean of each model is from its judged latency."""
+    key, title = "means", "The published mean against the judged latency"
+    measured = data.measured
+    if not len(measured):
+        return Figure(key, title, title, missing="No model was measured.")
+    off = 100 * (measured["latency_mean_ms"] / measured["latency_ms"] - 1)
+    traces = _by_trust(measured, off, "%{text}<br>%{x} ms, mean %{y} % off<extra></extra>")
+    layout = _latency_layout({"title": {"text": "Mean is larger by, %"}, "zeroline": True})
+    alt = f"Scatter of {len(measured)} models; the mean is off by up to {fmt.percent(off.abs().max())}."
+    return Figure(key, title, alt, traces, layout)
+
+
+def _by_trust(rows: pd.DataFrame, values: pd.Series, hover: str) -> tuple[dict[str, Any], ...]:
+    traces = []
+    for trust, colour in _TRUST_COLOURS.items():
+        chosen = rows["trust"] == trust
+        if not chosen.any():
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": trust,
+                "x": finite(rows.loc[chosen, "latency_ms"]),
+                "y": finite(values[chosen], 3),
+                "text": [plot_text(name) for name in rows.loc[chosen, "label"]],
+                "marker": {"color": colour, "symbol": _TRUST_SYMBOLS[trust], "size": 7, "opacity": 0.75},
+                "hovertemplate": hover,
+            }
+        )
+    return tuple(traces)
+
+
+def _latency_layout(yaxis: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "height": 320,
+        "showlegend": True,
+        "xaxis": {"type": "log", "title": {"text": "Judged latency, ms"}},
+        "yaxis": yaxis,
+    }
+
+
+def reference_figure(data: ReportData, visits: pd.DataFrame) -> Figure:
+    """Return the reference workload's time over the campaign: it shows when the machine itself was slow.
+
+    Args:
+        data: the report's data.
+        visits: of `series.visit_table`.
+    """
+    key, title = "reference", "The reference workload over the campaign"
+    known = visits[visits["reference_ms"].notna()]
+    if not len(known):
+        return Figure(key, title, title, missing="No reference workload was timed around the measurements.")
+    relative = 100 * (known["reference_ms"] / known["reference_ms"].median() - 1)
+    worst = float(relative.abs().max())
+    text = f"The same work, timed around every visit, was at most {fmt.percent(worst)} off its median."
+    layout = _time_layout({"title": {"text": "Difference from its median, %"}, "zeroline": True})
+    return Figure(key, title, text, _over_time(data, known, relative, "% from the median"), layout, text)
+
+
+def state_figure(data: ReportData, visits: pd.DataFrame, column: str) -> Figure:
+    """Return the temperature or the clock at every visit.
+
+    Args:
+        data: the report's data.
+        visits: of `series.visit_table`.
+        column: `temperature_c` or `cpu_mhz`.
+    """
+    title, unit = _STATES[column]
+    known = visits[visits[column].notna()]
+    if not len(known):
+        return Figure(column, title, title, missing=f"The platform does not tell its {title.split()[0].lower()}.")
+    reach = f"from {fmt.number(known[column].min())} to {fmt.number(known[column].max())} {unit}"
+    layout = _time_layout({"title": {"text": f"{title.split()[0]}, {unit}"}})
+    alt = f"Scatter over {len(known)} visits, {reach}."
+    return Figure(column, title, alt, _over_time(data, known, known[column], unit), layout)
+
+
+_STATES = {
+    "temperature_c": ("Temperature over the campaign", "°C"),
+    "cpu_mhz": ("Clock over the campaign", "MHz"),
+}
+
+
+def _over_time(data: ReportData, visits: pd.DataFrame, values: pd.Series, unit: str) -> tuple[dict[str, Any], ...]:
+    step = -(-len(visits) // _MOST_POINTS)
+    drawn, shown = visits.iloc[::step], values.iloc[::step]
+    labels = data.dataset["label"].loc[drawn["row"]].to_numpy()
+    disturbed = drawn["disturbed"].to_numpy(dtype=bool)
+    traces = []
+    for name, chosen, colour, symbol in (
+        ("calm visit", ~disturbed, COLOURS[5], "circle"),
+        ("disturbed visit", disturbed, GREY, "x"),
+    ):
+        if chosen.any():
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [moment.isoformat() for moment in drawn["at"][chosen]],
+                    "y": finite(shown[chosen], 4),
+                    "text": [plot_text(label) for label in labels[chosen]],
+                    "marker": {"color": colour, "symbol": symbol, "size": 5},
+                    "hovertemplate": f"around %{{text}}<br>%{{y}} {unit}<extra></extra>",
+                }
+            )
+    return tuple(traces)
+
+
+def _time_layout(yaxis: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "height": 320,
+        "showlegend": True,
+        "xaxis": {"type": "date", "title": {"text": "Start of the visit, UTC"}},
+        "yaxis": yaxis,
+    }

@@ -1,0 +1,251 @@
+"""The figures about features and measurements, as plotly specifications without colours of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.embed import finite, plot_text
+from perfcast.studies.prediction.reference import PATTERNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfcast.studies.prediction.inputs import MetricResult, ReportData
+    from perfcast.studies.prediction.reference import PublishedPattern
+
+COLOURS = (
+    "#3b7dd8",
+    "#d9622b",
+    "#1f9d78",
+    "#b65fb0",
+    "#c2920c",
+    "#2aa3c4",
+    "#8a63d2",
+    "#c8433f",
+    "#6f8f2f",
+    "#a0704a",
+)
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
+GREY = "#8a93a0"
+_BAR = 22
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot, or the reason why there is none.
+
+    Attributes:
+        key: unique in the page; the element's id.
+        title: the heading above the plot.
+        alt: what it shows, for those who cannot see it.
+        traces: plotly traces.
+        layout: what differs from the page's common layout.
+        caption: what to look at, below the plot.
+        missing: why nothing can be drawn; empty where it can.
+    """
+
+    key: str
+    title: str
+    alt: str
+    traces: tuple[dict[str, Any], ...] = ()
+    layout: dict[str, Any] = field(default_factory=dict)
+    caption: str = ""
+    missing: str = ""
+
+    @property
+    def height(self) -> int:
+        """The plot's height in CSS pixels."""
+        return int(self.layout.get("height", 380))
+
+
+def family_styles(families: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return a colour and symbol for each family, the most frequent first; one grey for those beyond."""
+    order = pd.Series(list(families), dtype=object).value_counts()
+    ranked = sorted(order.index, key=lambda name: (-order[name], str(name)))
+    most = 2 * len(COLOURS)
+    return {
+        name: {
+            "color": COLOURS[rank % len(COLOURS)] if rank < most else GREY,
+            "symbol": SYMBOLS[rank // len(COLOURS)] if rank < most else "circle-open",
+        }
+        for rank, name in enumerate(ranked)
+    }
+
+
+def ranking_figures(result: MetricResult, ranking: pd.DataFrame) -> tuple[Figure, Figure]:
+    """Return the two rankings of one metric, both in the order of the permutation importance."""
+    label = fmt.metric_label(result.metric)
+    ordered = ranking.sort_values("permutation_mape") if len(ranking) else ranking
+    return (
+        _bars(
+            f"ranking-f-{result.metric}",
+            f"{label}: F-score, as in the document's Figure 2",
+            ordered,
+            ("f_score", "Number of splits that use the feature", COLOURS[0]),
+        ),
+        _bars(
+            f"ranking-p-{result.metric}",
+            f"{label}: permutation importance",
+            ordered,
+            ("permutation_mape", "Error grows by, percentage points", COLOURS[2]),
+        ),
+    )
+
+
+def _bars(key: str, title: str, rows: pd.DataFrame, value: tuple[str, str, str]) -> Figure:
+    column, axis, colour = value
+    if not len(rows):
+        return Figure(key, title, title, missing="No ranking was computed for this metric.")
+    names = [plot_text(name) for name in rows["feature"]]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": finite(rows[column]),
+        "y": names,
+        "marker": {"color": colour},
+        "hovertemplate": "%{y}: %{x}<extra></extra>",
+    }
+    top = rows.loc[rows[column].idxmax(), "feature"] if rows[column].notna().any() else fmt.MISSING
+    layout = {
+        "height": 110 + _BAR * len(rows),
+        "xaxis": {"title": {"text": axis}, "zeroline": True},
+        "yaxis": {"type": "category", "automargin": True, "dtick": 1},
+        "showlegend": False,
+    }
+    return Figure(key, title, f"Bars, a feature each. {axis}; largest for {top}.", (trace,), layout)
+
+
+def wall_process_figure(data: ReportData) -> Figure:
+    """Return mean wall time against mean process time of every model (the document's Figure 9)."""
+    key, title = "wall-process", "Mean process over mean wall time, a point a model"
+    columns = ("latency_mean_ms", "process_mean_ms")
+    models = _positive(data.measured, columns)
+    if not len(models):
+        return Figure(key, title, title, missing="No measured model has both a wall and a process time.")
+    wall, process = models["latency_mean_ms"], models["process_mean_ms"]
+    reach = [float(wall.min()), float(wall.max())]
+    cores = sorted(
+        {
+            1.0,
+            *(float(count) for count in models.get("threads", pd.Series(dtype=float)).dropna() if count > 0),
+        }
+    )
+    lines = [_line(reach, ratio) for ratio in cores]
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": finite(wall),
+        "y": finite(process),
+        "text": [plot_text(name) for name in models["label"]],
+        "customdata": finite(process / wall, 3),
+        "marker": {"color": COLOURS[0], "size": 7, "opacity": 0.75},
+        "hovertemplate": "%{text}<br>wall %{x}, process %{y} ms<br>%{customdata} cores busy<extra></extra>",
+        "showlegend": False,
+    }
+    layout = {
+        "xaxis": {"type": "log", "title": {"text": "Mean wall time, ms"}},
+        "yaxis": {"type": "log", "title": {"text": "Mean process (CPU) time, ms"}},
+    }
+    busy = float((process / wall).median())
+    alt = f"Scatter of process over wall time of {len(models)} models; median ratio {fmt.number(busy)}."
+    caption = (
+        f"In the median {fmt.number(busy)} processor cores were busy. Above the lines, more threads ran than "
+        "were asked for; below 1 core, the processor waited (for an accelerator, memory, or its turn)."
+    )
+    return Figure(key, title, alt, (points, *lines), layout, caption)
+
+
+def _line(reach: list[float], ratio: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": finite(reach),
+        "y": finite([value * ratio for value in reach]),
+        "name": fmt.pluralize(int(ratio), "core") + " busy all the time",
+        "line": {"color": GREY, "width": 1.5, "dash": "dash" if ratio == 1 else "dot"},
+        "hoverinfo": "skip",
+    }
+
+
+def _positive(rows: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    if any(column not in rows for column in columns):
+        return rows.iloc[:0]
+    return rows[np.logical_and.reduce([(rows[column] > 0).to_numpy(dtype=bool) for column in columns])]
+
+
+def pattern_figures(data: ReportData, examples: Mapping[str, int]) -> tuple[Figure, ...]:
+    """Return the clearest example of each pattern of the document's Figures 4 to 7.
+
+    Args:
+        data: the report's data.
+        examples: the dataset's row to show, by pattern.
+    """
+    return tuple(_pattern_figure(data, examples, pattern) for pattern in PATTERNS)
+
+
+def _pattern_figure(data: ReportData, examples: Mapping[str, int], pattern: PublishedPattern) -> Figure:
+    key, title = f"pattern-{pattern.key}", f"{pattern.title} ({pattern.figure})"
+    if pattern.key not in examples:
+        return Figure(key, title, title, missing="No model of this target shows this pattern.")
+    row = data.dataset.loc[examples[pattern.key]]
+    samples = np.asarray(row["wall_samples_ms"], dtype=float)
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "y": finite(samples),
+        "line": {"width": 1, "color": COLOURS[0]},
+        "marker": {"size": 3, "color": COLOURS[0]},
+        "hovertemplate": "iteration %{x}: %{y} ms<extra></extra>",
+    }
+    layout = {
+        "height": 240,
+        "showlegend": False,
+        "xaxis": {"title": {"text": "Kept iteration"}},
+        "yaxis": {
+            "title": {"text": "Wall time, ms"},
+            "rangemode": "tozero" if pattern.key in {"high_spikes", "low_spikes"} else "normal",
+        },
+    }
+    caption = (
+        f"{row['label']}: judged {fmt.number(row['latency_ms'])} ms ({row['trust']}), "
+        f"mean {fmt.number(row['latency_mean_ms'])} ms."
+    )
+    alt = f"Wall time over iterations of {row['label']}: {pattern.look}."
+    return Figure(key, title, alt, (trace,), layout, caption)
+
+
+def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
+    """Return how far two measurements of one model differ, over the metric's size."""
+    label = fmt.metric_label(result.metric)
+    key, title = f"repeatability-{result.metric}", f"{label}: difference between replicates"
+    if not len(pairs):
+        reason = "No model was measured twice, so the noise floor is unknown and forecasts cannot be judged by it."
+        return Figure(key, title, title, missing=reason)
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": finite(pairs["mean"]),
+        "y": finite(pairs["percent"], 3),
+        "text": [plot_text(name) for name in pairs["label"]],
+        "marker": {"color": COLOURS[4], "size": 8},
+        "hovertemplate": "%{text}<br>%{x} " + result.unit + "<br>differs by %{y} %<extra></extra>",
+    }
+    layout = {
+        "height": 320,
+        "showlegend": False,
+        "xaxis": {"type": "log", "title": {"text": f"Mean of the two, {result.unit}"}},
+        "yaxis": {"title": {"text": "|a − b| / mean, %"}, "rangemode": "tozero"},
+    }
+    middle = float(pairs["percent"].median())
+    return Figure(
+        key,
+        title,
+        f"Scatter of {len(pairs)} pairs of replicates; they differ by {fmt.percent(middle)} in the median.",
+        (trace,),
+        layout,
+    )

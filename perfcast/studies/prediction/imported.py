@@ -1,0 +1,122 @@
+"""The report of a dataset that was measured elsewhere: its rows and what was learned from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction import tables
+from perfcast.studies.prediction.facts import facts
+from perfcast.studies.prediction.inputs import ReportData, metric_results
+from perfcast.studies.prediction.metrics import metric_view
+from perfcast.studies.prediction.reference import SOURCE
+from perfcast.studies.prediction.rendering import render
+from perfcast.studies.prediction.summary import headline, metric_lines
+from perfcast.studies.prediction.tables import Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+
+_MOST = 500
+
+
+def render_imported_report(
+    dataset: pd.DataFrame,
+    problems: pd.DataFrame,
+    evaluation: Evaluation,
+    manifest: Mapping[str, Any],
+    *,
+    target: str,
+) -> str:
+    """Return the report of an imported dataset as a self-contained HTML page.
+
+    Args:
+        dataset: as imported.
+        problems: what was wrong with the rows of its tables.
+        evaluation: the target's evaluation tables.
+        manifest: the predictor's.
+        target: the target's name.
+    """
+    data = ReportData(target, dataset, {}, evaluation, metric_results(evaluation), {}, manifest)
+    return render(
+        "imported.html.j2",
+        [metric_view(data, result) for result in data.metrics],
+        (),
+        (),
+        title=f"{target}: forecast from measurements made elsewhere",
+        data=data,
+        source=SOURCE,
+        facts=facts(data),
+        measured=_sentence(dataset, problems),
+        headlines=[headline(result) for result in data.metrics],
+        tables={
+            "results": tables.results_table(data),
+            "ranges": _ranges_table(dataset),
+            "problems": _problems_table(problems),
+            "rows": _rows_table(problems),
+        },
+    )
+
+
+def imported_summary_lines(
+    dataset: pd.DataFrame, problems: pd.DataFrame, evaluation: Evaluation, *, report: str | Path, predictor: str | Path
+) -> list[str]:
+    """Return a target's summary: what was imported, a line a metric, where the results are."""
+    return [_sentence(dataset, problems), *metric_lines(evaluation), f"report: {report}; predictor: {predictor}"]
+
+
+def _sentence(dataset: pd.DataFrame, problems: pd.DataFrame) -> str:
+    families = fmt.pluralize(dataset["family"].nunique(), "family", "families")
+    wrong = fmt.pluralize(len(problems), "problem") if len(problems) else "no problem"
+    return f"{fmt.pluralize(len(dataset), 'row')} in {families}, {wrong} found in them"
+
+
+def _ranges_table(dataset: pd.DataFrame) -> Table:
+    """Return the range of each feature."""
+    columns = (Column("Feature", numeric=False), Column("From"), Column("To"), Column("Distinct values"))
+    rows = tuple(
+        Row(
+            (
+                Cell(name),
+                Cell(fmt.whole(dataset[name].min())),
+                Cell(fmt.whole(dataset[name].max())),
+                Cell(fmt.whole(dataset[name].nunique())),
+            )
+        )
+        for name in dataset.attrs.get("features", ())
+    )
+    return Table("Ranges of the features", columns, rows)
+
+
+def _problems_table(problems: pd.DataFrame) -> Table:
+    """Return how many rows have each problem."""
+    columns = (Column("Problem", numeric=False), Column("Column", numeric=False), Column("Rows"), Column("Done", False))
+    groups = problems.groupby(["problem", "column", "done"], sort=False) if len(problems) else ()
+    rows = tuple(
+        tables.text_row(fmt.escape_control(problem), fmt.escape_control(column or "all"), fmt.whole(len(group)), done)
+        for (problem, column, done), group in groups
+    )
+    return Table("What was wrong", columns, rows, "Every row was learned from.")
+
+
+def _rows_table(problems: pd.DataFrame) -> Table:
+    """Return the rows with problems, the first 500 of them."""
+    columns = (
+        Column("Table", numeric=False),
+        Column("Row"),
+        Column("Column", numeric=False),
+        Column("Value", numeric=False),
+        Column("Problem", numeric=False, wide=True),
+        Column("Done", numeric=False),
+    )
+    rows = tuple(
+        tables.text_row(*(fmt.escape_control(value) for value in row))
+        for row in problems[problems["row"] > 0].head(_MOST).itertuples(index=False)
+    )
+    more = f", the first {_MOST} of {len(problems):,}" if len(problems) > _MOST else ""
+    return Table(f"Row by row{more}", columns, rows, "There is no such row.")

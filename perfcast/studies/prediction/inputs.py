@@ -1,0 +1,199 @@
+"""What the report reads: the tables of the data model, checked once and split by what the page tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.dataset.columns import VISIT_LISTS
+from perfcast.errors import DataError
+from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
+from perfcast.studies.prediction.formatting import escape_control
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+
+FACTORS = (
+    "toolchain",
+    "toolchain_version",
+    "workload",
+    "precision",
+    "weights_as",
+    "threads",
+    "batch",
+    "optimised",
+    "clock_mhz",
+)
+_REQUIRED = (
+    *("model", "family", "input_size", "replicate", "verdict", "protocol", "includes"),
+    *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_mean_ms", "trust", "trust_reason", "pattern"),
+    *(
+        "warmup",
+        "normality_p",
+        "proven_outliers",
+        "outlier_gain_percent",
+        "wall_samples_ms",
+        "throttled",
+        "swapped_pages",
+    ),
+    *("reason", "unmeasured_peak_mb", "latency_std_ms", "others_cpus"),
+    *("visits", "disturbed_visits", "inferences", "iterations", "timed_s", "overhead_s", *VISIT_LISTS),
+)
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """What `summary.json` says of one metric; every number may be missing.
+
+    Attributes:
+        metric: its name, as in the evaluation tables.
+        values: its part of the summary.
+        interval: the share of forecasts that the predictor's intervals should hold.
+    """
+
+    metric: str
+    values: Mapping[str, Any]
+    interval: float = 0.9
+
+    @property
+    def unit(self) -> str:
+        """The unit of measured and predicted values, `ms` or `MB`."""
+        return str(self.values.get("unit") or "")
+
+    @property
+    def column(self) -> str:
+        """The dataset's column that holds the measured values."""
+        return str(self.values.get("column") or "")
+
+    @property
+    def deployed(self) -> str | None:
+        """The algorithm in the predictor folder, None where none was fitted."""
+        return self.values.get("deployed")
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms with results, baselines last."""
+        known = list(self.values.get("algorithms") or {})
+        return tuple(sorted(known, key=lambda name: name in BASELINES))
+
+    def published(self, algorithm: str | None) -> Mapping[str, Any]:
+        """Return the accuracies of ``algorithm`` under the published protocol, empty where there are none."""
+        return self._of(algorithm).get("published") or {}
+
+    def scheme(self, algorithm: str | None, scheme: str) -> Mapping[str, Any]:
+        """Return the errors of ``algorithm`` under ``scheme``, empty where there are none."""
+        return self._of(algorithm).get(scheme) or {}
+
+    def honest(self) -> Mapping[str, Any]:
+        """Return the leave-one-family-out errors of the deployed algorithm."""
+        return self.scheme(self.deployed, DEPLOYMENT_SCHEME)
+
+    def chosen(self) -> Mapping[str, Any]:
+        """Return the errors on families that had no say in the choice of the algorithm either."""
+        return self.values.get("chosen_without_family") or {}
+
+    def best_published(self) -> str | None:
+        """Return the algorithm with the best accuracy over all splits, None where no splits were made."""
+        found = {name: self.published(name).get("best_accuracy") for name in self.algorithms}
+        scored = {name: value for name, value in found.items() if value is not None}
+        return max(scored, key=lambda name: scored[name]) if scored else None
+
+    def repeatability(self) -> Mapping[str, Any]:
+        """Return `median` and `p95` of the replicates' difference in %, empty without replicates."""
+        return self.values.get("repeatability_percent") or {}
+
+    def _of(self, algorithm: str | None) -> Mapping[str, Any]:
+        return (self.values.get("algorithms") or {}).get(algorithm) or {}
+
+
+UNFITTED_METRICS = (
+    MetricResult("latency_ms", {"unit": "ms", "column": "latency_ms"}),
+    MetricResult("ram_mb", {"unit": "MB", "column": "ram_inference_peak_mb"}),
+)
+"""What is said of repeatability where nothing was fitted."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page is made of.
+
+    Attributes:
+        target: the target's name.
+        dataset: every measurement, with a `label` that tells apart one model under several factors.
+        noise_floor: how far repeated measurements differ, by column: `median` and `p95` in %, and `pairs`.
+        evaluation: the tables of the evaluation folder.
+        metrics: one result a metric, in the summary's order.
+        contexts: the context of each digest.
+        manifest: the predictor's manifest, None where nothing was fitted.
+    """
+
+    target: str
+    dataset: pd.DataFrame
+    noise_floor: Mapping[str, Mapping[str, float]]
+    evaluation: Evaluation
+    metrics: tuple[MetricResult, ...]
+    contexts: Mapping[str, Mapping[str, Any]]
+    manifest: Mapping[str, Any] | None
+
+    @property
+    def first(self) -> pd.DataFrame:
+        """The measurements that repeat none (replicate 0), failed ones included."""
+        return self.dataset[self.dataset["replicate"] == 0]
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The successful measurements of replicate 0, whatever their trust."""
+        return self.first[self.first["verdict"] == "measured"]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The measurements of replicate 0 that gave no number to believe."""
+        return self.first[self.first["verdict"] != "measured"]
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The factors that take more than one value in the dataset."""
+        return varying_factors(self.dataset)
+
+
+def varying_factors(dataset: pd.DataFrame) -> tuple[str, ...]:
+    """Return the factor columns of ``dataset`` that take more than one value."""
+    return tuple(name for name in FACTORS if name in dataset and dataset[name].nunique() > 1)
+
+
+def read_inputs(
+    dataset: pd.DataFrame,
+    evaluation: Evaluation,
+    contexts: Mapping[str, Mapping[str, Any]],
+    manifest: Mapping[str, Any] | None,
+    target: str,
+) -> ReportData:
+    """Check the tables and return them ready for the page.
+
+    Raises:
+        DataError: the dataset lacks a column that the report cannot do without.
+    """
+    lacking = [name for name in _REQUIRED if name not in dataset]
+    if lacking:
+        raise DataError(f"dataset of target {target}: no column {', '.join(lacking)}")
+    labelled = dataset.assign(label=_labels(dataset)).reset_index(drop=True)
+    floor = dataset.attrs.get("noise_floor") or {}
+    return ReportData(target, labelled, floor, evaluation, metric_results(evaluation), contexts, manifest)
+
+
+def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:
+    """Return the summary's metrics."""
+    metrics = evaluation.summary.get("metrics") or {}
+    interval = float(evaluation.summary.get("interval") or MetricResult.interval)
+    return tuple(MetricResult(name, values, interval) for name, values in metrics.items())
+
+
+def _labels(dataset: pd.DataFrame) -> pd.Series:
+    labels = dataset["model"].map(escape_control).astype(str)
+    for factor in varying_factors(dataset):
+        labels = labels + " · " + factor + " " + dataset[factor].astype(str)
+    return labels

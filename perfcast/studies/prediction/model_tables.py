@@ -1,0 +1,142 @@
+"""The tables of models: all of them, the extremes, those that failed, and how series behave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.reference import PATTERNS
+from perfcast.studies.prediction.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.studies.prediction.trust import half_widths, interval_text, mark_of, trust_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from perfcast.studies.prediction.inputs import ReportData
+
+_NUMBERS = (
+    ("half_width", "± %"),
+    ("latency_mean_ms", "Mean, ms"),
+    ("latency_p50_ms", "Median, ms"),
+    ("latency_p90_ms", "90th percentile, ms"),
+    ("latency_min_ms", "Min, ms"),
+    ("latency_max_ms", "Max, ms"),
+    ("ram_inference_peak_mb", "RAM inferring, MB"),
+    ("ram_load_peak_mb", "RAM loading, MB"),
+)
+_EXTREMES = 10
+
+
+def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
+    """Return every model of replicate 0, failed ones included.
+
+    Args:
+        data: the report's data.
+        samples: where the sample browser holds a row of the dataset, by the row's index.
+    """
+    columns = (
+        Column("Model", numeric=False),
+        Column("Family", numeric=False),
+        Column("Input, px"),
+        Column("Verdict", numeric=False),
+        Column("Trust", numeric=False),
+        Column("Pattern", numeric=False),
+        Column("Latency, ms"),
+        Column("95 % interval, ms"),
+        *(Column(label) for _, label in _NUMBERS),
+        Column("GFLOPs"),
+        Column("Parameters, million"),
+    )
+    models = data.first.assign(half_width=half_widths(data.first))
+    rows = (_model_row(row, samples) for row in models.to_dict("index").items())
+    return Table("All models", columns, tuple(rows), "The dataset holds no model.")
+
+
+def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) -> Row:
+    index, row = item
+    verdict, trust, pattern = str(row["verdict"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
+    cells = (
+        Cell(row["label"], sample=samples.get(index)),
+        Cell(str(row["family"])),
+        Cell(str(row["input_size"])),
+        Cell(verdict.replace("_", " ")),
+        Cell(trust),
+        Cell(pattern.replace(" ", fmt.SPACE)),
+        number_cell(row["latency_ms"]),
+        Cell(interval_text(row)),
+        *(number_cell(row.get(name)) for name, _ in _NUMBERS),
+        number_cell(_scaled(row, "flops", 1e-9)),
+        number_cell(_scaled(row, "parameters", 1e-6)),
+    )
+    keys = {"family": str(row["family"]), "verdict": verdict, "trust": trust, "pattern": pattern}
+    return Row(cells, mark_of(row), keys)
+
+
+def _scaled(row: Mapping[str, Any], name: str, factor: float) -> float | None:
+    value = row.get(name)
+    return float(value) * factor if value is not None and fmt.is_number(value) else None
+
+
+def failed_table(data: ReportData) -> Table:
+    """Return the models without numbers, with the reason of each."""
+    columns = (
+        Column("Model", numeric=False),
+        Column("Family", numeric=False),
+        Column("What happened", numeric=False),
+        Column("Memory reached, MB"),
+        Column("Reason", numeric=False, wide=True),
+    )
+    rows = (
+        text_row(
+            row["label"],
+            str(row["family"]),
+            str(row["verdict"]).replace("_", " "),
+            fmt.number(row["unmeasured_peak_mb"]),
+            fmt.text(row["reason"], "no reason recorded"),
+        )
+        for row in data.failed.to_dict("records")
+    )
+    return Table("Models without a measurement", columns, tuple(rows), "Every model was measured.")
+
+
+def extremes_table(data: ReportData, title: str, column: str, heading: str) -> Table:
+    """Return, under ``title``, the models with the largest ``column``; ``heading`` names it with its unit."""
+    columns = (Column("Model", numeric=False), Column("Input, px"), Column(heading), Column("GFLOPs"))
+    measured = data.measured
+    known = measured[measured[column].notna()] if column in measured else measured.iloc[:0]
+    largest = known.nlargest(_EXTREMES, column) if len(known) else known
+    rows = (
+        Row(
+            (
+                Cell(row["label"]),
+                Cell(str(row["input_size"])),
+                number_cell(row[column]),
+                number_cell(_scaled(row, "flops", 1e-9)),
+            )
+        )
+        for row in largest.to_dict("records")
+    )
+    return Table(title, columns, tuple(rows), f"No measured model has {column}.")
+
+
+def patterns_table(data: ReportData, examples: Mapping[str, int]) -> Table:
+    """Return how many models show each pattern of the document.
+
+    Args:
+        data: the report's data.
+        examples: the dataset's row that shows a pattern most clearly, by pattern.
+    """
+    columns = (
+        Column("Pattern", numeric=False),
+        Column("In the document", numeric=False),
+        Column("What it looks like", numeric=False),
+        Column("Models"),
+        Column("Clearest example", numeric=False),
+    )
+    counts = data.measured["pattern"].value_counts()
+    rows = []
+    for pattern in PATTERNS:
+        example = data.dataset.loc[examples[pattern.key], "label"] if pattern.key in examples else fmt.MISSING
+        count = fmt.whole(counts.get(pattern.key, 0))
+        rows.append(text_row(pattern.title, pattern.figure, pattern.look, count, str(example)))
+    return Table("The pattern that each model's samples show most", columns, tuple(rows))

@@ -1,0 +1,106 @@
+"""The report: one HTML page that opens anywhere, offline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
+from perfcast.studies.prediction.contexts import context_view
+from perfcast.studies.prediction.facts import facts
+from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
+from perfcast.studies.prediction.machine import drift_view, machine_notes
+from perfcast.studies.prediction.metrics import metric_view
+from perfcast.studies.prediction.reference import SOURCE
+from perfcast.studies.prediction.rendering import render
+from perfcast.studies.prediction.summary import headline, measured_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.studies.prediction.tables import Table
+
+
+def render_report(
+    dataset: pd.DataFrame,
+    evaluation: Evaluation,
+    contexts: Mapping[str, Mapping[str, Any]],
+    manifest: Mapping[str, Any] | None,
+    *,
+    target: str,
+    title: str | None = None,
+) -> str:
+    """Return the report of one target as a self-contained HTML page.
+
+    Args:
+        dataset: the target's dataset, failed measurements and replicates included.
+        evaluation: the target's evaluation tables; `Evaluation()` where nothing was fitted.
+        contexts: the content of each context file by its digest.
+        manifest: the predictor's `manifest.json`, None where nothing was fitted.
+        target: the target's name.
+        title: the page's title; made of the target where not given.
+
+    Raises:
+        DataError: the dataset lacks a column that the report cannot do without.
+    """
+    data = read_inputs(dataset, evaluation, contexts, manifest, target)
+    samples = series.sample_browser(data)
+    examples = series.pattern_examples(data)
+    visits = series.visit_table(data.dataset)
+    shown = _figures(data, examples, visits)
+    return render(
+        "report.html.j2",
+        [metric_view(data, result) for result in data.metrics],
+        [*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]],
+        samples.series,
+        title=title or f"{target}: measured and forecast",
+        data=data,
+        source=SOURCE,
+        facts=facts(data),
+        measured=measured_sentence(data.dataset),
+        headlines=[headline(result) for result in data.metrics],
+        samples=samples,
+        shown=shown,
+        tables=_tables(data, examples, samples.positions),
+        trust=trust.trust_sentence(data.dataset),
+        notes={"samples": trust.trust_notes(data), "cost": trust.cost_notes(data)},
+        drift=drift_view(visits),
+        machine=machine_notes(data.dataset, visits),
+        includes=sorted(set(data.dataset["includes"].dropna())),
+        context=context_view(data),
+    )
+
+
+def _figures(data: ReportData, examples: Mapping[str, int], visits: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "patterns": figures.pattern_figures(data, examples),
+        "trust": (campaign_figures.interval_figure(data), campaign_figures.mean_figure(data)),
+        "wall_process": figures.wall_process_figure(data),
+        "repeatability": tuple(
+            figures.repeatability_figure(result, series.replicate_pairs(data, result))
+            for result in data.metrics or UNFITTED_METRICS
+        ),
+        "campaign": (
+            campaign_figures.reference_figure(data, visits),
+            *(campaign_figures.state_figure(data, visits, column) for column in ("temperature_c", "cpu_mhz")),
+        ),
+    }
+
+
+def _tables(data: ReportData, examples: Mapping[str, int], positions: Mapping[int, int]) -> dict[str, Table]:
+    return {
+        "results": tables.results_table(data),
+        "ranges": tables.ranges_table(data),
+        "patterns": model_tables.patterns_table(data, examples),
+        "trust": trust.trust_table(data),
+        "doubtful": trust.doubtful_table(data),
+        "noise": tables.noise_table(data),
+        "models": model_tables.models_table(data, positions),
+        "failed": model_tables.failed_table(data),
+        "slowest": model_tables.extremes_table(data, "The slowest", "latency_ms", "Latency, ms"),
+        "largest": model_tables.extremes_table(
+            data, "The largest in memory", "ram_inference_peak_mb", "RAM inferring, MB"
+        ),
+    }

@@ -1,0 +1,224 @@
+"""The answer in words: the cards at the page's head and the six lines of `summary.txt`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.inputs import metric_results
+from perfcast.studies.prediction.machine import drift_view
+from perfcast.studies.prediction.series import visit_table
+from perfcast.studies.prediction.trust import trust_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.studies.prediction.inputs import MetricResult
+
+
+_EXCLUDED = {
+    "not_measured": "not measured",
+    "rejected": "not to be trusted",
+    "no_value": "without a value",
+    "not_positive": "not above zero",
+    "not_drawn": "not drawn",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One metric's answer.
+
+    Attributes:
+        label: the metric.
+        error: the honest error, large: on families that had no say in the choice of the algorithm.
+        lines: what else to know, in plain words, the most important first.
+        warnings: what a reader must not overlook.
+    """
+
+    label: str
+    error: str
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def headline(result: MetricResult) -> Headline:
+    """Return the answer for one metric, saying what is missing where something is."""
+    label = fmt.metric_label(result.metric)
+    if not result.deployed:
+        return Headline(label, fmt.MISSING, ("No predictor was fitted for this metric.",), ())
+    lines = (
+        _honest_line(result),
+        _deployed_line(result),
+        _published_line(result),
+        _noise_line(result),
+        _interval_line(result),
+        _baseline_line(result),
+        _learned_line(result),
+    )
+    return Headline(label, fmt.percent(result.chosen().get("mape")), lines, tuple(_warnings(result)))
+
+
+def _honest_line(result: MetricResult) -> str:
+    chosen = result.chosen()
+    if not fmt.is_number(chosen.get("mape")):
+        return "The error on families left out of the choice of algorithm was not evaluated."
+    error, middle = fmt.percent(chosen["mape"]), fmt.percent(chosen.get("median_ape"))
+    return (
+        f"On a family left out of both learning and the choice of algorithm, the forecast is off by {error} "
+        f"in the mean{_interval(chosen)}, by {middle} in the median."
+    )
+
+
+def _deployed_line(result: MetricResult) -> str:
+    honest, name = result.honest(), fmt.algorithm_label(result.deployed)
+    if not fmt.is_number(honest.get("mape")):
+        return f"{name} is deployed; its error on families left out was not evaluated."
+    error = f"{fmt.percent(honest['mape'])}{_interval(honest)}"
+    return f"{name} is deployed. Its own mean error on families left out, {error}, may flatter: it was chosen by it."
+
+
+def _interval(errors: Mapping[str, Any]) -> str:
+    if not fmt.is_number(errors.get("mape_low")):
+        return ""
+    return f" (95 % interval {fmt.span(errors['mape_low'], errors.get('mape_high'))} %)"
+
+
+def _published_line(result: MetricResult) -> str:
+    best, own = result.best_published(), result.published(result.deployed)
+    if best is None:
+        return "The published protocol (best of many random splits) was not run."
+    highest = f"{fmt.algorithm_label(best)} with {fmt.accuracy(result.published(best)['best_accuracy'])}"
+    if not fmt.is_number(own.get("best_accuracy")):
+        return f"The published protocol was not run for it; of those it was run for, the best is {highest}."
+    top, middle = fmt.accuracy(own["best_accuracy"]), fmt.accuracy(own.get("median_accuracy"))
+    text = f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
+    return text if best == result.deployed else f"{text} The best of all is {highest}."
+
+
+def _noise_line(result: MetricResult) -> str:
+    noise = result.repeatability()
+    if not fmt.is_number(noise.get("median")):
+        return "Repeatability is unknown: no model was measured twice."
+    return (
+        f"Measuring the same model again gives a value {fmt.percent(noise['median'])} away in the median, "
+        f"{fmt.percent(noise.get('p95'))} at the 95th percentile: errors near that are mostly noise."
+    )
+
+
+def _interval_line(result: MetricResult) -> str:
+    coverage: Any = result.values.get("interval_coverage")
+    width = result.values.get("interval_width_factor")
+    if not fmt.is_number(coverage):
+        return "The coverage of its intervals was not evaluated."
+    reach = f" and reach over a factor of {fmt.number(width)}" if fmt.is_number(width) else ""
+    promised, share = fmt.percent(100 * result.interval, 2), fmt.percent(float(coverage) * 100)
+    return f"Its {promised} intervals hold the measured value in {share} of the cases{reach}."
+
+
+def _baseline_line(result: MetricResult) -> str:
+    errors = [
+        f"{fmt.algorithm_label(name)} {fmt.percent(mape)}"
+        for name in BASELINES
+        if fmt.is_number(mape := result.scheme(name, DEPLOYMENT_SCHEME).get("mape"))
+    ]
+    return f"For comparison, on families left out: {', '.join(errors)}." if errors else "No baseline was evaluated."
+
+
+def _learned_line(result: MetricResult) -> str:
+    excluded = result.values.get("excluded") or {}
+    left_out = ", ".join(f"{count:,} {_EXCLUDED.get(why, why)}" for why, count in excluded.items() if count)
+    learned = f"Learned from {fmt.pluralize(int(result.values.get('models') or 0), 'measurement')}"
+    return f"{learned}; left out: {left_out}." if left_out else f"{learned}."
+
+
+def _warnings(result: MetricResult) -> list[str]:
+    found = []
+    honest: Any = result.chosen().get("mape")
+    for name in BASELINES:
+        mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
+        if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
+            found.append(f"{fmt.algorithm_label(name)} does no worse than the chosen algorithm on families left out.")
+    coverage: Any = result.values.get("interval_coverage")
+    if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
+        found.append("The intervals hold less often than they say.")
+    if result.values.get("interval_guaranteed") is False:
+        found.append("Too few families were measured for intervals that can be relied on.")
+    return found
+
+
+def measured_sentence(dataset: pd.DataFrame) -> str:
+    """Return how many models were measured, how many failed and how often some were repeated."""
+    first = dataset[dataset["replicate"] == 0]
+    good = int((first["verdict"] == "measured").sum())
+    repeated = int((dataset.loc[dataset["replicate"] > 0, "verdict"] == "measured").sum())
+    families = first.loc[first["verdict"] == "measured", "family"].nunique()
+    text = f"{fmt.pluralize(good, 'model')} measured"
+    text += f" in {fmt.pluralize(families, 'family', 'families')}" if families else ""
+    return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"
+
+
+def summary_lines(
+    dataset: pd.DataFrame,
+    evaluation: Evaluation,
+    *,
+    report: str | Path,
+    predictor: str | Path | None,
+) -> list[str]:
+    """Return a target's summary: what was measured, trust, repeatability, a line a metric, where the results are.
+
+    Args:
+        dataset: the target's dataset.
+        evaluation: the target's evaluation tables.
+        report: where the report is.
+        predictor: where the predictor is, None where none was fitted.
+
+    Returns:
+        Six lines for two metrics, without line ends.
+    """
+    metrics = metric_results(evaluation)
+    where = f"predictor: {predictor}" if predictor is not None else "no predictor was fitted"
+    errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
+    trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
+    lines = [measured_sentence(dataset), trusted, _repeatability(metrics), *errors, f"report: {report}; {where}"]
+    # Terminals and grep want the plain space.
+    return [line.replace(fmt.SPACE, " ") for line in lines]
+
+
+def metric_lines(evaluation: Evaluation) -> list[str]:
+    """Return a line a metric: what is deployed, its honest error, and the published protocol's."""
+    return [_metric_line(result).replace(fmt.SPACE, " ") for result in metric_results(evaluation)]
+
+
+def _repeatability(metrics: tuple[MetricResult, ...]) -> str:
+    known = [
+        f"{_plain(result)} {fmt.percent(noise['median'])} (95th percentile {fmt.percent(noise.get('p95'))})"
+        for result in metrics
+        if fmt.is_number((noise := result.repeatability()).get("median"))
+    ]
+    return f"repeatability, median difference: {', '.join(known)}" if known else "repeatability: unknown, no replicates"
+
+
+def _metric_line(result: MetricResult) -> str:
+    chosen = result.chosen()
+    best = result.best_published()
+    published = "published protocol not run"
+    if best is not None:
+        highest = fmt.accuracy(result.published(best)["best_accuracy"])
+        published = f"published best accuracy {highest} ({fmt.algorithm_label(best)})"
+    if not result.deployed:
+        return f"{_plain(result)}: no algorithm deployed; {published}"
+    error = f"{fmt.percent(chosen.get('mape'))} error on families left out, the choice of algorithm included"
+    error += _interval(chosen)
+    return f"{_plain(result)}: {fmt.algorithm_label(result.deployed)}, {error}; {published}"
+
+
+def _plain(result: MetricResult) -> str:
+    label = fmt.metric_label(result.metric)
+    return label[:1].lower() + label[1:]

@@ -1,0 +1,320 @@
+"""The tables of results: what the predictor reaches, beside what the source document reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.reference import FIGURE_11, TABLE_1
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from perfcast.studies.prediction.inputs import MetricResult, ReportData
+    from perfcast.studies.prediction.reference import PublishedRange
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, with its unit; numbers are set to the right, sentences get room."""
+
+    label: str
+    numeric: bool = True
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell shows.
+
+    Attributes:
+        text: the text as read; escaped by the template.
+        sample: the index in the sample browser that the text leads to.
+        strong: set in bold, for what matters most in its table.
+    """
+
+    text: str
+    sample: int | None = None
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells; `mark` is a CSS class that sets it apart, `keys` what filters match."""
+
+    cells: tuple[Cell, ...]
+    mark: str = ""
+    keys: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption; `empty` says why there is nothing to show when it has no rows."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    empty: str = "Nothing to show."
+
+
+def text_row(*texts: str, mark: str = "") -> Row:
+    """Return a row of plain texts."""
+    return Row(tuple(Cell(text) for text in texts), mark)
+
+
+def number_cell(value: Any) -> Cell:
+    """Return a cell with ``value`` in three significant digits."""
+    return Cell(fmt.number(value))
+
+
+def metric_of_unit(data: ReportData, unit: str) -> MetricResult | None:
+    """Return the first metric measured in ``unit``: the document's time is in ms, its RAM in MB."""
+    return next((result for result in data.metrics if result.unit.lower() == unit.lower()), None)
+
+
+def results_table(data: ReportData) -> Table:
+    """Return the document's Table 1 with this target's row first and a column of honest accuracies."""
+    columns = (
+        Column("Target", numeric=False),
+        Column("Number of inputs"),
+        Column("Time: algorithm", numeric=False),
+        Column("Time: accuracy"),
+        Column("Time: honest accuracy"),
+        Column("RAM: algorithm", numeric=False),
+        Column("RAM: accuracy"),
+        Column("RAM: honest accuracy"),
+    )
+    time, ram = metric_of_unit(data, "ms"), metric_of_unit(data, "MB")
+    inputs = [int(result.values["models"]) for result in (time, ram) if result and result.values.get("models")]
+    own = text_row(
+        data.target,
+        fmt.whole(max(inputs) if inputs else len(data.measured)),
+        *_result_cells(time),
+        *_result_cells(ram),
+        mark="own",
+    )
+    reference = [
+        text_row(
+            f"{row.target} (document)",
+            fmt.whole(row.inputs),
+            row.time_algorithm,
+            fmt.accuracy(row.time_accuracy),
+            "not reported",
+            row.ram_algorithm,
+            fmt.accuracy(row.ram_accuracy),
+            "not reported",
+            mark="reference",
+        )
+        for row in TABLE_1
+    ]
+    return Table("Predictive results, as the document's Table 1", columns, (own, *reference))
+
+
+def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
+    if result is None:
+        return fmt.MISSING, fmt.MISSING, fmt.MISSING
+    best = result.best_published()
+    honest: Any = result.scheme(best, DEPLOYMENT_SCHEME).get("mape")
+    return (
+        fmt.algorithm_label(best),
+        fmt.accuracy(result.published(best).get("best_accuracy")),
+        fmt.accuracy(100 - honest) if fmt.is_number(honest) else fmt.MISSING,
+    )
+
+
+def ranges_table(data: ReportData) -> Table:
+    """Return the ranges of the features beside those of the document's Figure 11."""
+    columns = (
+        Column("CNN feature", numeric=False),
+        Column("Here: from"),
+        Column("Here: to"),
+        Column("Document: range"),
+        Column("Within the document's range", numeric=False),
+    )
+    rows = tuple(_range_row(entry, data.measured) for entry in FIGURE_11)
+    return Table("Ranges of the features over the measured models", columns, rows)
+
+
+def _range_row(entry: PublishedRange, models: pd.DataFrame) -> Row:
+    printed = entry.printed or f"{fmt.whole(entry.low)} – {fmt.whole(entry.high)}"
+    lacking = {entry.low_feature, entry.high_feature} - set(models)
+    if lacking or not len(models):
+        why = "not among this dataset's features" if lacking else "no model was measured"
+        return text_row(entry.quantity, fmt.MISSING, fmt.MISSING, printed, why)
+    low, high = float(models[entry.low_feature].min()), float(models[entry.high_feature].max())
+    ends = (("below", low < entry.low), ("above", high > entry.high))
+    beyond = [word for word, is_beyond in ends if is_beyond]
+    verdict = f"reaches {' and '.join(beyond)}" if beyond else "yes"
+    return text_row(entry.quantity, fmt.whole(low), fmt.whole(high), printed, verdict)
+
+
+def algorithms_table(result: MetricResult) -> Table:
+    """Return the errors of every algorithm under every scheme, with 95% intervals."""
+    columns = (
+        Column("Algorithm", numeric=False),
+        Column("Published: best accuracy"),
+        Column("Published: median (5 % – 95 %)"),
+        *(Column(f"{fmt.scheme_label(scheme)}: MAPE [95 % interval], %") for scheme in SCHEMES),
+        Column("Leave one family out: median error, %"),
+    )
+    best = {scheme: _least_error(result, scheme) for scheme in SCHEMES}
+    rows = [_algorithm_row(result, name, best) for name in result.algorithms]
+    if rows and fmt.is_number(median := result.repeatability().get("median")):
+        nothing = [fmt.MISSING] * (len(columns) - 2)
+        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="reference"))
+    return Table(
+        f"{fmt.metric_label(result.metric)}: errors of every algorithm under every scheme",
+        columns,
+        tuple(rows),
+        "No algorithm was evaluated for this metric.",
+    )
+
+
+_SCHEME_ROWS = {
+    "leave_one_family_out": "Families left out",
+    "unseen_network": "Networks left out",
+    "unseen_input_size": "Input sizes left out",
+    "random_folds": "Random rows left out",
+}
+_DOMAIN_ROWS = {"inside": "Families left out, within the domain", "outside": "Families left out, outside the domain"}
+
+
+def intervals_table(result: MetricResult) -> Table:
+    """Return how often and how wide the deployed algorithm's intervals hold, and what plain ones would do."""
+    columns = (
+        Column("Forecast", numeric=False),
+        Column("Models"),
+        Column("MAPE, %"),
+        Column("Coverage"),
+        Column("Upper end / lower end, median"),
+    )
+    schemes, domain = result.values.get("schemes") or {}, result.values.get("domain") or {}
+    rows = [_interval_row(label, schemes.get(key)) for key, label in _SCHEME_ROWS.items()]
+    rows += [_interval_row(label, domain.get(key)) for key, label in _DOMAIN_ROWS.items()]
+    if plain := result.values.get("split_conformal"):
+        rows.append(
+            text_row(
+                "Plain split conformal (calibrated on random rows), on families left out",
+                fmt.MISSING,
+                fmt.MISSING,
+                fmt.percent(100 * plain["coverage"]),
+                fmt.number(plain["width_factor"]),
+                mark="reference",
+            )
+        )
+    caption = f"{fmt.metric_label(result.metric)}: {result.interval:.0%} intervals"
+    return Table(caption, columns, tuple(rows) if schemes else (), "No intervals were evaluated.")
+
+
+def _interval_row(label: str, found: Mapping[str, Any] | None) -> Row:
+    if not found:
+        return text_row(label, "0", fmt.MISSING, fmt.MISSING, fmt.MISSING)
+    numbers = (fmt.number(found["mape"]), fmt.percent(100 * found["coverage"]), fmt.number(found["width_factor"]))
+    return text_row(label, fmt.whole(found["models"]), *numbers)
+
+
+def _least_error(result: MetricResult, scheme: str) -> str | None:
+    errors = {name: result.scheme(name, scheme).get("mape") for name in result.algorithms}
+    known = {name: value for name, value in errors.items() if value is not None}
+    return min(known, key=lambda name: known[name]) if known else None
+
+
+def _algorithm_row(result: MetricResult, algorithm: str, best: Mapping[str, str | None]) -> Row:
+    published = result.published(algorithm)
+    name = fmt.algorithm_label(algorithm) + (" – deployed" if algorithm == result.deployed else "")
+    spread = fmt.MISSING
+    if fmt.is_number(published.get("median_accuracy")):
+        low, high = published.get("p05_accuracy"), published.get("p95_accuracy")
+        spread = f"{fmt.accuracy(published['median_accuracy'])} ({fmt.span(low, high)})"
+    cells = [
+        Cell(name, strong=algorithm == result.deployed),
+        Cell(fmt.accuracy(published.get("best_accuracy"))),
+        Cell(spread),
+        *(_error_cell(result, algorithm, scheme, best[scheme] == algorithm) for scheme in SCHEMES),
+        number_cell(result.scheme(algorithm, DEPLOYMENT_SCHEME).get("median_ape")),
+    ]
+    mark = "own" if algorithm == result.deployed else "reference" if algorithm in BASELINES else ""
+    return Row(tuple(cells), mark)
+
+
+def _error_cell(result: MetricResult, algorithm: str, scheme: str, best: bool) -> Cell:
+    errors = result.scheme(algorithm, scheme)
+    if not fmt.is_number(errors.get("mape")):
+        return Cell(fmt.MISSING)
+    interval = fmt.span(errors.get("mape_low"), errors.get("mape_high"))
+    return Cell(f"{fmt.number(errors['mape'])} [{interval}]", strong=best)
+
+
+def group_errors_table(result: MetricResult, errors: pd.DataFrame, by: str, heading: str) -> Table:
+    """Return mean and median error of the deployed algorithm for each value of the column ``by``.
+
+    Args:
+        result: the metric.
+        errors: rows of one scheme and algorithm with the column `ape`, in %.
+        by: the column to group by.
+        heading: what the groups are called.
+    """
+    columns = (
+        Column(heading, numeric=by != "family"),
+        Column("Models"),
+        Column("MAPE, %"),
+        Column("Median error, %"),
+        Column("Largest error, %"),
+    )
+    rows = []
+    groups = errors.groupby(by) if len(errors) else ()
+    for key, group in sorted(groups, key=lambda item: _natural(item[0])):
+        ape = group["ape"]
+        numbers = (number_cell(value) for value in (ape.mean(), ape.median(), ape.max()))
+        rows.append(Row((Cell(str(key)), Cell(fmt.whole(len(group))), *numbers)))
+    return Table(
+        f"{fmt.metric_label(result.metric)}: error by {heading.lower()}",
+        columns,
+        tuple(rows),
+        "No predictions of the deployed algorithm under this scheme.",
+    )
+
+
+def _natural(key: Any) -> tuple[float, str]:
+    return float(key) if fmt.is_number(key) else 0.0, str(key)
+
+
+def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
+    """Return both rankings of the features of one metric."""
+    columns = (
+        Column("Feature", numeric=False),
+        Column("F-score (splits that use it)"),
+        Column("Permutation: growth of MAPE, percentage points"),
+    )
+    rows = (
+        Row(
+            (
+                Cell(str(row["feature"])),
+                Cell(fmt.whole(row["f_score"])),
+                number_cell(row["permutation_mape"]),
+            )
+        )
+        for _, row in ranking.iterrows()
+    )
+    caption = f"{fmt.metric_label(result.metric)}: ranking of the features"
+    return Table(caption, columns, tuple(rows), "No ranking was computed for this metric.")
+
+
+def noise_table(data: ReportData) -> Table:
+    """Return how far repeated measurements differ, for each column of the dataset that has pairs."""
+    columns = (
+        Column("Column of the dataset", numeric=False),
+        Column("Pairs"),
+        Column("|a − b| / mean, median %"),
+        Column("95th percentile, %"),
+    )
+    rows = (
+        Row((Cell(name), Cell(fmt.whole(floor["pairs"])), number_cell(floor["median"]), number_cell(floor["p95"])))
+        for name, floor in data.noise_floor.items()
+    )
+    empty = "No model was measured twice, so the noise floor is unknown."
+    return Table("Noise floor: how far a measurement repeats itself", columns, tuple(rows), empty)

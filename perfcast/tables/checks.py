@@ -1,0 +1,74 @@
+"""What numbers cannot be, in any table: each is left out, and said by its row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from perfcast.features.definitions import FEATURES
+from perfcast.tables.numbers import numbers_of
+from perfcast.tables.problems import LEFT_OUT, Problem, at_rows
+
+if TYPE_CHECKING:
+    from perfcast.tables.mapping import Mapping
+
+_MOST = 1e30
+_BEYOND, _NEGATIVE = "is beyond any measure", "is negative"
+_INCOMPLETE = Problem("", "a feature is missing or infinite", LEFT_OUT)
+# Counts, sizes and shares: the registry's, and what only tables from elsewhere tell.
+_NEVER_NEGATIVE = frozenset((*(feature.name for feature in FEATURES), "input_elements"))
+
+
+def usable(features: pd.DataFrame) -> np.ndarray:
+    """Return the rows all of whose features can be (booleans)."""
+    return np.asarray(~(_incomplete(features) | _beyond(features) | _negative(features)).any(axis=1))
+
+
+def wrong_features(table: pd.DataFrame, features: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what is wrong with the rows that `usable` leaves out; what is missing or infinite once a row."""
+    lines = [at_rows(table, np.asarray(_incomplete(features).any(axis=1)), _INCOMPLETE)]
+    for what, wrong in ((_BEYOND, _beyond(features)), (_NEGATIVE, _negative(features))):
+        lines += [
+            at_rows(table, wrong[:, place], Problem(name, what, LEFT_OUT))
+            for place, name in enumerate(features)
+            if wrong[:, place].any()
+        ]
+    return lines
+
+
+def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Return the metrics' values by their names, NaN where they cannot be, and what is wrong with those.
+
+    Raises:
+        UsageError: text stands where a number has to.
+    """
+    numbers = numbers_of(table, [metric.column for metric in mapping.metrics.values()])
+    found, lines = {}, []
+    for name, metric in mapping.metrics.items():
+        value = numbers[metric.column].to_numpy()
+        finite = np.isfinite(value)
+        wrong = {
+            "is missing": np.isnan(value),
+            "is infinite": np.isinf(value),
+            "is zero": value == 0,
+            _NEGATIVE: finite & (value < 0),
+            _BEYOND: finite & (value > 0) & ((value > _MOST) | (value < 1 / _MOST)),
+        }
+        lines += [at_rows(table, rows, Problem(metric.column, what, LEFT_OUT)) for what, rows in wrong.items()]
+        found[name] = np.where(np.any(list(wrong.values()), axis=0), np.nan, value)
+    return pd.DataFrame(found, index=table.index), lines
+
+
+def _incomplete(features: pd.DataFrame) -> np.ndarray:
+    return ~np.isfinite(features.to_numpy(dtype=float))
+
+
+def _beyond(features: pd.DataFrame) -> np.ndarray:
+    return ~_incomplete(features) & (np.abs(features.to_numpy(dtype=float)) > _MOST)
+
+
+def _negative(features: pd.DataFrame) -> np.ndarray:
+    counts = np.array([name in _NEVER_NEGATIVE for name in features], dtype=bool)
+    return ~_incomplete(features) & (features.to_numpy(dtype=float) < 0) & counts

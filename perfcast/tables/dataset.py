@@ -1,0 +1,166 @@
+"""A table from elsewhere as a dataset that predictors are fitted on, and what was wrong with its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from perfcast.errors import DataError
+from perfcast.features.plausible import fit_fences, rules_of
+from perfcast.models.naming import pluralize
+from perfcast.tables.checks import checked_values, usable, wrong_features
+from perfcast.tables.identity import identity, unknown
+from perfcast.tables.names import SIZE
+from perfcast.tables.numbers import encoded, feature_columns, numbers_of
+from perfcast.tables.outliers import disagreeing, outliers
+from perfcast.tables.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
+from perfcast.tables.reading import TABLE
+from perfcast.tables.repeats import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from perfcast.tables.mapping import Mapping
+
+_REASONS = 3
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a table holds to learn from.
+
+    Attributes:
+        dataset: `network`, `model` (each name once), `family`, `input_size`, what else perfcast's own datasets say of a
+            model measured once, the features, and a column for each metric, by its name, missing where there is none.
+        features: to learn from; of one that never differs nothing but that another value is outside the domain.
+        problems: a line for each thing that is wrong with a row (`perfcast.tables.problems.COLUMNS`).
+    """
+
+    dataset: pd.DataFrame
+    features: tuple[str, ...]
+    problems: pd.DataFrame
+
+
+def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool = False, jobs: int = 1) -> Imported:
+    """Return what `perfcast.tables.reading.read_tables` has read, checked.
+
+    Left out, and said so, are rows that do not count, that lack a name, a family, a size or a feature or have one that
+    cannot be, values that are missing or cannot be, rows that repeat the features of one before, and outliers.
+
+    Args:
+        table: as read.
+        mapping: what its columns mean.
+        keep_outliers: True to learn from outliers too; they are said all the same.
+        jobs: processors to use.
+
+    Raises:
+        UsageError: text stands where a number has to, or a column has a name that datasets need for something else.
+        DataError: nothing is left to learn from; it says why.
+    """
+    if table.empty:
+        raise DataError("there are no rows, so that 0 rows are left to learn from")
+    several = table[TABLE].nunique() > 1
+    table, features, lines = _believed(table, mapping)
+    if table.empty:
+        raise _nothing("0 rows are left", lines, several)
+    values, wrong = checked_values(table, mapping)
+    lines += wrong
+    stays, values, wrong = merged(table, features, values, mapping)
+    lines += wrong
+    table, features, values = table[stays], features[stays], values[stays]
+    constant = [name for name in features if features[name].nunique() == 1]
+    if len(constant) == features.shape[1]:
+        raise _nothing(f"all features are the same in {pluralize(len(table), 'row')} left", lines, several)
+    values, wrong = _without_outliers(table, features, values, mapping, keep=keep_outliers, jobs=jobs)
+    lines += wrong
+    lines += _implausible(table, features, mapping)
+    lines.append(constant_columns(constant))
+    # Of a feature of that name the dataset has the column already: they are one.
+    more = features.drop(columns=SIZE, errors="ignore")
+    dataset = pd.concat([identity(table, mapping), more, values], axis=1).reset_index(drop=True)
+    return Imported(dataset, tuple(features), listed(lines))
+
+
+def _believed(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
+    """Return the rows that count and can be learned from, their features, and what is wrong with the others."""
+    table, lines = _counting(table, mapping)
+    nameless, wrong = unknown(table, mapping)
+    table = table[~nameless]
+    if table.empty:
+        return table, pd.DataFrame(), [*lines, *wrong]
+    features = features_of(table, mapping)
+    whole = usable(features)
+    return table[whole], features[whole], [*lines, *wrong, *wrong_features(table, features)]
+
+
+def features_of(table: pd.DataFrame, mapping: Mapping, wanted: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the features of a table's rows, NaN where one is missing or none that the mapping knows.
+
+    Args:
+        table: without markers.
+        mapping: what its columns mean.
+        wanted: the features to return; all that the mapping learns from where not given.
+
+    Raises:
+        UsageError: text stands where a number has to, or there is no feature.
+    """
+    one_hot = [each for each in mapping.one_hot if wanted is None or set(each.features) & set(wanted)]
+    texts = [encoded(table, each) for each in one_hot]
+    if wanted is None:
+        return pd.concat([numbers_of(table, feature_columns(table, mapping)), *texts], axis=1)
+    plain = [name for name in wanted if not any(name in each for each in texts)]
+    return pd.concat([numbers_of(table, plain), *texts], axis=1)[list(wanted)]
+
+
+def _nothing(what: str, lines: list[pd.DataFrame], several: bool) -> DataError:
+    """Return the error that says that nothing can be learned, and the commonest of the reasons."""
+    found = kinds(listed(lines), several=several)
+    commonest = sorted(found, key=lambda line: -found[line])[:_REASONS]
+    return DataError("; ".join([f"{what}: there is nothing to learn from", *commonest]))
+
+
+def _counting(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    lines = []
+    for column, texts in mapping.only.items():
+        counts = table[column].astype("str").isin(texts).to_numpy()
+        lines.append(at_rows(table, ~counts, Problem(column, f"is not {' or '.join(texts)}", LEFT_OUT)))
+        table = table[counts]
+    return table, lines
+
+
+def _without_outliers(
+    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame, mapping: Mapping, *, keep: bool, jobs: int
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Return the values without outliers, unless they are kept, and which they are."""
+    contradicted = np.zeros(values.shape, dtype=bool)
+    for positions in _by_unit(mapping):
+        contradicted[:, positions] = disagreeing(values.to_numpy()[:, positions])
+    far = outliers(features.to_numpy(), values.mask(contradicted).to_numpy(), jobs=jobs)
+    shown = table.assign(**{name: values[name] for name in values})
+    done = KEPT if keep else LEFT_OUT
+    lines = [
+        at_rows(shown, wrong[:, position], Problem(name, what, done))
+        for position, name in enumerate(values)
+        for wrong, what in ((contradicted, "is far from what the row's others say"), (far, "is far from rows like it"))
+    ]
+    return values if keep else values.mask(contradicted | far), lines
+
+
+def _by_unit(mapping: Mapping) -> list[list[int]]:
+    """Return the positions of the metrics that share a unit."""
+    units = [metric.unit for metric in mapping.metrics.values()]
+    return [[at for at, unit in enumerate(units) if unit == each] for each in dict.fromkeys(units)]
+
+
+def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) -> list[pd.DataFrame]:
+    """Return which features are not believed; they are repaired by whoever learns from them."""
+    names = tuple(features)
+    fences = fit_fences(features.to_numpy(), *rules_of(names, mapping.implausible))
+    wrong = fences.exceeded(features.to_numpy())
+    return [
+        at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))
+        for rule, feature in enumerate(fences.features)
+    ]

@@ -1,0 +1,198 @@
+"""A mapping: how to read a table of measurements from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from perfcast.config import check, read_mapping
+from perfcast.errors import UsageError
+from perfcast.tables.names import refuse_collisions
+from perfcast.tables.patterns import compiled
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping as Values
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Where a row's family stands.
+
+    Attributes:
+        column: says it.
+        pattern: searched in the column's text: the family is its first group, or all that it matches; None for the
+            whole text.
+    """
+
+    column: str
+    pattern: re.Pattern[str] | None
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """A column of text that is learned from: a feature of 0 or 1 for each place and value.
+
+    Attributes:
+        column: its name.
+        pattern: whose matches, in order, are the places; None where the text is one value.
+        places: how many there are.
+        values: that a place may have.
+    """
+
+    column: str
+    pattern: re.Pattern[str] | None
+    places: int
+    values: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of its features, by place and then by value."""
+        if self.pattern is None:
+            return tuple(f"{self.column}={value}" for value in self.values)
+        places = range(1, self.places + 1)
+        return tuple(f"{self.column}[{place}]={value}" for place in places for value in self.values)
+
+
+@dataclass(frozen=True)
+class ImportedMetric:
+    """What was measured: the column that holds it, its unit, and whether it has to be asked for."""
+
+    column: str
+    unit: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How to read a table; see `perfcast/schemas/mapping.schema.yaml` for each field.
+
+    Attributes:
+        columns: None where the table's first line names them.
+        only: the texts that count in a column; rows with others do not.
+        metrics: that are learned; see `chosen`.
+        measured: the columns of all metrics, those that are not learned, too: nothing is learned from them.
+        features: None for all columns of numbers that nothing else names.
+        implausible: features that are compared with the product of others.
+    """
+
+    description: str
+    columns: tuple[str, ...] | None
+    missing: tuple[str, ...]
+    model: str
+    family: Grouping | None
+    input_size: str | None
+    only: Values[str, tuple[str, ...]]
+    metrics: Values[str, ImportedMetric]
+    measured: tuple[str, ...]
+    features: tuple[str, ...] | None
+    implausible: Values[str, tuple[str, ...]]
+    one_hot: tuple[OneHot, ...]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that the mapping names to learn with, each once."""
+        family = [self.family.column] if self.family else []
+        size = [self.input_size] if self.input_size else []
+        encoded = [each.column for each in self.one_hot]
+        metrics = [metric.column for metric in self.metrics.values()]
+        every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only]
+        return tuple(dict.fromkeys(every))
+
+    def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that hold ``features``, each once: what a table needs for its models to be forecast.
+
+        Raises:
+            UsageError: the mapping lists its features, and one is not among them.
+        """
+        holders = {name: each.column for each in self.one_hot for name in each.features}
+        for name in features:
+            if self.features is not None and name not in holders and name not in self.features:
+                raise UsageError(f"lacks the column {name!r} under features, which the predictor learned from")
+        return tuple(dict.fromkeys(holders.get(name, name) for name in features))
+
+    def chosen(self, names: Sequence[str]) -> Mapping:
+        """Return the mapping with the metrics ``names``; with those that need not be asked for where none is named.
+
+        Raises:
+            UsageError: there is no metric of a name.
+        """
+        unknown = [name for name in names if name not in self.metrics]
+        if unknown:
+            raise UsageError(f"--metric {unknown[0]}: the mapping has none; it has {', '.join(self.metrics)}")
+        wanted = names or [name for name, metric in self.metrics.items() if not metric.optional] or list(self.metrics)
+        return replace(self, metrics={name: self.metrics[name] for name in wanted})
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Return the mapping in a file.
+
+    Raises:
+        UsageError: the file is absent or wrong: one line that names it and the key.
+    """
+    values = read_mapping(path)
+    check(values, "mapping", str(path))
+    try:
+        mapping = _mapping(values)
+        _check_consistent(mapping)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return mapping
+
+
+def _mapping(values: dict[str, Any]) -> Mapping:
+    family = values.get("family")
+    one_hot = values.get("one_hot", {})
+    return Mapping(
+        description=values["description"],
+        columns=tuple(values["columns"]) if "columns" in values else None,
+        missing=tuple(values.get("missing", ())),
+        model=values["model"],
+        family=Grouping(family["column"], _pattern(family.get("pattern"), "family.pattern")) if family else None,
+        input_size=values.get("input_size"),
+        only={column: tuple(texts) for column, texts in values.get("only", {}).items()},
+        metrics={name: ImportedMetric(**metric) for name, metric in values["metrics"].items()},
+        measured=tuple(metric["column"] for metric in values["metrics"].values()),
+        features=tuple(values["features"]) if "features" in values else None,
+        implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
+        one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
+    )
+
+
+def _one_hot(column: str, values: dict[str, Any]) -> OneHot:
+    pattern = _pattern(values.get("pattern"), f"one_hot.{column}.pattern")
+    if (pattern is None) is ("places" in values):
+        raise UsageError(f"one_hot.{column}: a pattern and how many places it has go together")
+    return OneHot(column, pattern, values.get("places", 1), tuple(values["values"]))
+
+
+def _pattern(text: str | None, key: str) -> re.Pattern[str] | None:
+    return None if text is None else compiled(text, key)
+
+
+def _check_consistent(mapping: Mapping) -> None:
+    if mapping.columns is not None and (unknown := [name for name in mapping.named if name not in mapping.columns]):
+        raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it where it stands")
+    if mapping.features is None:
+        refuse_collisions((), mapping.metrics, mapping.input_size)
+    else:
+        _check_features(mapping, mapping.features)
+
+
+def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
+    encoded = {each.column: each for each in mapping.one_hot}
+    if not features and not encoded:
+        raise UsageError("features: is empty, and there is no one_hot; name a column to learn from")
+    compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
+    for name in compared:
+        if name not in features:
+            raise UsageError(f"implausible: {name!r} is not among the features; add it there")
+    for name in features:
+        if name in mapping.measured:
+            raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be forecast from itself")
+        if name in encoded:
+            raise UsageError(f"features: {name!r} stands under one_hot, too; leave it out here")
+    every = [*features, *(name for each in mapping.one_hot for name in each.features)]
+    refuse_collisions(every, mapping.metrics, mapping.input_size)

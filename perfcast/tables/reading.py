@@ -1,0 +1,166 @@
+"""Tables of others as they stand: text and numbers, with the row of the file that each line came from."""
+
+from __future__ import annotations
+
+import csv
+import lzma
+import tarfile
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
+from pandas.io.common import get_handle
+
+from perfcast.errors import UsageError
+from perfcast.models.naming import pluralize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from perfcast.tables.mapping import Mapping
+
+ROW, TABLE = "__row__", "__table__"
+"""The columns that say where a row stands: its line in the file, or its number in a Parquet table, and the file."""
+
+# pandas' and pyarrow's own errors are ValueErrors; a packing that nothing here can read is an ImportError.
+_BROKEN = (
+    *(ValueError, EOFError, ImportError, csv.Error),
+    *(zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError),
+)
+
+
+def read_tables(paths: Sequence[Path], mapping: Mapping) -> pd.DataFrame:
+    """Return the rows of tables one after the other; what is missing in them is missing here.
+
+    Text stays text: what has to be a number is read as one later, so that what is none can be named.
+
+    Args:
+        paths: of the tables.
+        mapping: how to read them.
+
+    Raises:
+        UsageError: a file cannot be read as a table, or lacks a column that the mapping names.
+    """
+    return without_markers(tables_as_they_stand(paths, mapping, mapping.named, "the mapping names"), mapping)
+
+
+def tables_as_they_stand(paths: Sequence[Path], mapping: Mapping, needed: Sequence[str], whose: str) -> pd.DataFrame:
+    """Return the rows of tables one after the other, all of them, with what stands in them, markers too.
+
+    Args:
+        paths: of the tables.
+        mapping: how to read them.
+        needed: the columns that they have to have.
+        whose: who needs these, for the message, such as `the mapping names`.
+
+    Raises:
+        UsageError: a file cannot be read as a table, names two columns alike, or lacks one that is needed.
+    """
+    return pd.concat([_read(path, mapping, needed, whose) for path in paths], ignore_index=True)
+
+
+def without_markers(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+    """Return a table that is missing what it says is missing: with nothing at all, or by one of the mapping's markers.
+
+    A marker that is a number stands for that number in a column of numbers.
+    """
+    numbers = pd.to_numeric(pd.Series(mapping.missing, dtype="str"), errors="coerce").dropna()
+
+    def known(column: pd.Series) -> pd.Series:
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(column.cat.categories.dtype)
+        if is_numeric_dtype(column):
+            return column.mask(column.isin(numbers))
+        if is_object_dtype(column):  # of Parquet, where lists stand, too
+            return column.mask([isinstance(value, str) and value in texts for value in column])
+        return column.mask(column.isin(texts)) if is_string_dtype(column) else column
+
+    texts = ("", *mapping.missing)
+    return pd.DataFrame({name: table[name] if name in (ROW, TABLE) else known(table[name]) for name in table})
+
+
+def _read(path: Path, mapping: Mapping, needed: Sequence[str], whose: str) -> pd.DataFrame:
+    try:
+        table = _parquet(path) if path.suffix == ".parquet" else _text(path, mapping, needed)
+    except UsageError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except _BROKEN as error:
+        raise UsageError(f"{path}: cannot be read as a table ({' '.join(str(error).split())[:200]})") from error
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        listed = ", ".join(map(repr, lacking[:5]))
+        raise UsageError(f"{path}: lacks the column{'s' * (len(lacking) > 1)} {listed}, which {whose}")
+    return table.assign(**{TABLE: str(path)})
+
+
+def _text(path: Path, mapping: Mapping, needed: Sequence[str]) -> pd.DataFrame:
+    lines, records = _records(path)
+    if mapping.columns is None:
+        names = [name or f"Unnamed: {place}" for place, name in enumerate(records[0])]
+        lines, records = lines[1:], records[1:]
+    else:
+        names = _names(path, len(records[0]), mapping, needed)
+    _refuse_names(path, names)
+    columns = zip(*records, strict=True) if records else [()] * len(names)
+    cells = {name: pd.array(column, dtype="str") for name, column in zip(names, columns, strict=True)}
+    return pd.DataFrame(cells).assign(**{ROW: np.array(lines, dtype=int)})
+
+
+def _records(path: Path) -> tuple[list[int], list[list[str]]]:
+    """Return the lines that a table's records begin in, and their fields, as many in each as in the first.
+
+    Raises:
+        UsageError: there is none, or one has more or fewer fields: they would be read as other columns' than theirs.
+    """
+    lines: list[int] = []
+    records: list[list[str]] = []
+    with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
+        reader = csv.reader(opened.handle, skipinitialspace=True, strict=True)
+        begin = 1
+        for fields in reader:
+            if fields and records and len(fields) != len(records[0]):
+                raise UsageError(
+                    f"{path}: cannot be read as a table: line {begin} has {pluralize(len(fields), 'field')}, the first "
+                    f"{len(records[0])}; put what has a comma in quotes, and no comma after the last field"
+                )
+            if fields:
+                lines.append(begin)
+                records.append(fields)
+            begin = reader.line_num + 1
+    if not records:
+        raise UsageError(f"{path}: is empty")
+    return lines, records
+
+
+def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> list[str]:
+    """Return the names of the columns of a table without a header; what was measured may be left out to be forecast."""
+    names = list(mapping.columns or ())
+    if count == len(names):
+        return names
+    asked = [name for name in names if name not in mapping.measured]
+    if count == len(asked) and not set(mapping.measured) & set(needed):
+        return asked
+    raise UsageError(f"{path}: has {count} columns, the mapping names {len(names)}: is it the right one?")
+
+
+def _refuse_names(path: Path, names: Sequence[str]) -> None:
+    seen = {ROW, TABLE}
+    for name in names:
+        if name in seen:
+            why = "is a name that perfcast needs itself" if name in (ROW, TABLE) else "names two columns"
+            raise UsageError(f"{path}: {name!r} {why}; rename one")
+        seen.add(name)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    table = pd.read_parquet(path)
+    _refuse_names(path, list(table))
+    return table.assign(**{ROW: range(1, len(table) + 1)})

@@ -1,0 +1,152 @@
+"""The limits bound what is done on this machine, and do so while it is busy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from perfcast.runner.peaks import count_cores, cpus_by_speed, measure_limits
+from perfcast.runner.toolchains import NullToolchain
+
+FACTORS = {"batch": 1, "optimised": True, "weights_as": "constant"}
+LEEWAY = 3
+"""The machine may be quieter, or busier, when a limit is compared than when it was measured."""
+
+
+def cpus():
+    return len(os.sched_getaffinity(0))
+
+
+def fastest_s(function, tries=10):
+    times = []
+    for _ in range(tries):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.fixture(scope="module")
+def limits():
+    return measure_limits(NullToolchain({"threads": cpus()}))
+
+
+def test_limits_are_rates_and_the_time_it_took(limits):
+    assert set(limits) == {"flops_per_s", "bytes_per_s", "seconds"}
+    assert limits["flops_per_s"] > 1e8
+    assert limits["bytes_per_s"] > 1e8
+    assert 0 < limits["seconds"] < 60
+
+
+@pytest.mark.parametrize("size", [200, 600, 1200])
+def test_no_product_is_faster(limits, size):
+    matrix = np.ones((size, size), np.float32)
+    rate = 2 * size**3 / fastest_s(lambda: matrix @ matrix)
+    assert rate < LEEWAY * limits["flops_per_s"]
+
+
+def test_the_limit_is_not_far_from_what_is_reached(limits):
+    matrix, many = np.ones((60, 60), np.float32), np.ones((20, 60, 60), np.float32)
+    rate = 2 * many.size * 60 / fastest_s(lambda: many @ matrix, 1000)
+    assert limits["flops_per_s"] < 4 * rate * cpus()
+    values = np.ones(20000, np.float32)
+    rate = values.nbytes / fastest_s(values.max, 1000)
+    assert limits["bytes_per_s"] < 8 * rate * cpus()
+
+
+@pytest.mark.parametrize("megabytes", [0.5, 8, 48])
+def test_nothing_is_read_faster(limits, megabytes):
+    values = np.ones(int(megabytes * 1e6 / 4), np.float32)
+    rate = values.nbytes / fastest_s(values.sum)
+    assert rate < LEEWAY * limits["bytes_per_s"]
+
+
+IN_A_FRESH_PROCESS = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+from perfcast.runner.peaks import measure_limits
+from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
+toolchain = TensorFlowToolchain(json.loads(sys.argv[2]))
+toolchain.preload()
+limits = measure_limits(toolchain)
+matrix = toolchain.tf.ones((700, 700))
+times = []
+for _ in range(40):
+    start = time.perf_counter()
+    toolchain.tf.linalg.matmul(matrix, matrix).numpy()
+    times.append(time.perf_counter() - start)
+print(json.dumps([limits["flops_per_s"], 2 * 700**3 / min(times)]))
+"""
+
+
+def test_the_toolchains_own_product_counts(root):
+    """A product of TensorFlow's is no faster than the limit.
+
+    In a process of its own: the runner forks before TensorFlow starts threads, which other tests have started here.
+    """
+    factors = json.dumps(dict(FACTORS, threads=cpus()))
+    command = [sys.executable, "-c", IN_A_FRESH_PROCESS, str(root), factors]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert answer.returncode == 0, answer.stderr
+    limit, rate = json.loads(answer.stdout.splitlines()[-1])
+    assert rate < LEEWAY * limit
+
+
+@pytest.mark.skipif(cpus() < 2, reason="needs two CPUs")
+def test_fewer_threads_have_a_lower_limit():
+    one, two = (measure_limits(NullToolchain({"threads": threads})) for threads in (1, 2))
+    for rate in ("flops_per_s", "bytes_per_s"):
+        assert 1 / LEEWAY < two[rate] / (2 * one[rate]) < LEEWAY
+
+
+def test_a_busy_machine_has_the_same_limits(limits):
+    """Twice as many processes as CPUs keep it busy."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cpus())]
+    try:
+        found = measure_limits(NullToolchain({"threads": cpus()}))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    for rate in ("flops_per_s", "bytes_per_s"):
+        assert 1 / LEEWAY < found[rate] / limits[rate] < LEEWAY
+
+
+class _Crashing(NullToolchain):
+    name = "tensorflow"
+
+    @property
+    def tf(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_crash_is_said():
+    with pytest.raises(SystemExit, match="what the device can do at most could not be measured: killed by signal 9"):
+        measure_limits(_Crashing({"threads": 1}))
+
+
+@pytest.mark.parametrize(
+    ("siblings", "capacities", "order", "cores"),
+    [
+        (["0-1", "0-1", "2-3", "2-3"], [1, 1, 1, 1], [0, 2, 1, 3], 2),
+        (["0,2", "1,3", "0,2", "1,3"], [1, 1, 1, 1], [0, 1, 2, 3], 2),
+        (["0", "1", "2", "3"], [400, 400, 1024, 1024], [2, 3, 0, 1], 4),
+        ([], [], [0, 1, 2, 3], 4),
+    ],
+)
+def test_cpus_of_one_core_count_once_and_large_cores_come_first(
+    tmp_path, monkeypatch, siblings, capacities, order, cores
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
+    for cpu, (core, capacity) in enumerate(zip(siblings, capacities, strict=True)):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}"
+        (folder / "topology").mkdir(parents=True)
+        (folder / "topology/thread_siblings_list").write_text(f"{core}\n")
+        (folder / "cpu_capacity").write_text(f"{capacity}\n")
+    assert cpus_by_speed(str(tmp_path)) == order
+    assert count_cores(str(tmp_path)) == cores

@@ -1,0 +1,198 @@
+"""Visits are interleaved, in groups that memory holds, whatever happens to single models."""
+
+import itertools
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfcast.runner import rounds
+from perfcast.runner.children import TaskFailure
+from perfcast.runner.rounds import MOST_OPEN, Rounds
+
+PROTOCOL = {"name": "published", "visits": 3, "repeats": 2}
+GIB = 1 << 30
+OUT_OF_MEMORY = "out_of_memory"
+
+
+class Machine:
+    """Models that are numbers: what they hold in memory, and what happens at each of their visits."""
+
+    def __init__(self, monkeypatch, memory=64 * GIB, protocol=PROTOCOL, sustained_s=None):
+        self.protocol, self.sustained_s = protocol, sustained_s
+        self.spare_cpus, self.null_memory, self.floor = 0, {}, self
+        self.memory, self.held = memory, {}
+        self.answers, self.log = [], []
+        monkeypatch.setattr(rounds, "available_bytes", lambda: self.memory - sum(self.held.values()))
+
+    def after(self, reference):
+        return 100
+
+    def answer(self, event, **values):
+        self.answers.append((event, values))
+
+    def visits(self, key=None):
+        return [values for event, values in self.answers if event == "visit" and key in (None, values["key"])]
+
+    def verdicts(self):
+        return {values["key"]: values["verdict"] for event, values in self.answers if event == "measurement"}
+
+    def measure(self, *models, seed=1):
+        Rounds(self, models, seed).run()
+        assert self.held == {}
+        return self
+
+
+class FakeModel:
+    """`events` are what its visits come to, one after the other: "calm" for all that are not given."""
+
+    def __init__(self, machine, key, size=GIB, events=(), visits=()):
+        self.machine, self.key, self.size, self.visits = machine, key, size, list(visits)
+        self.events = itertools.chain(events, itertools.repeat("calm"))
+        self.process, self.memory, self.is_alone = None, {}, False
+
+    def visit(self, bench):
+        self.process = self
+        self.machine.held[self.key] = self.size
+        event = next(self.events)
+        self.machine.log.append((self.key, len(self.machine.held)))
+        if event not in ("calm", "disturbed", "swapped"):
+            raise TaskFailure(event, "because")
+        slow = 200 if event == "disturbed" else 100
+        samples = {"wall_ns": [5], "discarded": [False]}
+        state = {"others_cpus": 0.0, "swapped_meanwhile": 9 if event == "swapped" else 0}
+        return {"reference": {"before_ns": slow, "after_ns": slow}, "samples": samples, "state": state}
+
+    def sustain(self, seconds):
+        self.machine.log.append((self.key, "sustained"))
+        return {"wall_ns": [5], "seconds": seconds}
+
+    def end(self):
+        del self.machine.held[self.key]
+
+    def peak_bytes(self):
+        return self.size
+
+    def timing(self):
+        return {}
+
+
+def machine_of(monkeypatch, events, **changes):
+    machine = Machine(monkeypatch, **changes)
+    return machine.measure(*[FakeModel(machine, key, events=each) for key, each in events.items()])
+
+
+def test_each_round_visits_each_model_once_in_another_order(monkeypatch):
+    machine = machine_of(monkeypatch, dict.fromkeys("abcdefgh", ()))
+    orders = [[v["key"] for v in machine.visits() if v["round"] == number] for number in range(3)]
+    assert orders[0] == list("abcdefgh")
+    assert [sorted(order) for order in orders] == [list("abcdefgh")] * 3
+    assert len({tuple(order) for order in orders}) == 3
+    assert set(machine.verdicts().values()) == {"measured"}
+
+
+def test_the_seed_alone_decides_on_the_order(monkeypatch):
+    def order(seed):
+        machine = Machine(monkeypatch)
+        machine.measure(*[FakeModel(machine, key) for key in "abcdefgh"], seed=seed)
+        return [visit["key"] for visit in machine.visits()]
+
+    assert order(1) == order(1) != order(2)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(["calm", "disturbed", "swapped"]), max_size=6)),
+    st.sampled_from([PROTOCOL, PROTOCOL | {"repeats": 0}, PROTOCOL | {"visits": 1}]),
+)
+def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        machine = machine_of(monkeypatch, events, protocol=protocol)
+    for key, each in events.items():
+        visits = machine.visits(key)
+        assert [visit["visit"] for visit in visits] == list(range(len(visits)))
+        assert [visit["round"] for visit in visits] == list(range(len(visits)))
+        disturbed = sum(visit["disturbed"] for visit in visits)
+        assert disturbed == sum(event != "calm" for event in each[: len(visits)])
+        assert len(visits) == protocol["visits"] + min(disturbed, protocol["repeats"])
+    assert machine.verdicts() == dict.fromkeys(events, "measured")
+
+
+def test_a_group_is_as_large_as_half_of_the_memory(monkeypatch):
+    """Each model takes 1 GiB of 10: a group is opened until less than 5 are left."""
+    machine = Machine(monkeypatch, memory=10 * GIB)
+    machine.measure(*[FakeModel(machine, key) for key in "abcdefghijklmn"])
+    groups = {key: {v["round"] for v in machine.visits(key)} for key in "abcdefghijklmn"}
+    assert [groups[key] for key in "abcdef"] == [{0, 1, 2}] * 6
+    assert [groups[key] for key in "ghijkl"] == [{3, 4, 5}] * 6
+    assert [groups[key] for key in "mn"] == [{6, 7, 8}] * 2
+
+
+def test_a_model_that_takes_more_than_half_is_measured_with_few_beside_it(monkeypatch):
+    machine = Machine(monkeypatch, memory=10 * GIB)
+    machine.measure(FakeModel(machine, "large", size=8 * GIB), FakeModel(machine, "small"))
+    assert [(v["key"], v["round"]) for v in machine.visits()] == [
+        *[("large", number) for number in (0, 1, 2)],
+        *[("small", number) for number in (3, 4, 5)],
+    ]
+
+
+def test_never_more_than_so_many_models_are_open(monkeypatch):
+    names = [str(number) for number in range(2 * MOST_OPEN + 3)]
+    machine = machine_of(monkeypatch, dict.fromkeys(names, ()))
+    assert max(count for _, count in machine.log) == MOST_OPEN
+    assert machine.verdicts() == dict.fromkeys(names, "measured")
+
+
+@pytest.mark.parametrize("verdict", ["failed", "rejected", "timed_out", "crashed"])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_failure_ends_a_model_and_no_other(monkeypatch, verdict, before):
+    machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (verdict,), "c": ()})
+    assert machine.verdicts() == {"a": "measured", "b": verdict, "c": "measured"}
+    assert len(machine.visits("b")) == before
+    (answer,) = [values for event, values in machine.answers if event == "measurement" and values["key"] == "b"]
+    assert (answer["reason"], answer["memory"]) == ("because", {"peak_bytes": GIB})
+
+
+@pytest.mark.parametrize(("again", "verdict"), [("calm", "measured"), (OUT_OF_MEMORY, OUT_OF_MEMORY)])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_what_ran_out_of_memory_beside_others_is_tried_once_more_alone(monkeypatch, again, verdict, before):
+    machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (OUT_OF_MEMORY, again), "c": ()})
+    assert machine.verdicts() == {"a": "measured", "b": verdict, "c": "measured"}
+    tried = [open_models for key, open_models in machine.log if key == "b"]
+    assert tried[:before] == [2, 3][:before]
+    assert set(tried[before + 1 :]) == {1}
+    assert [v["visit"] for v in machine.visits("b")] == list(range(3 if verdict == "measured" else before))
+    assert list(machine.verdicts())[-1] == "b"
+
+
+def test_what_ran_out_of_memory_alone_is_not_tried_again(monkeypatch):
+    machine = machine_of(monkeypatch, {"a": (OUT_OF_MEMORY,), "b": ()})
+    assert machine.verdicts() == {"a": OUT_OF_MEMORY, "b": "measured"}
+    assert Counter(key for key, _ in machine.log) == {"a": 1, "b": 3}
+
+
+def test_visits_of_an_earlier_run_are_gone_on_with(monkeypatch):
+    machine = Machine(monkeypatch)
+    calm, disturbed = (5.0, False), (5.0, True)
+    machine.measure(
+        FakeModel(machine, "some", visits=[calm, disturbed]),
+        FakeModel(machine, "all", visits=[calm, disturbed, calm, calm]),
+        FakeModel(machine, "none"),
+    )
+    assert [v["visit"] for v in machine.visits("some")] == [2, 3]
+    assert machine.visits("all") == []
+    assert [key for key, _ in machine.log].count("all") == 1
+    assert [v["visit"] for v in machine.visits("none")] == [0, 1, 2]
+    assert set(machine.verdicts().values()) == {"measured"}
+
+
+def test_minutes_under_load_come_after_all_visits_of_a_group(monkeypatch):
+    machine = machine_of(monkeypatch, {"a": (), "b": ("disturbed",), "c": ()}, sustained_s=60.0)
+    assert [what for _, what in machine.log][-3:] == ["sustained"] * 3
+    sustained = [values["sustained"] for event, values in machine.answers if event == "measurement"]
+    assert sustained == [{"wall_ns": [5], "seconds": 60.0}] * 3
+
+
+def test_nothing_to_do_is_done_at_once(monkeypatch):
+    assert Machine(monkeypatch).measure().answers == []

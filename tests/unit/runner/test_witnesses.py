@@ -1,0 +1,153 @@
+"""What tells of a disturbance: the reference workload, and what others did on the CPUs."""
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from perfcast.runner import others
+from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner.cpu_contention import CpuContention, usable_cpus
+from perfcast.runner.schedule import SLOW_FACTOR
+
+MS = 1_000_000
+BUSY = "import os; os.sched_setaffinity(0, {%d}); print(flush=True)\nwhile True: pass"
+
+
+@pytest.fixture(params=range(len(usable_cpus())))
+def hog(request):
+    """A process that wants one of the CPUs for itself, each of them in turn."""
+    command = [sys.executable, "-c", BUSY % usable_cpus()[request.param]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        # Until then it has not begun: a machine that is busy takes long to start it.
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return Reference(len(usable_cpus()))
+
+
+@pytest.fixture(scope="module")
+def undisturbed_ns(reference):
+    return min(reference.time_ns() for _ in range(40))
+
+
+def test_the_reference_takes_milliseconds_and_leaves_no_thread(reference, undisturbed_ns):
+    assert MS < undisturbed_ns < 50 * MS
+    before = os.sched_getaffinity(0), threading.active_count()
+    reference.time_ns()
+    assert (os.sched_getaffinity(0), threading.active_count()) == before
+
+
+def test_the_reference_takes_no_new_memory(reference):
+    reference.time_ns()
+    allocated = sys.getallocatedblocks()
+    for _ in range(20):
+        reference.time_ns()
+    assert sys.getallocatedblocks() - allocated < 500
+
+
+def test_a_process_on_any_one_cpu_slows_the_reference(reference, undisturbed_ns, hog):
+    assert statistics.median(reference.time_ns() for _ in range(15)) > SLOW_FACTOR * undisturbed_ns
+
+
+def test_threads_that_wake_each_other_late_slow_the_reference(monkeypatch):
+    """As on virtual machines whose host lets idle processors sleep deeper: sums take no longer then."""
+    reference, read = Reference(2), os.read
+    at_once_ns = min(reference.time_ns() for _ in range(20))
+
+    def read_late(*arguments):
+        spin(15e-6)
+        return read(*arguments)
+
+    monkeypatch.setattr(os, "read", read_late)
+    assert statistics.median(reference.time_ns() for _ in range(9)) > 1.15 * at_once_ns
+
+
+def test_one_thread_wakes_nobody(monkeypatch):
+    def read(*_):
+        raise AssertionError("nobody is there to wait for")
+
+    monkeypatch.setattr(os, "read", read)
+    assert Reference(1).time_ns() > MS
+
+
+def test_more_threads_than_cpus_share_them():
+    assert Reference(2 * len(usable_cpus()) + 1).time_ns() > MS
+
+
+class _Timed:
+    """A reference that takes 12, 13, 14, ... ns."""
+
+    def __init__(self):
+        self.times = itertools.count(12)
+
+    def time_ns(self):
+        return next(self.times)
+
+
+def test_the_floor_is_the_least_that_was_seen():
+    floor = Floor(_Timed())
+    assert floor.after({"before_ns": 15, "after_ns": 20}) == 12
+    assert floor.after({"before_ns": 9, "after_ns": 50}) == 9
+    assert floor.after({"before_ns": 11, "after_ns": 11}) == 9
+    assert Floor(_Timed(), 5).after({"before_ns": 12, "after_ns": 10}) == 5
+
+
+def spin(seconds):
+    """Keep a CPU busy for so long; return the CPU time that it took in ns."""
+    end, start = time.monotonic() + seconds, time.process_time_ns()
+    while time.monotonic() < end:
+        pass
+    return time.process_time_ns() - start
+
+
+def test_a_process_on_any_one_cpu_is_seen_beside_ones_own_work(hog):
+    look = CpuContention()
+    own_ns = spin(0.4)
+    assert look.used_cpus(own_ns) > 0.5
+
+
+def write_stat(path, *idle):
+    lines = "".join(f"cpu{n} 5 0 5 {ticks} 1 3 4 2 0 0\n" for n, ticks in enumerate(idle))
+    path.write_text(f"cpu  10 0 10 {sum(idle)} 1 6 7 4 0 0\n{lines}intr 5 0 0\n")
+
+
+@pytest.mark.parametrize(
+    ("idle_ticks", "own_ms", "cpus"),
+    [
+        ((100, 100), 0, 0.0),
+        ((0, 100), 1000, 0.0),
+        ((0, 100), 0, 0.98),
+        ((0, 0), 1000, 0.98),
+        ((50, 0), 1000, 0.48),
+        ((99, 99), 0, 0.0),
+    ],
+)
+def test_what_was_neither_idle_nor_ones_own_is_others(tmp_path, monkeypatch, idle_ticks, own_ms, cpus):
+    """During one second on two CPUs; two ticks are the clock's."""
+    stat, ticks = tmp_path / "stat", os.sysconf("SC_CLK_TCK")
+    monkeypatch.setattr(others, "STAT", str(stat))
+    monkeypatch.setattr(others, "usable_cpus", lambda: [0, 1])
+    clock = iter([5 * 10**9, 6 * 10**9])
+    monkeypatch.setattr(others, "perf_counter_ns", lambda: next(clock))
+    write_stat(stat, 1000, 2000)
+    look = CpuContention()
+    write_stat(stat, *(before + now * ticks // 100 for before, now in zip((1000, 2000), idle_ticks, strict=True)))
+    assert look.used_cpus(own_ms * MS) == pytest.approx(cpus, abs=1e-6)
+
+
+@pytest.mark.parametrize("content", [None, "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n", "intr 0\n"])
+def test_where_the_system_does_not_say_nothing_is_known(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(others, "STAT", str(tmp_path / "stat"))
+    if content is not None:
+        (tmp_path / "stat").write_text(content)
+    assert CpuContention().used_cpus(0) is None
