@@ -186,8 +186,8 @@ def _cost_notes(rows: pd.DataFrame) -> Iterator[str]:
         share = fmt.percent(100 * spared.sum() / rows["iterations"].sum())
         yield (
             f"The protocol is adaptive: {int((spared > 0).sum()):,} of {fmt.pluralize(len(rows), 'measurement')} "
-            f"stopped early. Of the {int(rows['iterations'].sum()):,} inferences that it makes at most, {int(spared.sum()):,} "
-            f"({share}) were not needed, which saved about {fmt.duration((spared * each).sum())}."
+            f"stopped early. Of the {int(rows['iterations'].sum()):,} inferences that it makes at most, "
+            f"{int(spared.sum()):,} ({share}) were not needed, which saved about {fmt.duration((spared * each).sum())}."
         )
     disturbed, visits = int(rows["disturbed_visits"].sum()), int(rows["visits"].sum())
     again = f"; repeating visits cost {fmt.duration((repeated * each).sum())}" if repeated.any() else ""
