@@ -15,9 +15,9 @@ from perfcast.formats.keras_json import looks_like_keras
 from perfcast.formats.keras_json.text import read_document
 from perfcast.models.brought import FILE, HUB, is_address, name_of, refuse_unmeasured, with_content
 from perfcast.models.brought import SOURCES as BROUGHT
-from perfcast.models.naming import escape_control
 from perfcast.models.sheet import read_sheet
 from perfcast.models.spec import ModelSpec
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ import click
 from perfcast.cli.output import digits, show_table
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.options import MOST_SEED
-from perfcast.models.naming import pluralize
+from perfcast.text import pluralize
 
 if TYPE_CHECKING:
     from perfcast.fit.evaluation import Evaluation

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perfcast.errors import PerfcastError, UsageError
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,8 +11,8 @@ from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, show_forecasts
 from perfcast.default_predictor import PREDICTOR
 from perfcast.errors import DataError, UsageError
-from perfcast.models.naming import format_list, pluralize
 from perfcast.storage import write_table
+from perfcast.text import format_list, pluralize
 
 if TYPE_CHECKING:
     import pandas as pd

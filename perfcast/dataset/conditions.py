@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.environment import conditions_of, differing
 from perfcast.errors import DataError
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ from perfcast.formats.inputs import settle
 from perfcast.formats.keras_json import unsafe_or_unknown
 from perfcast.formats.keras_json.text import read_document
 from perfcast.models.brought import HUB, is_address
-from perfcast.models.naming import escape_control
 from perfcast.models.spec import ModelSpec
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

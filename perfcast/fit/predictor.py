@@ -22,8 +22,8 @@ from perfcast.fit.families import kinship
 from perfcast.fit.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, seal
 from perfcast.fit.serialization import from_files, to_files
 from perfcast.fit.table import number_columns
-from perfcast.models.naming import escape_control
 from perfcast.storage import digest_of, write_bytes, write_json
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from perfcast.errors import SourceError, UsageError
 from perfcast.formats.archive import LARGEST, is_zipped, unpack
 from perfcast.formats.hub_lock import downloading, prefix_of
-from perfcast.models.naming import escape_control
 from perfcast.storage import digest_of_file
+from perfcast.text import escape_control
 
 _ARCHIVES = (".tar.gz", ".tgz")
 _SAVED_MODEL = "saved_model.pb"

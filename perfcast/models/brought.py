@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perfcast.errors import UsageError
-from perfcast.models.naming import escape_control, only
+from perfcast.models.naming import only
 from perfcast.models.shapes import parse_input_shapes
 from perfcast.models.spec import ModelSpec
 from perfcast.storage import digest_of_file, digest_of_json
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from perfcast.models.shapes import Shape

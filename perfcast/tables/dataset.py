@@ -10,7 +10,6 @@ import pandas as pd
 
 from perfcast.errors import DataError
 from perfcast.features.plausible import fit_fences, rules_of
-from perfcast.models.naming import pluralize
 from perfcast.tables.checks import checked_values, usable, wrong_features
 from perfcast.tables.identity import identity, unknown
 from perfcast.tables.names import SIZE
@@ -19,6 +18,7 @@ from perfcast.tables.outliers import disagreeing, outliers
 from perfcast.tables.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
 from perfcast.tables.reading import TABLE
 from perfcast.tables.repeats import merged
+from perfcast.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Collection

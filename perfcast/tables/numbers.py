@@ -9,10 +9,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from perfcast.errors import UsageError
-from perfcast.models.naming import format_list
 from perfcast.tables.names import refuse_collisions
 from perfcast.tables.patterns import LONGEST
 from perfcast.tables.reading import ROW, TABLE
+from perfcast.text import format_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

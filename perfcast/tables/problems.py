@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perfcast.models.naming import format_list, pluralize
 from perfcast.tables.reading import ROW, TABLE
+from perfcast.text import format_list, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

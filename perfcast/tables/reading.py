@@ -15,7 +15,7 @@ from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 from pandas.io.common import get_handle
 
 from perfcast.errors import UsageError
-from perfcast.models.naming import pluralize
+from perfcast.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

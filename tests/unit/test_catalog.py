@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfcast import text
 from perfcast.errors import SourceError, UsageError
-from perfcast.models import dense, keras_applications, naming, sheet, synthetic
+from perfcast.models import dense, keras_applications, sheet, synthetic
 from perfcast.models.build import build_model
 from perfcast.models.spec import ModelSpec
 from perfcast.models.synthetic import SyntheticRequest, draw
@@ -188,11 +189,11 @@ def test_a_single_number_has_no_size():
 
 
 def test_what_is_shown_is_harmless():
-    assert naming.escape_control("dénsenet_121 – ok") == "dénsenet_121 – ok"
+    assert text.escape_control("dénsenet_121 – ok") == "dénsenet_121 – ok"
     hidden = [*map(chr, range(32)), "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028", "\udcff"]
-    assert naming.escape_control("".join(hidden)) == "\ufffd" * len(hidden)
-    assert naming.escape_control(UsageError("a\nb")) == "a\ufffdb"
-    assert formatting.escape_control is naming.escape_control
+    assert text.escape_control("".join(hidden)) == "\ufffd" * len(hidden)
+    assert text.escape_control(UsageError("a\nb")) == "a\ufffdb"
+    assert formatting.escape_control is text.escape_control
 
 
 def test_layer_names_depend_on_the_spec_alone():

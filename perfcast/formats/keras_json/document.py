@@ -8,7 +8,7 @@ from typing import Any
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.settings import Settings, shown
 from perfcast.formats.keras_json.types import KNOWN
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 _LONGEST_NAME = 400
 

@@ -13,9 +13,9 @@ from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
 from perfcast.formats.keras_json.registry import find_rule
 from perfcast.formats.keras_json.settings import MOST
 from perfcast.formats.keras_json.types import dtype_of, quantised
-from perfcast.models.naming import escape_control
 from perfcast.network.keras_layers import layout_of
 from perfcast.network.network import Layer, Tensor, Weight
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 _ROOTS = ("keras", "builtins")
 # What Keras itself calls unsafe: it runs, or unpacks, what the file brought along.

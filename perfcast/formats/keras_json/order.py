@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.nodes import Value
-from perfcast.models.naming import escape_control
 from perfcast.network.network import Weight
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
-from perfcast.models.naming import escape_control
 from perfcast.network.network import Tensor
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,8 +14,8 @@ from perfcast.formats.onnx_graph.layout import with_channels_last
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS, load, opset
 from perfcast.formats.onnx_graph.nodes import Value, per_sample
 from perfcast.formats.onnx_graph.walk import Walk
-from perfcast.models.naming import escape_control
 from perfcast.network.network import Network, Tensor
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,7 +14,7 @@ from perfcast.formats.onnx_graph.initializers import MOST_KNOWN, constant_of, kn
 from perfcast.formats.onnx_graph.loading import KNOWN_DOMAINS
 from perfcast.formats.onnx_graph.nodes import Node, Value, described, is_learned
 from perfcast.formats.onnx_graph.rewriting import plain
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ import numpy as np
 
 from perfcast.errors import SourceError
 from perfcast.formats.tflite_graph.schema import names_of, schema
-from perfcast.models.naming import escape_control
+from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,8 +12,8 @@ from perfcast.dataset.believed import believed_rows, measured_rows
 from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
 from perfcast.dataset.noise import replicate_pairs
 from perfcast.errors import UsageError
-from perfcast.models.naming import escape_control, format_list
 from perfcast.studies.comparison.visits import Visits, visits_of
+from perfcast.text import escape_control, format_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

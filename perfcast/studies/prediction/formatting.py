@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from perfcast.models.naming import escape_control as escape_control
+from perfcast.text import escape_control as escape_control
 
 # The report takes all its formatting from here.
-from perfcast.models.naming import pluralize as pluralize
+from perfcast.text import pluralize as pluralize
 
 MISSING = "–"
 SPACE = "\u00a0"

@@ -1,0 +1,34 @@
+"""Text as people read it: lists and counts in words, and nothing that controls a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Controls command terminals, marks and overrides of direction reorder what surrounds them, and lone surrogates
+# cannot be written at all.
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SURROGATES = range(0xD800, 0xE000)
+_HIDDEN = dict.fromkeys((*_CONTROLS, *_DIRECTIONS, *_SURROGATES), "\ufffd")
+
+
+def escape_control(text: Any) -> str:
+    """Return ``text`` with each character that could harm where it is shown replaced by `�`.
+
+    Those are control characters, line breaks too, characters that reorder their surroundings and lone surrogates.
+    """
+    return str(text).translate(_HIDDEN)
+
+
+def pluralize(count: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 model`, `1,016 models`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def format_list(texts: Sequence[str], total: int, joint: str = ", ") -> str:
+    """Return ``texts``, the first of a ``total``, as `a, b and 3 more`."""
+    more = f" and {total - len(texts):,} more" if total > len(texts) else ""
+    return joint.join(texts) + more
