@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--iterations", type=int, default=30)
     parser.add_argument("--only", metavar="ROW", help="run the model of this row of a sheet, and print nothing")
     arguments = parser.parse_args()
-    factors = {"threads": available_cpus(), "batch": 1, "optimised": True, "weights_as": "constant"}
+    factors = {"threads": available_cpus(), "batch": 1, "graph_optimizations": True, "weights_as": "constant"}
     toolchain = ProfiledToolchain(factors)
     if arguments.only:
         measure(toolchain, arguments.only, lambda _, task: run_only(toolchain, task, arguments.iterations))

@@ -50,7 +50,7 @@ class World:
         between_visits: lowest and highest of the models.
         rounds: of all models alike, from one round to the next.
         shift: how much slower a whole campaign may be, at most.
-        seen: which share of that the reference workload sees.
+        seen: which share of that the calibration workload sees.
         models: how differently campaigns treat models.
         spikes: probability that a sample takes several times as long.
     """
@@ -87,24 +87,24 @@ def simulated(world, chance, models=10):
         level = level + noise * chance.standard_normal(world.visits)
         times = np.exp(level[:, None] + 0.01 * chance.standard_normal((world.visits, SAMPLES)))
         times *= np.where(chance.random(times.shape) < world.spikes, chance.uniform(1.5, 5, times.shape), 1)
-        reference = np.exp(world.seen * (shift + rounds) + 0.005 * chance.standard_normal(world.visits))
-        rows.append(simulated_row(f"model_{number}", times, reference))
+        calibration = np.exp(world.seen * (shift + rounds) + 0.005 * chance.standard_normal(world.visits))
+        rows.append(simulated_row(f"model_{number}", times, calibration))
     return pd.DataFrame(rows)
 
 
-def simulated_row(model, times, reference):
+def simulated_row(model, times, calibration):
     visit = np.repeat(np.arange(len(times)), times.shape[1])
     return {
         "model": model,
         "batch": 1,
         "workload": "inference",
-        "verdict": "measured",
+        "outcome": "measured",
         "replicate": 0,
         COLUMN: np.median(times),
         "wall_samples_ms": times.ravel(),
         "visit": visit,
         "round": visit,
-        "visit_reference_ms": reference,
+        "visit_calibration_ms": calibration,
         "visit_disturbed": [False] * len(times),
     }
 
@@ -115,8 +115,10 @@ def measured(folder, exports_folder, exports, description, **factors):
     records = records_of(campaign, exports, description)
     descriptors = [campaign.artifacts.descriptor(record["artifact"]) for record in records]
     models = pd.DataFrame({name: [descriptor[name] for descriptor in descriptors] for name in ("model", "source")})
-    contexts = {record["context"]: campaign.measurements.context(record["context"]) for record in records}
-    return build_dataset(records, features_table(descriptors), models, contexts)
+    environments = {
+        record["environment"]: campaign.measurements.environment(record["environment"]) for record in records
+    }
+    return build_dataset(records, features_table(descriptors), models, environments)
 
 
 def slowed(dataset, models, share):

@@ -25,7 +25,7 @@ FACTORS = {
     "threads": 1,
     "batch": 1,
     "precision": "float32",
-    "optimised": True,
+    "graph_optimizations": True,
     "weights_as": "variable",
     "workload": "inference",
     "device_kind": "cpu",
@@ -51,11 +51,11 @@ def plan_of(exports, artifacts):
         "factors": FACTORS,
         "protocol": PROTOCOL,
         "settings": {},
-        "sustained_s": None,
+        "soak_s": None,
         "time_limit_s": 600,
         "seed": 0,
-        "contexts": {},
-        "reference_floor_ns": None,
+        "environments": {},
+        "calibration_floor_ns": None,
         "tasks": tasks,
     }
 
@@ -65,8 +65,8 @@ def answers_of(python, plan, folder):
     runner = Runner([python, str(RUNNER), "-", "--wait"], folder / "log", BenchmarkError)
     software, found = {}, {}
     for answer in runner.answers(plan):
-        if answer["event"] == "context":
-            software = answer["context"]["software"]
+        if answer["event"] == "environment":
+            software = answer["environment"]["software"]
         if answer["event"] == "measurement":
             found[answer["key"]] = answer
     return software, found
@@ -86,8 +86,8 @@ def main():
             print(f"Python {software['python']}, TensorFlow {software['tensorflow']}")
             for export, task in zip(exports, plan["tasks"], strict=True):
                 answer = found[task["key"]]
-                print(f"{export.spec.model:28}{answer['verdict']:14}{answer['reason'] or ''}")
-            print(dict(collections.Counter(answer["verdict"] for answer in found.values())), flush=True)
+                print(f"{export.spec.model:28}{answer['status']:14}{answer['reason'] or ''}")
+            print(dict(collections.Counter(answer["status"] for answer in found.values())), flush=True)
 
 
 if __name__ == "__main__":

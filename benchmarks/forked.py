@@ -16,7 +16,9 @@ WARM_UP, INFERENCES, LIMIT_S = 3, 15, 100.0
 
 def warm_toolchain(threads):
     """Return TensorFlow, imported and not initialised."""
-    toolchain = TensorFlowToolchain({"threads": threads, "batch": 1, "optimised": True, "weights_as": "constant"})
+    toolchain = TensorFlowToolchain(
+        {"threads": threads, "batch": 1, "graph_optimizations": True, "weights_as": "constant"}
+    )
     toolchain.preload()
     return toolchain
 

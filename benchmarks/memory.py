@@ -13,7 +13,7 @@ from fixed_lists import VARIED, campaign_in, exported, records_of, specs_of
 
 from perfcast.dataset.rows import measurement_row
 
-COLUMNS = ["ram_load_peak_mb", "ram_inference_peak_mb", "allocator_peak_mb", "system_drop_mb"]
+COLUMNS = ["ram_load_peak_mb", "ram_run_peak_mb", "allocator_peak_mb", "system_drop_mb"]
 SHORT = {"name": "published", "iterations": 20, "discard": 5, "visits": 1, "repeats": 0}
 
 

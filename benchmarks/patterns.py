@@ -21,8 +21,8 @@ from tests.unit.stability.trials import (
     confusion,
     coverage,
     repeated,
+    statuses,
     trusted_and_right,
-    verdicts,
     warmup_errors,
 )
 
@@ -69,7 +69,7 @@ def show_document(count, seed):
             print(f"  {name:36}{100 * right / count:6.1f}% {pattern}")
 
 
-def show_limits(count, seed):
+def show_peaks(count, seed):
     generator = np.random.default_rng(seed)
     lengths = (100, 250, 1000)
     print(f"\n% of {count} series with a shift, by its size in standard deviations of the noise; of {lengths} samples")
@@ -97,7 +97,7 @@ def show_warmup(count, seed):
 
 def show_intervals(count, seed):
     print(f"\n95% intervals that hold the truth, %, and their median half width, %; {count} campaigns each")
-    conditions = {
+    fingerprint = {
         "quiet": (QUIET, {}),
         "quiet, noise correlated by 0.6": (QUIET, {"memory": 0.6}),
         "quiet, visits alike": (QUIET, {"between": 0.0}),
@@ -107,8 +107,8 @@ def show_intervals(count, seed):
         "the same, no causes recorded": (Machine(counts=False), {}),
     }
     print(f"{'':32}" + "".join(f"{name:>20}" for name in PROTOCOLS))
-    for name, (machine, model) in conditions.items():
-        cells = [coverage(verdicts(machine, count, seed, model, **protocol)) for protocol in PROTOCOLS.values()]
+    for name, (machine, model) in fingerprint.items():
+        cells = [coverage(statuses(machine, count, seed, model, **protocol)) for protocol in PROTOCOLS.values()]
         print(f"{name:32}" + "".join(f"{100 * held:12.1f} (±{half:4.1f})" for held, half in cells))
 
 
@@ -118,7 +118,7 @@ def show_verdicts(count, seed):
     for name, machine in MACHINES.items():
         cells = []
         for protocol in PROTOCOLS.values():
-            trusted, right = trusted_and_right(verdicts(machine, count, seed, **protocol))
+            trusted, right = trusted_and_right(statuses(machine, count, seed, **protocol))
             cells.append(f"{100 * trusted / count:12.1f} ({100 * right / max(1, trusted):5.1f})")
         print(f"{name:37}" + "".join(f"{cell:>20}" for cell in cells))
 
@@ -161,7 +161,7 @@ def main():
     show_confusion("first family", confusion(synthetic.draw, count, seed))
     show_confusion("second family, held out", confusion(held_out.draw, count, seed))
     show_document(few, seed)
-    show_limits(few, seed)
+    show_peaks(few, seed)
     show_warmup(count, seed)
     show_intervals(few, seed)
     show_verdicts(few, seed)

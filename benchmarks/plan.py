@@ -17,7 +17,7 @@ from perfcast.planning import costs
 def main(path: str) -> None:
     """Print planned against measured sums, and the best constants, of the dataset at ``path``."""
     table = pd.read_parquet(path)
-    table = table[(table["verdict"] == "measured") & (table["replicate"] == 0)]
+    table = table[(table["status"] == "measured") & (table["replicate"] == 0)]
     threads, batch = int(table["threads"].iloc[0]), int(table["batch"].iloc[0])
     weights_as = table["weights_as"].iloc[0]
     visits = table["visits"]
@@ -25,7 +25,7 @@ def main(path: str) -> None:
     compare("overhead_s", table["overhead_s"], costs.overhead_s(table, visits))
     compare("latency_ms", table["latency_ms"], batch * costs.latency_ms(table, threads))
     compare("load_peak_mb", table["ram_load_peak_mb"], costs.load_peak_mb(table, weights_as, batch))
-    compare("inference_peak_mb", table["ram_inference_peak_mb"], costs.inference_peak_mb(table, weights_as, batch))
+    compare("inference_peak_mb", table["ram_run_peak_mb"], costs.inference_peak_mb(table, weights_as, batch))
     layers, weights, activations = (
         table["fused_layers"],
         table["weight_bytes"] / 1e6,
@@ -50,7 +50,7 @@ def main(path: str) -> None:
         depthwise=depthwise,
     )
     fit("latency_ms", table["latency_ms"], fused_layers=layers, gflops=operations, moved_gb=moved)
-    for name in ("ram_load_peak_mb", "ram_inference_peak_mb"):
+    for name in ("ram_load_peak_mb", "ram_run_peak_mb"):
         fit(name, table[name].clip(lower=1), weights_mb=weights, activations_mb=activations, fused_layers=layers)
 
 

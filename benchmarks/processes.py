@@ -4,7 +4,7 @@
 
 Of each network so many processes are loaded and visited in turns. Printed are standard deviations in %: between the
 processes' medians, and between visits to one process; and the fastest and the slowest process. Visits that the
-reference workload finds disturbed are left out. The machine must do nothing else.
+calibration workload finds disturbed are left out. The machine must do nothing else.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.schedule import is_disturbed
 
 MODELS = """synthetic,basic_model,64,conv_layers=2;filter_size=5;filters=32;strides=1
@@ -32,14 +32,14 @@ keras_applications,ResNet50,96,
 VISITS = 6
 
 
-def medians_of(children, reference, floor):
+def medians_of(children, calibration, floor):
     """Return an array (processes, visits) of latencies in ms, NaN where a visit was disturbed."""
     medians = np.full((len(children), VISITS), np.nan)
     for visit in range(VISITS):
         for number, child in enumerate(children):
-            before = reference.time_ns()
+            before = calibration.time_ns()
             latency = latency_ns(child) * 1e-6
-            around = {"before_ns": before, "after_ns": reference.time_ns()}
+            around = {"before_ns": before, "after_ns": calibration.time_ns()}
             if not is_disturbed(around, floor.after(around), None, 0):
                 medians[number, visit] = latency
     return medians
@@ -51,14 +51,14 @@ def main():
     arguments = parser.parse_args()
     threads = available_cpus()
     toolchain = warm_toolchain(threads)
-    reference = Reference(threads)
-    floor = Floor(reference)
+    calibration = Calibration(threads)
+    floor = Floor(calibration)
     print(f"{'model':28}{'between %':>10}{'within %':>10}{'fastest ms':>12}{'slowest ms':>12}{'calm visits':>13}")
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactStore(Path(folder))
         for export in exported_elsewhere(MODELS, Path(folder)):
             children = [opened(toolchain, artifacts, export) for _ in range(arguments.processes)]
-            medians = medians_of(children, reference, floor)
+            medians = medians_of(children, calibration, floor)
             for child in children:
                 child.end()
             known = medians[np.isfinite(medians).any(axis=1)]

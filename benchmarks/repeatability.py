@@ -72,14 +72,14 @@ def ratio(published, chosen, seed):
 
 
 def in_references(series):
-    """Return what is reported, in times of the reference workload around the visits that it was taken from."""
+    """Return what is reported, in times of the calibration workload around the visits that it was taken from."""
     location = locate(series)
     visits = np.unique(series.visit[location.calm])
-    return location.ms / float(np.exp(np.mean([np.log(series.reference_ms[visit]) for visit in visits])))
+    return location.ms / float(np.exp(np.mean([np.log(series.calibration_ms[visit]) for visit in visits])))
 
 
 def report(series, seconds, seed):
-    estimators = {**ESTIMATORS, "undisturbed / reference": in_references}
+    estimators = {**ESTIMATORS, "undisturbed / calibration": in_references}
     print(f"{'protocol':11}{'condition':11}{'estimate':24}{'median %':>9}{'p95 %':>8}")
     found = {}
     for (protocol, condition), repetitions in series.items():
@@ -88,7 +88,7 @@ def report(series, seconds, seed):
             found[protocol, condition, name] = errors(values)
             median, high = np.percentile(found[protocol, condition, name], [50, 95])
             print(f"{protocol:11}{condition:11}{name:24}{median:9.2f}{high:8.2f}")
-    chosen = "undisturbed", "undisturbed / reference"
+    chosen = "undisturbed", "undisturbed / calibration"
     for condition, name, estimate in itertools.product(CONDITIONS, PROTOCOLS, chosen):
         best, low, high = ratio(found["published", condition, "mean"], found[name, condition, estimate], seed)
         spent = {protocol: np.mean(seconds[protocol, condition]) for protocol in ("published", name)}

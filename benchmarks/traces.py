@@ -5,7 +5,7 @@
 Each network is visited 480 times, in turns with the others, while `stress-ng` keeps two cores busy, on and off for 1 to
 10 s at random. The trace is every eighth visit. Its truth is told by the others, without any of the estimator: the
 median of the medians of those visits during which the disturbance was off, by its own log, and the machine not
-otherwise disturbed, by the reference workload. With the truth stands its own 95% interval, bootstrapped over visits.
+otherwise disturbed, by the calibration workload. With the truth stands its own 95% interval, bootstrapped over visits.
 """
 
 import argparse
@@ -78,10 +78,10 @@ def report(export, record, phases, is_saved):
     truth, low, high, scatter = truth_of(series, told_by)
     if is_saved:
         save(f"recorded_{export.spec.model}", trace, truth)
-    verdict, of_free = judge(trace), judge(series.where(np.isin(series.visit, told_by)))
+    status, of_free = judge(trace), judge(series.where(np.isin(series.visit, told_by)))
     print(
         f"{export.spec.model}: {truth:.3f} ms ({low / truth - 1:+.1%} to {high / truth - 1:+.1%}) in {len(told_by)} "
-        f"visits that scatter by {scatter:.1%}; judged {verdict.location_ms / truth - 1:+.1%} ({verdict.trust}), "
+        f"visits that scatter by {scatter:.1%}; judged {status.location_ms / truth - 1:+.1%} ({status.trust}), "
         f"of those visits themselves {of_free.location_ms / truth - 1:+.1%}"
     )
 

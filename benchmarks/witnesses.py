@@ -2,7 +2,7 @@
 
     PYTHONPATH=board python benchmarks/witnesses.py [--seconds N]
 
-Four networks, each in a process of its own, take turns; around each turn both parts of the reference workload are
+Four networks, each in a process of its own, take turns; around each turn both parts of the calibration workload are
 timed in another process. Printed: how slow each part is while a model is slow (20% above its tenth percentile), as a
 median, and the correlation of the logarithms. It needs a machine that does nothing else.
 """
@@ -17,7 +17,7 @@ from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.runner.calibration import Reference
+from perfcast.runner.calibration import Calibration
 
 MODELS = """keras_applications,DenseNet121,128,
 keras_applications,EfficientNetB0,128,
@@ -27,15 +27,15 @@ keras_applications,ResNet50,96,
 SLOW = 1.2
 
 
-class Sums(Reference):
-    """The reference workload without what the threads do together."""
+class Sums(Calibration):
+    """The calibration workload without what the threads do together."""
 
     def hand_over(self, index):
         pass
 
 
-class WakeUps(Reference):
-    """The reference workload without what each thread does alone."""
+class WakeUps(Calibration):
+    """The calibration workload without what each thread does alone."""
 
     def __init__(self, threads):
         super().__init__(threads)

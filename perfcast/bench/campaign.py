@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import conditions_of, differing, in_words
+from perfcast.bench.environment import differing, fingerprint_of, in_words
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.result_collector import ResultCollector, say
 from perfcast.bench.retry import RetryPolicy
@@ -42,7 +42,7 @@ class Campaign:
         once its last visit is. While another campaign measures on the device, whatever its store, this one waits;
         what that one stored here is not measured again. A device that is lost on the way is waited for. What is
         unusual is said on the error stream, a line each: damaged files, and measurements that there are under other
-        conditions.
+        fingerprint.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
@@ -51,39 +51,39 @@ class Campaign:
         """
         with self.transport.claim() as device:
             probe = self._probe(device)
-            conditions = conditions_of(probe.context)
-            tasks = tasks_of(exports, self.target, conditions)
+            fingerprint = fingerprint_of(probe.environment)
+            tasks = tasks_of(exports, self.target, fingerprint)
             missing = self.missing(tasks)
             if missing:
                 self.measurements.sweep()
                 self._say_what_is_damaged(missing)
-                self._say_what_differs(exports, missing, conditions)
-                collector = self._collector(missing, conditions, device.name)
+                self._say_what_differs(exports, missing, fingerprint)
+                collector = self._collector(missing, fingerprint, device.name)
                 with progress(len(tasks) * self.target.protocol.visits, description) as advance:
                     advance((len(tasks) - len(missing)) * self.target.protocol.visits)
                     self._insist(device, probe, collector, advance)
         return [task.key for task in tasks]
 
-    def context(self) -> dict[str, Any]:
-        """Return the target's context, with the settings that are asked for.
+    def environment(self) -> dict[str, Any]:
+        """Return the target's environment, with the settings that are asked for.
 
         Raises:
             BenchmarkError: the target does not answer.
         """
-        return self.transport.probe(self.target.factors, self.target.settings).context
+        return self.transport.probe(self.target.factors, self.target.settings).environment
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """Return the measurements that the store lacks."""
         limit = self.target.time_limit_s
         return [task for task in tasks if not self.measurements.is_settled(task.key, limit)]
 
-    def tasks(self, exports: list[Export], context: dict[str, Any]) -> list[Task]:
-        """Return the measurements that exports ask for in a context: each once, then the repetitions of some.
+    def tasks(self, exports: list[Export], environment: dict[str, Any]) -> list[Task]:
+        """Return the measurements that exports ask for in a environment: each once, then the repetitions of some.
 
         Raises:
-            BenchmarkError: the context does not say which version of the toolchain there is.
+            BenchmarkError: the environment does not say which version of the toolchain there is.
         """
-        return tasks_of(exports, self.target, conditions_of(context))
+        return tasks_of(exports, self.target, fingerprint_of(environment))
 
     def _probe(self, device: Device) -> Probe:
         """Ask a device what it is; while somebody else measures there, wait."""
@@ -109,7 +109,7 @@ class Campaign:
 
     def _quarantine(self, device: Device, probe: Probe, collector: ResultCollector) -> None:
         """Look whether a model froze the device; what did so twice is on record and not tried again."""
-        if task := collector.quarantine(probe.boot, probe.context):
+        if task := collector.quarantine(probe.boot, probe.environment):
             if task.key in collector.pending:
                 say(f"{task.model}: the device went down while it was measured; it is tried once more, at the end")
             else:
@@ -136,17 +136,17 @@ class Campaign:
         if collector.pending:
             raise BenchmarkError(f"the runner ended with {len(collector.pending)} of {asked} models not measured")
 
-    def _collector(self, missing: list[Task], conditions: dict[str, Any], device: str) -> ResultCollector:
+    def _collector(self, missing: list[Task], fingerprint: dict[str, Any], device: str) -> ResultCollector:
         pending = {task.key: task for task in missing}
         visits = {task.key: visits for task in missing if (visits := self._visits_of(task))}
-        return ResultCollector(self.target, self.artifacts, self.measurements, conditions, device, pending, visits)
+        return ResultCollector(self.target, self.artifacts, self.measurements, fingerprint, device, pending, visits)
 
     def _visits_of(self, task: Task) -> Visits | None:
         """Return the visits that a model has had so far; where they are damaged, say so and go without."""
         try:
             visits = self.measurements.visits.find(task.key)
             if visits:
-                self.measurements.context(visits.context)
+                self.measurements.environment(visits.environment)
         except NewerRecordError:
             raise
         except StoreError as error:
@@ -159,27 +159,27 @@ class Campaign:
             if damage := self.measurements.damage_of(task.key):
                 say(f"{damage}: {task.model} is measured anew")
 
-    def _say_what_differs(self, exports: list[Export], missing: list[Task], conditions: dict[str, Any]) -> None:
-        """Say where what is missing was measured under other conditions, and which: those that had most of it."""
+    def _say_what_differs(self, exports: list[Export], missing: list[Task], fingerprint: dict[str, Any]) -> None:
+        """Say where what is missing was measured under other fingerprint, and which: those that had most of it."""
         wanted = {(task.model, task.replicate) for task in missing}
         known = []
-        for other in self.measurements.conditions.all():
-            if other != conditions and self.target.factors["toolchain"] in other["software"]:
+        for other in self.measurements.fingerprint.all():
+            if other != fingerprint and self.target.factors["toolchain"] in other["software"]:
                 before = tasks_of(exports, self.target, other)
                 count = sum(self.measurements.has(t.key) for t in before if (t.model, t.replicate) in wanted)
-                known.append((count, in_words(differing(other, conditions))))
+                known.append((count, in_words(differing(other, fingerprint))))
         count, changed = max(known, default=(0, ""))
         if count:
-            say(f"{changed}: measuring anew ({count} of {len(missing)} were measured under the other conditions)")
+            say(f"{changed}: measuring anew ({count} of {len(missing)} were measured under the other fingerprint)")
 
     def _plan(self, collector: ResultCollector) -> dict[str, Any]:
-        contexts = {visits.context for visits in collector.visits.values()}
-        digest = digest_of_json(collector.conditions)
-        device = device_factors(self.target, collector.conditions)["device"]
+        environments = {visits.environment for visits in collector.visits.values()}
+        digest = digest_of_json(collector.fingerprint)
+        device = device_factors(self.target, collector.fingerprint)["device"]
         entries = [self._plan_entry(task, collector.visits.get(task.key)) for task in collector.pending.values()]
         return plan_of(self.target, entries) | {
-            "contexts": {name: self.measurements.context(name) for name in sorted(contexts)},
-            "reference_floor_ns": self.measurements.conditions.reference_floor_ns(digest, device),
+            "environments": {name: self.measurements.environment(name) for name in sorted(environments)},
+            "calibration_floor_ns": self.measurements.fingerprint.calibration_floor_ns(digest, device),
         }
 
     def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:

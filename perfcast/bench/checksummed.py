@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import UnionType
 
 
-def write_sealed(path: Path, content: dict[str, Any]) -> None:
+def write_checksummed(path: Path, content: dict[str, Any]) -> None:
     """Write ``content``, and the digest that tells damage.
 
     Raises:
@@ -22,22 +22,22 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     write_json(path, {"digest": digest_of_json(content), "record": content})
 
 
-def find_sealed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any] | None:
-    """Return what `write_sealed` wrote; None where it is absent or damaged: as if nothing had been noted.
+def find_checksummed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any] | None:
+    """Return what `write_checksummed` wrote; None where it is absent or damaged: as if nothing had been noted.
 
     Raises:
         NewerRecordError: a newer version of perfcast wrote it.
     """
     try:
-        return read_sealed(path, version, kinds)
+        return read_checksummed(path, version, kinds)
     except NewerRecordError:
         raise
     except StoreError:
         return None
 
 
-def read_sealed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
-    """Return what `write_sealed` wrote.
+def read_checksummed(path: Path, version: int, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
+    """Return what `write_checksummed` wrote.
 
     Args:
         path: the file; its name without the ending is what the content's `key` has to be.

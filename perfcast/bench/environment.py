@@ -1,42 +1,44 @@
-"""Conditions: what of a context changes numbers. Under others, a measurement is another measurement."""
+"""Conditions: what of a environment changes numbers. Under others, a measurement is another measurement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import find_sealed, write_sealed
+from perfcast.bench.checksummed import find_checksummed, write_checksummed
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KINDS = {
     "machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"),
     "not_software": ("runner",),
 }
-"""What of a context changes numbers: these facts of the machine, all of the software but these, and all settings."""
+"""What of an environment changes numbers: these facts of the machine, all software but these, and all settings."""
 _LONGEST = 60
 _MOST = 5
 
 
-def conditions_of(context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the conditions of a context: the same parts, `machine`, `software` and `settings`, with less in them.
+def fingerprint_of(environment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the fingerprint of a environment: the same parts, `machine`, `software` and `settings`, with less in them.
 
     Left out is what only tells machines of a kind apart (host, memory, clock limit), and the runner's own version,
     which a protocol's version stands for.
     """
     return {
-        "machine": {name: context["machine"].get(name) for name in KINDS["machine"]},
-        "software": {name: value for name, value in context["software"].items() if name not in KINDS["not_software"]},
-        "settings": dict(context["settings"]),
+        "machine": {name: environment["machine"].get(name) for name in KINDS["machine"]},
+        "software": {
+            name: value for name, value in environment["software"].items() if name not in KINDS["not_software"]
+        },
+        "settings": dict(environment["settings"]),
     }
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the facts in which two conditions, or two contexts, differ.
+    """Return the facts in which two fingerprint, or two environments, differ.
 
     Returns:
         the values before and now by name, such as `governor`; None where one does not have it.
@@ -64,43 +66,43 @@ def _said(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class ConditionsStore:
-    """The conditions that a store's measurements were made under: `conditions/<digest>.json` below a folder.
+class FingerprintStore:
+    """The fingerprint that a store's measurements were made under: `fingerprints/<digest>.json` below a folder.
 
-    Beside them stands the shortest time that the reference workload took under them, by device. It is a note that
+    Beside them stands the shortest time that the calibration workload took under them, by device. It is a note that
     saves reading all measurements: where it is lost, the next visits write another.
     """
 
     root: Path
 
-    def note(self, conditions: dict[str, Any], device: str, reference_ns: int) -> None:
-        """Note how long the reference workload took, where it never was as fast on this device.
+    def note(self, fingerprint: dict[str, Any], device: str, calibration_ns: int) -> None:
+        """Note how long the calibration workload took, where it never was as fast on this device.
 
         Raises:
             StoreError: it cannot be written.
         """
-        digest = digest_of_json(conditions)
+        digest = digest_of_json(fingerprint)
         floors = self._floors(digest)
-        if device not in floors or reference_ns < floors[device]:
-            content = {"conditions": conditions, "fastest_reference_ns": {**floors, device: reference_ns}}
-            write_sealed(self._path(digest), {"schema_version": SCHEMA_VERSION, "key": digest, **content})
+        if device not in floors or calibration_ns < floors[device]:
+            content = {"fingerprint": fingerprint, "fastest_calibration_ns": {**floors, device: calibration_ns}}
+            write_checksummed(self._path(digest), {"schema_version": SCHEMA_VERSION, "key": digest, **content})
 
-    def reference_floor_ns(self, digest: str, device: str) -> int | None:
-        """Return the shortest time of the reference workload under conditions on a device, None where unknown."""
+    def calibration_floor_ns(self, digest: str, device: str) -> int | None:
+        """Return the shortest time of the calibration workload under fingerprint on a device, None where unknown."""
         return self._floors(digest).get(device)
 
     def all(self) -> list[dict[str, Any]]:
-        """Return the conditions that something was measured under."""
+        """Return the fingerprint that something was measured under."""
         notes = [self._read(path.stem) for path in sorted(self._path("x").parent.glob("[!.]*.json"))]
-        return [note["conditions"] for note in notes if note]
+        return [note["fingerprint"] for note in notes if note]
 
     def _floors(self, digest: str) -> dict[str, int]:
         note = self._read(digest)
-        return note["fastest_reference_ns"] if note else {}
+        return note["fastest_calibration_ns"] if note else {}
 
     def _read(self, digest: str) -> dict[str, Any] | None:
-        kinds = {"conditions": dict, "fastest_reference_ns": dict}
-        return find_sealed(self._path(digest), SCHEMA_VERSION, kinds)
+        kinds = {"fingerprint": dict, "fastest_calibration_ns": dict}
+        return find_checksummed(self._path(digest), SCHEMA_VERSION, kinds)
 
     def _path(self, digest: str) -> Path:
-        return self.root / "conditions" / f"{digest}.json"
+        return self.root / "fingerprints" / f"{digest}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.checksummed import find_sealed, write_sealed
+from perfcast.bench.checksummed import find_checksummed, write_checksummed
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class FreezeStore:
         """
         path = self._device(device)
         note = {"schema_version": SCHEMA_VERSION, "key": path.stem, "measurement": key, "boot": boot or ""}
-        write_sealed(path, note)
+        write_checksummed(path, note)
 
     def end(self, device: str) -> None:
         """Note that nothing has a device."""
@@ -49,12 +49,12 @@ class FreezeStore:
         Raises:
             StoreError: the count cannot be written.
         """
-        note = find_sealed(self._device(device), SCHEMA_VERSION, {"measurement": str, "boot": str})
+        note = find_checksummed(self._device(device), SCHEMA_VERSION, {"measurement": str, "boot": str})
         if not (note and boot and note["boot"]) or note["boot"] == boot:
             return None
         key = str(note["measurement"])
         boots = sorted({*self._boots(key), note["boot"]})
-        write_sealed(self._freezes(key), {"schema_version": SCHEMA_VERSION, "key": key, "boots": boots})
+        write_checksummed(self._freezes(key), {"schema_version": SCHEMA_VERSION, "key": key, "boots": boots})
         self.end(device)
         return key
 
@@ -63,7 +63,7 @@ class FreezeStore:
         return len(self._boots(key))
 
     def _boots(self, key: str) -> list[str]:
-        note = find_sealed(self._freezes(key), SCHEMA_VERSION, {"boots": list})
+        note = find_checksummed(self._freezes(key), SCHEMA_VERSION, {"boots": list})
         return list(note["boots"]) if note else []
 
     def _device(self, name: str) -> Path:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the plan of a target's tasks, but for what is known of earlier runs (`contexts`, `reference_floor_ns`).
+    """Return the plan of a target's tasks, without `environments` and `calibration_floor_ns`: what earlier runs found.
 
     Args:
         target: what to measure on.
@@ -25,7 +25,7 @@ def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
         "factors": target.factors | {"device_kind": target.device_kind},
         "protocol": target.protocol.to_dict(),
         "settings": target.settings,
-        "sustained_s": target.sustained_s,
+        "soak_s": target.soak_s,
         "time_limit_s": target.time_limit_s,
         "seed": int(digest_of_json(sorted(entry["key"] for entry in entries))[:8], 16),
         "tasks": entries,

@@ -5,33 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import read_sealed, write_sealed
-from perfcast.bench.environment import ConditionsStore
+from perfcast.bench.checksummed import read_checksummed, write_checksummed
+from perfcast.bench.environment import FingerprintStore
 from perfcast.bench.freezes import FreezeStore
 from perfcast.bench.visits import VisitStore
-from perfcast.errors import NewerRecordError, StoreError
+from perfcast.errors import NewerRecordError, StoreError, UsageError
 from perfcast.storage import digest_of_json, read_json, sweep, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UNFINISHED = frozenset({"crashed", "timed_out"})
 """Verdicts after which a model may be measured further: its visits are kept."""
 
-_KINDS = {"context": str, "verdict": str, "time_limit_s": int | float}
+_KINDS = {"environment": str, "status": str, "time_limit_s": int | float}
 _REMEDY = "delete results/<target> and run again: only what is damaged is measured again"
 
 
 @dataclass(frozen=True)
 class MeasurementStore:
-    """Measurements below a folder: `measurements/<key>.json`, and `contexts/<digest>.json` that they name.
+    """Measurements below a folder: `measurements/<key>.json`, and `environments/<digest>.json` that they name.
 
-    Beside them lie the visits of models that are not done (`visits`), the conditions of all (`conditions`), and which
+    Beside them lie the visits of models that are not done (`visits`), the fingerprint of all (`fingerprint`), and which
     models devices did not survive (`freezes`).
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a store whose records have the names of an earlier version.
+
+        Raises:
+            UsageError: it is one; one line that says what to do.
+        """
+        if (self.root / "contexts").is_dir():
+            raise UsageError(
+                f"{self.root}: written by perfcast 0.1, whose records have other names; name a new folder with the "
+                "option `store` (the old one is kept), or delete it"
+            )
 
     @property
     def visits(self) -> VisitStore:
@@ -39,9 +51,9 @@ class MeasurementStore:
         return VisitStore(self.root)
 
     @property
-    def conditions(self) -> ConditionsStore:
-        """The conditions that something was measured under."""
-        return ConditionsStore(self.root)
+    def fingerprint(self) -> FingerprintStore:
+        """The fingerprint that something was measured under."""
+        return FingerprintStore(self.root)
 
     @property
     def freezes(self) -> FreezeStore:
@@ -51,7 +63,7 @@ class MeasurementStore:
     def is_settled(self, key: str, time_limit_s: float) -> bool:
         """Say whether measuring ``key`` again would give nothing new.
 
-        It would where the record or the context that it names is absent or damaged, where the child was killed
+        It would where the record or the environment that it names is absent or damaged, where the child was killed
         (perhaps by what has passed since), and where it took too long for a limit that is wider now.
 
         Raises:
@@ -63,16 +75,16 @@ class MeasurementStore:
             raise
         except StoreError:
             return False
-        if record["verdict"] == "timed_out":
+        if record["status"] == "timed_out":
             return bool(record["time_limit_s"] >= time_limit_s)
-        return bool(record["verdict"] != "crashed")
+        return bool(record["status"] != "crashed")
 
     def has(self, key: str) -> bool:
         """Say whether there is a measurement with ``key``, whole or damaged."""
         return self._path(key).exists()
 
     def damage_of(self, key: str) -> str:
-        """Say what is wrong with the measurement ``key``, or with the context that it names.
+        """Say what is wrong with the measurement ``key``, or with the environment that it names.
 
         Returns:
             one line; nothing where both are sound or there is no such measurement.
@@ -109,51 +121,51 @@ class MeasurementStore:
         Raises:
             StoreError: it cannot be written.
         """
-        write_sealed(self._path(record["key"]), record)
-        if record["verdict"] not in UNFINISHED:
+        write_checksummed(self._path(record["key"]), record)
+        if record["status"] not in UNFINISHED:
             self.visits.drop(record["key"])
 
     def sweep(self) -> None:
         """Delete what writers that were killed long ago left half-written, and visits that a measurement holds."""
-        for name in ("measurements", "contexts", "visits", "conditions", "devices", "freezes"):
+        for name in ("measurements", "environments", "visits", "fingerprints", "devices", "freezes"):
             sweep(self.root / name)
         for key in self.visits.all():
-            if self.has(key) and not self.damage_of(key) and self._read(key)["verdict"] not in UNFINISHED:
+            if self.has(key) and not self.damage_of(key) and self._read(key)["status"] not in UNFINISHED:
                 self.visits.drop(key)
 
-    def context(self, digest: str) -> dict[str, Any]:
-        """Return the context ``digest``.
+    def environment(self, digest: str) -> dict[str, Any]:
+        """Return the environment ``digest``.
 
         Raises:
             StoreError: it is absent or damaged.
         """
-        path = self.root / "contexts" / f"{digest}.json"
-        context: dict[str, Any] = read_json(path)
+        path = self.root / "environments" / f"{digest}.json"
+        environment: dict[str, Any] = read_json(path)
         try:
-            matches = digest_of_json(context) == digest
+            matches = digest_of_json(environment) == digest
         except ValueError:  # NaN or a lone surrogate, which nothing is written with.
             matches = False
         if not matches:
             raise StoreError(f"{path}: the content does not match its digest")
-        return context
+        return environment
 
-    def put_context(self, context: dict[str, Any]) -> str:
-        """Store a context and return its digest.
+    def put_environment(self, environment: dict[str, Any]) -> str:
+        """Store a environment and return its digest.
 
         Raises:
             StoreError: it cannot be written.
         """
-        digest = digest_of_json(context)
-        write_json(self.root / "contexts" / f"{digest}.json", context)
+        digest = digest_of_json(environment)
+        write_json(self.root / "environments" / f"{digest}.json", environment)
         return digest
 
     def _sound(self, key: str) -> dict[str, Any]:
         record = self._read(key)
-        self.context(record["context"])
+        self.environment(record["environment"])
         return record
 
     def _read(self, key: str) -> dict[str, Any]:
-        return read_sealed(self._path(key), SCHEMA_VERSION, _KINDS)
+        return read_checksummed(self._path(key), SCHEMA_VERSION, _KINDS)
 
     def _path(self, key: str) -> Path:
         return self.root / "measurements" / f"{key}.json"

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import conditions_of, differing, in_words
+from perfcast.bench.environment import differing, fingerprint_of, in_words
 from perfcast.bench.freezes import TRIES
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
+from perfcast.runner import RUNNER_VERSION
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from perfcast.bench.tasks import Task
     from perfcast.export.artifacts import ArtifactStore
 
-RUNNER_VERSION = 4
-_UNBELIEVED = frozenset({"failed", "rejected"})
+_INVALID = frozenset({"failed", "rejected"})
 
 
 @dataclass
@@ -34,7 +34,7 @@ class ResultCollector:
         target: where it measures.
         artifacts: what it measures.
         store: where the answers go.
-        conditions: under which the tasks' keys say that it measures.
+        fingerprint: under which the tasks' keys say that it measures.
         device: its name.
         pending: the tasks that are not done, by key.
         visits: those that pending models have had so far, by key.
@@ -43,13 +43,13 @@ class ResultCollector:
     target: Target
     artifacts: ArtifactStore
     store: MeasurementStore
-    conditions: dict[str, Any]
+    fingerprint: dict[str, Any]
     device: str
     pending: dict[str, Task]
     visits: dict[str, Visits]
-    _context: str = ""
+    _environment: str = ""
     _boot: str | None = None
-    _limits: dict[str, Any] | None = None
+    _peaks: dict[str, Any] | None = None
     _ended: bool = False
 
     @property
@@ -68,11 +68,11 @@ class ResultCollector:
             StoreError: it cannot be stored, or the artifact that failed is damaged.
         """
         event = answer["event"]
-        if self._ended or (event == "context") is bool(self._context):
+        if self._ended or (event == "environment") is bool(self._environment):
             raise BenchmarkError(f"the runner answered {event!r} where something else was due")
         takers = {
-            "context": self._take_context,
-            "limits": self._take_limits,
+            "environment": self._take_environment,
+            "peaks": self._take_peaks,
             "visiting": self._take_visiting,
             "visit": self._take_visit,
             "measurement": self._take_measurement,
@@ -85,15 +85,15 @@ class ResultCollector:
     def anew(self) -> ResultCollector:
         """Return the collector of another run, of what is still pending."""
         return ResultCollector(
-            self.target, self.artifacts, self.store, self.conditions, self.device, self.pending, self.visits
+            self.target, self.artifacts, self.store, self.fingerprint, self.device, self.pending, self.visits
         )
 
-    def quarantine(self, boot: str | None, context: dict[str, Any]) -> Task | None:
+    def quarantine(self, boot: str | None, environment: dict[str, Any]) -> Task | None:
         """Look whether a model froze the device; what did so twice is on record, and no longer pending.
 
         Args:
             boot: what the device's start is called now.
-            context: the device's.
+            environment: the device's.
 
         Returns:
             that model's measurement, None where the device has run on.
@@ -106,19 +106,19 @@ class ResultCollector:
             return None
         task = self.pending[key]
         if self.store.freezes.count(key) >= TRIES:
-            self.give_up(task, context)
+            self.give_up(task, environment)
         return task
 
-    def give_up(self, task: Task, context: dict[str, Any]) -> None:
-        """Put on record that a model froze the device, whose context is ``context``; it is no longer pending.
+    def give_up(self, task: Task, environment: dict[str, Any]) -> None:
+        """Put on record that a model froze the device, whose environment is ``environment``; it is no longer pending.
 
         Raises:
             StoreError: it cannot be stored.
         """
-        digest = self.store.put_context(context)
-        verdict = {"verdict": "froze", "reason": "the device went down twice while it was measured"}
+        digest = self.store.put_environment(environment)
+        status = {"status": "froze", "reason": "the device went down twice while it was measured"}
         nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
-        self._settle(task, self.visits.get(task.key) or Visits(digest), verdict | nothing, digest)
+        self._settle(task, self.visits.get(task.key) or Visits(digest), status | nothing, digest)
 
     def _take_visiting(self, answer: dict[str, Any]) -> None:
         self.store.freezes.begin(self.device, self._pending(answer["key"]).key, self._boot)
@@ -126,29 +126,29 @@ class ResultCollector:
     def _take_end(self, _: dict[str, Any]) -> None:
         self._ended = True
 
-    def _take_context(self, answer: dict[str, Any]) -> None:
+    def _take_environment(self, answer: dict[str, Any]) -> None:
         if answer["runner_version"] != RUNNER_VERSION:
             raise BenchmarkError(
                 f"the runner is of version {answer['runner_version']}, not {RUNNER_VERSION}; update it on the device"
             )
-        changed = differing(self.conditions, conditions_of(answer["context"]))
+        changed = differing(self.fingerprint, fingerprint_of(answer["environment"]))
         if changed:
             raise BenchmarkError(f"the device changed while it was asked to measure ({in_words(changed)}); run again")
-        self._say_what_starts_over(answer["context"])
+        self._say_what_starts_over(answer["environment"])
         self._boot = answer["boot"]
-        self._context = self.store.put_context(answer["context"])
+        self._environment = self.store.put_environment(answer["environment"])
 
-    def _say_what_starts_over(self, context: dict[str, Any]) -> None:
-        digest = digest_of_json(context)
-        others = [visits.context for visits in self.visits.values() if visits.context != digest]
+    def _say_what_starts_over(self, environment: dict[str, Any]) -> None:
+        digest = digest_of_json(environment)
+        others = [visits.environment for visits in self.visits.values() if visits.environment != digest]
         if others:
-            changed = in_words(differing(self.store.context(others[-1]), context))
+            changed = in_words(differing(self.store.environment(others[-1]), environment))
             say(f"{changed}: models that were begun start over ({len(others)})")
 
-    def _take_limits(self, answer: dict[str, Any]) -> None:
-        if self._limits is not None:
+    def _take_peaks(self, answer: dict[str, Any]) -> None:
+        if self._peaks is not None:
             raise BenchmarkError("the runner answered a second time what the device can do at most")
-        self._limits = answer["limits"]
+        self._peaks = answer["peaks"]
 
     def _take_visit(self, answer: dict[str, Any]) -> None:
         self.store.freezes.end(self.device)
@@ -158,13 +158,13 @@ class ResultCollector:
         visit = {name: value for name, value in answer.items() if name not in ("event", "key")}
         self.visits[task.key] = visits.followed_by(visit)
         self.store.visits.put(task.key, self.visits[task.key])
-        reference = min(answer["reference"]["before_ns"], answer["reference"]["after_ns"])
-        self.store.conditions.note(self.conditions, task.factors["device"], reference)
+        calibration = min(answer["calibration"]["before_ns"], answer["calibration"]["after_ns"])
+        self.store.fingerprint.note(self.fingerprint, task.factors["device"], calibration)
 
     def _visits_here(self, key: str) -> Visits:
-        """Return the visits of a model in this run's context: those of another one do not count."""
+        """Return the visits of a model in this run's environment: those of another one do not count."""
         visits = self.visits.get(key)
-        return visits if visits and visits.context == self._context else Visits(self._context)
+        return visits if visits and visits.environment == self._environment else Visits(self._environment)
 
     def _check_visit(self, answer: dict[str, Any], task: Task, due: int) -> None:
         protocol = self.target.protocol
@@ -184,18 +184,18 @@ class ResultCollector:
     def _take_measurement(self, answer: dict[str, Any]) -> None:
         self.store.freezes.end(self.device)
         task = self._pending(answer["key"])
-        visits, verdict = self._visits_here(task.key), answer["verdict"]
-        if verdict == "measured" and len(visits.made) < self.target.protocol.min_visits:
+        visits, status = self._visits_here(task.key), answer["status"]
+        if status == "measured" and len(visits.made) < self.target.protocol.required_visits:
             raise BenchmarkError(f"the runner ended {task.model} after {len(visits.made)} visits, which are too few")
-        if (answer["sustained"] is not None) > (self.target.sustained_s is not None):
+        if (answer["sustained"] is not None) > (self.target.soak_s is not None):
             raise BenchmarkError(f"the runner answered how {task.model} lasts, which it was not asked for")
-        if verdict in _UNBELIEVED:
+        if status in _INVALID:
             self.artifacts.verify(task.export.artifact)  # A graph that was damaged meanwhile says nothing of the model.
-        self._settle(task, visits, answer, self._context)
+        self._settle(task, visits, answer, self._environment)
 
-    def _settle(self, task: Task, visits: Visits, answer: Mapping[str, Any], context: str) -> None:
+    def _settle(self, task: Task, visits: Visits, answer: Mapping[str, Any], environment: str) -> None:
         """Store what became of a model, which then is no longer pending."""
-        self.store.put(self._record(task, visits, answer, context))
+        self.store.put(self._record(task, visits, answer, environment))
         del self.pending[task.key]
         self.visits.pop(task.key, None)
 
@@ -204,8 +204,8 @@ class ResultCollector:
             raise BenchmarkError(f"the runner answered for a model it was not asked for: {key!r}")
         return self.pending[key]
 
-    def _record(self, task: Task, visits: Visits, answer: Mapping[str, Any], context: str) -> dict[str, Any]:
-        measured = answer["verdict"] == "measured"
+    def _record(self, task: Task, visits: Visits, answer: Mapping[str, Any], environment: str) -> dict[str, Any]:
+        measured = answer["status"] == "measured"
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return {
             "schema_version": SCHEMA_VERSION,
@@ -216,16 +216,16 @@ class ResultCollector:
             "factors": task.factors,
             "protocol": self.target.protocol.to_dict(),
             "settings": self.target.settings,
-            "sustained_s": self.target.sustained_s,
+            "soak_s": self.target.soak_s,
             "replicate": task.replicate,
             "time_limit_s": self.target.time_limit_s,
-            "context": context,
-            "conditions": digest_of_json(self.conditions),
+            "environment": environment,
+            "fingerprint": digest_of_json(self.fingerprint),
             "started_at": visits.made[0]["started_at"] if visits.made else now,
             "visits": visits.about(),
             "samples": visits.samples() if measured else None,
-            "limits": self._limits,
-            **{name: answer[name] for name in ("memory", "timing", "sustained", "verdict", "reason")},
+            "peaks": self._peaks,
+            **{name: answer[name] for name in ("memory", "timing", "sustained", "status", "reason")},
         }
 
 

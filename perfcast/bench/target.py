@@ -12,7 +12,7 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ADAPTIVE = ("least_visits", "width")
+_ADAPTIVE = ("min_visits", "rel_ci_half_width")
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Protocol:
         discard: how many of these are warm-up.
         warmup_s: for how long a model runs before, in each visit, without being timed.
         visits: over how many visits they are divided.
-        repeats: how many disturbed visits may be made up for at most; `adaptive` does until `least_visits` are calm.
-        least_visits: of `adaptive`, fewest visits before it may stop; else None.
-        width: of `adaptive`, half the width of the interval of the location, relative to it, below which it stops;
-            else None.
+        repeats: how many disturbed visits may be made up for at most; `adaptive` does until `min_visits` are calm.
+        min_visits: of `adaptive`, fewest visits before it may stop; else None.
+        rel_ci_half_width: of `adaptive`, relative half width of the location's interval below which it stops; else
+            None.
     """
 
     name: str
@@ -39,8 +39,8 @@ class Protocol:
     discard: int
     visits: int = 1
     repeats: int = 0
-    least_visits: int | None = None
-    width: float | None = None
+    min_visits: int | None = None
+    rel_ci_half_width: float | None = None
     warmup_s: float = 0.0
 
     VERSION = 3
@@ -67,11 +67,11 @@ class Protocol:
             raise UsageError(f"protocol: {given[0]} belongs to adaptive; leave it out, or take name adaptive")
 
     def _check_adaptive(self) -> None:
-        if self.least_visits is None or self.width is None:
+        if self.min_visits is None or self.rel_ci_half_width is None:
             missing = next(name for name in _ADAPTIVE if getattr(self, name) is None)
             raise UsageError(f"protocol: adaptive needs {missing}; add it, or take name published")
-        if self.least_visits > self.visits:
-            raise UsageError(f"protocol: least_visits {self.least_visits} has to be at most visits {self.visits}")
+        if self.min_visits > self.visits:
+            raise UsageError(f"protocol: min_visits {self.min_visits} has to be at most visits {self.visits}")
 
     @property
     def iterations_per_visit(self) -> int:
@@ -84,9 +84,9 @@ class Protocol:
         return self.discard // self.visits
 
     @property
-    def min_visits(self) -> int:
+    def required_visits(self) -> int:
         """Below how many visits a model is not done."""
-        return self.least_visits or self.visits
+        return self.min_visits or self.visits
 
     @property
     def max_visits(self) -> int:
@@ -127,7 +127,7 @@ class Target:
     replicates: Replicates
     time_limit_s: float
     settings: dict[str, Any] = field(default_factory=dict)
-    sustained_s: float | None = None
+    soak_s: float | None = None
 
     @property
     def is_local(self) -> bool:
@@ -163,7 +163,7 @@ class Target:
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
             settings=dict(values.get("settings") or {}),
-            sustained_s=None if values.get("sustained_s") is None else float(values["sustained_s"]),
+            soak_s=None if values.get("soak_s") is None else float(values["soak_s"]),
         )
 
 

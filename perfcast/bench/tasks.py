@@ -31,38 +31,38 @@ class Task:
         return self.export.spec.model
 
 
-def tasks_of(exports: Iterable[Export], target: Target, conditions: Mapping[str, Any]) -> list[Task]:
-    """Return the measurements that exports ask for under conditions: each once, then the repetitions of some.
+def tasks_of(exports: Iterable[Export], target: Target, fingerprint: Mapping[str, Any]) -> list[Task]:
+    """Return the measurements that exports ask for under fingerprint: each once, then the repetitions of some.
 
     Raises:
-        BenchmarkError: the conditions do not say which version of the toolchain there is.
+        BenchmarkError: the fingerprint do not say which version of the toolchain there is.
     """
-    device = device_factors(target, conditions)
-    digest = digest_of_json(conditions)
+    device = device_factors(target, fingerprint)
+    digest = digest_of_json(fingerprint)
     return [_task(export, replicate, target, device, digest) for export, replicate in wanted(exports, target)]
 
 
 def wanted(exports: Iterable[Export], target: Target) -> list[tuple[Export, int]]:
-    """Return which measurements exports ask for, whatever the conditions: each once, then the repetitions of some."""
+    """Return which measurements exports ask for, whatever the fingerprint: each once, then the repetitions of some."""
     first = [(export, 0) for export in exports]
     once = [export for export, _ in first if is_repeated(export.spec.model, target.replicates)]
     return first + [(export, count) for count in range(1, target.replicates.count + 1) for export in once]
 
 
-def device_factors(target: Target, conditions: Mapping[str, Any]) -> dict[str, str]:
+def device_factors(target: Target, fingerprint: Mapping[str, Any]) -> dict[str, str]:
     """Return the factors that the device says itself.
 
     Raises:
         BenchmarkError: it does not say which version of the toolchain it has.
     """
     toolchain = target.factors["toolchain"]
-    version = conditions["software"].get(toolchain)
+    version = fingerprint["software"].get(toolchain)
     if not isinstance(version, str):
         raise BenchmarkError(f"the runner does not say which version of {toolchain} it has")
-    return {"device": target.device_name or conditions["machine"]["cpu"], "toolchain_version": version}
+    return {"device": target.device_name or fingerprint["machine"]["cpu"], "toolchain_version": version}
 
 
-def _task(export: Export, replicate: int, target: Target, device: dict[str, str], conditions: str) -> Task:
+def _task(export: Export, replicate: int, target: Target, device: dict[str, str], fingerprint: str) -> Task:
     shape = list(export.spec.input_shape)
     factors = target.factors | device | {"clock_mhz": None, "input_shape": shape}
     identity = {
@@ -71,8 +71,8 @@ def _task(export: Export, replicate: int, target: Target, device: dict[str, str]
         "factors": factors,
         "protocol": target.protocol.to_dict(),
         "settings": target.settings,
-        "sustained_s": target.sustained_s,
-        "conditions": conditions,
+        "soak_s": target.soak_s,
+        "fingerprint": fingerprint,
         "replicate": replicate,
     }
     return Task(digest_of_json(identity), export, factors, replicate)

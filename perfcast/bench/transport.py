@@ -27,11 +27,11 @@ class Probe:
     """What a device says of itself.
 
     Attributes:
-        context: its machine, software and settings.
+        environment: its machine, software and settings.
         boot: what names its start, another one after each; None where it does not say.
     """
 
-    context: dict[str, Any]
+    environment: dict[str, Any]
     boot: str | None
 
     @classmethod
@@ -42,9 +42,9 @@ class Probe:
             BenchmarkError: it did not answer, or something else.
         """
         for answer in answers:
-            if answer["event"] != "context":
-                raise BenchmarkError(f"the runner answered {answer['event']!r} where its context was due")
-            return cls(answer["context"], answer["boot"])
+            if answer["event"] != "environment":
+                raise BenchmarkError(f"the runner answered {answer['event']!r} where its environment was due")
+            return cls(answer["environment"], answer["boot"])
         raise BenchmarkError("the runner said nothing about this machine")
 
 

@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import read_sealed, write_sealed
+from perfcast.bench.checksummed import read_checksummed, write_checksummed
 from perfcast.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 1
-_ABOUT = ("visit", "round", "started_at", "state", "reference", "disturbed")
+SCHEMA_VERSION = 2
+_ABOUT = ("visit", "round", "started_at", "state", "calibration", "disturbed")
 
 
 @dataclass(frozen=True)
 class Visits:
-    """Visits of a model, in the order they were made, all in one context.
+    """Visits of a model, in the order they were made, all in one environment.
 
     Attributes:
-        context: digest of the context.
-        made: each as the runner answered it: `visit`, `round`, `started_at`, `state`, `reference`, `disturbed` and
+        environment: digest of the environment.
+        made: each as the runner answered it: `visit`, `round`, `started_at`, `state`, `calibration`, `disturbed` and
             `samples`.
     """
 
-    context: str
+    environment: str
     made: tuple[dict[str, Any], ...] = ()
 
     def followed_by(self, visit: dict[str, Any]) -> Visits:
         """Return these visits and one more."""
-        return Visits(self.context, (*self.made, visit))
+        return Visits(self.environment, (*self.made, visit))
 
     def to_resume(self) -> dict[str, Any]:
         """Return what a runner has to know to go on after them."""
@@ -40,7 +40,7 @@ class Visits:
             {"visit": visit["visit"], "median_ns": _median_ns(visit["samples"]), "disturbed": visit["disturbed"]}
             for visit in self.made
         ]
-        return {"context": self.context, "visits": known}
+        return {"environment": self.environment, "visits": known}
 
     def about(self) -> list[dict[str, Any]]:
         """Return each visit without its samples, as in a measurement's record."""
@@ -87,8 +87,8 @@ class VisitStore:
         path = self._path(key)
         if not path.exists():
             return None
-        content = read_sealed(path, SCHEMA_VERSION, {"context": str, "visits": list})
-        return Visits(content["context"], tuple(content["visits"]))
+        content = read_checksummed(path, SCHEMA_VERSION, {"environment": str, "visits": list})
+        return Visits(content["environment"], tuple(content["visits"]))
 
     def put(self, key: str, visits: Visits) -> None:
         """Store the visits that measurement ``key`` has so far, instead of those before.
@@ -96,8 +96,13 @@ class VisitStore:
         Raises:
             StoreError: they cannot be written; those before stay.
         """
-        content = {"schema_version": SCHEMA_VERSION, "key": key, "context": visits.context, "visits": visits.made}
-        write_sealed(self._path(key), content)
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "key": key,
+            "environment": visits.environment,
+            "visits": visits.made,
+        }
+        write_checksummed(self._path(key), content)
 
     def drop(self, key: str) -> None:
         """Delete the visits of measurement ``key``.

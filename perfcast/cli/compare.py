@@ -34,9 +34,7 @@ def _number(_: click.Context, option: click.Parameter, value: float) -> float:
 @click.command()
 @click.argument("first", metavar="A", type=_DATASET)
 @click.argument("second", metavar="B", type=_DATASET)
-@click.option(
-    "--metric", default="latency_ms", show_default=True, help="Column to compare, such as ram_inference_peak_mb."
-)
+@click.option("--metric", default="latency_ms", show_default=True, help="Column to compare, such as ram_run_peak_mb.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 10),
@@ -88,7 +86,7 @@ def _show(comparison: Comparison) -> None:
             f"{row.net_ratio:.3f}",
             f"{row.low:.3f} to {row.high:.3f}",
             _p_value(min(row.slower_p, row.faster_p)),
-            "" if row.verdict == "same" else row.verdict,
+            "" if row.outcome == "same" else row.outcome,
         )
         for row in comparison.models.itertuples()
     ]
@@ -97,7 +95,7 @@ def _show(comparison: Comparison) -> None:
     show_table({"model": "left", **dict.fromkeys(headings, "right"), "": "left"}, shown)
     if len(shown) < len(rows):
         click.echo(f"… {len(rows) - len(shown)} models between these are not shown; --out FILE lists all")
-    for line in _verdict(comparison):
+    for line in _conclusions(comparison):
         click.echo(line)
 
 
@@ -127,7 +125,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _verdict(comparison: Comparison) -> list[str]:
+def _conclusions(comparison: Comparison) -> list[str]:
     lines = [line for line in (_of_the_machine(comparison),) if line]
     options, models = comparison.options, comparison.models
     beyond = f"beyond {options.threshold:.0%}"
@@ -145,12 +143,12 @@ def _verdict(comparison: Comparison) -> list[str]:
 
 def _of_the_machine(comparison: Comparison) -> str:
     """Say what was taken for the machine's, and what for all models'."""
-    together, reference = comparison.together, f"the reference workload {comparison.reference:.3f}"
-    timed = not math.isnan(comparison.reference)
+    together, calibration = comparison.together, f"the calibration workload {comparison.calibration:.3f}"
+    timed = not math.isnan(comparison.calibration)
     if together is None:
-        return f"B/A of {reference}: taken off as the machine's" if timed else ""
-    said = f"B/A of the typical model {together.ratio:.3f}" + (f", of {reference}" if timed else "")
+        return f"B/A of {calibration}: taken off as the machine's" if timed else ""
+    said = f"B/A of the typical model {together.ratio:.3f}" + (f", of {calibration}" if timed else "")
     if math.isnan(together.net):
         return f"{said}; taken off as the machine's: too few visits tell it from a change of all models"
     said += f"; beyond that {together.net:.3f} ({together.low:.3f} to {together.high:.3f})" if timed else ""
-    return f"{said}: " + ("taken off as the machine's" if together.verdict == "same" else f"all are {together.verdict}")
+    return f"{said}: " + ("taken off as the machine's" if together.outcome == "same" else f"all are {together.outcome}")

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from perfcast.planning import Settings
 
 _ENDINGS = (".csv", ".json")
-_UNBELIEVED = 1
+_INVALID = 1
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement, for the terminal: its record, its row of a dataset, its context and whether it was made now."""
+    """A measurement for the terminal: record, row of a dataset, environment and whether it was made now."""
 
     record: dict[str, Any]
     row: dict[str, Any]
-    context: dict[str, Any]
+    environment: dict[str, Any]
     is_new: bool
 
     @property
-    def is_believed(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether it was measured and is trusted, or noisy at worst."""
-        return self.row["verdict"] == "measured" and self.row["trust"] != "rejected"
+        return self.row["status"] == "measured" and self.row["trust"] != "rejected"
 
 
 @click.command()
@@ -62,8 +62,8 @@ def measure(request: Request, target: str | None, files: tuple[Path, ...], again
     for one in measured:
         _show(one)
     end(found.failures, len(measured))
-    if not all(one.is_believed for one in measured):
-        sys.exit(_UNBELIEVED)
+    if not all(one.is_valid for one in measured):
+        sys.exit(_INVALID)
 
 
 def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Measured]:
@@ -76,14 +76,14 @@ def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Me
 
     transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    context = campaign.context()
-    wanted = {export.artifact: _next_repetition(campaign, export, context) if again else 0 for export in exports}
+    environment = campaign.environment()
+    wanted = {export.artifact: _next_repetition(campaign, export, environment) if again else 0 for export in exports}
     found: dict[str, Measured] = {}
     # One campaign for all that have been repeated as often, so that their visits are interleaved.
     for count in sorted(set(wanted.values())):
         group = [export for export in exports if wanted[export.artifact] == count]
         part = _repeating(campaign, count)
-        tasks = part.tasks(group, context)
+        tasks = part.tasks(group, environment)
         new = {task.key for task in part.missing(tasks)}
         keys = (part.measure(group, track, "measuring") if new else [task.key for task in tasks])[-len(group) :]
         found |= {export.artifact: _one(part, key, key in new) for export, key in zip(group, keys, strict=True)}
@@ -97,10 +97,10 @@ def _repeating(campaign: Campaign, count: int) -> Campaign:
     return replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, count)))
 
 
-def _next_repetition(campaign: Campaign, export: Export, context: dict[str, Any]) -> int:
+def _next_repetition(campaign: Campaign, export: Export, environment: dict[str, Any]) -> int:
     """Return the first repetition of a model that the store lacks; 0 is its first measurement."""
     count = 0
-    while not (part := _repeating(campaign, count)).missing(part.tasks([export], context)[-1:]):
+    while not (part := _repeating(campaign, count)).missing(part.tasks([export], environment)[-1:]):
         count += 1
     return count
 
@@ -113,12 +113,12 @@ def _one(campaign: Campaign, key: str, is_new: bool) -> Measured:
     from perfcast.features.table import features_table
 
     record = campaign.measurements.measurement(key)
-    context = campaign.measurements.context(record["context"])
+    environment = campaign.measurements.environment(record["environment"])
     descriptor = campaign.artifacts.descriptor(record["artifact"])
     models = pd.DataFrame({"model": [descriptor["model"]], "source": [descriptor["source"]]})
-    table = build_dataset([record], features_table([descriptor]), models, {record["context"]: context})
+    table = build_dataset([record], features_table([descriptor]), models, {record["environment"]: environment})
     row = {str(name): _plain(value) for name, value in table.iloc[0].items()}
-    return Measured(record, row, context, is_new)
+    return Measured(record, row, environment, is_new)
 
 
 def _plain(value: Any) -> Any:
@@ -146,8 +146,8 @@ def _show(measured: Measured) -> None:
     when = "measured now" if measured.is_new else f"measured {row['started_at']}, --again measures once more"
     repetition = f", repetition {row['replicate']}" if row["replicate"] else ""
     click.echo(f"{row['model']} on {row['target']}{repetition}: {when}")
-    facts = _facts(row) if row["verdict"] == "measured" else {"verdict": f"{row['verdict']}: {row['reason']}"}
-    facts["machine"] = _machine(measured.context, factors)
+    facts = _facts(row) if row["status"] == "measured" else {"status": f"{row['status']}: {row['reason']}"}
+    facts["machine"] = _machine(measured.environment, factors)
     for name, text in facts.items():
         click.echo(f"  {name:<13}{text}")
     if measured.record["samples"]:
@@ -163,7 +163,7 @@ def _facts(row: Mapping[str, Any]) -> dict[str, str]:
     percentiles = (f"p{at} {digits(row[f'latency_p{at}_ms'])}" for at in (50, 90, 99))
     return {
         "latency": f"{digits(row['latency_ms'])} ms, 95% interval {low} to {high}",
-        "verdict": trust,
+        "status": trust,
         "pattern": f"{row['pattern'].replace('_', ' ')}; {row['visits']} visits{disturbed}",
         "percentiles": f"{', '.join(percentiles)} ms of all samples",
         "memory": f"{_mb(row, 'inference')} inferring, {_mb(row, 'load')} loading, above the null model",
@@ -176,8 +176,8 @@ def _mb(row: Mapping[str, Any], name: str) -> str:
     return "unknown" if value is None else f"{digits(value)} MB"
 
 
-def _machine(context: Mapping[str, Any], factors: Mapping[str, Any]) -> str:
-    machine, threads = context["machine"], factors["threads"]
+def _machine(environment: Mapping[str, Any], factors: Mapping[str, Any]) -> str:
+    machine, threads = environment["machine"], factors["threads"]
     runtime = f"{factors['toolchain']} {factors['toolchain_version']}, {threads} thread{'s' if threads > 1 else ''}"
     return f"{factors['device']}, {machine['cpus']} CPUs; {runtime}, batch {factors['batch']}"
 

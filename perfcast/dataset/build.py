@@ -8,8 +8,9 @@ import pandas as pd
 import pandera.pandas as pa
 
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LISTS
-from perfcast.dataset.conditions import refuse_mixed_conditions
+from perfcast.dataset.fingerprint import refuse_mixed_fingerprints
 from perfcast.dataset.noise import noise_floors
+from perfcast.dataset.reading import SCHEMA_VERSION
 from perfcast.dataset.rows import measurement_row
 from perfcast.errors import DataError
 from perfcast.stability import impossible
@@ -17,18 +18,17 @@ from perfcast.stability import impossible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SCHEMA_VERSION = 2
 _FLOAT_BYTES = 4
 
 _TEXT = [
-    *("model", "name", "family", "source", "artifact", "measurement", "context", "conditions", "target", "device"),
-    *("toolchain", "toolchain_version", "precision", "weights_as", "workload", "includes", "protocol", "verdict"),
+    *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target", "device"),
+    *("toolchain", "toolchain_version", "precision", "weights_as", "workload", "includes", "protocol", "status"),
     "started_at",
 ]
 _OPTIONAL_TEXT = ["reason", "trust", "trust_reason", "pattern"]
 _LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHED_LATENCIES]
 _NUMBERS = [
-    *("clock_mhz", "process_mean_ms", "reference_ms", "ram_load_peak_mb", "ram_inference_peak_mb"),
+    *("clock_mhz", "process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),
     *("allocator_peak_mb", "system_drop_mb", "unmeasured_peak_mb", "load_s", "first_call_s", "overhead_s", "timed_s"),
     *(
         "latency_low_ms",
@@ -41,7 +41,7 @@ _NUMBERS = [
     ),
     "swapped_pages",
 ]
-_COUNTS = ["visits", "disturbed_visits", "inferences", "replicate"]
+_COUNTS = ["visits", "disturbed_visits", "runs", "replicate"]
 _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]
 
 SCHEMA = pa.DataFrameSchema(
@@ -55,7 +55,7 @@ SCHEMA = pa.DataFrameSchema(
         **{name: pa.Column(int, pa.Check.ge(0)) for name in _COUNTS},
         **{name: pa.Column("Int64", pa.Check.ge(0), nullable=True) for name in _OPTIONAL_COUNTS},
         "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
-        "optimised": pa.Column(bool),
+        "graph_optimizations": pa.Column(bool),
         "throttled": pa.Column("boolean", nullable=True),
     },
     unique=["measurement"],
@@ -66,27 +66,27 @@ def build_dataset(
     records: Iterable[dict[str, Any]],
     features: pd.DataFrame,
     models: pd.DataFrame,
-    contexts: Mapping[str, dict[str, Any]],
+    environments: Mapping[str, dict[str, Any]],
 ) -> pd.DataFrame:
     """Return a row a measurement, its derived and judged columns and its model's features.
 
-    The verdict of a measurement whose latency the device cannot have reached becomes `impossible`. The noise
+    The status of a measurement whose latency the device cannot have reached becomes `impossible`. The noise
     floor of each column that was measured again stands in `attrs`.
 
     Args:
         records: measurements as the store gives them.
         features: a row a model, first column `model`.
         models: the model database, with `model` and `source`.
-        contexts: the contexts that the records name, by digest.
+        environments: the environments that the records name, by digest.
 
     Raises:
-        DataError: measurements were made under different conditions, a measurement's model has no features,
+        DataError: measurements were made under different fingerprint, a measurement's model has no features,
             or a row is not as the schema promises.
     """
     measurements = list(records)
     if not measurements:
         raise DataError("there are no measurements to make a dataset of")
-    refuse_mixed_conditions(measurements, contexts)
+    refuse_mixed_fingerprints(measurements, environments)
     known = models[["model", "source"]].merge(features, on="model", validate="one_to_one")
     strangers = sorted({record["model"] for record in measurements} - set(known["model"]))
     if strangers:
@@ -102,21 +102,21 @@ def build_dataset(
 
 def _row(record: dict[str, Any], features: pd.Series) -> dict[str, Any]:
     row = measurement_row(record)
-    reason = _why_impossible(row, features, record["limits"])
-    return row if reason is None else row | {"verdict": "impossible", "reason": reason}
+    reason = _why_impossible(row, features, record["peaks"])
+    return row if reason is None else row | {"status": "impossible", "reason": reason}
 
 
-def _why_impossible(row: dict[str, Any], features: pd.Series, limits: dict[str, float] | None) -> str | None:
-    """Say why the device cannot have computed a model that fast; the null toolchain computes nothing."""
-    if row["verdict"] != "measured" or row["toolchain"] == "null":
+def _why_impossible(row: dict[str, Any], features: pd.Series, peaks: dict[str, float] | None) -> str | None:
+    """Say why the device cannot have computed a model that fast; noop computes nothing."""
+    if row["status"] != "measured" or row["toolchain"] == "noop":
         return None
     if row["latency_max_ms"] == 0:
         return "it took no time that the device's clock can tell"
-    if limits is None:
+    if peaks is None:
         return None
     # An embedding reads few of its rows, and normalisations are folded: only these weights are read for certain.
     read = _FLOAT_BYTES * (features["conv_parameters"] + features["fc_parameters"])
-    return impossible(row["latency_ms"], float(features["macs"]) * row["batch"], float(read), limits)
+    return impossible(row["latency_ms"], float(features["macs"]) * row["batch"], float(read), peaks)
 
 
 def _checked(table: pd.DataFrame, features_version: int | None) -> pd.DataFrame:

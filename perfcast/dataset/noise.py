@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.dataset.believed import believed_rows, replicates_of
 from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
+from perfcast.dataset.valid import replicates_of, valid_rows
 from perfcast.stability import repeatability
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def noise_floor(dataset: pd.DataFrame, column: str) -> Floor | None:
 
 def replicate_pairs(dataset: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of the rows that repeat each other, the first and the second of each pair."""
-    rows = believed_rows(dataset.reset_index(drop=True))
+    rows = valid_rows(dataset.reset_index(drop=True))
     rows = rows.assign(replicate=replicates_of(rows))
     rows = rows[rows[column].notna()]
     rows = rows[rows[column].to_numpy(dtype=float) > 0]

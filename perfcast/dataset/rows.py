@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MS = 1e-6
 _MB = 1e-6
-_FACTORS = ("device", "toolchain", "toolchain_version", "threads", "batch", "precision", "optimised")
+_FACTORS = ("device", "toolchain", "toolchain_version", "threads", "batch", "precision", "graph_optimizations")
 _JUDGED = ("trust", "trust_reason", "pattern")
 _JUDGED_NUMBERS = (
     *("latency_ms", "latency_low_ms", "latency_high_ms"),
@@ -33,8 +33,8 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "model": record["model"],
         "artifact": record["artifact"],
         "measurement": record["key"],
-        "context": record["context"],
-        "conditions": record["conditions"],
+        "environment": record["environment"],
+        "fingerprint": record["fingerprint"],
         "target": record["target"],
         **{name: factors[name] for name in _FACTORS},
         "weights_as": factors["weights_as"],
@@ -44,7 +44,7 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "protocol": record["protocol"]["name"],
         "iterations": record["protocol"]["iterations"],
         "replicate": record["replicate"],
-        "verdict": record["verdict"],
+        "status": record["status"],
         "reason": record["reason"],
         "started_at": record["started_at"],
         **_sample_columns(record),
@@ -78,7 +78,7 @@ def judged_columns(record: dict[str, Any]) -> dict[str, Any]:
 def _sample_columns(record: dict[str, Any]) -> dict[str, Any]:
     samples = record["samples"]
     if not samples:
-        return dict.fromkeys(SAMPLE_LISTS) | dict.fromkeys(_TIMES, np.nan) | {"inferences": 0}
+        return dict.fromkeys(SAMPLE_LISTS) | dict.fromkeys(_TIMES, np.nan) | {"runs": 0}
     wall, process = (np.array(samples[name], float) * _MS for name in ("wall_ns", "process_ns"))
     kept = ~np.array(samples["discarded"], bool)
     return {
@@ -90,7 +90,7 @@ def _sample_columns(record: dict[str, Any]) -> dict[str, Any]:
         **latency_columns(wall[kept]),
         "process_mean_ms": float(process[kept].mean()),
         "timed_s": float(wall.sum()) * 1e-3,
-        "inferences": len(wall),
+        "runs": len(wall),
     }
 
 
@@ -133,7 +133,7 @@ def _memory_columns(memory: dict[str, Any] | None) -> dict[str, float]:
 def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return how the machine was at each visit, and over all visits of the measurement."""
     states = [visit["state"] for visit in visits]
-    references = [_reference_ms(visit["reference"]) for visit in visits]
+    calibrations = [_calibration_ms(visit["calibration"]) for visit in visits]
     temperatures, clocks = (_all_of(states, name) for name in ("temperature_c", "cpu_mhz"))
     throttles, swaps = (_known(_all_of(states, name)) for name in ("throttle_count", "swapped_meanwhile"))
     return {
@@ -141,10 +141,10 @@ def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "disturbed_visits": sum(visit["disturbed"] for visit in visits),
         "visit_started_at": [visit["started_at"] for visit in visits],
         "visit_disturbed": [visit["disturbed"] for visit in visits],
-        "visit_reference_ms": references,
+        "visit_calibration_ms": calibrations,
         "visit_temperature_c": temperatures,
         "visit_cpu_mhz": clocks,
-        "reference_ms": _mean(references),
+        "calibration_ms": _mean(calibrations),
         **{name: _mean(_all_of(states, name)) for name in ("load_1_minute", "others_cpus")},
         "cpu_mhz": _mean(clocks),
         "temperature_c": max(_known(temperatures), default=np.nan),
@@ -153,8 +153,8 @@ def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _reference_ms(reference: dict[str, float] | None) -> float:
-    return (reference["before_ns"] + reference["after_ns"]) / 2 * _MS if reference else np.nan
+def _calibration_ms(calibration: dict[str, float] | None) -> float:
+    return (calibration["before_ns"] + calibration["after_ns"]) / 2 * _MS if calibration else np.nan
 
 
 def _all_of(states: Iterable[dict[str, Any]], name: str) -> list[float]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from perfcast.dataset.columns import SAMPLE_LISTS, VISIT_LISTS
+from perfcast.dataset.reading import read_dataset
 from perfcast.default_predictor import DATASET, PREDICTOR
 from perfcast.fit.predictor import load_predictor, save_predictor
 from perfcast.storage import write_table
@@ -20,7 +19,7 @@ def take_over(results: Path) -> None:
         PredictorError: there is no sound predictor.
     """
     predictor = load_predictor(results / "predictor")
-    dataset = pd.read_parquet(results / "dataset.parquet")
+    dataset = read_dataset(results / "dataset.parquet")
     samples = [name for name in (*SAMPLE_LISTS, *VISIT_LISTS) if name in dataset]
     write_table(DATASET, dataset.drop(columns=samples))
     save_predictor(predictor, PREDICTOR)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from perfcast.dataset.believed import believed_rows
 from perfcast.dataset.columns import FACTORS
+from perfcast.dataset.valid import valid_rows
 from perfcast.errors import DataError
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import train
@@ -89,7 +89,7 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
 
 
 def _context(dataset: pd.DataFrame) -> dict[str, Any]:
-    rows = believed_rows(dataset)
+    rows = valid_rows(dataset)
     return {name: _distinct(rows, name) for name in (*FACTORS, "context") if name in rows}
 
 

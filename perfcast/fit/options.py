@@ -59,7 +59,7 @@ def default_metrics() -> dict[str, Metric]:
     """Return the metrics fitted unless told otherwise: latency and memory of inference."""
     return {
         "latency_ms": Metric("latency_ms", "ms"),
-        "ram_mb": Metric("ram_inference_peak_mb", "MB"),
+        "ram_mb": Metric("ram_run_peak_mb", "MB"),
     }
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas.api.types import is_numeric_dtype
 
-from perfcast.dataset.believed import believed_rows, measured_rows, replicates_of
 from perfcast.dataset.columns import FACTORS
+from perfcast.dataset.valid import measured_rows, replicates_of, valid_rows
 from perfcast.errors import DataError
 from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.fit.options import MIN_ROWS
@@ -121,7 +121,7 @@ def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -
         DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
     """
     _require_columns(dataset, ("model", "family", "input_size", metric.column, *options.features))
-    measured, believed = measured_rows(dataset), believed_rows(dataset)
+    measured, believed = measured_rows(dataset), valid_rows(dataset)
     first = believed[replicates_of(believed) == 0]
     rows = first[first[metric.column].notna()]
     _refuse_mixed_factors(rows, options.features)

@@ -18,7 +18,7 @@ START_S = 6.0
 """Starting the runtime, measuring the null model and what the device can do at most, once a shard."""
 
 VISIT_S = 0.04
-"""The reference workload around a visit, and storing what came of it."""
+"""The calibration workload around a visit, and storing what came of it."""
 
 NULL_MB = 330.0
 """A process that runs a model which does nothing."""

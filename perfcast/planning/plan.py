@@ -85,12 +85,12 @@ def make_plan(
     with progress(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    context = campaign.context()
-    missing = Counter(task.model for task in campaign.missing(campaign.tasks(exports, context)))
+    environment = campaign.environment()
+    missing = Counter(task.model for task in campaign.missing(campaign.tasks(exports, environment)))
     features = features_table([artifacts.descriptor(export.artifact) for export in exports])
     models = _identity(exports, artifacts, missing)
     models = models.join(_costs(features, models["measurements"], settings.target, predictor))
-    limit = _memory_limit_mb(settings.target, context)
+    limit = _memory_limit_mb(settings.target, environment)
     models["warning"] = [_warning(row, settings.target, limit) for row in models.to_dict("records")]
     return Plan(
         models=models,
@@ -131,7 +131,7 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
     return pd.DataFrame(
         {
             "latency_ms": latency,
-            "time_s": times * (once.clip(upper=target.time_limit_s) + (target.sustained_s or 0.0)),
+            "time_s": times * (once.clip(upper=target.time_limit_s) + (target.soak_s or 0.0)),
             "once_s": once,
             "memory_mb": costs.NULL_MB + pd.concat([loading, running], axis=1).max(axis=1),
         }
@@ -143,10 +143,10 @@ def _forecast(forecasts: pd.DataFrame, metric: str, column: str, otherwise: pd.S
     return found if len(found) else otherwise
 
 
-def _memory_limit_mb(target: Target, context: dict[str, Any]) -> float | None:
+def _memory_limit_mb(target: Target, environment: dict[str, Any]) -> float | None:
     if target.device_memory_mb is not None:
         return target.device_memory_mb
-    sizes = [context["machine"]["memory_bytes"], context["settings"]["memory_limit_bytes"]]
+    sizes = [environment["machine"]["memory_bytes"], environment["settings"]["memory_limit_bytes"]]
     known = [size for size in sizes if size]
     return min(known) / 1e6 if known else None
 

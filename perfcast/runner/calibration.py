@@ -14,7 +14,7 @@ HANDOFFS = 400
 FIRST_LOOKS = 10
 
 
-class Reference:
+class Calibration:
     """Sums on as many threads as a model may use, each thread on CPUs of its own: none of them can be busy unseen.
 
     Most of the time goes to sums within the innermost cache, the rest to sums that stream 8 MiB a thread through the
@@ -81,16 +81,16 @@ def pin_to(cpus):
 
 
 class Floor:
-    """What the reference takes while nothing disturbs it, in ns: the least that was seen in the campaign.
+    """What the calibration takes while nothing disturbs it, in ns: the least that was seen in the campaign.
 
     `known_ns` is what was seen before, None where nothing was.
     """
 
-    def __init__(self, reference, known_ns=None):
-        first = [reference.time_ns() for _ in range(FIRST_LOOKS)]
+    def __init__(self, calibration, known_ns=None):
+        first = [calibration.time_ns() for _ in range(FIRST_LOOKS)]
         self.least_ns = min(first if known_ns is None else [known_ns, *first])
 
-    def after(self, reference):
-        """Return the floor once one more reference, before and after a visit, is seen."""
-        self.least_ns = min(self.least_ns, reference["before_ns"], reference["after_ns"])
+    def after(self, calibration):
+        """Return the floor once one more calibration, before and after a visit, is seen."""
+        self.least_ns = min(self.least_ns, calibration["before_ns"], calibration["after_ns"])
         return self.least_ns

@@ -7,12 +7,12 @@ import sys
 from perfcast.runner import RUNNER_VERSION
 from perfcast.runner.answers import emit
 from perfcast.runner.apply_settings import applied_with
-from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.children import TaskFailure, end_all
 from perfcast.runner.cpu_contention import usable_cpus
-from perfcast.runner.machine import read_context
+from perfcast.runner.machine import read_environment
 from perfcast.runner.models import Model, Process
-from perfcast.runner.peaks import measure_limits
+from perfcast.runner.peaks import measure_peaks
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
 from perfcast.runner.toolchains import TOOLCHAINS
@@ -32,11 +32,11 @@ class Bench:
         self.parent_pid = parent_pid
         self.protocol = plan["protocol"]
         self.limit_s = plan["time_limit_s"]
-        self.sustained_s = plan["sustained_s"]
+        self.soak_s = plan["soak_s"]
         # Made before any model: what it takes is part of the null model too, and cancels out.
-        self.reference = Reference(plan["factors"]["threads"])
+        self.calibration = Calibration(plan["factors"]["threads"])
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
-        self.floor = Floor(self.reference, plan["reference_floor_ns"])
+        self.floor = Floor(self.calibration, plan["calibration_floor_ns"])
         self.null_memory = {}
         self.spawns = False
 
@@ -57,7 +57,7 @@ class Bench:
             process = self.null_process(self.limit_s)
         if isinstance(process, TaskFailure):
             raise SystemExit("the null model could not be measured: %s" % process)
-        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "inference_peak_bytes")}
+        self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "run_peak_bytes")}
 
     def null_process(self, limit_s):
         """Return the process that has measured the null model, ended; or how it failed."""
@@ -72,12 +72,12 @@ class Bench:
             process.end()
         return process
 
-    def models(self, context):
-        """Return the models of the plan, those that were visited before under the same context with these visits."""
-        return [Model(task, self.visits_before(task["resume"], context)) for task in self.plan["tasks"]]
+    def models(self, environment):
+        """Return the models of the plan, each with the visits that it has had in the same environment."""
+        return [Model(task, self.visits_before(task["resume"], environment)) for task in self.plan["tasks"]]
 
-    def visits_before(self, resume, context):
-        if resume is None or self.plan["contexts"].get(resume["context"]) != context:
+    def visits_before(self, resume, environment):
+        if resume is None or self.plan["environments"].get(resume["environment"]) != environment:
             return []
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
@@ -103,12 +103,12 @@ def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):
             gc.freeze()
         bench = Bench(plan, toolchain, take, parent_pid)
         # As the host will have stored it.
-        context = json.loads(json.dumps(read_context(toolchain, outcome, given=given)))
+        environment = json.loads(json.dumps(read_environment(toolchain, outcome, given=given)))
         try:
-            bench.answer("context", runner_version=RUNNER_VERSION, boot=boot_id(), context=context)
+            bench.answer("environment", runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
             bench.measure_null()
-            bench.answer("limits", limits=measure_limits(toolchain, parent_pid, bench.spawns))
-            Rounds(bench, bench.models(context), plan["seed"]).run()
+            bench.answer("peaks", peaks=measure_peaks(toolchain, parent_pid, bench.spawns))
+            Rounds(bench, bench.models(environment), plan["seed"]).run()
         finally:
             end_all()
     emit("done")

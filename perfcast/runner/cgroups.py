@@ -11,8 +11,8 @@ UNLIMITED_BYTES = 1 << 60
 
 def memory_limit_bytes(root="/"):
     """Return the least memory limit in bytes, None where there is none."""
-    limits = [as_number(text) for text in contents(root, "memory", "memory.max", "memory.limit_in_bytes")]
-    return min((int(limit) for limit in limits if limit is not None and limit < UNLIMITED_BYTES), default=None)
+    peaks = [as_number(text) for text in contents(root, "memory", "memory.max", "memory.limit_in_bytes")]
+    return min((int(limit) for limit in peaks if limit is not None and limit < UNLIMITED_BYTES), default=None)
 
 
 def cpu_quota(root="/"):

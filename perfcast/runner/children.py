@@ -22,12 +22,12 @@ MAXRSS_UNIT = 1024 if sys.platform.startswith("linux") else 1
 _living = set()
 
 
-class TaskFailure(Exception):  # noqa: N818 - a verdict, not a mistake
-    """A child could not do what it was told to: `verdict`, and the reason as the message."""
+class TaskFailure(Exception):  # noqa: N818 - a status, not a mistake
+    """A child could not do what it was told to: `status`, and the reason as the message."""
 
-    def __init__(self, verdict, reason):
+    def __init__(self, status, reason):
         super().__init__(reason)
-        self.verdict = verdict
+        self.status = status
 
 
 class Child:
@@ -81,8 +81,8 @@ class Child:
         if not answer.endswith(b"\n"):
             raise self.death()
         answer = json.loads(answer.decode())
-        if "verdict" in answer:
-            raise TaskFailure(answer["verdict"], answer["reason"])
+        if "status" in answer:
+            raise TaskFailure(answer["status"], answer["reason"])
         self.kills_before = killed_for_memory()
         return answer
 
@@ -193,8 +193,8 @@ def obey(handle, lines, answers):
         try:
             answer = handle(json.loads(line))
         except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
-            verdict, reason = why(error)
-            answer = {"verdict": verdict, "reason": reason}
+            status, reason = why(error)
+            answer = {"status": status, "reason": reason}
         sacrifice.be(IDLE)
         write_all(answers, json.dumps(answer).encode() + b"\n")
 

@@ -82,13 +82,13 @@ def probe(name, settings, given):
     """Answer what this machine is once the settings are applied; restore them."""
     from perfcast.runner.apply_settings import applied_with
     from perfcast.runner.campaign import toolchain_named
-    from perfcast.runner.machine import read_context
+    from perfcast.runner.machine import read_environment
     from perfcast.runner.system_files import boot_id
 
     toolchain = toolchain_named(name, {})
     with applied_with(given, settings) as outcome:
-        context = read_context(toolchain, outcome, given=given)
-    emit("context", runner_version=RUNNER_VERSION, boot=boot_id(), context=context)
+        environment = read_environment(toolchain, outcome, given=given)
+    emit("environment", runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
 
 
 def end_in_order():

@@ -16,7 +16,7 @@ MOST_BYTES = 1 << 20
 
 
 class SettingError(Exception):
-    """Something cannot be set, and why; in the same words each time, for they are part of the context."""
+    """Something cannot be set, and why; in the same words each time, for they are part of the environment."""
 
 
 def say(text):

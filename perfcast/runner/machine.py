@@ -22,7 +22,7 @@ THROTTLE_COUNTS = (
 )
 
 
-def read_context(toolchain, outcome=None, root="/", given=None):
+def read_environment(toolchain, outcome=None, root="/", given=None):
     """Return what the machine is: machine, software, settings; the same each time, as long as nothing is changed.
 
     `outcome` is what `applied` yields: what it could not set becomes part of the settings, in words. `given` is what

@@ -75,9 +75,9 @@ class Subject:
             run_for(self.infer, self.inputs, self.warmup_s)
         samples = time_inferences(self.infer, self.inputs, self.iterations, self.repeatable.compare)
         samples["discarded"] = [index < self.discard for index in range(self.iterations)]
-        if "inference_peak_bytes" not in self.memory:
+        if "run_peak_bytes" not in self.memory:
             self.system.look()
-            self.memory["inference_peak_bytes"] = peak_rss_bytes()
+            self.memory["run_peak_bytes"] = peak_rss_bytes()
             self.memory["allocator_peak_bytes"] = self.toolchain.allocator_peak_bytes()
             self.memory["system_drop_bytes"] = self.system.drop_bytes()
         return {"samples": samples, "memory": self.memory}
@@ -103,13 +103,13 @@ def look_deeper(toolchain, task):
 
 
 def why(error):
-    """Return the verdict that an exception stands for, and the reason in words."""
+    """Return the status that an exception stands for, and the reason in words."""
     if isinstance(error, ImplausibleOutputError):
         return "rejected", str(error)[:500]
     if isinstance(error, MemoryError):
         return "out_of_memory", str(error)[:500] or "not enough memory"
     traceback.print_exception(type(error), error, error.__traceback__)
-    verdict = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
+    status = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
     if LACKING.search(str(error)):
-        verdict = "unsupported"
-    return verdict, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])
+        status = "unsupported"
+    return status, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])

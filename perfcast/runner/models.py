@@ -41,9 +41,9 @@ class Model:
         elif self.process.loads_quickly():
             self.process.load_again()
         others, used_before, swapped_before = CpuContention(), process_time_ns(), swapped_pages()
-        before = bench.reference.time_ns()
+        before = bench.calibration.time_ns()
         visit["samples"], used_ns = self.process.visit()
-        visit["reference"] = {"before_ns": before, "after_ns": bench.reference.time_ns()}
+        visit["calibration"] = {"before_ns": before, "after_ns": bench.calibration.time_ns()}
         visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
         visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
         self.process.spent_s += time.monotonic() - start
@@ -122,7 +122,7 @@ class Process:
         try:
             return act(self.limit_s - self.active_s)
         except TaskFailure as failed:
-            if failed.verdict == "timed_out":
+            if failed.status == "timed_out":
                 raise TaskFailure("timed_out", "took more than %g s" % self.limit_s) from None
             raise
         finally:

@@ -1,8 +1,8 @@
 """A campaign from a folder that somebody carries here: no network, nothing to install.
 
 The folder holds `bundle.json` (what to measure), the runner, graphs, and `answers.jsonl`: what the runner answered, on
-disk before it goes on. Each of its lines bears a seal, the SHA-256 of the seal before it and of its answer, so that a
-line which was changed, left out or moved is seen; the first one continues the bundle's own name. Beside the runner's
+disk before it goes on. Each of its lines bears a checksum, the SHA-256 of the one before it and of its answer, so that
+a line which was changed, left out or moved is seen; the first one continues the bundle's own name. Beside the runner's
 answers it says when this program was started, under which start of the system, and when it ended in order: a model that
 was at work where it did not, and the system was started again, may have frozen the device.
 """
@@ -21,7 +21,7 @@ from perfcast.runner.supervisor import ENDING_S, end
 from perfcast.runner.system_files import boot_id
 
 BUNDLE, ANSWERS, RUNNER = "bundle.json", "answers.jsonl", "runner.pyz"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TRIES = 2
 STARTS = 3
 
@@ -93,17 +93,17 @@ class Log:
     """The answers so far; a last line that was cut off is taken away."""
 
     def __init__(self, bundle, file):
-        self.file, self.seal, self.answers = file, bundle["name"], []
+        self.file, self.checksum, self.answers = file, bundle["name"], []
         with open(ANSWERS, "rb") as lines:
             whole = 0
             for line in lines:
                 try:
                     entry = json.loads(line.decode())
-                    if not line.endswith(b"\n") or entry["seal"] != seal_of(self.seal, entry["answer"]):
+                    if not line.endswith(b"\n") or entry["checksum"] != checksum_of(self.checksum, entry["answer"]):
                         break
                 except (ValueError, KeyError, TypeError):
                     break
-                self.seal = entry["seal"]
+                self.checksum = entry["checksum"]
                 self.answers.append(json.loads(entry["answer"]))
                 whole += len(line)
         if whole < os.path.getsize(ANSWERS):
@@ -113,28 +113,28 @@ class Log:
 
     def add(self, text):
         """Append an answer, as the text that came; on disk when this returns."""
-        self.seal = seal_of(self.seal, text)
-        self.file.write(json.dumps({"answer": text, "seal": self.seal}).encode() + b"\n")
+        self.checksum = checksum_of(self.checksum, text)
+        self.file.write(json.dumps({"answer": text, "checksum": self.checksum}).encode() + b"\n")
         self.file.flush()
         os.fsync(self.file.fileno())
 
 
-def seal_of(before, text):
-    """Return the seal of an answer behind another seal."""
+def checksum_of(before, text):
+    """Return the checksum of an answer behind another checksum."""
     return hashlib.sha256((before + text).encode()).hexdigest()
 
 
 class History:
     """What answers say: which models are done, which were visited, and which the device did not survive.
 
-    A model is done under the conditions that it was measured under, and visited in one context; what the device is now
-    is taken to be what it was last.
+    A model is done under the fingerprint that it was measured under, and visited in one environment; what the device
+    is now is taken to be what it was last.
     """
 
     def __init__(self, bundle, answers):
-        self.tasks, self.kinds = bundle["plan"]["tasks"], bundle["conditions"]
+        self.tasks, self.kinds = bundle["plan"]["tasks"], bundle["fingerprint"]
         self.done, self.visits, self.freezes = {}, {}, {}
-        self.context = self.conditions = self.boot = self.visiting = None
+        self.environment = self.fingerprint = self.boot = self.visiting = None
         for answer in answers:
             self.add(answer)
 
@@ -142,15 +142,15 @@ class History:
         event, key = answer["event"], answer.get("key")
         if event == "started":
             self.start(answer["boot"])
-        elif event == "context":
-            self.enter(answer["context"])
+        elif event == "environment":
+            self.enter(answer["environment"])
         elif event == "visiting":
             self.visiting = key
         elif event == "visit":
             self.visits.setdefault(key, []).append(answer)
             self.visiting = None
         elif event == "measurement":
-            self.done.setdefault(self.conditions, set()).add(key)
+            self.done.setdefault(self.fingerprint, set()).add(key)
             self.visiting = None
         elif event == "ended":
             self.visiting = None
@@ -161,15 +161,15 @@ class History:
             self.freezes[self.visiting] = self.freezes.get(self.visiting, 0) + 1
         self.visiting, self.boot = None, boot
 
-    def enter(self, context):
-        """Take note of what the device is; visits made in another context do not count."""
-        if context != self.context:
+    def enter(self, environment):
+        """Take note of what the device is; visits made in another environment do not count."""
+        if environment != self.environment:
             self.visits = {}
-        self.context, self.conditions = context, conditions_of(context, self.kinds)
+        self.environment, self.fingerprint = environment, fingerprint_of(environment, self.kinds)
 
     def done_now(self):
-        """Return the keys of what was measured under the conditions that there are."""
-        return self.done.get(self.conditions, set())
+        """Return the keys of what was measured under the fingerprint that there are."""
+        return self.done.get(self.fingerprint, set())
 
     def left(self):
         """Return the tasks that are to be measured."""
@@ -181,22 +181,24 @@ class History:
         tasks = []
         for task in self.left():
             visits = [shortened(visit) for visit in self.visits.get(task["key"], [])]
-            resume = {"context": "last", "visits": visits} if visits else None
+            resume = {"environment": "last", "visits": visits} if visits else None
             tasks.append(dict(task, resume=resume, alone=self.freezes.get(task["key"], 0) > 0))
-        return dict(plan, tasks=tasks, contexts={"last": self.context}, reference_floor_ns=self.floor_ns())
+        return dict(plan, tasks=tasks, environments={"last": self.environment}, calibration_floor_ns=self.floor_ns())
 
     def floor_ns(self):
-        """Return the shortest time of the reference workload in the last context."""
+        """Return the shortest time of the calibration workload in the last environment."""
         made = [visit for visits in self.visits.values() for visit in visits]
-        return min((min(visit["reference"].values()) for visit in made), default=None)
+        return min((min(visit["calibration"].values()) for visit in made), default=None)
 
 
-def conditions_of(context, kinds):
-    """Return what of a context changes numbers, as a text; `kinds` is the bundle's, which says what does."""
+def fingerprint_of(environment, kinds):
+    """Return what of a environment changes numbers, as a text; `kinds` is the bundle's, which says what does."""
     parts = {
-        "machine": {name: context["machine"].get(name) for name in kinds["machine"]},
-        "software": {name: value for name, value in context["software"].items() if name not in kinds["not_software"]},
-        "settings": context["settings"],
+        "machine": {name: environment["machine"].get(name) for name in kinds["machine"]},
+        "software": {
+            name: value for name, value in environment["software"].items() if name not in kinds["not_software"]
+        },
+        "settings": environment["settings"],
     }
     return json.dumps(parts, sort_keys=True)
 
@@ -226,8 +228,8 @@ class Terminal:
             return
         name = next((task["model"] for task in tasks if task["key"] == key), key)
         text = "%d of %d models done; %s" % (len(self.history.done_now()), len(tasks), name)
-        if answer["event"] == "measurement" and answer["verdict"] != "measured":
-            text += ": %s, %s" % (answer["verdict"], answer["reason"])
+        if answer["event"] == "measurement" and answer["status"] != "measured":
+            text += ": %s, %s" % (answer["status"], answer["reason"])
         text = "".join(letter for letter in text if letter.isprintable())  # Users name models.
         if self.is_terminal:
             print("\r\033[K" + text[:100], end="", file=sys.stderr, flush=True)
@@ -238,9 +240,9 @@ class Terminal:
 def measure(bundle, log, history, terminal):
     """Run the runner over what is left; return its status."""
     for _ in range(STARTS):
-        expected = history.conditions
+        expected = history.fingerprint
         status = run(bundle, log, history, terminal)
-        if expected in (None, history.conditions):
+        if expected in (None, history.fingerprint):
             return status
         terminal.say("this device is not what it was before: all models are measured under what it is now")
     terminal.say("this device is another one each time it is asked what it is; see log.txt")
@@ -249,7 +251,7 @@ def measure(bundle, log, history, terminal):
 
 def run(bundle, log, history, terminal):
     """Run the runner until it has ended, or found that the device is not what the plan was made for."""
-    expected = history.conditions
+    expected = history.fingerprint
     with open("log.txt", "a") as said:
         process = subprocess.Popen(command_of(bundle), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
         try:
@@ -260,7 +262,7 @@ def run(bundle, log, history, terminal):
                 answer = json.loads(text)
                 log.add(text)
                 history.add(answer)
-                if expected not in (None, history.conditions):
+                if expected not in (None, history.fingerprint):
                     status = 0
                     break
                 terminal.show(answer)

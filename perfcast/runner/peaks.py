@@ -35,7 +35,7 @@ TOO_LONG_S = 0.3
 LIMIT_S = 300
 
 
-def measure_limits(toolchain, parent_pid=None, spawns=False):
+def measure_peaks(toolchain, parent_pid=None, spawns=False):
     """Return {"flops_per_s", "bytes_per_s", "seconds"}: the best of both, and how long it took to find out.
 
     It is measured in a child. A multiply-accumulate counts as two operations. Raises SystemExit where the child fails.
@@ -43,10 +43,10 @@ def measure_limits(toolchain, parent_pid=None, spawns=False):
     """
     start = time.monotonic()
     try:
-        limits = in_child(functools.partial(best_rates, toolchain), LIMIT_S, parent_pid, spawns)
+        peaks = in_child(functools.partial(best_rates, toolchain), LIMIT_S, parent_pid, spawns)
     except TaskFailure as failure:
         raise SystemExit("what the device can do at most could not be measured: %s" % failure) from None
-    return dict(limits, seconds=time.monotonic() - start)
+    return dict(peaks, seconds=time.monotonic() - start)
 
 
 def best_rates(toolchain):

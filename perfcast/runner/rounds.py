@@ -81,16 +81,16 @@ class Rounds:
             self.keep(model, visit)
         if not is_finished(self.bench.protocol, model.visits):
             return True
-        if self.bench.sustained_s is None:
+        if self.bench.soak_s is None:
             self.conclude(model)
         else:  # Minutes under load would heat the device for the visits of the others.
             self.finished.append(model)
         return False
 
     def keep(self, model, visit):
-        reference, state = visit["reference"], visit["state"]
-        floor_ns = self.bench.floor.after(reference)
-        disturbed = is_disturbed(reference, floor_ns, state["others_cpus"], self.bench.spare_cpus)
+        calibration, state = visit["calibration"], visit["state"]
+        floor_ns = self.bench.floor.after(calibration)
+        disturbed = is_disturbed(calibration, floor_ns, state["others_cpus"], self.bench.spare_cpus)
         disturbed = disturbed or bool(state["swapped_meanwhile"])
         number = len(model.visits)
         model.visits.append((median_of(visit["samples"]), disturbed))
@@ -100,8 +100,8 @@ class Rounds:
         """Answer what is known of a model beside its visits."""
         process, sustained = model.process, None
         try:
-            if self.bench.sustained_s is not None:
-                sustained = process.sustain(self.bench.sustained_s)
+            if self.bench.soak_s is not None:
+                sustained = process.sustain(self.bench.soak_s)
         except TaskFailure as failed:
             self.give_up(model, failed)
             return
@@ -112,10 +112,10 @@ class Rounds:
     def give_up(self, model, failed):
         """Answer why a model could not be measured, unless it is worth another try with nothing beside it."""
         process = self.close(model)
-        if failed.verdict == "out_of_memory" and self.open and not model.is_alone:
+        if failed.status == "out_of_memory" and self.open and not model.is_alone:
             self.again.append(model)
         else:
-            self.answer(model, failed.verdict, str(failed), {"peak_bytes": process and process.peak_bytes()})
+            self.answer(model, failed.status, str(failed), {"peak_bytes": process and process.peak_bytes()})
 
     def close(self, model):
         """End a model's process and return it, None where it had none."""
@@ -125,11 +125,11 @@ class Rounds:
             process.end()
         return process
 
-    def answer(self, model, verdict, reason, memory, timing=None, sustained=None):
+    def answer(self, model, status, reason, memory, timing=None, sustained=None):
         self.bench.answer(
             "measurement",
             key=model.key,
-            verdict=verdict,
+            status=status,
             reason=reason,
             memory=memory,
             timing=timing,

@@ -21,8 +21,8 @@ def is_finished(protocol, visits):
     visits agree well enough, and makes up for disturbed ones only until there are enough calm ones.
     """
     calm = [median for median, disturbed in visits if not disturbed]
-    if protocol["name"] == "adaptive" and len(calm) >= protocol["least_visits"]:
-        return len(visits) >= protocol["visits"] or relative_half_width(calm) < protocol["width"]
+    if protocol["name"] == "adaptive" and len(calm) >= protocol["min_visits"]:
+        return len(visits) >= protocol["visits"] or relative_half_width(calm) < protocol["rel_ci_half_width"]
     return len(visits) >= protocol["visits"] + min(len(visits) - len(calm), protocol["repeats"])
 
 
@@ -58,10 +58,10 @@ def median_of(samples):
     return kept[middle] if len(kept) % 2 else (kept[middle - 1] + kept[middle]) / 2
 
 
-def is_disturbed(reference, floor_ns, others_cpus, spare_cpus):
+def is_disturbed(calibration, floor_ns, others_cpus, spare_cpus):
     """Say whether others had a part of the machine during a visit.
 
-    The reference was slow, before and after taken together, or others kept more CPUs busy than the model left over.
+    The calibration was slow, before and after taken together, or others kept more CPUs busy than the model left over.
     """
-    around_ns = (reference["before_ns"] + reference["after_ns"]) / 2
+    around_ns = (calibration["before_ns"] + calibration["after_ns"]) / 2
     return around_ns > SLOW_FACTOR * floor_ns or (others_cpus or 0.0) > spare_cpus + OTHERS_CPUS

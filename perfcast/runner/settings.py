@@ -92,7 +92,7 @@ class Setting:
         return self.accepts(old)
 
     def fact(self):
-        """Return the value now as the context says it, None where there is none."""
+        """Return the value now as the environment says it, None where there is none."""
         try:
             return self.in_words(self.read())
         except SettingError:

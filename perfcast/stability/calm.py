@@ -44,14 +44,14 @@ def unhindered(series: Series, chosen: np.ndarray) -> np.ndarray:
 
 
 def at_full_speed(series: Series, chosen: np.ndarray) -> np.ndarray:
-    """Return which of the ``chosen`` samples are of visits around which the reference was hardly slower than at best.
+    """Return which of the ``chosen`` samples are of visits around which the calibration was hardly slower than at best.
 
     All where that leaves fewer than two visits: one may be calm around and disturbed inside.
     """
-    if not series.reference_ms:
+    if not series.calibration_ms:
         return chosen
-    best = min(series.reference_ms.values())
-    slow = [visit for visit, reference in series.reference_ms.items() if reference > REFERENCE_SLOWER * best]
+    best = min(series.calibration_ms.values())
+    slow = [visit for visit, calibration in series.calibration_ms.items() if calibration > REFERENCE_SLOWER * best]
     fast = chosen & ~np.isin(series.visit, slow)
     return fast if len(np.unique(series.visit[fast])) > 1 else chosen
 

@@ -29,7 +29,7 @@ LEVEL_SHARE = 0.05
 LEVEL_TIME = 0.05
 """Another level counts if it is 5% away, the width of trust, and holds for 5% of the time."""
 SLOWER_MACHINE = 0.08
-"""The reference is slower by 8% only where the machine is: it repeats to within 2 or 3% where nothing disturbs."""
+"""The calibration is slower by 8% only where the machine is: it repeats to within 2 or 3% where nothing disturbs."""
 SLOW_FACTOR = 1.3
 MOST_SLOW = 0.25
 """Where over a quarter of the samples are slow by 30% for no cause that was seen, slow may be what is typical."""
@@ -88,13 +88,15 @@ def _known_to(series: Series, chosen: np.ndarray, location: Location) -> str:
 
 
 def _slow_machine(series: Series, location: Location) -> str:
-    """Say by how much the reference was slower around the calm visits than around the best visit."""
+    """Say by how much the calibration was slower around the calm visits than around the best visit."""
     calm = [
-        series.reference_ms[visit] for visit in np.unique(series.visit[location.calm]) if visit in series.reference_ms
+        series.calibration_ms[visit]
+        for visit in np.unique(series.visit[location.calm])
+        if visit in series.calibration_ms
     ]
     if not calm:
         return ""
-    slower = float(np.median(calm)) / min(series.reference_ms.values()) - 1
+    slower = float(np.median(calm)) / min(series.calibration_ms.values()) - 1
     if slower <= SLOWER_MACHINE:
         return ""
     return f"the machine itself was {100 * slower:.0f}% slower than at best around the visits that count"

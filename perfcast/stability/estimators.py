@@ -56,11 +56,11 @@ def calm_visits(series: Series) -> float:
     return float(np.median(calm or list(medians.values())))
 
 
-def reference_normalised(series: Series) -> float:
-    """Return the median of the visits' medians, each divided by how much slower than at best the reference was."""
+def calibration_normalised(series: Series) -> float:
+    """Return the median of the visits' medians, each divided by how much slower than at best the calibration was."""
     medians = _visit_medians(series)
-    best = min(series.reference_ms.values(), default=1.0)
-    return float(np.median([value * best / series.reference_ms.get(visit, best) for visit, value in medians.items()]))
+    best = min(series.calibration_ms.values(), default=1.0)
+    return float(np.median([value * best / series.calibration_ms.get(visit, best) for visit, value in medians.items()]))
 
 
 def undisturbed(series: Series) -> float:
@@ -68,8 +68,8 @@ def undisturbed(series: Series) -> float:
     return locate(series).ms
 
 
-def undisturbed_by_reference(series: Series) -> float:
-    """Return the same, of those visits around which the reference was hardly slower than at best."""
+def undisturbed_by_calibration(series: Series) -> float:
+    """Return the same, of those visits around which the calibration was hardly slower than at best."""
     return locate(series, at_full_speed).ms
 
 
@@ -86,9 +86,9 @@ ESTIMATORS: Mapping[str, Callable[[Series], float]] = MappingProxyType(
         "interleaved": interleaved,
         "lower_quartile": lower_quartile,
         "calm_visits": calm_visits,
-        "reference_normalised": reference_normalised,
+        "calibration_normalised": calibration_normalised,
         "undisturbed": undisturbed,
-        "undisturbed_by_reference": undisturbed_by_reference,
+        "undisturbed_by_calibration": undisturbed_by_calibration,
     }
 )
 """Each returns a latency in ms of a series with kept samples. `undisturbed` is the one that is reported."""

@@ -16,7 +16,7 @@ EXPLAINED_SHARE = 0.5
 """A cause explains a sample if it took at least half of what the sample took too long. It may take more: counters
 move in ticks of 10 ms, and threads that wait at the same time are counted each."""
 SWITCHED_OUT_MS = 3.0
-"""What an involuntary context switch costs at the least: Linux lets whoever comes run for 3 ms (its base slice)."""
+"""What an involuntary environment switch costs at the least: Linux lets whoever comes run for 3 ms (its base slice)."""
 FAULT_MS = 0.1
 """What a major page fault costs at the least: one read from a fast solid-state disk."""
 WAITED_SHARE = 0.05

@@ -19,25 +19,25 @@ FASTER_READING = 2.0
 innermost one."""
 
 
-def impossible(latency_ms: float, macs: float, weight_bytes: float, limits: Mapping[str, float] | None) -> str | None:
+def impossible(latency_ms: float, macs: float, weight_bytes: float, peaks: Mapping[str, float] | None) -> str | None:
     """Return in words why no inference can take only ``latency_ms`` on a device, None where one can.
 
     Args:
         latency_ms: time of one batch in ms, above 0.
         macs: multiply-accumulates of that batch.
         weight_bytes: bytes of the weights, each of which is read at least once.
-        limits: `flops_per_s` and `bytes_per_s`, the best that the device was seen to do; None where not measured.
+        peaks: `flops_per_s` and `bytes_per_s`, the best that the device was seen to do; None where not measured.
     """
-    if limits is None:
+    if peaks is None:
         return None
     seconds = latency_ms / 1e3
-    rate, most = OPERATIONS_PER_MAC * macs / seconds, limits["flops_per_s"]
+    rate, most = OPERATIONS_PER_MAC * macs / seconds, peaks["flops_per_s"]
     if rate > most * FEWER_MULTIPLICATIONS * FASTER_THAN_SEEN:
         return (
             f"{latency_ms:.3g} ms for {macs / 1e9:.3g} billion multiply-accumulates is {rate / 1e9:,.0f} GFLOP/s; "
             f"the device reached {most / 1e9:,.0f} at best"
         )
-    speed, fastest = weight_bytes / seconds, limits["bytes_per_s"]
+    speed, fastest = weight_bytes / seconds, peaks["bytes_per_s"]
     if speed > fastest * FASTER_READING:
         return (
             f"{latency_ms:.3g} ms for reading {weight_bytes / 1e6:.3g} MB of weights is {speed / 1e9:,.0f} GB/s; "

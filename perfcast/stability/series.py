@@ -28,7 +28,7 @@ class Series:
         discarded: whether the protocol declares it warm-up.
         causes: what happened during each inference, by the names in `CAUSES`; without those the platform lacks.
         disturbed: visits that the runner found disturbed.
-        reference_ms: time of the reference workload around a visit, mean of before and after, by visit.
+        calibration_ms: time of the calibration workload around a visit, mean of before and after, by visit.
         swapped: visits during which the system swapped memory.
     """
 
@@ -37,7 +37,7 @@ class Series:
     discarded: np.ndarray
     causes: Mapping[str, np.ndarray] = field(default_factory=dict)
     disturbed: frozenset[int] = frozenset()
-    reference_ms: Mapping[int, float] = field(default_factory=dict)
+    calibration_ms: Mapping[int, float] = field(default_factory=dict)
     swapped: frozenset[int] = frozenset()
 
     @classmethod
@@ -50,10 +50,10 @@ class Series:
             discarded=np.asarray(samples["discarded"], bool),
             causes={name: np.asarray(samples[name], float) for name in CAUSES if samples.get(name) is not None},
             disturbed=frozenset(visit["visit"] for visit in visits if visit["disturbed"]),
-            reference_ms={
-                visit["visit"]: (visit["reference"]["before_ns"] + visit["reference"]["after_ns"]) / 2 * _MS
+            calibration_ms={
+                visit["visit"]: (visit["calibration"]["before_ns"] + visit["calibration"]["after_ns"]) / 2 * _MS
                 for visit in visits
-                if visit["reference"]
+                if visit["calibration"]
             },
             swapped=frozenset(visit["visit"] for visit in visits if visit["state"].get("swapped_meanwhile")),
         )
@@ -75,7 +75,7 @@ class Series:
             discarded=self.discarded[chosen],
             causes={name: values[chosen] for name, values in self.causes.items()},
             disturbed=self.disturbed,
-            reference_ms=self.reference_ms,
+            calibration_ms=self.calibration_ms,
             swapped=self.swapped,
         )
 

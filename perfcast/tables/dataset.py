@@ -63,7 +63,7 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     if table.empty:
         raise DataError("there are no rows, so that 0 rows are left to learn from")
     several = table[TABLE].nunique() > 1
-    table, features, lines = _believed(table, mapping)
+    table, features, lines = _valid(table, mapping)
     if table.empty:
         raise _nothing("0 rows are left", lines, several)
     values, wrong = checked_values(table, mapping)
@@ -84,7 +84,7 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     return Imported(dataset, tuple(features), listed(lines))
 
 
-def _believed(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
+def _valid(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
     """Return the rows that count and can be learned from, their features, and what is wrong with the others."""
     table, lines = _counting(table, mapping)
     nameless, wrong = unknown(table, mapping)

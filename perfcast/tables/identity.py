@@ -63,7 +63,7 @@ def identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
             "family": families_of(table, mapping),
             SIZE: size,
             "replicate": 0,
-            "verdict": "measured",
+            "status": "measured",
             "target": mapping.description,
         },
         index=table.index,

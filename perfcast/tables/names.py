@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SIZE = "input_size"
-RESERVED = ("network", "model", "family", SIZE, "replicate", "verdict", "target")
+RESERVED = ("network", "model", "family", SIZE, "replicate", "status", "target")
 """The columns of a dataset that say what a row is about."""
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 from pandas.io.common import get_handle
 
+from perfcast.dataset.reading import read_dataset
 from perfcast.errors import UsageError
 from perfcast.text import pluralize
 
@@ -161,6 +162,6 @@ def _refuse_names(path: Path, names: Sequence[str]) -> None:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path)
+    table = read_dataset(path)
     _refuse_names(path, list(table))
     return table.assign(**{ROW: range(1, len(table) + 1)})

@@ -19,7 +19,7 @@ def test_the_local_campaign_ends_in_a_report_and_a_predictor(root, tmp_path):
     results = tmp_path / "results/local"
     dataset = pd.read_parquet(results / "dataset.parquet")
     first = dataset[dataset["replicate"] == 0]
-    assert (first["verdict"] == "measured").all()
+    assert (first["status"] == "measured").all()
     sources = first["source"].value_counts()
     assert sources["keras_applications"] >= 24
     assert sources["synthetic"] >= 24

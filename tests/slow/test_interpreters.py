@@ -45,7 +45,7 @@ def test_the_runner_measures(python, tmp_path):
         {"key": key_of(name), "graph": "graph.pb", "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
         for name in ("a", "b")
     ]
-    plan = plan_of(tasks, PUBLISHED, {"toolchain": "null"})
+    plan = plan_of(tasks, PUBLISHED, {"toolchain": "noop"})
     order = {"token": hashlib.sha256(b"test").hexdigest(), "settings": {}, "container": None}
     command = [python, file.name, "--keep", json.dumps(order), "-"]
     done = subprocess.run(
@@ -62,14 +62,14 @@ def test_the_runner_measures(python, tmp_path):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
         check(answer, "answer", "the runner")
-    assert [answer["verdict"] for answer in answers if answer["event"] == "measurement"] == ["measured"] * 2
+    assert [answer["status"] for answer in answers if answer["event"] == "measurement"] == ["measured"] * 2
     assert sum(answer["event"] == "visit" for answer in answers) == 8
 
 
 def test_a_drive_measures(python, tmp_path, root):
     """Where the terminal knows no letters but ASCII, and a model's name is none."""
     description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"] |= {"toolchain": "null", "threads": 1}
+    description["factors"] |= {"toolchain": "noop", "threads": 1}
     protocol = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}
     target = Target.from_dict("raspberry_pi4", description)

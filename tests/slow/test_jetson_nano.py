@@ -200,7 +200,7 @@ def test_from_export_to_report(measured):
     checkout, _ = measured
     first = dataset_of(checkout)
     assert len(first) == 13
-    assert first["verdict"].drop(TOO_LARGE).eq("measured").all(), first[["verdict", "reason"]]
+    assert first["status"].drop(TOO_LARGE).eq("measured").all(), first[["status", "reason"]]
     assert set(first["toolchain_version"]) == {"2.7.0"}
     assert (first["latency_ms"].drop(TOO_LARGE) > 0.05).all()
     assert (checkout / "results/jetson_nano/report.html").stat().st_size > 10**5
@@ -208,24 +208,26 @@ def test_from_export_to_report(measured):
 
 def test_what_needs_more_than_the_limit_is_on_record_as_out_of_memory(measured):
     checkout, _ = measured
-    assert dataset_of(checkout).loc[TOO_LARGE, "verdict"] == "out_of_memory"
+    assert dataset_of(checkout).loc[TOO_LARGE, "status"] == "out_of_memory"
     assert "out of memory" in (checkout / "results/jetson_nano/report.html").read_text()
 
 
 def test_a_models_name_is_only_a_name(measured, board):
     checkout, _ = measured
-    assert dataset_of(checkout).loc[NAMED, "verdict"] == "measured"
+    assert dataset_of(checkout).loc[NAMED, "status"] == "measured"
     assert not [*checkout.rglob("spoiled*"), *board.folder.rglob("spoiled*")]
 
 
 def test_the_context_is_the_containers(measured):
     checkout, _ = measured
-    contexts = [json.loads(path.read_text()) for path in (checkout / "results/store/contexts").glob("[!.]*.json")]
-    limits = {context["settings"]["memory_limit_bytes"] for context in contexts}
+    environments = [
+        json.loads(path.read_text()) for path in (checkout / "results/store/environments").glob("[!.]*.json")
+    ]
+    limits = {environment["settings"]["memory_limit_bytes"] for environment in environments}
     assert limits == {MEMORY_MB * 10**6 // 4096 * 4096}
-    assert {context["software"]["python"][:3] for context in contexts} == {"3.7"}
-    assert {context["machine"]["host"] for context in contexts} == {os.uname().nodename}
-    assert all("nvpmodel" in context["settings"]["refused"] for context in contexts)
+    assert {environment["software"]["python"][:3] for environment in environments} == {"3.7"}
+    assert {environment["machine"]["host"] for environment in environments} == {os.uname().nodename}
+    assert all("nvpmodel" in environment["settings"]["refused"] for environment in environments)
 
 
 def test_nothing_is_measured_again(measured, board):
@@ -262,9 +264,9 @@ def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_pat
     dataset = "results/boxed/dataset.parquet"
     done = snakemake(checkout, "--configfile", "boxed.yaml", "--", dataset, PATH=path, **login)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    verdicts = pd.read_parquet(checkout / dataset).query("replicate == 0").set_index("model")["verdict"]
-    assert verdicts[TOO_LARGE] == "out_of_memory"
-    assert verdicts.drop(TOO_LARGE).eq("measured").all()
+    statuses = pd.read_parquet(checkout / dataset).query("replicate == 0").set_index("model")["status"]
+    assert statuses[TOO_LARGE] == "out_of_memory"
+    assert statuses.drop(TOO_LARGE).eq("measured").all()
 
 
 def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):

@@ -48,7 +48,7 @@ def add_target(folder: Path) -> None:
     """Write the target `nothing`: a runtime that runs nothing, a few times."""
     local = (folder / "config/targets/local.yaml").read_text()
     for old, new in (
-        ("toolchain: tensorflow", 'toolchain: "null"'),
+        ("toolchain: tensorflow", "toolchain: noop"),
         ("count: 1", "count: 0"),
     ):
         assert old in local

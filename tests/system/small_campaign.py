@@ -68,7 +68,7 @@ class SmallCampaign:
         """Write the sheet, the configuration and the target."""
         (self.folder / "config/targets").mkdir(parents=True)
         target = yaml.safe_load((self.tree / "config/targets/local.yaml").read_text())
-        target["factors"]["toolchain"] = "null"
+        target["factors"]["toolchain"] = "noop"
         target["protocol"] = {"name": "published", "iterations": iterations, "discard": 2 * visits, "visits": visits}
         target["replicates"] = {"share": share, "count": replicates}
         (self.folder / "config/targets/quick.yaml").write_text(yaml.safe_dump(target))
@@ -99,16 +99,16 @@ class SmallCampaign:
                 process.kill()
         return Answer(code, (self.folder / "said").read_text())
 
-    def records(self, verdict: str | None = None) -> dict[str, tuple[int, str]]:
+    def records(self, status: str | None = None) -> dict[str, tuple[int, str]]:
         """Return the measurements' files by key, each with what would change were it written again.
 
-        Those with a verdict where one is given.
+        Those with a status where one is given.
         """
         files = (self.folder / "results/store/measurements").glob("[!.]*.json")
         return {
             path.stem: (path.stat().st_mtime_ns, sha256(path.read_bytes()).hexdigest())
             for path in files
-            if verdict in (None, read_record(path)["verdict"])
+            if status in (None, read_record(path)["status"])
         }
 
     def visits(self) -> dict[str, list[tuple[str, str]]]:

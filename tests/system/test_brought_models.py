@@ -62,7 +62,7 @@ def done(tmp_path_factory, root, model):
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     quick = read_yaml(root / "config/targets/local.yaml")
-    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "least_visits": 2}
+    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "min_visits": 2}
     (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:
@@ -82,7 +82,7 @@ def test_each_guise_is_measured_and_has_the_same_features(done):
     table = pd.read_parquet(done / "results/quick/dataset.parquet")
     table = table[table["replicate"] == 0].set_index("model")
     assert set(table.index) == {*BROUGHT, "basic_model_2_3_32_2_64"}
-    assert set(table["verdict"]) == {"measured"}
+    assert set(table["status"]) == {"measured"}
     numbers = table.loc[list(BROUGHT), ["macs", "parameters", "conv_layers", "bn_layers", "flops", "sum_activations"]]
     assert (numbers.nunique() == 1).all(), numbers
     assert set(table.loc[list(BROUGHT), "source"]) == {"file", "tensorflow_hub"}

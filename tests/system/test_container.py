@@ -52,7 +52,7 @@ def description(root):
     description = read_yaml(root / "config/targets/local.yaml")
     container = {"image": "an_image:1", "memory_mb": 500, "python": sys.executable}
     description["transport"] = {"kind": "local", "patience_s": 60, "container": container}
-    description["factors"]["toolchain"] = "null"
+    description["factors"]["toolchain"] = "noop"
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
     description["replicates"] = {"share": 0.0, "count": 0}
@@ -68,7 +68,7 @@ def campaign(description, folder):
 def test_what_is_measured_in_there_is_stored_here(tools, description, tmp_path):
     made = campaign(description, tmp_path)
     keys = made.measure(dummy_exports(tmp_path), quiet, "measuring")
-    assert [made.measurements.measurement(key)["verdict"] for key in keys] == ["measured"] * 3
+    assert [made.measurements.measurement(key)["status"] for key in keys] == ["measured"] * 3
     called = (tools / "engine.log").read_text()
     assert "'--memory', '500000000', '--memory-swap', '500000000'" in called
     assert len(list((tools / ".cache/perfcast/graphs").glob("*.pb.gz"))) == 1

@@ -204,8 +204,8 @@ def test_after_the_kills_everything_is_measured_and_nothing_twice(killed, undist
     assert {len(made) for made in killed.visits.values()} == {VISITS}
     assert killed.starts.keys() == {(key, visit) for key in killed.measured for visit in range(VISITS)}
     assert not list((killed.campaign.folder / "results/store/visits").glob("[!.]*"))
-    verdicts = Counter(pd.read_parquet(killed.campaign.folder / "results/quick/dataset.parquet")["verdict"])
-    assert verdicts == {"measured": len(killed.measured)}
+    statuses = Counter(pd.read_parquet(killed.campaign.folder / "results/quick/dataset.parquet")["status"])
+    assert statuses == {"measured": len(killed.measured)}
 
 
 def test_the_last_run_loses_nothing(killed):
@@ -216,7 +216,7 @@ def test_the_last_run_loses_nothing(killed):
 def test_the_outcome_is_that_of_an_undisturbed_run(killed, undisturbed):
     for name in ("results/models.csv", "results/features.parquet"):
         assert (killed.campaign.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
-    columns = ["model", "artifact", "measurement", "replicate", "verdict"]
+    columns = ["model", "artifact", "measurement", "replicate", "status"]
     tables = [pd.read_parquet(each.folder / "results/quick/dataset.parquet") for each in (killed.campaign, undisturbed)]
     pd.testing.assert_frame_equal(tables[0][columns], tables[1][columns])
     folder = killed.campaign.folder / "results/quick"

@@ -32,8 +32,8 @@ def vgg16(tmp_path_factory, root):
 
 def test_variables_take_little_more_memory_than_the_weights(vgg16):
     record, weight_bytes = vgg16
-    assert record["verdict"] == "measured", record["reason"]
+    assert record["status"] == "measured", record["reason"]
     assert weight_bytes == 138_357_544 * 4
     memory = record["memory"]
-    for peak in ("load_peak_bytes", "inference_peak_bytes"):
+    for peak in ("load_peak_bytes", "run_peak_bytes"):
         assert weight_bytes < memory[peak] - memory[f"null_{peak}"] < 1.5 * weight_bytes

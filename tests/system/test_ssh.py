@@ -46,7 +46,7 @@ def board(tmp_path, monkeypatch):
 @pytest.fixture
 def target(root):
     description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"]["toolchain"] = "null"
+    description["factors"]["toolchain"] = "noop"
     description["transport"] = {"kind": "ssh", "patience_s": 60, "folder": "kept; touch spoiled \"'$(id)"}
     description["device"] = {"kind": "cpu", "name": None}
     description["settings"] = {}
@@ -75,7 +75,7 @@ def lasting(campaign, visits=40):
 def test_what_is_measured_there_is_stored_here(board, campaign, capsys):
     exports = dummy_exports(campaign.artifacts.root)
     records = measured(campaign, exports)
-    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert [record["status"] for record in records] == ["measured"] * 3
     kept = board.home / campaign.target.transport["folder"]
     assert len(list(kept.glob("*.pyz"))) == 1
     assert len(list((kept / "graphs").glob("*.pb.gz"))) == 1  # All three have the same graph.
@@ -90,7 +90,7 @@ def test_a_models_name_is_only_a_name(board, campaign, tmp_path, monkeypatch):
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     (record,) = measured(campaign, [hostile_export(campaign.artifacts.root)])
-    assert record["verdict"] == "measured"
+    assert record["status"] == "measured"
     assert not list(tmp_path.rglob("spoiled*"))
 
 
@@ -143,7 +143,7 @@ def test_a_link_that_is_cut_while_graphs_are_sent_is_taken_up_again(board, campa
         stream.flush()
 
     monkeypatch.setattr("perfcast.bench.remote.upload._write", write)
-    assert [record["verdict"] for record in measured(campaign, exports)] == ["measured"] * 3
+    assert [record["status"] for record in measured(campaign, exports)] == ["measured"] * 3
     assert len(cut) == 1
 
 
@@ -274,7 +274,7 @@ def test_what_a_dead_link_left_running_is_ended_though_perfcast_was_upgraded_mea
     (old,) = kept.glob("*.pyz")
     monkeypatch.setattr("perfcast.bench.remote.transport.RUNNER", upgraded)
     records = measured(campaign, exports)
-    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert [record["status"] for record in records] == ["measured"] * 3
     assert left.wait(30) != 0
     left.stdin.close()
     assert not old.exists()

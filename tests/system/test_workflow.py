@@ -78,7 +78,7 @@ def test_every_model_is_in_the_database_and_the_dataset(done):
         assert json.loads((done / location / "model.json").read_text())["schema_version"] == 1
     dataset = pd.read_parquet(done / "results/quick/dataset.parquet")
     assert set(dataset["model"]) == set(models["model"])
-    assert set(dataset["verdict"]) == {"measured"}
+    assert set(dataset["status"]) == {"measured"}
     assert set(dataset["replicate"]) == {0, 1}
     assert (dataset["wall_samples_ms"].map(len) == 2 * dataset["visits"]).all()
 
@@ -182,7 +182,7 @@ def test_what_the_store_lost_is_made_again_and_nothing_else(done, root):
     answer = snakemake(done, root)
     assert answer.returncode == 0, answer.stderr
     assert graph.read_bytes() == sound
-    assert json.loads(measured[0].read_text())["record"]["verdict"] == "measured"
+    assert json.loads(measured[0].read_text())["record"]["status"] == "measured"
     assert {path.name: path.stat().st_mtime_ns for path in measured[1:]} == kept
 
 

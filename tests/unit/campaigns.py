@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.environment import conditions_of
+from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport, placed
@@ -16,7 +16,7 @@ from perfcast.models.dense import make_spec
 from perfcast.progress import quiet
 
 FAKE = Path(__file__).with_name("fake_runner.py")
-ADAPTIVE = Protocol("adaptive", 20, 4, visits=4, repeats=2, least_visits=2, width=0.02)
+ADAPTIVE = Protocol("adaptive", 20, 4, visits=4, repeats=2, min_visits=2, rel_ci_half_width=0.02)
 
 INPUTS = [{"node": "x", "shape": [4], "dtype": "float32"}]
 OUTPUTS = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
@@ -45,7 +45,7 @@ def dummy_exports(folder, count=3):
 def idle_campaign(folder, root, protocol=ADAPTIVE):
     """Return a campaign of the toolchain that runs nothing; its store and its log are in ``folder``."""
     description = read_yaml(root / "config/targets/local.yaml")
-    description["factors"]["toolchain"] = "null"
+    description["factors"]["toolchain"] = "noop"
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0), protocol=protocol)
     return Campaign(target, LocalTransport(folder / "log"), ArtifactStore(folder), MeasurementStore(folder))
 
@@ -58,12 +58,12 @@ def measure(campaign, exports):
 
 def tasks_of(campaign, exports):
     """Return the measurements that exports ask for, here and now."""
-    return campaign.tasks(exports, campaign.context())
+    return campaign.tasks(exports, campaign.environment())
 
 
 def plan_of(campaign, exports):
     """Return what a campaign asks the runner for, here."""
-    collector = campaign._collector(tasks_of(campaign, exports), conditions_of(campaign.context()), "here")
+    collector = campaign._collector(tasks_of(campaign, exports), fingerprint_of(campaign.environment()), "here")
     return placed(campaign._plan(collector), {name: str(path) for name, path in campaign._graphs(collector).items()})
 
 

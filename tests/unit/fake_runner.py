@@ -2,13 +2,13 @@
 
 What it does instead stands in the JSON file that FAKE_RUNNER names:
 
-    settings    facts of its context's settings
-    host        its context's host
+    settings    facts of its environment's settings
+    host        its environment's host
     runner_version
     boot        what names the device's start
     visits      how many visits each model has, instead of the fewest that the protocol allows
-    reference   nanoseconds of the reference workload
-    verdict     of all measurements
+    calibration   nanoseconds of the calibration workload
+    status     of all measurements
     first_hour  hour of the day of its first visit; each next one is an hour earlier
     instead     {"event": changes}: changes to the first answer of this event
     twice       an event: its first answer is given twice
@@ -72,25 +72,25 @@ def changed(answer, changes):
 
 
 def context_of(wishes):
-    context = {
+    environment = {
         "machine": {
             "host": wishes.get("host", "board"), "architecture": "x86_64", "cpu": "a processor", "cpus": 2,
             "cpu_max_mhz": None, "gpu": None, "memory_bytes": 10**9, "swap_bytes": 0,
         },
-        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "null": "1", "runner": 4},
+        "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "noop": "1", "runner": 4},
         "settings": {"governor": "performance", "memory_limit_bytes": None, **wishes.get("settings", {})},
     }  # fmt: skip
-    version, boot = wishes.get("runner_version", 4), wishes.get("boot", "first")
-    return {"event": "context", "runner_version": version, "boot": boot, "context": context}
+    version, boot = wishes.get("runner_version", 5), wishes.get("boot", "first")
+    return {"event": "environment", "runner_version": version, "boot": boot, "environment": environment}
 
 
 def answers(plan, wishes):
     """Yield what a sound runner answers: all models in rounds, in the plan's order."""
     yield context_of(wishes)
-    yield {"event": "limits", "limits": {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 0.5}}
+    yield {"event": "peaks", "peaks": {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 0.5}}
     protocol = plan["protocol"]
-    here = context_of(wishes)["context"]
-    fewest = protocol.get("least_visits") or protocol["visits"]
+    here = context_of(wishes)["environment"]
+    fewest = protocol.get("min_visits") or protocol["visits"]
     made = {task["key"]: visits_before(task["resume"], plan, here) for task in plan["tasks"]}
     count = 0
     for turn in range(wishes.get("visits", fewest)):
@@ -101,19 +101,19 @@ def answers(plan, wishes):
                 made[task["key"]] += 1
                 count += 1
     for task in plan["tasks"]:
-        yield measurement_of(task["key"], wishes.get("verdict", "measured"))
+        yield measurement_of(task["key"], wishes.get("status", "measured"))
     yield {"event": "done"}
 
 
-def visits_before(resume, plan, context):
-    """Return how many visits count, as the runner decides it: those of its own context."""
-    return len(resume["visits"]) if resume and plan["contexts"][resume["context"]] == context else 0
+def visits_before(resume, plan, environment):
+    """Return how many visits count, as the runner decides it: those of its own environment."""
+    return len(resume["visits"]) if resume and plan["environments"][resume["environment"]] == environment else 0
 
 
 def visit_of(key, number, turn, protocol, wishes, count):
     size = protocol["iterations"] // protocol["visits"]
     warmup = protocol["discard"] // protocol["visits"]
-    reference = wishes.get("reference", 1000)
+    calibration = wishes.get("calibration", 1000)
     state = ("load_1_minute", "memory_available_bytes", "cpu_mhz", "temperature_c", "throttle_count")
     counted = ("voluntary_switches", "involuntary_switches", "minor_faults", "major_faults")
     hour = wishes["first_hour"] - count if "first_hour" in wishes else 12
@@ -121,7 +121,7 @@ def visit_of(key, number, turn, protocol, wishes, count):
         "event": "visit", "key": key, "visit": number, "round": turn,
         "started_at": f"2026-01-01T{hour:02}:00:{count % 60:02}Z",
         "state": dict.fromkeys(state, 1) | {"swapped_meanwhile": 0},
-        "reference": {"before_ns": reference, "after_ns": reference + 1},
+        "calibration": {"before_ns": calibration, "after_ns": calibration + 1},
         "disturbed": False,
         "samples": {
             "wall_ns": [1000 * (number + 1) + index for index in range(size)],
@@ -133,18 +133,18 @@ def visit_of(key, number, turn, protocol, wishes, count):
     }  # fmt: skip
 
 
-def measurement_of(key, verdict):
+def measurement_of(key, status):
     memory = {"peak_bytes": 10**8}
     timing = sustained = None
     reason = "as the test wants it"
-    if verdict == "measured":
-        peaks = ("load_peak_bytes", "inference_peak_bytes", "null_load_peak_bytes", "null_inference_peak_bytes")
+    if status == "measured":
+        peaks = ("load_peak_bytes", "run_peak_bytes", "null_load_peak_bytes", "null_run_peak_bytes")
         memory = {**dict.fromkeys(peaks, 10**8), "peak_resettable": True, "allocator_peak_bytes": None}
         memory["system_drop_bytes"] = 10**8
         timing = dict.fromkeys(("load_s", "first_call_s", "fork_s", "overhead_s"), 0.1)
         reason = None
     return {
-        "event": "measurement", "key": key, "verdict": verdict, "reason": reason,
+        "event": "measurement", "key": key, "status": status, "reason": reason,
         "memory": memory, "timing": timing, "sustained": sustained,
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.environment import conditions_of
+from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.tasks import fraction_of, is_repeated, shard_of
@@ -53,7 +53,7 @@ def campaign(exported, root, tmp_path):
 
 
 def on_null(campaign, **changes):
-    target = replace(campaign.target, factors=campaign.target.factors | {"toolchain": "null"}, **changes)
+    target = replace(campaign.target, factors=campaign.target.factors | {"toolchain": "noop"}, **changes)
     return replace(campaign, target=target)
 
 
@@ -65,7 +65,7 @@ def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, we
     records = [campaign.measurements.measurement(key) for key in keys]
     assert [record["model"] for record in records] == [spec.model for spec in SPECS]
     for record in records:
-        assert record["verdict"] == "measured", record["reason"]
+        assert record["status"] == "measured", record["reason"]
         assert record["factors"]["weights_as"] == weights_as
         samples = record["samples"]
         assert samples["discarded"] == ([True] * 2 + [False] * 3) * 2
@@ -75,24 +75,24 @@ def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, we
         assert min(samples["wall_ns"]) > 0
         for visit in record["visits"]:
             assert visit["state"]["load_1_minute"] >= 0
-            assert min(visit["reference"].values()) > 0
+            assert min(visit["calibration"].values()) > 0
         memory = record["memory"]
-        for peak in ("load_peak_bytes", "inference_peak_bytes"):
+        for peak in ("load_peak_bytes", "run_peak_bytes"):
             assert memory[peak] > memory[f"null_{peak}"] > 50e6
         assert record["timing"]["overhead_s"] > record["timing"]["load_s"] > 0
-        assert record["limits"]["flops_per_s"] > 1e8
-        context = campaign.measurements.context(record["context"])
-        assert context["machine"]["memory_bytes"] > 1e8
-        assert context["software"]["tensorflow"] == record["factors"]["toolchain_version"]
-        assert record["conditions"] == digest_of_json(conditions_of(context))
+        assert record["peaks"]["flops_per_s"] > 1e8
+        environment = campaign.measurements.environment(record["environment"])
+        assert environment["machine"]["memory_bytes"] > 1e8
+        assert environment["software"]["tensorflow"] == record["factors"]["toolchain_version"]
+        assert record["fingerprint"] == digest_of_json(fingerprint_of(environment))
 
 
 def test_the_null_toolchain_measures_without_a_runtime(campaign, exported):
     campaign = on_null(campaign)
     keys = campaign.measure(exported[1], quiet, "measuring")
     record = campaign.measurements.measurement(keys[0])
-    assert record["factors"]["toolchain"] == "null"
-    assert record["verdict"] == "measured"
+    assert record["factors"]["toolchain"] == "noop"
+    assert record["status"] == "measured"
 
 
 def test_what_is_measured_is_not_measured_again(campaign, exported):
@@ -134,7 +134,7 @@ def test_a_model_that_takes_too_long_is_stopped_and_on_record(campaign, exported
     campaign = on_null(campaign, time_limit_s=1.0, protocol=Protocol("published", 10**7, 0))
     (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
     record = campaign.measurements.measurement(key)
-    assert (record["verdict"], record["samples"]) == ("timed_out", None)
+    assert (record["status"], record["samples"]) == ("timed_out", None)
     assert "1 s" in record["reason"]
 
 
@@ -142,10 +142,10 @@ def test_only_what_may_go_otherwise_is_tried_again(campaign, exported):
     campaign = on_null(campaign)
     (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
     store, record = campaign.measurements, campaign.measurements.measurement(key)
-    for verdict in ("measured", "failed", "rejected", "out_of_memory", "crashed"):
-        store.put(record | {"verdict": verdict})
-        assert store.is_settled(key, 60.0) is (verdict != "crashed")
-    store.put(record | {"verdict": "timed_out", "time_limit_s": 60.0})
+    for status in ("measured", "failed", "rejected", "out_of_memory", "crashed"):
+        store.put(record | {"status": status})
+        assert store.is_settled(key, 60.0) is (status != "crashed")
+    store.put(record | {"status": "timed_out", "time_limit_s": 60.0})
     assert store.is_settled(key, 60.0)
     assert not store.is_settled(key, 61.0)
 
@@ -177,7 +177,7 @@ def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):
     graphs[plan["tasks"][0]["graph"]] = damaged
     answers = {a["key"]: a for a in campaign.transport.run(plan, graphs) if a["event"] == "measurement"}
     first, second = (answers[task["key"]] for task in plan["tasks"])
-    assert (first["verdict"], second["verdict"]) == ("failed", "measured")
+    assert (first["status"], second["status"]) == ("failed", "measured")
     assert "DecodeError" in first["reason"]
 
 
@@ -188,13 +188,13 @@ def test_a_child_that_is_killed_takes_nothing_else_with_it(campaign, exported, t
         [sys.executable, RUNNER, tmp_path / "plan.json"], stdout=subprocess.PIPE, text=True, bufsize=1
     )
     try:
-        assert [json.loads(runner.stdout.readline())["event"] for _ in range(2)] == ["context", "limits"]
+        assert [json.loads(runner.stdout.readline())["event"] for _ in range(2)] == ["environment", "peaks"]
         crashed = []
         for _ in range(2):
             assert json.loads(runner.stdout.readline())["event"] == "visiting"
             os.kill(_child_of(runner.pid), signal.SIGKILL)
             answer = json.loads(runner.stdout.readline())
-            assert answer["verdict"] == "crashed"
+            assert answer["status"] == "crashed"
             assert "signal 9" in answer["reason"]
             crashed.append(answer["key"])
         assert sorted(crashed) == sorted(task["key"] for task in plan["tasks"])

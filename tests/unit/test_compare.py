@@ -12,29 +12,29 @@ from perfcast.studies.comparison import Options, compare, pair, read_dataset
 from perfcast.studies.comparison.significance import adjusted
 from perfcast.studies.comparison.variance import between_models, moderated, scale
 
-LATENCY, MEMORY = "latency_ms", "ram_inference_peak_mb"
+LATENCY, MEMORY = "latency_ms", "ram_run_peak_mb"
 VISITS, SAMPLES = 5, 20
 
 
 def dataset(chance, models=10, noise=0.02, shift=0.0, seen=1.0, visits=VISITS, treated=0.005):
-    """A campaign on a machine that is slower by ``shift``, of which the reference workload sees the share ``seen``."""
+    """A campaign on a machine that is slower by ``shift``, of which calibration sees the share ``seen``."""
     rows = []
     for number in range(models):
         level = np.log(1 + number) + shift + treated * chance.standard_normal() + noise * chance.standard_normal(visits)
         times = np.exp(level[:, None] + 0.01 * chance.standard_normal((visits, SAMPLES)))
-        reference = np.exp(seen * shift + 0.002 * chance.standard_normal(visits))
-        rows.append(row(f"model_{number}", times, reference) | {MEMORY: (10 + number) * chance.normal(1, 0.01)})
+        calibration = np.exp(seen * shift + 0.002 * chance.standard_normal(visits))
+        rows.append(row(f"model_{number}", times, calibration) | {MEMORY: (10 + number) * chance.normal(1, 0.01)})
     return pd.DataFrame(rows)
 
 
-def row(model, times, reference):
+def row(model, times, calibration):
     visit = np.repeat(np.arange(len(times)), SAMPLES)
     return {
         "model": model,
         "batch": 1,
         "workload": "inference",
         "threads": 2,
-        "verdict": "measured",
+        "status": "measured",
         "trust": "trusted",
         "replicate": 0,
         "measurement": f"{model} {times[0, 0]}",
@@ -43,7 +43,7 @@ def row(model, times, reference):
         "visit": visit,
         "round": visit,
         "visit_disturbed": [False] * len(times),
-        "visit_reference_ms": reference,
+        "visit_calibration_ms": calibration,
     }
 
 
@@ -92,7 +92,7 @@ def test_a_regression_is_told_and_ends_with_1(files, chance, tmp_path):
     assert "toolchain_version: 2 in A, 3 in B" in answer.output
     assert "regression beyond 5%: 1 of 10 models, model_3 1.3" in answer.output
     table = pd.read_csv(tmp_path / "out.csv").set_index("model")
-    assert list(table.index[table["verdict"] == "slower"]) == ["model_3"]
+    assert list(table.index[table["status"] == "slower"]) == ["model_3"]
     assert table.loc["model_3", "low"] < 1.3 < table.loc["model_3", "high"]
     assert table.loc["model_3", "ratio"] == pytest.approx(1.3, rel=0.05)
     assert run(a, b, "--threshold", "0.5").exit_code == 0
@@ -116,7 +116,7 @@ def test_folders_of_results_can_be_named(chance, tmp_path):
 def test_what_does_not_count_is_left_out_and_said(files, chance):
     first, second = dataset(chance, 12), dataset(chance, 11)
     first.loc[1, "trust"] = "rejected"
-    second.loc[2, "verdict"] = "timed_out"
+    second.loc[2, "status"] = "timed_out"
     second.loc[3, LATENCY] = np.nan
     repeated = slowed(first.iloc[[5]].assign(replicate=1), ["model_5"], 1.01)
     answer = run(*files(a=pd.concat([first, repeated]), b=second))
@@ -138,7 +138,7 @@ def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
         a=table,
         others=table.assign(model=[f"other_{number}" for number in range(10)]),
         twice=pd.concat([table, table]),
-        headless=table.drop(columns="verdict"),
+        headless=table.drop(columns="status"),
         memoryless=table.drop(columns=MEMORY),
         short=dataset(chance, 1, visits=1),
         worded=table.assign(**{LATENCY: "fast"}),
@@ -150,7 +150,7 @@ def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
         ([a, tmp_path / "text.parquet"], "text.parquet: is no dataset"),
         ([a, others], "no model is in both"),
         ([a, twice], "the second dataset has model_0 several times"),
-        ([headless, a], "has no column verdict"),
+        ([headless, a], "has no column status"),
         ([a, memoryless, "--metric", MEMORY], f"memoryless.parquet: has no column {MEMORY}"),
         ([a, a, "--metric", "flops"], "--metric flops: cannot be compared; there are latency_ms"),
         ([short, short], "nothing tells noise from change for 1 model"),
@@ -194,7 +194,7 @@ def test_the_other_way_round_ratios_are_reciprocal(seed, models):
         assert (there[name] * back[opposite]).to_numpy() == pytest.approx(1.0), name
     assert there["slower_p"].to_numpy() == pytest.approx(back["faster_p"].to_numpy())
     opposite = {"slower": "faster", "faster": "slower", "same": "same"}
-    assert list(there["verdict"].map(opposite)) == list(back["verdict"])
+    assert list(there["status"].map(opposite)) == list(back["status"])
 
 
 @pytest.mark.parametrize(
@@ -236,15 +236,15 @@ def test_a_slower_machine_is_no_regression(chance):
     first, second = dataset(chance), dataset(chance, shift=0.3)
     found = compared(first, second, threshold=0.0)
     assert found.together.ratio == pytest.approx(np.exp(0.3), rel=0.02)
-    assert found.reference == pytest.approx(np.exp(0.3), rel=0.02)
-    assert found.together.verdict == "same"
+    assert found.calibration == pytest.approx(np.exp(0.3), rel=0.02)
+    assert found.together.status == "same"
     assert found.regressions == []
 
 
 def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
     first, second = dataset(chance), slowed(dataset(chance, shift=0.1), [f"model_{n}" for n in range(10)], 1.3)
     found = compared(first, second)
-    assert found.together.verdict == "slower"
+    assert found.together.status == "slower"
     assert found.together.low < 1.3 < found.together.high
     assert len(found.regressions) == 10
     answer = run(*files(a=first, b=second))
@@ -256,7 +256,7 @@ def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
 def test_what_the_reference_does_not_see_counts_only_beyond_the_threshold(chance):
     first, second = dataset(chance), dataset(chance, shift=0.04, seen=0.0)
     assert compared(first, second).regressions == []
-    assert compared(first, second, threshold=0.0).together.verdict == "slower"
+    assert compared(first, second, threshold=0.0).together.status == "slower"
 
 
 def test_few_models_are_judged_by_the_reference(files, chance):
@@ -265,7 +265,7 @@ def test_few_models_are_judged_by_the_reference(files, chance):
     answer = run(*files(a=first, b=slowed(second, ["model_1"], 1.2)))
     assert answer.exit_code == 1
     assert "regression beyond 5%: 1 of 2 models, model_1 1.2" in answer.output
-    assert "of the reference workload 1.2" in answer.output
+    assert "of the calibration workload 1.2" in answer.output
 
 
 def test_disturbed_visits_do_not_count(chance):
@@ -339,6 +339,6 @@ def test_a_column_that_is_no_metric_is_refused(chance, tmp_path):
 
 def test_the_reference_of_another_number_of_threads_is_another_reference(chance):
     first, second = dataset(chance), dataset(chance).assign(threads=1)
-    second["visit_reference_ms"] = [0.4 * reference for reference in second["visit_reference_ms"]]
+    second["visit_calibration_ms"] = [0.4 * calibration for calibration in second["visit_calibration_ms"]]
     assert compared(first, second).regressions == []
     assert compared(first, second.assign(threads=2)).regressions != []

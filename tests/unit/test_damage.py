@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from perfcast.bench.checksummed import write_sealed
+from perfcast.bench.checksummed import write_checksummed
 from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
 from perfcast.progress import quiet
 from perfcast.storage import ABANDONED_AFTER_S, read_json, write_json
@@ -25,7 +25,7 @@ def truncate(path):
 
 
 @pytest.mark.parametrize("damage", [flip, truncate])
-@pytest.mark.parametrize("what", ["measurements", "contexts", "conditions"])
+@pytest.mark.parametrize("what", ["measurements", "environments", "fingerprint"])
 def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys, damage, what):
     before = measure(campaign, exports)
     folder = campaign.measurements.root / what
@@ -35,7 +35,7 @@ def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys
     assert [record["key"] for record in measure(campaign, exports)] == [record["key"] for record in before]
     asked = [task["key"] for plan in runner.plans[1:] for task in plan["tasks"]]
     said = capsys.readouterr().err.splitlines()
-    expected = {"measurements": [damaged.stem], "contexts": [r["key"] for r in before], "conditions": []}[what]
+    expected = {"measurements": [damaged.stem], "environments": [r["key"] for r in before], "fingerprint": []}[what]
     assert asked == expected
     assert len(said) == len(expected)
     assert all(re.search(rf"{damaged.name}: .* is measured anew", line) for line in said)
@@ -59,11 +59,11 @@ def test_damaged_visits_are_made_anew_those_of_other_models_are_not(campaign, ex
     assert re.search(rf"{path.name}: .*: mlp_\w+ starts over$", line)
 
 
-@pytest.mark.parametrize("verdict", ["failed", "rejected"])
+@pytest.mark.parametrize("status", ["failed", "rejected"])
 @pytest.mark.parametrize("file", ["graph.pb", "model.json"])
-def test_a_graph_damaged_meanwhile_is_not_put_on_record(campaign, exports, runner, monkeypatch, verdict, file):
+def test_a_graph_damaged_meanwhile_is_not_put_on_record(campaign, exports, runner, monkeypatch, status, file):
     """A board that could not run a damaged graph says nothing of the model."""
-    runner.wish(verdict=verdict)
+    runner.wish(status=status)
     run = type(campaign.transport).run
 
     def damaged_once_it_runs(self, plan, graphs):
@@ -93,13 +93,13 @@ def test_a_clock_that_runs_backwards_changes_nothing(campaign, exports, runner, 
     assert len(runner.plans) == 1
 
 
-@pytest.mark.parametrize(("kind", "verdict"), [("measurements", "measured"), ("visits", "crashed")])
-def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, kind, verdict):
-    runner.wish(verdict=verdict)
+@pytest.mark.parametrize(("kind", "status"), [("measurements", "measured"), ("visits", "crashed")])
+def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, kind, status):
+    runner.wish(status=status)
     measure(campaign, exports)
     path = sorted((campaign.measurements.root / kind).iterdir())[0]
     content = json.loads(path.read_text())["record"]
-    write_sealed(path, content | {"schema_version": 99})
+    write_checksummed(path, content | {"schema_version": 99})
     before = path.read_bytes()
     runner.wish()
     with pytest.raises(NewerRecordError, match="update perfcast"):
@@ -109,11 +109,11 @@ def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, ki
 
 def test_a_lost_context_is_made_again_with_its_measurements(campaign, exports):
     keys = [record["key"] for record in measure(campaign, exports)]
-    for path in (campaign.measurements.root / "contexts").iterdir():
+    for path in (campaign.measurements.root / "environments").iterdir():
         path.unlink()
     records = measure(campaign, exports)
     assert [record["key"] for record in records] == keys
-    assert all(campaign.measurements.context(record["context"]) for record in records)
+    assert all(campaign.measurements.environment(record["environment"]) for record in records)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_is_no_record_is_measured_again(campaign, exports, change, capsys):
     path = campaign.measurements.root / f"measurements/{key}.json"
     path.write_text(json.dumps(change))
     campaign.measure(exports[:1], quiet, "measuring")
-    assert campaign.measurements.measurement(key)["verdict"] == "measured"
+    assert campaign.measurements.measurement(key)["status"] == "measured"
     assert capsys.readouterr().err.count("is measured anew\n") == 1
 
 
@@ -145,7 +145,7 @@ def test_a_record_under_another_key_is_measured_again(campaign, exports):
 
 def test_a_context_that_no_writer_writes_is_damage(campaign, exports):
     (record,) = measure(campaign, exports[:1])
-    path = campaign.measurements.root / f"contexts/{record['context']}.json"
+    path = campaign.measurements.root / f"environments/{record['environment']}.json"
     path.write_text('{"machine": NaN}')
     assert measure(campaign, exports[:1])[0]["key"] == record["key"]
     assert read_json(path)["machine"]["cpus"] >= 1

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfcast.bench.environment import conditions_of
+from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.dataset.build import build_dataset
 from perfcast.dataset.noise import noise_floor
@@ -11,7 +11,7 @@ from perfcast.storage import digest_of_json, write_table
 
 VISITS = 3
 STEADY = np.random.default_rng(0).normal(2.0, 0.01, (VISITS, 20))
-CONTEXT = {
+ENVIRONMENT = {
     "machine": {"host": "here", "architecture": "x86_64", "cpu": "a cpu", "cpus": 2, "gpu": None, "swap_bytes": 0},
     "software": {"os": "Debian", "numpy": "2.0", "tensorflow": "2.20", "runner": 3},
     "settings": {"governor": "performance", "refused": None},
@@ -20,7 +20,7 @@ LIMITS = {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 2.0}
 
 
 def with_setting(**settings):
-    return CONTEXT | {"settings": CONTEXT["settings"] | settings}
+    return ENVIRONMENT | {"settings": ENVIRONMENT["settings"] | settings}
 
 
 def visit(number, **changes):
@@ -30,11 +30,11 @@ def visit(number, **changes):
     }  # fmt: skip
     return {
         "visit": number, "round": number, "started_at": f"2026-01-01T00:0{number}:00Z", "disturbed": False,
-        "state": state | changes.pop("state", {}), "reference": {"before_ns": 1_000_000, "after_ns": 3_000_000},
+        "state": state | changes.pop("state", {}), "calibration": {"before_ns": 1_000_000, "after_ns": 3_000_000},
     } | changes  # fmt: skip
 
 
-def record(model="net_32", wall_ms=STEADY, discard=2, context=CONTEXT, replicate=0, **changes):
+def record(model="net_32", wall_ms=STEADY, discard=2, environment=ENVIRONMENT, replicate=0, **changes):
     visits, count = np.shape(wall_ms)
     wall = [int(ms * 1e6) for ms in np.ravel(wall_ms)]
     return {
@@ -45,18 +45,18 @@ def record(model="net_32", wall_ms=STEADY, discard=2, context=CONTEXT, replicate
         "target": "local",
         "factors": {
             "device": "cpu", "toolchain": "tensorflow", "toolchain_version": "2", "threads": 2, "batch": 1,
-            "precision": "float32", "optimised": True, "weights_as": "constant", "clock_mhz": None,
+            "precision": "float32", "graph_optimizations": True, "weights_as": "constant", "clock_mhz": None,
             "input_shape": [32, 32, 3], "workload": "inference",
         },
         "protocol": {"name": "adaptive", "version": 3, "iterations": 5 * count, "discard": 5 * discard, "visits": 5},
         "replicate": replicate,
-        "context": digest_of_json(context),
-        "conditions": digest_of_json(conditions_of(context)),
+        "environment": digest_of_json(environment),
+        "fingerprint": digest_of_json(fingerprint_of(environment)),
         "started_at": "2026-01-01T00:00:00Z",
         "visits": [visit(number) for number in range(visits)],
-        "verdict": "measured",
+        "status": "measured",
         "reason": None,
-        "limits": LIMITS,
+        "peaks": LIMITS,
         "sustained": None,
         "samples": {
             "wall_ns": wall,
@@ -68,7 +68,7 @@ def record(model="net_32", wall_ms=STEADY, discard=2, context=CONTEXT, replicate
         },
         "memory": {
             "null_load_peak_bytes": 290_000_000, "load_peak_bytes": 500_000_000,
-            "null_inference_peak_bytes": 300_000_000, "inference_peak_bytes": 400_000_000,
+            "null_run_peak_bytes": 300_000_000, "run_peak_bytes": 400_000_000,
             "peak_resettable": True, "allocator_peak_bytes": None, "system_drop_bytes": 210_000_000,
         },
         "timing": {"load_s": 0.5, "first_call_s": 0.1, "fork_s": 0.01, "overhead_s": 0.7},
@@ -77,7 +77,7 @@ def record(model="net_32", wall_ms=STEADY, discard=2, context=CONTEXT, replicate
 
 def failed(model):
     nothing = {"samples": None, "memory": {"peak_bytes": 900_000_000}, "timing": None, "visits": []}
-    return record(model, verdict="out_of_memory", reason="too big", **nothing)
+    return record(model, status="out_of_memory", reason="too big", **nothing)
 
 
 @pytest.fixture
@@ -88,8 +88,10 @@ def build():
     features = pd.DataFrame({"model": names, "name": ["net", "huge"], "family": "f", "input_size": [32, 224]} | numbers)
     features.attrs["features_version"] = 7
 
-    def build(records, *contexts):
-        return build_dataset(records, features, models, {digest_of_json(each): each for each in (CONTEXT, *contexts)})
+    def build(records, *environments):
+        return build_dataset(
+            records, features, models, {digest_of_json(each): each for each in (ENVIRONMENT, *environments)}
+        )
 
     return build
 
@@ -108,13 +110,13 @@ def test_published_statistics_are_of_the_samples_that_count(row):
     assert found["process_mean_ms"] == pytest.approx(4.0)
     assert (found["wall_samples_ms"], found["warmup_samples_ms"]) == ([1.0, 2.0, 3.0], [9.0])
     assert found["timed_s"] == pytest.approx(0.015)
-    assert (found["inferences"], found["iterations"]) == (4, 20)
+    assert (found["runs"], found["iterations"]) == (4, 20)
 
 
 def test_other_columns_are_taken_from_the_record(row):
     found = row()
     assert found["ram_load_peak_mb"] == pytest.approx(210.0)
-    assert found["ram_inference_peak_mb"] == pytest.approx(100.0)
+    assert found["ram_run_peak_mb"] == pytest.approx(100.0)
     assert np.isnan(found["allocator_peak_mb"])
     assert (found["macs"], found["family"], found["source"]) == (10_000, "f", "synthetic")
     assert "copied in" in found["includes"]
@@ -124,7 +126,7 @@ def test_other_columns_are_taken_from_the_record(row):
 
 def test_a_steady_measurement_is_trusted_and_its_interval_holds_its_latency(row):
     found = row()
-    assert (found["verdict"], found["trust"], found["trust_reason"]) == ("measured", "trusted", "")
+    assert (found["status"], found["trust"], found["trust_reason"]) == ("measured", "trusted", "")
     assert found["pattern"] == "white_noise"
     assert found["latency_low_ms"] < found["latency_ms"] < found["latency_high_ms"]
     assert found["latency_ms"] == pytest.approx(2.0, rel=0.01)
@@ -134,7 +136,7 @@ def test_a_measurement_that_is_not_to_be_trusted_keeps_its_numbers_and_says_why(
     found = row(visits=[visit(number, disturbed=True) for number in range(VISITS)])
     assert found["trust"] == "noisy"
     assert "disturbed" in found["trust_reason"]
-    assert found["verdict"] == "measured"
+    assert found["status"] == "measured"
     assert found["latency_ms"] > 0
     assert (found["visits"], found["disturbed_visits"]) == (3, 3)
 
@@ -142,7 +144,7 @@ def test_a_measurement_that_is_not_to_be_trusted_keeps_its_numbers_and_says_why(
 def test_the_machine_over_the_visits(row):
     found = row()
     assert (found["cpu_mhz"], found["temperature_c"], found["load_1_minute"]) == (2001.0, 42.0, 0.5)
-    assert found["reference_ms"] == pytest.approx(2.0)
+    assert found["calibration_ms"] == pytest.approx(2.0)
     assert (found["throttled"], found["swapped_pages"]) == (False, 0.0)
     assert found["visit_temperature_c"] == [40.0, 41.0, 42.0]
     assert row(visits=[visit(0), visit(1, state={"throttle_count": 8}), visit(2)])["throttled"] is False
@@ -161,20 +163,20 @@ def test_what_the_platform_does_not_tell_is_missing(row):
 def test_a_latency_that_the_device_cannot_reach_is_impossible(build):
     fast = STEADY / 1000
     table = build([record("huge_224", fast), record("net_32", fast)]).set_index("model")
-    assert table.loc["huge_224", "verdict"] == "impossible"
+    assert table.loc["huge_224", "status"] == "impossible"
     assert "device" in table.loc["huge_224", "reason"]
-    assert table.loc["net_32", "verdict"] == "measured"
+    assert table.loc["net_32", "status"] == "measured"
 
 
 def test_a_latency_of_nothing_is_impossible_and_spares_the_others(build):
     table = build([record("huge_224", 0 * STEADY), record()]).set_index("model")
-    assert list(table.loc[["huge_224", "net_32"], "verdict"]) == ["impossible", "measured"]
+    assert list(table.loc[["huge_224", "net_32"], "status"]) == ["impossible", "measured"]
 
 
 def test_without_limits_and_where_nothing_is_run_no_latency_is_impossible(row):
-    assert row("huge_224", STEADY / 1000, limits=None)["verdict"] == "measured"
-    nothing = record()["factors"] | {"toolchain": "null"}
-    assert row("huge_224", STEADY / 1000, factors=nothing)["verdict"] == "measured"
+    assert row("huge_224", STEADY / 1000, peaks=None)["status"] == "measured"
+    nothing = record()["factors"] | {"toolchain": "noop"}
+    assert row("huge_224", STEADY / 1000, factors=nothing)["status"] == "measured"
 
 
 def test_a_model_without_numbers_keeps_its_row_its_reason_and_what_memory_it_reached(build, tmp_path):
@@ -182,14 +184,14 @@ def test_a_model_without_numbers_keeps_its_row_its_reason_and_what_memory_it_rea
     write_table(tmp_path / "dataset.parquet", table)
     read = pd.read_parquet(tmp_path / "dataset.parquet").set_index("model")
     huge = read.loc["huge_224"]
-    assert (huge["verdict"], huge["reason"], huge["unmeasured_peak_mb"]) == ("out_of_memory", "too big", 900.0)
+    assert (huge["status"], huge["reason"], huge["unmeasured_peak_mb"]) == ("out_of_memory", "too big", 900.0)
     assert huge[["latency_ms", "latency_mean_ms", "trust", "pattern", "warmup"]].isna().all()
     assert list(read.loc["net_32", "visit_started_at"])[-1] == "2026-01-01T00:02:00Z"
     assert read.attrs == {"schema_version": 2, "features_version": 7, "noise_floor": {}}
 
 
 def test_failed_rows_alone_are_a_dataset_too(build):
-    assert list(build([failed("huge_224")])["verdict"]) == ["out_of_memory"]
+    assert list(build([failed("huge_224")])["status"]) == ["out_of_memory"]
 
 
 def test_the_noise_floor_is_told_of_each_column_that_was_measured_again(build, tmp_path):
@@ -198,7 +200,7 @@ def test_the_noise_floor_is_told_of_each_column_that_was_measured_again(build, t
     floor = pd.read_parquet(tmp_path / "dataset.parquet").attrs["noise_floor"]
     expected = {"median": 100 * 0.1 / 1.05, "p95": 100 * 0.1 / 1.05, "pairs": 1}
     assert floor["latency_ms"] == pytest.approx(expected, rel=1e-4)
-    assert floor["ram_inference_peak_mb"]["median"] == 0
+    assert floor["ram_run_peak_mb"]["median"] == 0
     assert not {"allocator_peak_mb", "latency_sustained_ms"} & set(floor)
 
 
@@ -208,7 +210,7 @@ def test_the_noise_floor_compares_measurements_of_the_same_model_and_factors():
             "model": ["a", "a", "a", "b", "b", "c", "c"],
             "batch": [1, 1, 8, 1, 1, 1, 1],
             "replicate": [0, 1, 0, 0, 1, 0, 1],
-            "verdict": ["measured"] * 4 + ["failed"] + ["measured"] * 2,
+            "status": ["measured"] * 4 + ["failed"] + ["measured"] * 2,
             "latency_ms": [10.0, 11.0, 80.0, 5.0, np.nan, 4.0, 0.0],
         }
     )
@@ -225,7 +227,7 @@ def test_repetitions_that_are_not_to_be_trusted_tell_no_noise_floor(build):
 
 def test_measurements_under_different_conditions_are_refused_in_one_line(build):
     other = with_setting(governor="powersave")
-    records = [record(), record(replicate=1), record("huge_224", context=other)]
+    records = [record(), record(replicate=1), record("huge_224", environment=other)]
     with pytest.raises(DataError) as caught:
         build(records, other)
     message = str(caught.value)
@@ -240,14 +242,14 @@ def test_conditions_that_differ_in_much_are_told_briefly(build):
     facts = {f"fact{index}": "very long\n" * 50 for index in range(9)}
     other = with_setting(**facts) | {"software": {"numpy": "3"}}
     with pytest.raises(DataError) as caught:
-        build([record(), record("huge_224", context=other)], other)
+        build([record(), record("huge_224", environment=other)], other)
     assert len(str(caught.value)) < 900
     assert "more facts differ" in str(caught.value)
 
 
 def test_another_host_of_the_same_kind_is_no_other_condition(build):
-    twin = CONTEXT | {"machine": CONTEXT["machine"] | {"host": "there"}}
-    assert len(build([record(), record("huge_224", context=twin)], twin)) == 2
+    twin = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"host": "there"}}
+    assert len(build([record(), record("huge_224", environment=twin)], twin)) == 2
 
 
 def test_nothing_measured_is_an_error(build):

@@ -28,7 +28,7 @@ from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
 @pytest.fixture
 def description(root):
     description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"] |= {"toolchain": "null", "threads": 1}
+    description["factors"] |= {"toolchain": "noop", "threads": 1}
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
     description["replicates"] = {"share": 1.0, "count": 1}
@@ -87,7 +87,7 @@ def test_what_is_measured_from_a_drive_comes_back(drive, here):
     assert (found.new, found.measured, found.missing) == (6, 6, 0)
     stored = records(here)
     assert sorted(record["replicate"] for record in stored) == [0, 0, 0, 1, 1, 1]
-    assert {record["verdict"] for record in stored} == {"measured"}
+    assert {record["status"] for record in stored} == {"measured"}
     times = {tuple(record["samples"]["wall_ns"]) for record in stored}
     assert len(times) == 6
     said = {answer["key"] for answer in answers(drive) if answer["event"] == "measurement"}
@@ -236,10 +236,10 @@ def test_a_changed_bundle_is_refused(drive, here):
 
 
 def test_answers_that_no_runner_gives_are_refused_although_their_seal_fits(drive, here):
-    """Who has the folder can seal what he likes: a seal tells damage, and what is said is checked all the same."""
-    seal = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest()
+    """Who has the folder can compute checksums: they show damage, and the content is checked all the same."""
+    checksum = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest()
     text = json.dumps({"event": "measurement", "key": "../../etc/passwd"})
-    sealed = {"answer": text, "seal": hashlib.sha256((seal + text).encode()).hexdigest()}
+    sealed = {"answer": text, "checksum": hashlib.sha256((checksum + text).encode()).hexdigest()}
     (drive / "answers.jsonl").write_text(json.dumps(sealed) + "\n")
     with pytest.raises(PerfcastError, match="the runner answered what it should not"):
         brought_back(here, drive)
@@ -251,7 +251,7 @@ def test_a_graph_that_was_changed_on_the_drive_fails_alone(here, description, tm
     graph.write_bytes(graph.read_bytes()[:-3])
     assert run(drive)[0] == 0
     assert brought_back(here, drive).missing == 0
-    assert {record["verdict"] for record in records(here)} == {"failed"}
+    assert {record["status"] for record in records(here)} == {"failed"}
 
 
 def started(boot):
@@ -259,23 +259,23 @@ def started(boot):
 
 
 def begun(drive):
-    """Return the context of a drive that was run, and the model that it began with."""
-    context = next(answer for answer in answers(drive) if answer["event"] == "context")
-    return context, next(answer for answer in answers(drive) if answer["event"] == "visiting")
+    """Return the environment of a drive that was run, and the model that it began with."""
+    environment = next(answer for answer in answers(drive) if answer["event"] == "environment")
+    return environment, next(answer for answer in answers(drive) if answer["event"] == "visiting")
 
 
 def test_a_model_that_freezes_the_device_twice_is_on_record(drive, here):
     """The system's start has another name after the model in flight, twice: as after a freeze and the power button."""
     run(drive)
-    context, visiting = begun(drive)
-    seal_anew(drive, [answer for boot in "ab" for answer in (started(boot), context | {"boot": boot}, visiting)])
+    environment, visiting = begun(drive)
+    seal_anew(drive, [answer for boot in "ab" for answer in (started(boot), environment | {"boot": boot}, visiting)])
     for _ in range(2):
         assert brought_back(here, drive).measured == 0
     status, terminal = run(drive)
     assert status == 0, terminal
     assert not [answer for answer in answers(drive)[6:] if answer.get("key") == visiting["key"]]
     assert brought_back(here, drive).missing == 0
-    frozen = [record for record in records(here) if record["verdict"] == "froze"]
+    frozen = [record for record in records(here) if record["status"] == "froze"]
     assert [record["reason"] for record in frozen] == ["the device went down twice while it was measured"]
     assert brought_back(here, drive).new == 0
 
@@ -283,18 +283,18 @@ def test_a_model_that_freezes_the_device_twice_is_on_record(drive, here):
 @pytest.mark.parametrize("between", [[{"event": "ended"}], []])
 def test_what_was_interrupted_in_order_or_between_visits_froze_nothing(drive, here, between):
     run(drive)
-    context, visiting = begun(drive)
+    environment, visiting = begun(drive)
     visit = next(answer for answer in answers(drive) if answer["event"] == "visit")
     said = []
     for boot in "abc":
-        said += [started(boot), context | {"boot": boot}]
+        said += [started(boot), environment | {"boot": boot}]
         said += [visiting, *between] if between else []
     if not between:
         said = [*said[:2], visiting, visit, *said[2:]]
     seal_anew(drive, said)
     assert run(drive)[0] == 0
     assert brought_back(here, drive).missing == 0
-    assert {record["verdict"] for record in records(here)} == {"measured"}
+    assert {record["status"] for record in records(here)} == {"measured"}
 
 
 def test_ctrl_c_is_on_record(here, description, tmp_path):
@@ -323,7 +323,7 @@ def test_measurements_under_other_conditions_are_kept_apart(here, description, t
     assert "this device is not what it was before: all models are measured under what it is now" in said
     found = brought_back(here, drive)
     assert (found.measured, found.missing) == (6, 0)
-    by_conditions = Counter(record["conditions"] for record in records(here))
+    by_conditions = Counter(record["fingerprint"] for record in records(here))
     assert max(by_conditions.values()) == 6
 
 
@@ -344,11 +344,11 @@ def test_a_copy_of_a_folder_is_another_campaign(here, description, tmp_path):
 
 
 def seal_anew(drive, said):
-    seal, lines = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest(), []
+    checksum, lines = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest(), []
     for answer in said:
         text = json.dumps(answer)
-        seal = hashlib.sha256((seal + text).encode()).hexdigest()
-        lines.append(json.dumps({"answer": text, "seal": seal}) + "\n")
+        checksum = hashlib.sha256((checksum + text).encode()).hexdigest()
+        lines.append(json.dumps({"answer": text, "checksum": checksum}) + "\n")
     (drive / "answers.jsonl").write_text("".join(lines))
 
 

@@ -22,7 +22,7 @@ def test_a_model_that_froze_the_device_is_tried_once_more_at_the_end(runner, cam
     keys = keys_of(campaign, exports)
     frozen(campaign, exports, keys[0], "first")
     records = measure(campaign, exports)
-    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert [record["status"] for record in records] == ["measured"] * 3
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [True, False, False]
     assert "the device went down while it was measured; it is tried once more, at the end" in capsys.readouterr().err
 
@@ -35,7 +35,7 @@ def test_a_model_that_froze_it_twice_is_on_record_and_left_alone(runner, campaig
     frozen(campaign, exports, keys[1], "second")
     runner.wish(boot="third")
     records = measure(campaign, exports)
-    assert [record["verdict"] for record in records] == ["measured", "froze", "measured"]
+    assert [record["status"] for record in records] == ["measured", "froze", "measured"]
     assert records[1]["reason"] == "the device went down twice while it was measured"
     assert keys[1] not in [task["key"] for task in runner.plans[-1]["tasks"]]
     assert "it is not tried again" in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_a_damaged_note_is_none(runner, campaign, exports, tmp_path):
     (note,) = (tmp_path / "devices").iterdir()
     note.write_text("{")
     runner.wish(boot="second")
-    assert [record["verdict"] for record in measure(campaign, exports)] == ["measured"] * 3
+    assert [record["status"] for record in measure(campaign, exports)] == ["measured"] * 3
 
 
 def test_patience_grows_ends_and_starts_over_with_what_was_reached(monkeypatch):

@@ -37,7 +37,7 @@ def test_a_campaign_ends_in_one_line_and_goes_on_when_there_is_room(tmp_path, ro
     kept = {key: campaign.measurements.visits.find(key) for key in campaign.measurements.visits.all()}
     records = measure(campaign, exports)
     assert records[0] == stored[0]
-    assert [record["verdict"] for record in records] == ["measured"] * 3
+    assert [record["status"] for record in records] == ["measured"] * 3
     resumed = {task["key"]: task["resume"] for task in runner.plans[-1]["tasks"]}
     assert {key: len(visits.made) for key, visits in kept.items()} == {
         key: len(resume["visits"]) for key, resume in resumed.items() if resume

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from perfcast.bench.checksummed import read_sealed, write_sealed
+from perfcast.bench.checksummed import read_checksummed, write_checksummed
 from perfcast.bench.environment import differing, in_words
 from perfcast.bench.target import Protocol, Replicates
 from perfcast.errors import BenchmarkError
@@ -23,35 +23,35 @@ def test_a_record_is_made_of_its_visits(campaign, exports, runner):
         assert record["schema_version"] == 2
         assert [(visit["visit"], visit["round"]) for visit in record["visits"]] == [(0, 0), (1, 1), (2, 2)]
         assert record["started_at"] == record["visits"][0]["started_at"]
-        assert record["visits"][0]["reference"] == {"before_ns": 1000, "after_ns": 1001}
+        assert record["visits"][0]["calibration"] == {"before_ns": 1000, "after_ns": 1001}
         samples = record["samples"]
         assert samples["wall_ns"] == [1000 * n + i for n in (1, 2, 3) for i in range(5)]
         assert samples["visit"] == samples["round"] == [n for n in (0, 1, 2) for _ in range(5)]
         assert samples["discarded"] == [True, *[False] * 4] * 3
         assert samples["major_faults"] == [0] * 15
         assert samples["steal_ns"] is None
-        assert record["limits"]["flops_per_s"] == 1e11
-        assert record["verdict"] == "measured"
+        assert record["peaks"]["flops_per_s"] == 1e11
+        assert record["status"] == "measured"
     assert campaign.measurements.visits.all() == []
 
 
 def test_the_plan_says_all_that_a_runner_needs(campaign, exports, runner):
-    target = replace(campaign.target, settings={"governor": "performance"}, sustained_s=2.5)
+    target = replace(campaign.target, settings={"governor": "performance"}, soak_s=2.5)
     measure(replace(campaign, target=target), exports)
     (plan,) = runner.plans
     assert plan["protocol"] == {
         "name": "adaptive", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 2,
-        "least_visits": 2, "width": 0.02,
+        "min_visits": 2, "rel_ci_half_width": 0.02,
     }  # fmt: skip
-    assert (plan["settings"], plan["sustained_s"]) == ({"governor": "performance"}, 2.5)
-    assert (plan["contexts"], plan["reference_floor_ns"]) == ({}, None)
+    assert (plan["settings"], plan["soak_s"]) == ({"governor": "performance"}, 2.5)
+    assert (plan["environments"], plan["calibration_floor_ns"]) == ({}, None)
     assert plan["factors"]["device_kind"] == "cpu"
     assert [task["resume"] for task in plan["tasks"]] == [None] * 3
     assert isinstance(plan["seed"], int)
 
 
 def test_a_campaign_goes_on_after_the_visits_it_has(campaign, exports, runner):
-    runner.wish(killed_after=2 + 4)  # Context and limits, then a visit of each model and one more.
+    runner.wish(killed_after=2 + 4)  # Context and peaks, then a visit of each model and one more.
     with pytest.raises(BenchmarkError, match="killed by signal 9; run again to go on"):
         measure(campaign, exports)
     assert begun(campaign) == [1, 1, 2]
@@ -63,11 +63,11 @@ def test_a_campaign_goes_on_after_the_visits_it_has(campaign, exports, runner):
         assert record["samples"]["wall_ns"][: 5 * len(made)] == [t for v in made for t in v["samples"]["wall_ns"]]
         assert [v["started_at"] for v in record["visits"]][: len(made)] == [v["started_at"] for v in made]
     plan = runner.plans[-1]
-    (digest,) = plan["contexts"]
-    assert plan["contexts"][digest] == campaign.measurements.context(digest)
+    (digest,) = plan["environments"]
+    assert plan["environments"][digest] == campaign.measurements.environment(digest)
     resumed = next(task["resume"] for task in plan["tasks"] if len(task["resume"]["visits"]) == 2)
     assert resumed == {
-        "context": digest,
+        "environment": digest,
         "visits": [
             {"visit": 0, "median_ns": 1002.5, "disturbed": False},
             {"visit": 1, "median_ns": 2002.5, "disturbed": False},
@@ -84,28 +84,28 @@ def test_visits_of_another_context_are_kept_until_their_model_starts_over(campai
     with pytest.raises(BenchmarkError):
         measure(campaign, exports)
     assert "host was board, is another board: models that were begun start over (3)" in capsys.readouterr().err
-    contexts = [campaign.measurements.visits.find(key).context for key in campaign.measurements.visits.all()]
-    assert sorted(map(contexts.count, set(contexts))) == [1, 2]
+    environments = [campaign.measurements.visits.find(key).environment for key in campaign.measurements.visits.all()]
+    assert sorted(map(environments.count, set(environments))) == [1, 2]
     runner.wish()
     assert all(len(record["visits"]) == 2 for record in measure(campaign, exports))
 
 
 def test_a_model_whose_child_crashed_goes_on_after_the_visits_it_has(campaign, exports, runner):
-    runner.wish(verdict="crashed")
+    runner.wish(status="crashed")
     for record in measure(campaign, exports):
-        assert (record["verdict"], record["samples"], len(record["visits"])) == ("crashed", None, 2)
+        assert (record["status"], record["samples"], len(record["visits"])) == ("crashed", None, 2)
     assert begun(campaign) == [2, 2, 2]
     runner.wish()
-    assert [record["verdict"] for record in measure(campaign, exports)] == ["measured"] * 3
+    assert [record["status"] for record in measure(campaign, exports)] == ["measured"] * 3
     assert [len(task["resume"]["visits"]) for task in runner.plans[-1]["tasks"]] == [2, 2, 2]
     assert campaign.measurements.visits.all() == []
 
 
-@pytest.mark.parametrize("verdict", ["failed", "rejected", "out_of_memory"])
-def test_what_would_not_go_otherwise_is_on_record_and_not_tried_again(campaign, exports, runner, verdict):
-    runner.wish(verdict=verdict)
+@pytest.mark.parametrize("status", ["failed", "rejected", "out_of_memory"])
+def test_what_would_not_go_otherwise_is_on_record_and_not_tried_again(campaign, exports, runner, status):
+    runner.wish(status=status)
     first = measure(campaign, exports)
-    assert {record["verdict"] for record in first} == {verdict}
+    assert {record["status"] for record in first} == {status}
     assert first[0]["memory"] == {"peak_bytes": 10**8}
     assert measure(campaign, exports) == first
     assert len(runner.plans) == 1
@@ -118,7 +118,7 @@ GARBAGE = [
     "[]",
     '{"event": 1}',
     '{"event": "measurement", "key": "no"}',
-    '{"event": "context"}',
+    '{"event": "environment"}',
     "[" * 9999,
 ]
 
@@ -128,22 +128,23 @@ BAD = [
     ({"visits": 7}, r"answered visit 6 of mlp_\w+: no further visit was due"),
     ({"visits": 1}, r"ended mlp_\w+ after 1 visits, which are too few"),
     ({"twice": "measurement"}, "answered for a model it was not asked for"),
-    ({"twice": "context"}, "answered 'context' where something else was due"),
-    ({"twice": "limits"}, "a second time"),
+    ({"twice": "environment"}, "answered 'environment' where something else was due"),
+    ({"twice": "peaks"}, "a second time"),
     ({"twice": "done"}, "answered 'done' where something else was due"),
     ({"instead": {"visit": {"key": "0" * 64}}}, "answered for a model it was not asked for: '000"),
     ({"instead": {"visit": {"samples": {"wall_ns": [1, 2, 3, 4]}}}}, r"lists of \[4, 5\] samples of mlp_\w+"),
     ({"instead": {"visit": {"samples": {"run_delay_ns": []}}}}, r"lists of \[0, 5\] samples"),
     ({"instead": {"visit": {"samples": {"discarded": [False] * 5}}}}, "discarded other samples of"),
     ({"instead": {"visit": {"started_at": "soon"}}}, "answered what it should not"),
-    ({"instead": {"context": {"runner_version": 1}}}, "is of version 1, not 4; update it on the device"),
-    ({"instead": {"context": {"context": {"settings": {"governor": "powersave"}}}}},
+    ({"instead": {"environment": {"runner_version": 1}}}, "is of version 1, not 5; update it on the device"),
+    ({"instead": {"environment": {"environment": {"settings": {"governor": "powersave"}}}}},
      r"changed while it was asked to measure \(governor was performance, is powersave\); run again"),
     *(({"lines": [line]}, "answered what it should not") for line in GARBAGE),
     ({"lines": []}, "ended with 3 of 3 models not measured"),
     ({"lines": ['{"event": "done"}']}, "answered 'done' where something else was due"),
-    ({"lines": ['{"event": "context", "runner_version": 4, "boot": null, "context": {"machine": {"cpu": "\\ud800"}, '
-                '"software": {}, "settings": {}}}']}, "answered what it should not"),
+    ({"lines": ['{"event": "environment", "runner_version": 5, "boot": null, '
+                '"environment": {"machine": {"cpu": "\\ud800"}, "software": {}, "settings": {}}}']},
+     "answered what it should not"),
 ]  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def test_an_answer_that_is_not_due_ends_the_campaign_in_one_line(campaign, expor
         measure(campaign, exports)
     assert "\n" not in str(caught.value)
     runner.wish()
-    assert [record["verdict"] for record in measure(campaign, exports)] == ["measured"] * 3
+    assert [record["status"] for record in measure(campaign, exports)] == ["measured"] * 3
 
 
 def test_a_line_that_has_no_end_is_not_waited_for(campaign, exports, runner, monkeypatch):
@@ -169,10 +170,10 @@ def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, ex
     assert capsys.readouterr().err == ""
     runner.wish()
     now = measure(campaign, exports)
-    line = "governor was powersave, is performance: measuring anew (2 of 3 were measured under the other conditions)\n"
+    line = "governor was powersave, is performance: measuring anew (2 of 3 were measured under the other fingerprint)\n"
     assert capsys.readouterr().err == line
     assert not {r["key"] for r in before} & {r["key"] for r in now}
-    assert {r["conditions"] for r in before}.isdisjoint(r["conditions"] for r in now)
+    assert {r["fingerprint"] for r in before}.isdisjoint(r["fingerprint"] for r in now)
     runner.wish(settings={"governor": "powersave"})
     assert measure(campaign, exports[:2]) == before
     assert capsys.readouterr().err == ""
@@ -180,10 +181,10 @@ def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, ex
 
 def test_measurements_of_another_toolchain_in_the_store_are_not_meant(campaign, exports, runner, capsys):
     measure(campaign, exports)
-    store = campaign.measurements.conditions
-    (conditions,) = store.all()
-    software = {name: value for name, value in conditions["software"].items() if name != "null"}
-    store.note(conditions | {"software": software | {"tensorflow": "2"}}, "a processor", 1)
+    store = campaign.measurements.fingerprint
+    (fingerprint,) = store.all()
+    software = {name: value for name, value in fingerprint["software"].items() if name != "noop"}
+    store.note(fingerprint | {"software": software | {"tensorflow": "2"}}, "a processor", 1)
     runner.wish(host="another of the same kind")
     target = replace(campaign.target, name="other")
     assert len(measure(replace(campaign, target=target), exports)) == 3
@@ -210,8 +211,8 @@ def test_a_host_or_its_memory_is_no_condition(campaign, exports, runner):
     "change",
     [
         {"settings": {"governor": "performance"}},
-        {"sustained_s": 1.0},
-        {"protocol": replace(ADAPTIVE, width=0.03)},
+        {"soak_s": 1.0},
+        {"protocol": replace(ADAPTIVE, rel_ci_half_width=0.03)},
         {"protocol": replace(ADAPTIVE, repeats=3)},
         {"protocol": Protocol("published", 20, 4, visits=4, repeats=2)},
     ],
@@ -219,29 +220,29 @@ def test_a_host_or_its_memory_is_no_condition(campaign, exports, runner):
 )
 def test_what_is_asked_for_stands_in_the_key(campaign, exports, change):
     other = replace(campaign, target=replace(campaign.target, **change))
-    keys = [{task.key for task in each.tasks(exports, each.context())} for each in (campaign, other)]
+    keys = [{task.key for task in each.tasks(exports, each.environment())} for each in (campaign, other)]
     assert keys[0].isdisjoint(keys[1])
 
 
 def test_the_next_run_knows_the_fastest_reference_of_its_device_and_conditions(campaign, exports, runner):
-    for reference, settings in ((900, {}), (1100, {}), (5, {"governor": "powersave"})):
-        runner.wish(reference=reference, settings=settings)
-        target = replace(campaign.target, sustained_s=float(reference))
+    for calibration, settings in ((900, {}), (1100, {}), (5, {"governor": "powersave"})):
+        runner.wish(calibration=calibration, settings=settings)
+        target = replace(campaign.target, soak_s=float(calibration))
         measure(replace(campaign, target=target), exports)
     runner.wish()
     measure(campaign, exports)
     elsewhere = replace(campaign, target=replace(campaign.target, device_name="another"))
     measure(elsewhere, exports)
-    assert [plan["reference_floor_ns"] for plan in runner.plans] == [None, 900, None, 900, None]
+    assert [plan["calibration_floor_ns"] for plan in runner.plans] == [None, 900, None, 900, None]
 
 
 def test_visits_that_a_measurement_holds_are_swept(campaign, exports, runner):
     """A kill after a measurement is stored and before its visits are deleted."""
     (record,) = measure(campaign, exports[:1])
     path = campaign.measurements.root / "visits" / f"{record['key']}.json"
-    visits = {"schema_version": 1, "key": record["key"], "context": record["context"], "visits": []}
-    write_sealed(path, visits)
-    assert read_sealed(path, 1, {}) == visits
+    visits = {"schema_version": 1, "key": record["key"], "environment": record["environment"], "visits": []}
+    write_checksummed(path, visits)
+    assert read_checksummed(path, 1, {}) == visits
     measure(campaign, exports)
     assert not path.exists()
 
@@ -273,7 +274,7 @@ def test_progress_counts_visits(campaign, exports, runner):
 
 def test_repetitions_are_apart_and_come_last(campaign, exports):
     campaign = replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, 2)))
-    tasks = campaign.tasks(exports, campaign.context())
+    tasks = campaign.tasks(exports, campaign.environment())
     assert [task.replicate for task in tasks] == [0] * 3 + [1] * 3 + [2] * 3
     assert len({task.key for task in tasks}) == 9
     assert campaign.measure(exports, quiet, "") == [task.key for task in tasks]

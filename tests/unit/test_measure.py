@@ -36,7 +36,7 @@ def measured(tmp_path_factory, root):
     folder = tmp_path_factory.mktemp("measured")
     (folder / "config/targets").mkdir(parents=True)
     target = yaml.safe_load((root / "config/targets/local.yaml").read_text())
-    target["factors"]["toolchain"] = "null"
+    target["factors"]["toolchain"] = "noop"
     target["protocol"] = PROTOCOL
     target["replicates"] = {"share": 1.0, "count": 2}
     (folder / "config/targets/idle.yaml").write_text(yaml.safe_dump(target))
@@ -70,14 +70,14 @@ def test_a_model_of_a_sheet_is_measured_shown_and_kept(measured):
     (record,) = stored(folder)
     (row,) = json.loads((folder / "out.json").read_text())
     assert (record["model"], record["replicate"], record["protocol"]["visits"]) == (FIRST, 0, 5)
-    assert (row["model"], row["verdict"], row["visits"]) == (FIRST, "measured", 5)
+    assert (row["model"], row["status"], row["visits"]) == (FIRST, "measured", 5)
     assert len(row["wall_samples_ms"]) == 50
     # Whether others are on this machine now is theirs to say.
     assert answer.exit_code == (1 if row["trust"] == "rejected" else 0)
     assert f"{FIRST} on idle: measured now" in answer.output
     said = {line.split()[0]: line for line in answer.output.splitlines() if line.startswith("  ")}
-    assert row["trust"] in said["verdict"]
-    assert row["trust_reason"] in said["verdict"]
+    assert row["trust"] in said["status"]
+    assert row["trust_reason"] in said["status"]
     assert f"{row['latency_ms']:.3g}" in said["latency"]
     assert row["pattern"].replace("_", " ") in said["pattern"]
     assert row["includes"] in said["includes"]
@@ -104,7 +104,7 @@ def test_the_workflow_finds_what_was_measured(folder, root):
     settings = read_settings("idle", [folder / "my.yaml"], [folder, root])
     artifacts, store = ArtifactStore(settings.store), MeasurementStore(settings.store)
     campaign = Campaign(settings.target, open_transport(settings.target), artifacts, store)
-    tasks = campaign.tasks(export_models(collect(settings.sheets, None).specs, artifacts), campaign.context())
+    tasks = campaign.tasks(export_models(collect(settings.sheets, None).specs, artifacts), campaign.environment())
     missing = {(task.model, task.replicate) for task in campaign.missing(tasks)}
     assert missing == {(FIRST, 1), (FIRST, 2), (SECOND, 0), (SECOND, 1), (SECOND, 2)}
 
@@ -175,13 +175,13 @@ FAILED = {"samples": None, "timing": None, "visits": [], "memory": {"peak_bytes"
         ({}, False, (1, 1, 1, 1, 1), 0, "trusted"),
         ({}, True, (1, 1, 1, 1, 1), 0, "noisy: all 5 visits were disturbed"),
         ({}, False, (1, 4, 2, 9, 20), 1, "rejected: known to"),
-        ({"verdict": "out_of_memory", "reason": "too large"} | FAILED, True, (), 1, "out_of_memory: too large"),
+        ({"status": "out_of_memory", "reason": "too large"} | FAILED, True, (), 1, "out_of_memory: too large"),
     ],
 )
 def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, disturbed, slower, code, words):
     (record,) = stored(folder)
     quick = {"before_ns": 6_000_000, "after_ns": 6_000_000}
-    visits = [visit | {"disturbed": disturbed, "reference": quick} for visit in record["visits"]]
+    visits = [visit | {"disturbed": disturbed, "calibration": quick} for visit in record["visits"]]
     calm = dict.fromkeys(record["samples"]) | {
         "wall_ns": [(2_000_000 + 1000 * (at % 7)) * (slower[at // 12] if slower else 1) for at in range(60)],
         "process_ns": [2_000_000] * 60,
@@ -190,7 +190,7 @@ def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, 
     MeasurementStore(folder / "results/store").put(record | {"visits": visits, "samples": calm} | changes)
     answer = run(FIRST)
     assert answer.exit_code == code, answer.output
-    assert f"verdict      {words}" in answer.output
+    assert f"status      {words}" in answer.output
 
 
 @pytest.fixture

@@ -7,24 +7,27 @@ from perfcast.bench.target import Protocol, Target, read_description
 from perfcast.errors import UsageError
 
 PUBLISHED = {"name": "published", "iterations": 250, "discard": 50}
-ADAPTIVE = PUBLISHED | {"name": "adaptive", "visits": 5, "repeats": 5, "least_visits": 3, "width": 0.02}
+ADAPTIVE = PUBLISHED | {"name": "adaptive", "visits": 5, "repeats": 5, "min_visits": 3, "rel_ci_half_width": 0.02}
 
 REFUSED = [
     (PUBLISHED | {"discard": 250}, "discard 250 has to be less than iterations 250"),
     (PUBLISHED | {"visits": 4}, "iterations 250 cannot be divided evenly over visits 4; take a multiple of 4"),
     (PUBLISHED | {"visits": 5, "discard": 3}, "discard 3 cannot be divided evenly over visits 5; take a multiple of 5"),
-    (PUBLISHED | {"least_visits": 2}, "least_visits belongs to adaptive; leave it out, or take name adaptive"),
-    (PUBLISHED | {"width": 0.1}, "width belongs to adaptive"),
-    ({k: v for k, v in ADAPTIVE.items() if k != "width"}, "adaptive needs width; add it, or take name published"),
-    ({k: v for k, v in ADAPTIVE.items() if k != "least_visits"}, "adaptive needs least_visits; add it"),
-    (ADAPTIVE | {"least_visits": 6}, "least_visits 6 has to be at most visits 5"),
-    (ADAPTIVE | {"visits": 1, "least_visits": 2}, "least_visits 2 has to be at most visits 1"),
-    (ADAPTIVE | {"least_visits": 1}, "protocol.least_visits: 1 is less than the minimum of 2"),
-    (ADAPTIVE | {"width": 0}, "protocol.width: 0 is less than or equal to the minimum of 0"),
-    (ADAPTIVE | {"width": "2%"}, "protocol.width: '2%' is not of type 'number'"),
+    (PUBLISHED | {"min_visits": 2}, "min_visits belongs to adaptive; leave it out, or take name adaptive"),
+    (PUBLISHED | {"rel_ci_half_width": 0.1}, "rel_ci_half_width belongs to adaptive"),
+    (
+        {k: v for k, v in ADAPTIVE.items() if k != "rel_ci_half_width"},
+        "adaptive needs width; add it, or take name published",
+    ),
+    ({k: v for k, v in ADAPTIVE.items() if k != "min_visits"}, "adaptive needs min_visits; add it"),
+    (ADAPTIVE | {"min_visits": 6}, "min_visits 6 has to be at most visits 5"),
+    (ADAPTIVE | {"visits": 1, "min_visits": 2}, "min_visits 2 has to be at most visits 1"),
+    (ADAPTIVE | {"min_visits": 1}, "protocol.min_visits: 1 is less than the minimum of 2"),
+    (ADAPTIVE | {"rel_ci_half_width": 0}, "protocol.rel_ci_half_width: 0 is less than or equal to the minimum of 0"),
+    (ADAPTIVE | {"rel_ci_half_width": "2%"}, "protocol.rel_ci_half_width: '2%' is not of type 'number'"),
     (ADAPTIVE | {"visits": 0}, "protocol.visits: 0 is less than the minimum of 1"),
     (ADAPTIVE | {"repeats": -1}, "protocol.repeats: -1 is less than the minimum of 0"),
-    (ADAPTIVE | {"visit": 5}, "protocol: unknown key visit; known are discard, iterations, least_visits"),
+    (ADAPTIVE | {"visit": 5}, "protocol: unknown key visit; known are discard, iterations, min_visits"),
     (ADAPTIVE | {"name": "best"}, "protocol.name: 'best' is not one of ['published', 'adaptive']"),
 ]
 
@@ -50,20 +53,20 @@ def test_left_out_visits_are_the_source_documents_protocol():
     values = {"name": "published", "version": 3, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
     assert protocol.to_dict() == values
     assert (protocol.iterations_per_visit, protocol.discard_per_visit) == (250, 50)
-    assert (protocol.min_visits, protocol.max_visits) == (1, 1)
+    assert (protocol.required_visits, protocol.max_visits) == (1, 1)
 
 
 def test_the_adaptive_protocol_divides_evenly_and_may_stop_early():
     protocol = Protocol(**ADAPTIVE)
     assert protocol.to_dict() == ADAPTIVE | {"version": 3}
     assert (protocol.iterations_per_visit, protocol.discard_per_visit) == (50, 10)
-    assert (protocol.min_visits, protocol.max_visits) == (3, 10)
+    assert (protocol.required_visits, protocol.max_visits) == (3, 10)
 
 
 def test_what_is_not_asked_of_a_device_may_be_left_out(description):
-    for key in ("settings", "sustained_s"):
+    for key in ("settings", "soak_s"):
         description.pop(key, None)
     target = Target.from_dict("board", description)
-    assert (target.settings, target.sustained_s) == ({}, None)
-    target = Target.from_dict("board", description | {"settings": None, "sustained_s": 60})
-    assert (target.settings, target.sustained_s) == ({}, 60.0)
+    assert (target.settings, target.soak_s) == ({}, None)
+    target = Target.from_dict("board", description | {"settings": None, "soak_s": 60})
+    assert (target.settings, target.soak_s) == ({}, 60.0)

@@ -11,7 +11,7 @@ def test_the_starter_forecasts_what_it_was_measured_with_and_says_where():
     predictor = load_predictor(PREDICTOR)
     assert set(predictor.metrics) == {"latency_ms", "ram_mb"}
     assert "threads, tensorflow" in predictor.label
-    measured = pd.read_parquet(DATASET).query("verdict == 'measured' and replicate == 0")
+    measured = pd.read_parquet(DATASET).query("status == 'measured' and replicate == 0")
     forecasts = predictor.predict(measured).query("metric == 'latency_ms'")
     errors = np.abs(forecasts["prediction"].to_numpy() / measured["latency_ms"].to_numpy() - 1)
     assert np.median(errors) < 0.2

@@ -137,7 +137,7 @@ def measured():
         "factors": target.factors,
         "protocol": dataclasses.asdict(target.protocol),
         "settings": target.settings,
-        "sustained_s": target.sustained_s,
+        "soak_s": target.soak_s,
         "time_limit_s": float(target.time_limit_s),
     }
 

@@ -15,7 +15,7 @@ with stage(snakemake.log[0]) as log:
     features = pd.read_parquet(snakemake.input.features)
     models = pd.read_csv(snakemake.input.models, keep_default_na=False)
     records = [store.measurement(key) for key in keys]
-    contexts = {digest: store.context(digest) for digest in {record["context"] for record in records}}
-    table = build_dataset(records, features, models, contexts)
+    environments = {digest: store.environment(digest) for digest in {record["environment"] for record in records}}
+    table = build_dataset(records, features, models, environments)
     write_table(snakemake.output.dataset, table)
-    log(table["verdict"].value_counts().to_string())
+    log(table["status"].value_counts().to_string())

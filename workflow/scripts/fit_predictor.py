@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
 from stage import stage
 
+from perfcast.dataset.reading import read_dataset
 from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
@@ -17,7 +17,7 @@ from perfcast.storage import digest_of_file, write_json
 
 with stage(snakemake.log[0]) as log:
     check_replaceable(Path(snakemake.params.predictor))
-    dataset = pd.read_parquet(snakemake.input.dataset)
+    dataset = read_dataset(Path(snakemake.input.dataset))
     metrics = {name: Metric(**metric) for name, metric in snakemake.params.metrics.items()}
     features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])
     implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}

@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 from stage import stage
 
+from perfcast.dataset.reading import read_dataset
 from perfcast.fit.evaluation import read_evaluation
 from perfcast.storage import read_json, write_text
 from perfcast.studies.prediction import imported_summary_lines, render_imported_report, write_report
 
 with stage(snakemake.log[0]) as log:
-    dataset = pd.read_parquet(snakemake.input.dataset)
+    dataset = read_dataset(Path(snakemake.input.dataset))
     problems = pd.read_csv(snakemake.input.problems, dtype={"value": "str"}, keep_default_na=False)
     evaluation = read_evaluation(snakemake.params.evaluation)
     manifest = read_json(Path(snakemake.params.predictor) / "manifest.json")

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-import pandas as pd
 from stage import stage
 
 from perfcast.bench.record import MeasurementStore
+from perfcast.dataset.reading import read_dataset
 from perfcast.fit.evaluation import read_evaluation
 from perfcast.storage import read_json, write_text
 from perfcast.studies.prediction import render_report, summary_lines, write_report
 
 with stage(snakemake.log[0]) as log:
-    dataset = pd.read_parquet(snakemake.input.dataset)
+    dataset = read_dataset(Path(snakemake.input.dataset))
     store = MeasurementStore(Path(snakemake.params.store))
-    contexts = {digest: store.context(digest) for digest in dataset["context"].unique()}
+    environments = {digest: store.environment(digest) for digest in dataset["environment"].unique()}
     evaluation = read_evaluation(snakemake.params.evaluation)
     manifest = read_json(Path(snakemake.params.predictor) / "manifest.json")
-    page = render_report(dataset, evaluation, contexts, manifest, target=snakemake.params.target)
+    page = render_report(dataset, evaluation, environments, manifest, target=snakemake.params.target)
     write_report(snakemake.output.report, page)
     lines = summary_lines(dataset, evaluation, report=snakemake.output.report, predictor=snakemake.params.predictor)
     write_text(snakemake.output.summary, "\n".join(lines) + "\n")

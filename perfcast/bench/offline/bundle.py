@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BUNDLE, STARTER = "bundle.json", "run.py"
 KEPT = "bundles"
 """The store's folder of what bundles were written from it."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _START = '''#!/usr/bin/env python3
 """Measure on this device: python3 run.py. Run it again to go on after an interruption."""
 
@@ -140,7 +140,7 @@ def _write(
         "target": {"name": target.name, "description": description},
         "exports": [export.to_dict() for export in exports],
         "container": container,
-        "conditions": KINDS,
+        "fingerprint": KINDS,
         "plan": plan,
     }
     write_bytes(folder / BUNDLE, canonical_json(bundle))

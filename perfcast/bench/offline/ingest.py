@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import conditions_of
+from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.freezes import TRIES
 from perfcast.bench.offline.bundle import BUNDLE, KEPT, SCHEMA_VERSION, STARTER, task_id
 from perfcast.bench.result_collector import ResultCollector
@@ -59,7 +59,7 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
     target = Target.from_dict(bundle["target"]["name"], bundle["target"]["description"])
     exports = [Export.from_dict(entry) for entry in bundle["exports"]]
     arrival = _Arrival(target, exports, artifacts, measurements, name)
-    for answer in sealed_answers(folder / ANSWERS, name):
+    for answer in checked_answers(folder / ANSWERS, name):
         arrival.take(answer)
     arrival.end()
     return Ingested(arrival.new, len(arrival.tasks) - arrival.missing, arrival.missing)
@@ -81,19 +81,19 @@ def _known_bundle(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
     return bundle, name
 
 
-def sealed_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the answers of a log whose first seal continues the bundle's ``name``.
+def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the answers of a log whose first checksum continues the bundle's ``name``.
 
     Raises:
         UsageError: there is no log.
-        DataError: a seal does not fit; one line that names the first such line.
+        DataError: a checksum does not fit; one line that names the first such line.
         BenchmarkError: an answer is what no runner may say.
     """
-    seal = name
+    checksum = name
     try:
         with _plain(path).open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
-                text, seal = _unsealed(line, seal)
+                text, checksum = _checked(line, checksum)
                 if text is not None:
                     yield parse_answer(text)
                 elif line.endswith(b"\n"):
@@ -112,14 +112,14 @@ def _plain(path: Path) -> Path:
     return path
 
 
-def _unsealed(line: bytes, seal: str) -> tuple[str | None, str]:
-    """Return an answer and its seal; None and the seal before where it does not fit."""
+def _checked(line: bytes, checksum: str) -> tuple[str | None, str]:
+    """Return an answer and its checksum; None and the checksum before where it does not fit."""
     try:
         entry = json.loads(line)
-        fresh = hashlib.sha256((seal + entry["answer"]).encode()).hexdigest()
-        return (entry["answer"], fresh) if entry["seal"] == fresh else (None, seal)
+        fresh = hashlib.sha256((checksum + entry["answer"]).encode()).hexdigest()
+        return (entry["answer"], fresh) if entry["checksum"] == fresh else (None, checksum)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None, seal
+        return None, checksum
 
 
 class _Arrival:
@@ -137,7 +137,7 @@ class _Arrival:
         self.device = f"drive {device}"
         self.tasks: dict[str, Task] = {}
         self.collector: ResultCollector | None = None
-        self.context: dict[str, Any] = {}
+        self.environment: dict[str, Any] = {}
         self.freezes: Counter[str] = Counter()
         self.boot: str | None = None
         self.visiting: str | None = None
@@ -156,10 +156,10 @@ class _Arrival:
             self._start(answer["boot"])
         elif event == "ended":
             self.visiting = None
-        elif event == "context":
+        elif event == "environment":
             self._enter(answer)
         elif self.collector is None:
-            raise BenchmarkError(f"the runner answered {event!r} where its context was due")
+            raise BenchmarkError(f"the runner answered {event!r} where its environment was due")
         else:
             self._pass_on(answer, self.collector)
 
@@ -175,16 +175,16 @@ class _Arrival:
         self.visiting, self.boot = None, boot
 
     def _enter(self, answer: dict[str, Any]) -> None:
-        """Begin a run of the runner; visits made in another context do not count."""
-        conditions = conditions_of(answer["context"])
-        tasks = tasks_of(self.exports, self.target, conditions)
+        """Begin a run of the runner; visits made in another environment do not count."""
+        fingerprint = fingerprint_of(answer["environment"])
+        tasks = tasks_of(self.exports, self.target, fingerprint)
         self.tasks = {task_id(task.export.artifact, task.replicate, self.target): task for task in tasks}
         pending = {task.key: task for task in tasks if not self._is_settled(task)}
         # The log holds all visits from the first one on, whatever of it was brought back before.
-        visits = self.collector.visits if self.collector and answer["context"] == self.context else {}
-        self.context = answer["context"]
+        visits = self.collector.visits if self.collector and answer["environment"] == self.environment else {}
+        self.environment = answer["environment"]
         self.collector = ResultCollector(
-            self.target, self.artifacts, self.measurements, conditions, self.device, pending, visits
+            self.target, self.artifacts, self.measurements, fingerprint, self.device, pending, visits
         )
         self._give_up(self.collector)
         self.collector.take(answer)
@@ -193,7 +193,7 @@ class _Arrival:
         for name, count in self.freezes.items():
             task = self.tasks[name]
             if count >= TRIES and task.key in collector.pending:
-                collector.give_up(task, self.context)
+                collector.give_up(task, self.environment)
                 self.new += 1
 
     def _pass_on(self, answer: dict[str, Any], collector: ResultCollector) -> None:

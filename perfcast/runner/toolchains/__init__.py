@@ -6,10 +6,10 @@ from perfcast.runner.programs import read_graph
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 
 
-class NullToolchain:
+class NoopToolchain:
     """Computes next to nothing: each output holds the sum of the inputs' first values. For tests of all around it."""
 
-    name = "null"
+    name = "noop"
 
     def __init__(self, factors):
         self.factors = factors
@@ -48,4 +48,4 @@ class NullToolchain:
         return None
 
 
-TOOLCHAINS = {toolchain.name: toolchain for toolchain in (NullToolchain, TensorFlowToolchain)}
+TOOLCHAINS = {toolchain.name: toolchain for toolchain in (NoopToolchain, TensorFlowToolchain)}

@@ -126,7 +126,7 @@ class TensorFlowToolchain:
             config.experimental.optimize_for_static_graph = True
         rewriter = config.graph_options.rewrite_options
         rewriter.memory_optimization = rewriter.NO_MEM_OPT  # It swaps and recomputes on GPUs, and copies the graph.
-        rewriter.disable_meta_optimizer = not self.factors["optimised"]
+        rewriter.disable_meta_optimizer = not self.factors["graph_optimizations"]
         return config
 
     @staticmethod

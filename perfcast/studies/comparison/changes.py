@@ -54,14 +54,14 @@ class Changes:
     Attributes:
         models: of each model, without what is the machine's.
         machine: the log ratio that was taken for the machine's.
-        reference: the log ratio of the reference workload, NaN where it was not timed.
+        calibration: the log ratio of the calibration workload, NaN where it was not timed.
         typical: the log ratio of the typical model, None where it was not taken for the machine's.
-        together: of all models alike, beyond the reference workload; None where that is not judged.
+        together: of all models alike, beyond the calibration workload; None where that is not judged.
     """
 
     models: Change
     machine: float
-    reference: float
+    calibration: float
     typical: float | None = None
     together: Change | None = None
 
@@ -96,13 +96,13 @@ def _of_a_steady_metric(pairs: Pairs, ratios: np.ndarray) -> Changes:
 
 
 def _of_few(pairs: Pairs, ratios: np.ndarray) -> Changes:
-    """Take each model's ratio over that of the reference workload: there is no telling what is typical.
+    """Take each model's ratio over that of the calibration workload: there is no telling what is typical.
 
     Noise is how far single visits differ, not their mean: two campaigns may differ as two visits of one do, and
     visits that follow each other see the same machine.
     """
-    reference = _reference(pairs)
-    net = ratios - np.nan_to_num(reference)
+    calibration = _calibration(pairs)
+    net = ratios - np.nan_to_num(calibration)
     variances, dof = (
         np.concatenate(parts) for parts in zip(*(_plain_variances(side) for side in pairs.visits), strict=True)
     )
@@ -114,7 +114,7 @@ def _of_few(pairs: Pairs, ratios: np.ndarray) -> Changes:
         models = _alike(net, of_repeats(pairs.repeats) + SMALLEST**2, float(len(pairs.repeats)))
     else:
         raise _nothing_tells_noise(pairs)
-    return Changes(models, float(np.nan_to_num(reference)), reference)
+    return Changes(models, float(np.nan_to_num(calibration)), calibration)
 
 
 def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
@@ -132,8 +132,8 @@ def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
     of_typical = np.pi / 2 / np.sum(1 / noise)
     dof = np.minimum(noise**2 / (own**2 / own_dof + extra**2 / extra_dof), float(len(ratios) - 1))
     models = Change(ratios - shift, noise, dof)
-    reference = _reference(pairs)
-    return Changes(models, shift, reference, shift, _together(pairs, shift, reference, float(of_typical)))
+    calibration = _calibration(pairs)
+    return Changes(models, shift, calibration, shift, _together(pairs, shift, calibration, float(of_typical)))
 
 
 def _own_noise(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +150,8 @@ def _own_noise(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     return total, total**2 / (first**2 / degrees[:count] + second**2 / degrees[count:])
 
 
-def _together(pairs: Pairs, shift: float, reference: float, of_typical: float) -> Change | None:
-    """Judge the typical ratio over that of the reference workload.
+def _together(pairs: Pairs, shift: float, calibration: float, of_typical: float) -> Change | None:
+    """Judge the typical ratio over that of the calibration workload.
 
     Its noise is how far single rounds differ, see `_of_few`; None where no campaign had two rounds of enough models.
     """
@@ -164,22 +164,22 @@ def _together(pairs: Pairs, shift: float, reference: float, of_typical: float) -
     if not dof:
         return None
     variance = 2 * squares / dof + of_typical + SMALLEST**2
-    return Change(*(np.array([value]) for value in (shift - np.nan_to_num(reference), variance, float(dof))))
+    return Change(*(np.array([value]) for value in (shift - np.nan_to_num(calibration), variance, float(dof))))
 
 
 def _normalised(visits: Visits) -> Visits:
-    known = np.isfinite(visits.references).all()
-    return Visits(visits.values - visits.references, visits.rounds, visits.references) if known else visits
+    known = np.isfinite(visits.calibrations).all()
+    return Visits(visits.values - visits.calibrations, visits.rounds, visits.calibrations) if known else visits
 
 
 def _plain_variances(side: Sequence[Visits]) -> tuple[np.ndarray, np.ndarray]:
     return visit_variances([_normalised(visits) for visits in side], {})
 
 
-def _reference(pairs: Pairs) -> float:
-    """Return the log ratio of the reference workload's times, NaN where it was not timed in both."""
+def _calibration(pairs: Pairs) -> float:
+    """Return the log ratio of the calibration workload's times, NaN where it was not timed in both."""
     means = [
-        np.array([np.mean(visits.references) if len(visits) else np.nan for visits in side]) for side in pairs.visits
+        np.array([np.mean(visits.calibrations) if len(visits) else np.nan for visits in side]) for side in pairs.visits
     ]
     ratios = means[1] - means[0]
     known = ratios[np.isfinite(ratios)]

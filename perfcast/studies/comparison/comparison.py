@@ -41,16 +41,16 @@ class Together:
 
     Attributes:
         ratio: of the typical model, second over first.
-        net, low, high: that over the reference workload's ratio, with its 95% interval; NaN where nothing tells its
+        net, low, high: that over the calibration workload's ratio, with its 95% interval; NaN where nothing tells its
             noise.
-        verdict: `slower`, `faster` or `same`.
+        outcome: `slower`, `faster` or `same`.
     """
 
     ratio: float
     net: float
     low: float
     high: float
-    verdict: str
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Comparison:
         pairs: what was compared.
         options: what counts.
         models: a row a model, sorted by `net_ratio`, the worst first; docs/data-model.md lists the columns.
-        reference: how much slower the reference workload was, NaN where it was not timed.
+        calibration: how much slower the calibration workload was, NaN where it was not timed.
         together: what all models have in common, None where there are too few, or the metric has none.
         detectable: by which share one model has to regress to be likely found.
     """
@@ -69,19 +69,19 @@ class Comparison:
     pairs: Pairs
     options: Options
     models: pd.DataFrame
-    reference: float
+    calibration: float
     together: Together | None
     detectable: float
 
     @property
     def regressions(self) -> list[str]:
         """The models that became significantly slower, or larger, by more than the threshold."""
-        return list(self.models.loc[self.models["verdict"] == SLOWER, "model"])
+        return list(self.models.loc[self.models["outcome"] == SLOWER, "model"])
 
     @property
     def improvements(self) -> list[str]:
         """The models that became significantly faster, or smaller, by more than the threshold."""
-        return list(self.models.loc[self.models["verdict"] == FASTER, "model"])
+        return list(self.models.loc[self.models["outcome"] == FASTER, "model"])
 
 
 def compare(pairs: Pairs, options: Options) -> Comparison:
@@ -97,10 +97,10 @@ def compare(pairs: Pairs, options: Options) -> Comparison:
     shares = _shares(changes)
     slower, faster = (_adjusted(changes, sign, shares) for sign in (1, -1))
     together = _judged(changes, float(slower[0]), float(faster[0]), options)
-    direction = together.verdict if together else SAME
+    direction = together.outcome if together else SAME
     table = _table(pairs, _net(changes, direction != SAME), (slower[1:], faster[1:]), options, direction)
     detectable = _detectable(pairs, changes, options.alpha * float(shares[1] / shares.sum()))
-    return Comparison(pairs, options, table, float(np.exp(changes.reference)), together, detectable)
+    return Comparison(pairs, options, table, float(np.exp(changes.calibration)), together, detectable)
 
 
 def _detectable(pairs: Pairs, changes: Changes, level: float) -> float:
@@ -137,7 +137,7 @@ def _adjusted(changes: Changes, sign: int, shares: np.ndarray) -> np.ndarray:
 def _judged(changes: Changes, slower_p: float, faster_p: float, options: Options) -> Together | None:
     """Judge the typical change; its whole interval has to be beyond the threshold.
 
-    A machine may be slower by a little without the reference workload seeing it, which nothing in the data tells.
+    A machine may be slower by a little without the calibration workload seeing it, which nothing in the data tells.
     """
     if changes.typical is None:
         return None
@@ -146,13 +146,13 @@ def _judged(changes: Changes, slower_p: float, faster_p: float, options: Options
         return Together(ratio, np.nan, np.nan, np.nan, SAME)
     log, margin = float(changes.together.log[0]), float(changes.together.margin((1 + CONFIDENCE) / 2)[0])
     least = np.log1p(options.threshold)
-    verdict = SAME
+    outcome = SAME
     if slower_p <= options.alpha and log - margin > least:
-        verdict = SLOWER
+        outcome = SLOWER
     elif faster_p <= options.alpha and log + margin < -least:
-        verdict = FASTER
+        outcome = FASTER
     net, low, high = (float(np.exp(value)) for value in (log, log - margin, log + margin))
-    return Together(ratio, net, low, high, verdict)
+    return Together(ratio, net, low, high, outcome)
 
 
 def _net(changes: Changes, moved: bool) -> Change:
@@ -187,7 +187,7 @@ def _table(
             "high": np.exp(net.log + margin),
             "slower_p": slower,
             "faster_p": faster,
-            "verdict": np.select([worse, better], [SLOWER, FASTER], SAME),
+            "outcome": np.select([worse, better], [SLOWER, FASTER], SAME),
         }
     )
     return table.sort_values(["net_ratio", "model"], ascending=[False, True], ignore_index=True)

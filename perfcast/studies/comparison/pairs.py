@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast.dataset.believed import believed_rows, measured_rows
 from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
 from perfcast.dataset.noise import replicate_pairs
+from perfcast.dataset.reading import read_dataset as dataset_of
+from perfcast.dataset.valid import measured_rows, valid_rows
 from perfcast.errors import UsageError
 from perfcast.studies.comparison.visits import Visits, visits_of
 from perfcast.text import escape_control, format_list
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IDENTITY = ["model", "batch", "workload"]
-_REQUIRED = (*IDENTITY, "verdict", "replicate")
+_REQUIRED = (*IDENTITY, "status", "replicate")
 _FILE = "dataset.parquet"
 _MOST = 3
 
@@ -92,7 +93,7 @@ def read_dataset(path: Path, column: str) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame:
     try:
         file = path / _FILE if path.is_dir() else path
-        return pd.read_parquet(file)
+        return dataset_of(file)
     except FileNotFoundError as error:
         told = "name a dataset.parquet or the folder of a target's results"
         raise UsageError(f"{file}: there is no such file; {told}") from error
@@ -134,16 +135,16 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
 
 def _visits(side: pd.DataFrame, column: str, differences: Mapping[str, tuple[str, str]]) -> list[Visits]:
     found = [visits_of(row, column) for row in side.to_dict("records")]
-    # The reference workload runs on as many threads as the models, and so is another one.
+    # The calibration workload runs on as many threads as the models, and so is another one.
     if "threads" not in differences:
         return found
-    return [replace(visits, references=np.full(len(visits), np.nan)) for visits in found]
+    return [replace(visits, calibrations=np.full(len(visits), np.nan)) for visits in found]
 
 
 def _comparable(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, dict[str, int]]:
     once = table[table["replicate"] == 0]
     measured = measured_rows(once)
-    believed = believed_rows(once)
+    believed = valid_rows(once)
     values = believed[column].astype(float)
     usable = believed[np.isfinite(values) & (values > 0)]
     steps = {"not measured": (once, measured), "rejected": (measured, believed), "without a value": (believed, usable)}
@@ -177,7 +178,7 @@ def _value(row: pd.Series, column: str) -> float:
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[str, str]]:
     found = {}
-    for name in (*FACTORS, "iterations", "conditions"):
+    for name in (*FACTORS, "iterations", "fingerprint"):
         if name in a and name in b and (values := (_distinct(a[name]), _distinct(b[name])))[0] != values[1]:
             found[name] = values
     return found

@@ -35,12 +35,12 @@ class Visits:
     Attributes:
         values: logarithm of the compared statistic in each visit.
         rounds: the round of the campaign that the visit was in.
-        references: logarithm of the reference workload's time around the visit, NaN where unknown.
+        calibrations: logarithm of the calibration workload's time around the visit, NaN where unknown.
     """
 
     values: np.ndarray
     rounds: np.ndarray
-    references: np.ndarray
+    calibrations: np.ndarray
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,13 +70,13 @@ def visits_of(row: Mapping[str, Any] | pd.Series, column: str) -> Visits:
     if column == DEFAULT:
         numbers = _calm(numbers, row)
     values = np.array([statistic(times[visit == number]) for number in numbers], float)
-    references = np.array([_of_visit(row, "visit_reference_ms", int(number), np.nan) for number in numbers], float)
+    calibrations = np.array([_of_visit(row, "visit_calibration_ms", int(number), np.nan) for number in numbers], float)
     if not (values > 0).all():
         return NONE
     return Visits(
         values=np.log(values),
         rounds=np.array([rounds[visit == number][0] for number in numbers], int),
-        references=np.log(np.where(references > 0, references, np.nan)),
+        calibrations=np.log(np.where(calibrations > 0, calibrations, np.nan)),
     )
 
 

@@ -76,17 +76,17 @@ def _latency_layout(yaxis: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference_figure(data: ReportData, visits: pd.DataFrame) -> Figure:
-    """Return the reference workload's time over the campaign: it shows when the machine itself was slow.
+    """Return the calibration workload's time over the campaign: it shows when the machine itself was slow.
 
     Args:
         data: the report's data.
         visits: of `series.visit_table`.
     """
-    key, title = "reference", "The reference workload over the campaign"
-    known = visits[visits["reference_ms"].notna()]
+    key, title = "calibration", "The calibration workload over the campaign"
+    known = visits[visits["calibration_ms"].notna()]
     if not len(known):
-        return Figure(key, title, title, missing="No reference workload was timed around the measurements.")
-    relative = 100 * (known["reference_ms"] / known["reference_ms"].median() - 1)
+        return Figure(key, title, title, missing="No calibration workload was timed around the measurements.")
+    relative = 100 * (known["calibration_ms"] / known["calibration_ms"].median() - 1)
     worst = float(relative.abs().max())
     text = f"The same work, timed around every visit, was at most {fmt.percent(worst)} off its median."
     layout = _time_layout({"title": {"text": "Difference from its median, %"}, "zeroline": True})

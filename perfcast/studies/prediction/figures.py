@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction.calibration import PATTERNS
 from perfcast.studies.prediction.embed import finite, plot_text
-from perfcast.studies.prediction.reference import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from perfcast.studies.prediction.calibration import PublishedPattern
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
-    from perfcast.studies.prediction.reference import PublishedPattern
 
 COLOURS = (
     "#3b7dd8",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.studies.prediction import formatting as fmt
 from perfcast.studies.prediction import tables
+from perfcast.studies.prediction.calibration import SOURCE
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import ReportData, metric_results
 from perfcast.studies.prediction.metrics import metric_view
-from perfcast.studies.prediction.reference import SOURCE
 from perfcast.studies.prediction.rendering import render
 from perfcast.studies.prediction.summary import headline, metric_lines
 from perfcast.studies.prediction.tables import Cell, Column, Row, Table

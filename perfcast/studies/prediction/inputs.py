@@ -25,11 +25,11 @@ FACTORS = (
     "weights_as",
     "threads",
     "batch",
-    "optimised",
+    "graph_optimizations",
     "clock_mhz",
 )
 _REQUIRED = (
-    *("model", "family", "input_size", "replicate", "verdict", "protocol", "includes"),
+    *("model", "family", "input_size", "replicate", "status", "protocol", "includes"),
     *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_mean_ms", "trust", "trust_reason", "pattern"),
     *(
         "warmup",
@@ -41,7 +41,7 @@ _REQUIRED = (
         "swapped_pages",
     ),
     *("reason", "unmeasured_peak_mb", "latency_std_ms", "others_cpus"),
-    *("visits", "disturbed_visits", "inferences", "iterations", "timed_s", "overhead_s", *VISIT_LISTS),
+    *("visits", "disturbed_visits", "runs", "iterations", "timed_s", "overhead_s", *VISIT_LISTS),
 )
 
 
@@ -112,7 +112,7 @@ class MetricResult:
 
 UNFITTED_METRICS = (
     MetricResult("latency_ms", {"unit": "ms", "column": "latency_ms"}),
-    MetricResult("ram_mb", {"unit": "MB", "column": "ram_inference_peak_mb"}),
+    MetricResult("ram_mb", {"unit": "MB", "column": "ram_run_peak_mb"}),
 )
 """What is said of repeatability where nothing was fitted."""
 
@@ -127,7 +127,7 @@ class ReportData:
         noise_floor: how far repeated measurements differ, by column: `median` and `p95` in %, and `pairs`.
         evaluation: the tables of the evaluation folder.
         metrics: one result a metric, in the summary's order.
-        contexts: the context of each digest.
+        environments: the environment of each digest.
         manifest: the predictor's manifest, None where nothing was fitted.
     """
 
@@ -136,7 +136,7 @@ class ReportData:
     noise_floor: Mapping[str, Mapping[str, float]]
     evaluation: Evaluation
     metrics: tuple[MetricResult, ...]
-    contexts: Mapping[str, Mapping[str, Any]]
+    environments: Mapping[str, Mapping[str, Any]]
     manifest: Mapping[str, Any] | None
 
     @property
@@ -147,12 +147,12 @@ class ReportData:
     @property
     def measured(self) -> pd.DataFrame:
         """The successful measurements of replicate 0, whatever their trust."""
-        return self.first[self.first["verdict"] == "measured"]
+        return self.first[self.first["status"] == "measured"]
 
     @property
     def failed(self) -> pd.DataFrame:
         """The measurements of replicate 0 that gave no number to believe."""
-        return self.first[self.first["verdict"] != "measured"]
+        return self.first[self.first["status"] != "measured"]
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def varying_factors(dataset: pd.DataFrame) -> tuple[str, ...]:
 def read_inputs(
     dataset: pd.DataFrame,
     evaluation: Evaluation,
-    contexts: Mapping[str, Mapping[str, Any]],
+    environments: Mapping[str, Mapping[str, Any]],
     manifest: Mapping[str, Any] | None,
     target: str,
 ) -> ReportData:
@@ -182,7 +182,7 @@ def read_inputs(
         raise DataError(f"dataset of target {target}: no column {', '.join(lacking)}")
     labelled = dataset.assign(label=_labels(dataset)).reset_index(drop=True)
     floor = dataset.attrs.get("noise_floor") or {}
-    return ReportData(target, labelled, floor, evaluation, metric_results(evaluation), contexts, manifest)
+    return ReportData(target, labelled, floor, evaluation, metric_results(evaluation), environments, manifest)
 
 
 def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:

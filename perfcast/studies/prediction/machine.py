@@ -34,8 +34,8 @@ class DriftView:
 
 
 def drift_view(visits: pd.DataFrame) -> DriftView:
-    """Say whether the reference workload's time has a trend over the visits (of `series.visit_table`)."""
-    found = _trend(visits, "reference_ms")
+    """Say whether the calibration workload's time has a trend over the visits (of `series.visit_table`)."""
+    found = _trend(visits, "calibration_ms")
     if found is None:
         text = f"Whether the machine drifted cannot be told: under {FEWEST} visits, or all within {SHORTEST_S} s."
         return DriftView(text, False, "drift unknown")
@@ -43,13 +43,13 @@ def drift_view(visits: pd.DataFrame) -> DriftView:
     slower = "slower" if found.percent > 0 else "faster"
     if not found.is_sure:
         return DriftView(
-            f"The machine did not drift: no trend of the reference workload ({chance}).", False, "no drift"
+            f"The machine did not drift: no trend of the calibration workload ({chance}).", False, "no drift"
         )
     if not found.is_drift:
-        text = f"The reference workload became {size} {slower} over the campaign ({chance}): too little to matter."
+        text = f"The calibration workload became {size} {slower} over the campaign ({chance}): too little to matter."
         return DriftView(text, False, "no drift")
     text = (
-        f"The machine drifted: the reference workload became {size} {slower} from the first visit to the last "
+        f"The machine drifted: the calibration workload became {size} {slower} from the first visit to the last "
         f"({chance}). Models measured at different times compare only to within that."
     )
     return DriftView(text, True, f"the machine became {size} {slower}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.reference import PATTERNS
+from perfcast.studies.prediction.calibration import PATTERNS
 from perfcast.studies.prediction.tables import Cell, Column, Row, Table, number_cell, text_row
 from perfcast.studies.prediction.trust import half_widths, interval_text, mark_of, trust_of
 
@@ -21,7 +21,7 @@ _NUMBERS = (
     ("latency_p90_ms", "90th percentile, ms"),
     ("latency_min_ms", "Min, ms"),
     ("latency_max_ms", "Max, ms"),
-    ("ram_inference_peak_mb", "RAM inferring, MB"),
+    ("ram_run_peak_mb", "RAM inferring, MB"),
     ("ram_load_peak_mb", "RAM loading, MB"),
 )
 _EXTREMES = 10
@@ -54,12 +54,12 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
 
 def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) -> Row:
     index, row = item
-    verdict, trust, pattern = str(row["verdict"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
+    status, trust, pattern = str(row["status"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
     cells = (
         Cell(row["label"], sample=samples.get(index)),
         Cell(str(row["family"])),
         Cell(str(row["input_size"])),
-        Cell(verdict.replace("_", " ")),
+        Cell(status.replace("_", " ")),
         Cell(trust),
         Cell(pattern.replace(" ", fmt.SPACE)),
         number_cell(row["latency_ms"]),
@@ -68,7 +68,7 @@ def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) 
         number_cell(_scaled(row, "flops", 1e-9)),
         number_cell(_scaled(row, "parameters", 1e-6)),
     )
-    keys = {"family": str(row["family"]), "verdict": verdict, "trust": trust, "pattern": pattern}
+    keys = {"family": str(row["family"]), "status": status, "trust": trust, "pattern": pattern}
     return Row(cells, mark_of(row), keys)
 
 
@@ -90,7 +90,7 @@ def failed_table(data: ReportData) -> Table:
         text_row(
             row["label"],
             str(row["family"]),
-            str(row["verdict"]).replace("_", " "),
+            str(row["status"]).replace("_", " "),
             fmt.number(row["unmeasured_peak_mb"]),
             fmt.text(row["reason"], "no reason recorded"),
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
-from perfcast.studies.prediction.contexts import context_view
+from perfcast.studies.prediction.calibration import SOURCE
+from perfcast.studies.prediction.environments import context_view
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
 from perfcast.studies.prediction.metrics import metric_view
-from perfcast.studies.prediction.reference import SOURCE
 from perfcast.studies.prediction.rendering import render
 from perfcast.studies.prediction.summary import headline, measured_sentence
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def render_report(
     dataset: pd.DataFrame,
     evaluation: Evaluation,
-    contexts: Mapping[str, Mapping[str, Any]],
+    environments: Mapping[str, Mapping[str, Any]],
     manifest: Mapping[str, Any] | None,
     *,
     target: str,
@@ -37,7 +37,7 @@ def render_report(
     Args:
         dataset: the target's dataset, failed measurements and replicates included.
         evaluation: the target's evaluation tables; `Evaluation()` where nothing was fitted.
-        contexts: the content of each context file by its digest.
+        environments: the content of each environment file by its digest.
         manifest: the predictor's `manifest.json`, None where nothing was fitted.
         target: the target's name.
         title: the page's title; made of the target where not given.
@@ -45,7 +45,7 @@ def render_report(
     Raises:
         DataError: the dataset lacks a column that the report cannot do without.
     """
-    data = read_inputs(dataset, evaluation, contexts, manifest, target)
+    data = read_inputs(dataset, evaluation, environments, manifest, target)
     samples = series.sample_browser(data)
     examples = series.pattern_examples(data)
     visits = series.visit_table(data.dataset)
@@ -69,7 +69,7 @@ def render_report(
         drift=drift_view(visits),
         machine=machine_notes(data.dataset, visits),
         includes=sorted(set(data.dataset["includes"].dropna())),
-        context=context_view(data),
+        environment=context_view(data),
     )
 
 
@@ -100,7 +100,5 @@ def _tables(data: ReportData, examples: Mapping[str, int], positions: Mapping[in
         "models": model_tables.models_table(data, positions),
         "failed": model_tables.failed_table(data),
         "slowest": model_tables.extremes_table(data, "The slowest", "latency_ms", "Latency, ms"),
-        "largest": model_tables.extremes_table(
-            data, "The largest in memory", "ram_inference_peak_mb", "RAM inferring, MB"
-        ),
+        "largest": model_tables.extremes_table(data, "The largest in memory", "ram_run_peak_mb", "RAM inferring, MB"),
     }

@@ -41,7 +41,7 @@ class SampleBrowser:
 
 def sample_browser(data: ReportData) -> SampleBrowser:
     """Pack the samples of every measurement, replicates last, as far as the budget goes."""
-    rows = data.dataset[data.dataset["verdict"] == "measured"]
+    rows = data.dataset[data.dataset["status"] == "measured"]
     order = rows.sort_values(["replicate", "family", "label"], kind="stable") if len(rows) else rows
     series: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
@@ -124,13 +124,13 @@ def replicate_pairs(data: ReportData, result: MetricResult) -> pd.DataFrame:
 
 
 def visit_table(dataset: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a visit in the order of time: `row` of the dataset, `at`, `disturbed`, `reference_ms`, …
+    """Return one row a visit in the order of time: `row` of the dataset, `at`, `disturbed`, `calibration_ms`, …
 
     `at` is the moment it started, in UTC; a number that the platform does not tell is NaN.
     """
     made = dataset.loc[dataset["visits"] > 0, list(VISIT_LISTS)]
     rows = made.explode(list(VISIT_LISTS)).rename_axis("row").reset_index()
     rows = rows.rename(columns=lambda name: name.removeprefix("visit_"))
-    numbers = {name: pd.to_numeric(rows[name]) for name in ("reference_ms", "temperature_c", "cpu_mhz")}
+    numbers = {name: pd.to_numeric(rows[name]) for name in ("calibration_ms", "temperature_c", "cpu_mhz")}
     moments = pd.to_datetime(rows["started_at"], utc=True, format="ISO8601")
     return rows.assign(**numbers, at=moments).sort_values("at", kind="stable", ignore_index=True)

@@ -156,9 +156,9 @@ def _warnings(result: MetricResult) -> list[str]:
 def measured_sentence(dataset: pd.DataFrame) -> str:
     """Return how many models were measured, how many failed and how often some were repeated."""
     first = dataset[dataset["replicate"] == 0]
-    good = int((first["verdict"] == "measured").sum())
-    repeated = int((dataset.loc[dataset["replicate"] > 0, "verdict"] == "measured").sum())
-    families = first.loc[first["verdict"] == "measured", "family"].nunique()
+    good = int((first["status"] == "measured").sum())
+    repeated = int((dataset.loc[dataset["replicate"] > 0, "status"] == "measured").sum())
+    families = first.loc[first["status"] == "measured", "family"].nunique()
     text = f"{fmt.pluralize(good, 'model')} measured"
     text += f" in {fmt.pluralize(families, 'family', 'families')}" if families else ""
     return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.reference import FIGURE_11, TABLE_1
+from perfcast.studies.prediction.calibration import FIGURE_11, TABLE_1
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+    from perfcast.studies.prediction.calibration import PublishedRange
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
-    from perfcast.studies.prediction.reference import PublishedRange
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def results_table(data: ReportData) -> Table:
         *_result_cells(ram),
         mark="own",
     )
-    reference = [
+    calibration = [
         text_row(
             f"{row.target} (document)",
             fmt.whole(row.inputs),
@@ -107,11 +107,11 @@ def results_table(data: ReportData) -> Table:
             row.ram_algorithm,
             fmt.accuracy(row.ram_accuracy),
             "not reported",
-            mark="reference",
+            mark="calibration",
         )
         for row in TABLE_1
     ]
-    return Table("Predictive results, as the document's Table 1", columns, (own, *reference))
+    return Table("Predictive results, as the document's Table 1", columns, (own, *calibration))
 
 
 def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
@@ -148,8 +148,8 @@ def _range_row(entry: PublishedRange, models: pd.DataFrame) -> Row:
     low, high = float(models[entry.low_feature].min()), float(models[entry.high_feature].max())
     ends = (("below", low < entry.low), ("above", high > entry.high))
     beyond = [word for word, is_beyond in ends if is_beyond]
-    verdict = f"reaches {' and '.join(beyond)}" if beyond else "yes"
-    return text_row(entry.quantity, fmt.whole(low), fmt.whole(high), printed, verdict)
+    status = f"reaches {' and '.join(beyond)}" if beyond else "yes"
+    return text_row(entry.quantity, fmt.whole(low), fmt.whole(high), printed, status)
 
 
 def algorithms_table(result: MetricResult) -> Table:
@@ -165,7 +165,7 @@ def algorithms_table(result: MetricResult) -> Table:
     rows = [_algorithm_row(result, name, best) for name in result.algorithms]
     if rows and fmt.is_number(median := result.repeatability().get("median")):
         nothing = [fmt.MISSING] * (len(columns) - 2)
-        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="reference"))
+        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="calibration"))
     return Table(
         f"{fmt.metric_label(result.metric)}: errors of every algorithm under every scheme",
         columns,
@@ -203,7 +203,7 @@ def intervals_table(result: MetricResult) -> Table:
                 fmt.MISSING,
                 fmt.percent(100 * plain["coverage"]),
                 fmt.number(plain["width_factor"]),
-                mark="reference",
+                mark="calibration",
             )
         )
     caption = f"{fmt.metric_label(result.metric)}: {result.interval:.0%} intervals"
@@ -237,7 +237,7 @@ def _algorithm_row(result: MetricResult, algorithm: str, best: Mapping[str, str 
         *(_error_cell(result, algorithm, scheme, best[scheme] == algorithm) for scheme in SCHEMES),
         number_cell(result.scheme(algorithm, DEPLOYMENT_SCHEME).get("median_ape")),
     ]
-    mark = "own" if algorithm == result.deployed else "reference" if algorithm in BASELINES else ""
+    mark = "own" if algorithm == result.deployed else "calibration" if algorithm in BASELINES else ""
     return Row(tuple(cells), mark)
 
 

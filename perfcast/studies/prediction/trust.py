@@ -27,9 +27,9 @@ _NORMAL = 0.05
 def trust_counts(dataset: pd.DataFrame) -> dict[str, int]:
     """Return how many models of replicate 0 are `trusted`, `noisy`, `rejected` and `impossible`."""
     first = dataset[dataset["replicate"] == 0]
-    measured = first[first["verdict"] == "measured"]
+    measured = first[first["status"] == "measured"]
     counts = {trust: int((measured["trust"] == trust).sum()) for trust in TRUSTS}
-    return counts | {"impossible": int((first["verdict"] == "impossible").sum())}
+    return counts | {"impossible": int((first["status"] == "impossible").sum())}
 
 
 def trust_sentence(dataset: pd.DataFrame) -> str:
@@ -75,15 +75,15 @@ _MARKS = {"noisy": "noisy", "rejected": "rejected", "impossible": "rejected"}
 
 
 def trust_of(row: Mapping[str, Any]) -> str:
-    """Return what a row's trust is called: `impossible` where its verdict says so, a dash where not measured."""
-    if row["verdict"] == "impossible":
+    """Return what a row's trust is called: `impossible` where its status says so, a dash where not measured."""
+    if row["status"] == "impossible":
         return "impossible"
-    return str(row["trust"]) if row["verdict"] == "measured" else fmt.MISSING
+    return str(row["trust"]) if row["status"] == "measured" else fmt.MISSING
 
 
 def mark_of(row: Mapping[str, Any]) -> str:
     """Return the CSS class that sets apart a row of a model: `failed`, `noisy`, `rejected` or none."""
-    if row["verdict"] not in {"measured", "impossible"}:
+    if row["status"] not in {"measured", "impossible"}:
         return "failed"
     return _MARKS.get(trust_of(row), "")
 
@@ -111,8 +111,8 @@ def doubtful_table(data: ReportData) -> Table:
         Column("Reason", numeric=False, wide=True),
     )
     first = data.first
-    known = first["verdict"].isin(["measured", "impossible"])
-    doubtful = first[known & ((first["trust"] != "trusted") | (first["verdict"] == "impossible"))]
+    known = first["status"].isin(["measured", "impossible"])
+    doubtful = first[known & ((first["trust"] != "trusted") | (first["status"] == "impossible"))]
     doubtful = doubtful.assign(width=half_widths(doubtful))
     rows = tuple(_doubtful_row(row) for row in doubtful.to_dict("records"))
     return Table("Models whose latency is not simply trusted", columns, rows, "Every measured latency is trusted.")
@@ -169,7 +169,7 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
 
 def cost_notes(data: ReportData) -> tuple[str, ...]:
     """Return what measuring cost and what stopping early saved, in sentences; all measurements count."""
-    rows = data.dataset[data.dataset["inferences"] > 0]
+    rows = data.dataset[data.dataset["runs"] > 0]
     return tuple(_cost_notes(rows)) if len(rows) else ()
 
 
@@ -177,11 +177,11 @@ def _cost_notes(rows: pd.DataFrame) -> Iterator[str]:
     timed, beside = float(rows["timed_s"].sum()), float(rows["overhead_s"].sum())
     yield (
         f"Measuring took {fmt.duration(timed + beside)}: {fmt.duration(timed)} of timed inferences and "
-        f"{fmt.duration(beside)} beside them, for loading, checking and the reference workload."
+        f"{fmt.duration(beside)} beside them, for loading, checking and the calibration workload."
     )
-    each = rows["timed_s"] / rows["inferences"]
-    spared = (rows["iterations"] - rows["inferences"]).clip(lower=0)
-    repeated = (rows["inferences"] - rows["iterations"]).clip(lower=0)
+    each = rows["timed_s"] / rows["runs"]
+    spared = (rows["iterations"] - rows["runs"]).clip(lower=0)
+    repeated = (rows["runs"] - rows["iterations"]).clip(lower=0)
     if (rows["protocol"] == "adaptive").any():
         share = fmt.percent(100 * spared.sum() / rows["iterations"].sum())
         yield (

@@ -79,10 +79,10 @@ def test_hostile_names_run_nothing(tmp_path, campaigns):
 
 def test_pages_with_missing_parts_are_whole(tmp_path, campaigns):
     campaign = campaigns.make_campaign()
-    failed = campaign.dataset[campaign.dataset["verdict"] != "measured"]
+    failed = campaign.dataset[campaign.dataset["status"] != "measured"]
     for part in (
         replace(campaign, evaluation=Evaluation(), manifest=None),
-        replace(campaign.with_dataset(failed), evaluation=Evaluation(), contexts={}),
+        replace(campaign.with_dataset(failed), evaluation=Evaluation(), environments={}),
         replace(campaign, evaluation=Evaluation(summary=campaign.evaluation.summary)),
     ):
         assert check_page(written(tmp_path, part), (400,)).faults() == []

@@ -24,7 +24,7 @@ def make_dataset(families=4, networks=2, sizes=(64, 96, 128, 224), seed=0):
                         "family": f"family{family}",
                         "input_size": size,
                         "replicate": 0,
-                        "verdict": "measured",
+                        "status": "measured",
                         "target": "bench",
                         "threads": 1,
                         "batch": 1,
@@ -40,7 +40,7 @@ def make_dataset(families=4, networks=2, sizes=(64, 96, 128, 224), seed=0):
     noise = random.lognormal(0, 0.03, (2, len(table)))
     latency = 0.5 + 2e-9 * table["flops"] + 4e-8 * table["sum_activations"] + 0.02 * table["nb_layers"]
     memory = 30 + 4e-6 * table["conv_parameters"] + 1e-7 * table["sum_activations"]
-    return table.assign(latency_mean_ms=latency * noise[0], ram_inference_peak_mb=memory * noise[1])
+    return table.assign(latency_mean_ms=latency * noise[0], ram_run_peak_mb=memory * noise[1])
 
 
 def make_options(**changes):

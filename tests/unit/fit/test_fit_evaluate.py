@@ -95,7 +95,7 @@ def test_ranking_finds_what_time_depends_on(evaluation):
 def test_results_do_not_depend_on_jobs_or_on_other_rows():
     dataset, small = make_dataset(families=2, networks=1, sizes=(64, 96, 224)), make_options(splits=2)
     replicates = dataset.assign(replicate=1, latency_mean_ms=dataset["latency_mean_ms"] * 1.1)
-    failed = dataset.head(3).assign(verdict="crashed", latency_mean_ms=np.nan, model="broken")
+    failed = dataset.head(3).assign(status="crashed", latency_mean_ms=np.nan, model="broken")
     first = evaluate(dataset, small)
     second = evaluate(pd.concat([dataset, replicates, failed]), make_options(splits=2, jobs=2))
     pd.testing.assert_frame_equal(first.splits, second.splits)
@@ -134,7 +134,7 @@ def changed(column, row, value):
         (make_dataset().head(3), "3 measured rows are too few"),
         (make_dataset(families=1), "all rows are of family 'family0'"),
         (make_dataset().assign(latency_mean_ms=2.0), "all 32 values are 2"),
-        (make_dataset().assign(verdict="failed"), "0 measured rows"),
+        (make_dataset().assign(status="failed"), "0 measured rows"),
         (make_dataset().assign(latency_mean_ms=-1.0), "0 measured rows .*32 more are not positive"),
         (changed("latency_mean_ms", 4, np.inf), "'latency_mean_ms', row 4 .*not finite"),
         (changed("flops", 2, np.nan), r"'flops', row 2 \(family0_net0_128\)"),
@@ -218,7 +218,7 @@ def test_options_out_of_range_are_refused(options):
 
 
 def test_tables_from_elsewhere_need_no_flops_and_one_size_is_enough():
-    table = make_dataset(sizes=(224,), networks=3, families=2).drop(columns=["flops", "verdict", "replicate"])
+    table = make_dataset(sizes=(224,), networks=3, families=2).drop(columns=["flops", "status", "replicate"])
     features = tuple(name for name in FEATURES if name != "flops")
     found = evaluate(table, make_options(features=features, splits=1)).summary["metrics"]["latency_ms"]
     assert "flops_only" not in found["algorithms"]

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-FACTORS = {"device_kind": "cpu", "threads": 1, "optimised": True, "weights_as": "constant"}
+FACTORS = {"device_kind": "cpu", "threads": 1, "graph_optimizations": True, "weights_as": "constant"}
 
 
 def small_network(inputs=(24, 24, 3)):

@@ -18,7 +18,7 @@ BASELINES = {"flops_only": 0.6, "nearest_neighbour": 0.45}
 SCHEMES = {"random_folds": 0.6, "leave_one_family_out": 1.3, "unseen_input_size": 0.9}
 METRICS = {
     "latency_ms": ("ms", "latency_ms", "xgboost"),
-    "ram_mb": ("MB", "ram_inference_peak_mb", "svr"),
+    "ram_mb": ("MB", "ram_run_peak_mb", "svr"),
 }
 CHOSEN = {
     "latency_ms": {"mape": 17.3, "median_ape": 12.1, "mape_low": 13.9, "mape_high": 22.6},
@@ -44,11 +44,11 @@ class Campaign:
 
     dataset: pd.DataFrame
     evaluation: Evaluation
-    contexts: dict[str, dict[str, Any]]
+    environments: dict[str, dict[str, Any]]
     manifest: dict[str, Any] | None
 
     def arguments(self) -> tuple[Any, ...]:
-        return self.dataset, self.evaluation, self.contexts, self.manifest
+        return self.dataset, self.evaluation, self.environments, self.manifest
 
     def with_dataset(self, dataset: pd.DataFrame) -> Campaign:
         return replace(self, dataset=dataset)
@@ -59,16 +59,16 @@ def make_campaign(sizes: tuple[int, ...] = SIZES, families: tuple[str, ...] = FA
     draw = np.random.default_rng(7)
     rows = [_row(draw, family, size, 0) for family in families for size in sizes]
     rows += [_row(draw, rows[index]["family"], rows[index]["input_size"], 1, rows[index]) for index in range(6)]
-    rows += [_failed(reason, verdict) for verdict, reason in _FAILURES]
+    rows += [_failed(reason, status) for status, reason in _FAILURES]
     made = [row | _visits(draw, at, len(rows)) | {"measurement": f"key {at}"} for at, row in enumerate(rows)]
     dataset = pd.DataFrame(made).astype(_TYPES)
     dataset.attrs["noise_floor"] = noise_floors(dataset)
-    contexts = {"c" * 64: _context("5.10.104-tegra")}
+    environments = {"c" * 64: _environment("5.10.104-tegra")}
     manifest = {
         "schema_version": 1, "perfcast_version": "0.1.0", "target": "jetson_nano",
         "created_at": "2026-03-02T08:00:00+00:00", "training_digest": "d" * 64,
     }  # fmt: skip
-    return Campaign(dataset, _evaluation(draw, dataset, splits), contexts, manifest)
+    return Campaign(dataset, _evaluation(draw, dataset, splits), environments, manifest)
 
 
 _FAILURES = (
@@ -90,12 +90,12 @@ def _visits(draw: np.random.Generator, at: int, models: int) -> dict[str, Any]:
     seconds = [3600 * visit + 3600 * at // models for visit in range(4)]
     started = [str(pd.Timestamp("2026-03-01T10:00:00Z") + pd.Timedelta(seconds=second)) for second in seconds]
     disturbed = [visit == 2 and at % 7 == 0 for visit in range(4)]
-    reference = [21.3 * draw.normal(1.3 if slow else 1, 0.01) for slow in disturbed]
+    calibration = [21.3 * draw.normal(1.3 if slow else 1, 0.01) for slow in disturbed]
     temperatures = [45 + second / 1000 + draw.normal(0, 0.3) for second in seconds]
     return {
         "started_at": started[0], "visits": 4, "disturbed_visits": sum(disturbed), "visit_started_at": started,
-        "visit_disturbed": disturbed, "visit_reference_ms": reference, "visit_temperature_c": temperatures,
-        "visit_cpu_mhz": [1479.0] * 4, "reference_ms": np.mean(reference), "temperature_c": max(temperatures),
+        "visit_disturbed": disturbed, "visit_calibration_ms": calibration, "visit_temperature_c": temperatures,
+        "visit_cpu_mhz": [1479.0] * 4, "calibration_ms": np.mean(calibration), "temperature_c": max(temperatures),
         "cpu_mhz": 1479.0, "load_1_minute": 0.4, "others_cpus": 0.05, "throttled": at == 5, "swapped_pages": 0.0,
     }  # fmt: skip
 
@@ -103,10 +103,10 @@ def _visits(draw: np.random.Generator, at: int, models: int) -> dict[str, Any]:
 def _shared(family: str, size: int, name: str) -> dict[str, Any]:
     return {
         "model": f"{name}_{size}", "name": name, "family": family, "source": "keras_applications",
-        "input_size": size, "artifact": "a" * 64, "context": "c" * 64, "conditions": "d" * 64,
+        "input_size": size, "artifact": "a" * 64, "environment": "c" * 64, "fingerprint": "d" * 64,
         "target": "jetson_nano", "device": "NVIDIA Jetson Nano", "toolchain": "tensorflow",
         "toolchain_version": "2.7.0", "precision": "float32", "weights_as": "constant",
-        "workload": "inference", "threads": 4, "batch": 1, "optimised": True,
+        "workload": "inference", "threads": 4, "batch": 1, "graph_optimizations": True,
         "clock_mhz": 1479.0, "protocol": "adaptive", "iterations": 300, "includes": "inference alone",
     }  # fmt: skip
 
@@ -120,17 +120,17 @@ def _row(
     wall, warmup = _series(draw, typical * draw.normal(1, 0.01), depth)
     process = wall * draw.uniform(2.4, 3.2) * draw.normal(1, 0.02, len(wall))
     low, middle, high, extreme = np.quantile(wall, [0, 0.5, 0.9, 0.99])
-    memory = (first or {}).get("ram_inference_peak_mb", 40 + depth * size / 4) * draw.normal(1, 0.01)
+    memory = (first or {}).get("ram_run_peak_mb", 40 + depth * size / 4) * draw.normal(1, 0.01)
     return _shared(family, size, f"{family}{100 + depth}") | _features(depth, size, flops) | {
-        "replicate": replicate, "verdict": "measured", "reason": None,
+        "replicate": replicate, "status": "measured", "reason": None,
         "wall_samples_ms": list(wall), "process_samples_ms": list(process), "warmup_samples_ms": list(warmup),
         "round": [at // 100 for at in range(200)], "visit": [at // 50 for at in range(200)],
         "latency_mean_ms": wall.mean(), "latency_min_ms": low, "latency_max_ms": wall.max(),
         "latency_std_ms": wall.std(), "latency_p50_ms": middle, "latency_p90_ms": high,
         "latency_p99_ms": extreme,
-        "process_mean_ms": process.mean(), "timed_s": (wall.sum() + warmup.sum()) / 1000, "inferences": 250,
+        "process_mean_ms": process.mean(), "timed_s": (wall.sum() + warmup.sum()) / 1000, "runs": 250,
         **_judged(wall, depth, family), "latency_sustained_ms": None, "unmeasured_peak_mb": None,
-        "ram_load_peak_mb": memory * 1.4, "ram_inference_peak_mb": memory, "allocator_peak_mb": None,
+        "ram_load_peak_mb": memory * 1.4, "ram_run_peak_mb": memory, "allocator_peak_mb": None,
         "system_drop_mb": memory * 1.1, "load_s": 1.5, "first_call_s": 0.7, "overhead_s": 2.9,
     }  # fmt: skip
 
@@ -172,16 +172,16 @@ def _features(depth: int, size: int, flops: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _failed(reason: str, verdict: str) -> dict[str, Any]:
-    return _shared("vgg", 2400, f"vgg_{verdict}") | _features(3, 2400, 4e12) | {
-        "replicate": 0, "verdict": verdict, "reason": reason,
+def _failed(reason: str, status: str) -> dict[str, Any]:
+    return _shared("vgg", 2400, f"vgg_{status}") | _features(3, 2400, 4e12) | {
+        "replicate": 0, "status": status, "reason": reason,
         "wall_samples_ms": None, "process_samples_ms": None, "warmup_samples_ms": None,
-        "round": None, "visit": None, "inferences": 0, "unmeasured_peak_mb": 3900.0, "trust": None,
+        "round": None, "visit": None, "runs": 0, "unmeasured_peak_mb": 3900.0, "trust": None,
         "trust_reason": None, "pattern": None,
     }  # fmt: skip
 
 
-def _context(kernel: str) -> dict[str, Any]:
+def _environment(kernel: str) -> dict[str, Any]:
     return {
         "machine": {
             "host": "nano-07", "architecture": "aarch64", "cpu": "Cortex-A57", "cpus": 4, "gpu": None,
@@ -193,7 +193,7 @@ def _context(kernel: str) -> dict[str, Any]:
 
 
 def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -> Evaluation:
-    first = dataset[(dataset["replicate"] == 0) & (dataset["verdict"] == "measured")]
+    first = dataset[(dataset["replicate"] == 0) & (dataset["status"] == "measured")]
     made = [_split_rows(draw, metric, splits) for metric in METRICS]
     predictions = pd.concat([_predictions(draw, metric, first) for metric in METRICS], ignore_index=True)
     ranking = pd.DataFrame(

@@ -66,7 +66,7 @@ def test_every_section_has_a_heading_and_content(read):
         "samples",
         "repeatability",
         "models",
-        "context",
+        "environment",
     ]
     assert sum(tag == "h1" for tag, _ in read.tags) == 1
     assert "40 models measured in 8 families, 3 failed, 6 measured again" in read.text
@@ -147,7 +147,7 @@ def test_without_evaluation_the_page_says_so(campaign):
 
 
 def test_with_every_model_failed_the_page_says_why(campaign):
-    failed = campaign.dataset[campaign.dataset["verdict"] != "measured"]
+    failed = campaign.dataset[campaign.dataset["status"] != "measured"]
     read = render(replace(campaign.with_dataset(failed), evaluation=Evaluation(), manifest=None))
     assert "No model was measured" in read.text
     assert "killed by the kernel at 3.9 GB while loading" in read.text
@@ -185,24 +185,24 @@ def test_a_summary_without_numbers_gives_a_page(campaign):
 
 def test_a_value_that_is_not_positive_gives_a_page(campaign):
     dataset = campaign.dataset.copy()
-    dataset.loc[dataset.index[0], "ram_inference_peak_mb"] = -0.4
+    dataset.loc[dataset.index[0], "ram_run_peak_mb"] = -0.4
     assert "the choice of algorithm included" in render(campaign.with_dataset(dataset)).text
 
 
 def test_several_contexts_warn_and_stand_side_by_side(campaign):
     dataset = campaign.dataset.copy()
-    dataset.loc[dataset.index[:10], "context"] = "e" * 64
-    contexts = campaign.contexts | {"e" * 64: campaign.contexts["c" * 64] | {"kernel": "6.1.0-other"}}
-    read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
-    assert "2 different contexts. Numbers from them compare only as far" in read.text
+    dataset.loc[dataset.index[:10], "environment"] = "e" * 64
+    environments = campaign.environments | {"e" * 64: campaign.environments["c" * 64] | {"kernel": "6.1.0-other"}}
+    read = render(replace(campaign.with_dataset(dataset), environments=environments))
+    assert "2 different environments. Numbers from them compare only as far" in read.text
     assert "6.1.0-other" in read.text
     assert sum(attributes.get("class") == "differs" for _, attributes in read.tags) == 1
 
 
 def test_settings_that_could_not_be_applied_are_told(campaign):
-    context = campaign.contexts["c" * 64]
-    refused = context | {"settings": context["settings"] | {"refused": "governor: <no> such setting & co"}}
-    read = render(replace(campaign, contexts={"c" * 64: refused}))
+    environment = campaign.environments["c" * 64]
+    refused = environment | {"settings": environment["settings"] | {"refused": "governor: <no> such setting & co"}}
+    read = render(replace(campaign, environments={"c" * 64: refused}))
     assert "Settings that the target asks for could not be applied: governor: <no> such setting & co." in read.text
 
 
@@ -214,7 +214,9 @@ def test_trust_is_told_with_its_reasons_and_the_machine_with_its_drift(read):
 
 
 def test_a_context_that_is_not_given_is_named(campaign):
-    assert "cccccccccccc is named by 49 measurements but was not given" in render(replace(campaign, contexts={})).text
+    assert (
+        "cccccccccccc is named by 49 measurements but was not given" in render(replace(campaign, environments={})).text
+    )
 
 
 def test_a_factor_that_varies_is_part_of_the_names(campaign):
@@ -238,10 +240,10 @@ def test_write_report_replaces_the_file(tmp_path):
 
 def test_only_the_most_frequent_contexts_are_columns(campaign):
     digests = [f"{number:064d}" for number in range(20)]
-    dataset = campaign.dataset.assign(context=[digests[at % 20] for at in range(len(campaign.dataset))])
-    contexts = dict.fromkeys(digests, campaign.contexts["c" * 64])
-    read = render(replace(campaign.with_dataset(dataset), contexts=contexts))
-    assert "Only the 6 contexts with the most measurements are shown." in read.text
+    dataset = campaign.dataset.assign(environment=[digests[at % 20] for at in range(len(campaign.dataset))])
+    environments = dict.fromkeys(digests, campaign.environments["c" * 64])
+    read = render(replace(campaign.with_dataset(dataset), environments=environments))
+    assert "Only the 6 environments with the most measurements are shown." in read.text
 
 
 def test_repeatability_is_shown_without_a_fit(campaign):

@@ -24,9 +24,9 @@ from perfcast.studies.prediction import (
     tables,
     trust,
 )
-from perfcast.studies.prediction.contexts import context_view
 from perfcast.studies.prediction.drift import trend
 from perfcast.studies.prediction.embed import embedded_json, finite, packed, plot_text
+from perfcast.studies.prediction.environments import context_view
 from perfcast.studies.prediction.inputs import MetricResult, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
 from perfcast.studies.prediction.summary import headline
@@ -112,19 +112,19 @@ def test_patterns_are_the_judged_ones_and_shown_by_their_clearest_example(data):
 
 
 def drawn(change=0.0, noise=0.01, count=200, seed=0):
-    """Return visits over two hours whose reference workload slows down by ``change`` in all."""
+    """Return visits over two hours whose calibration workload slows down by ``change`` in all."""
     draw = np.random.default_rng(seed)
     share = np.sort(draw.uniform(0, 1, count))
     at = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta(7200 * share, unit="s")
     values = 20 * (1 + change * share) * (1 + noise * draw.normal(size=count))
-    return pd.DataFrame({"at": at, "reference_ms": values, "temperature_c": np.nan, "cpu_mhz": 2000 - 300 * share})
+    return pd.DataFrame({"at": at, "calibration_ms": values, "temperature_c": np.nan, "cpu_mhz": 2000 - 300 * share})
 
 
 @pytest.mark.parametrize(
     ("visits", "drifted", "said"),
     [
         (drawn(), False, "The machine did not drift"),
-        (drawn(0.05), True, r"the reference workload became (4|5)\.\d+ % slower"),
+        (drawn(0.05), True, r"the calibration workload became (4|5)\.\d+ % slower"),
         (drawn(-0.05), True, "faster from the first visit to the last"),
         (drawn(0.005, 0.002), False, "too little to matter"),
         (drawn(0.5, count=9), False, "cannot be told: under 10 visits"),
@@ -142,7 +142,7 @@ def test_other_work_that_comes_and_goes_is_no_drift():
     for seed in range(200):
         visits = drawn(seed=seed)
         disturbed = np.convolve(np.random.default_rng(seed).random(200) < 0.03, np.ones(10), "same") > 0
-        found += drift_view(visits.assign(reference_ms=visits["reference_ms"] * (1 + 0.3 * disturbed))).drifted
+        found += drift_view(visits.assign(calibration_ms=visits["calibration_ms"] * (1 + 0.3 * disturbed))).drifted
     assert found <= 6
 
 
@@ -184,7 +184,7 @@ def test_trust_is_counted_and_told_with_its_reasons(data):
 
 def test_an_impossible_latency_is_told_with_its_reason(campaign):
     dataset = campaign.dataset.copy()
-    dataset.loc[0, ["verdict", "reason"]] = ["impossible", "the device's best is 9 GFLOP/s"]
+    dataset.loc[0, ["status", "reason"]] = ["impossible", "the device's best is 9 GFLOP/s"]
     data = read_inputs(*campaign.with_dataset(dataset).arguments(), "x")
     assert texts(trust.doubtful_table(data).rows[0])[1::6] == ["impossible", "the device's best is 9 GFLOP/s"]
     assert "1 impossible" in trust.trust_sentence(dataset)
@@ -242,7 +242,7 @@ def test_ranges_table(data):
 
 def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
     rows = tables.algorithms_table(data.metrics[0]).rows
-    assert [row.mark for row in rows] == ["", "", "", "", "own", *["reference"] * 3]
+    assert [row.mark for row in rows] == ["", "", "", "", "own", *["calibration"] * 3]
     assert texts(rows[-2])[1] == "–"
     assert (texts(rows[-1])[0], texts(rows[-1])[-1]) == ("Noise floor (measured again)", "1.10")
 
@@ -311,7 +311,7 @@ def test_plotly_accepts_every_figure(data):
 
 
 def test_without_measurements_every_figure_says_why(campaign):
-    failed = campaign.dataset[campaign.dataset["verdict"] != "measured"].assign(visits=0)
+    failed = campaign.dataset[campaign.dataset["status"] != "measured"].assign(visits=0)
     evaluation = Evaluation(summary=campaign.evaluation.summary)
     data = read_inputs(failed, evaluation, {}, None, "x")
     assert all(figure.missing for figure in every_figure(data))
@@ -351,8 +351,8 @@ def test_one_visit_is_not_marked():
 
 def test_replicate_pairs_are_those_of_the_noise_floor(data):
     pairs = series.replicate_pairs(data, data.metrics[1])
-    assert len(pairs) == data.noise_floor["ram_inference_peak_mb"]["pairs"] == 6
-    assert pairs["percent"].median() == pytest.approx(data.noise_floor["ram_inference_peak_mb"]["median"])
+    assert len(pairs) == data.noise_floor["ram_run_peak_mb"]["pairs"] == 6
+    assert pairs["percent"].median() == pytest.approx(data.noise_floor["ram_run_peak_mb"]["median"])
     assert texts(tables.noise_table(data).rows[0])[:2] == ["latency_ms", "6"]
 
 

@@ -16,13 +16,13 @@ FACTORS = {
     "threads": 1,
     "batch": 1,
     "precision": "float32",
-    "optimised": True,
+    "graph_optimizations": True,
     "weights_as": "constant",
     "workload": "inference",
     "device_kind": "cpu",
 }
 PUBLISHED = {"name": "published", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
-ADAPTIVE = dict(PUBLISHED, name="adaptive", least_visits=2, width=0.02)
+ADAPTIVE = dict(PUBLISHED, name="adaptive", min_visits=2, rel_ci_half_width=0.02)
 SLOW_TO_LOAD = "import time\ntime.sleep(0.2)\n"  # It is not loaded anew for each visit.
 GOOD = "def infer(x):\n    return [x[:, :2] + 1]\n"
 
@@ -44,11 +44,11 @@ def plan_of(tasks, protocol=PUBLISHED, factors=None, **changes):
         "factors": FACTORS | (factors or {}),
         "protocol": protocol,
         "settings": {},
-        "sustained_s": None,
+        "soak_s": None,
         "time_limit_s": 60,
         "seed": 7,
-        "contexts": {},
-        "reference_floor_ns": None,
+        "environments": {},
+        "calibration_floor_ns": None,
         "tasks": tasks,
     }
     return plan | changes
@@ -76,13 +76,13 @@ class Run:
         found = [answer for answer in self.answers if answer["event"] == event]
         return [answer for answer in found if name is None or answer["key"] == key_of(name)]
 
-    def verdict(self, name):
+    def status(self, name):
         (answer,) = self.of("measurement", name)
-        return answer["verdict"], answer["reason"]
+        return answer["status"], answer["reason"]
 
     @property
-    def context(self):
-        return self.of("context")[0]["context"]
+    def environment(self):
+        return self.of("environment")[0]["environment"]
 
 
 def run(plan, folder, runner=CODED, environment=None, enter=None):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from perfcast.runner import causes
+from perfcast.runner import noise_indicators
 from perfcast.runner.noise_indicators import NAMES, Causes
 from perfcast.runner.sampling import time_inferences
 
@@ -106,9 +106,9 @@ def test_threads_may_end_while_others_are_counted():
 
 
 def test_what_is_not_counted_here_is_null(monkeypatch, tmp_path):
-    monkeypatch.setattr(causes, "TASKS", str(tmp_path / "none"))
-    monkeypatch.setattr(causes, "STAT", str(tmp_path / "none"))
-    monkeypatch.setattr(causes, "resource", None)
+    monkeypatch.setattr(noise_indicators, "TASKS", str(tmp_path / "none"))
+    monkeypatch.setattr(noise_indicators, "STAT", str(tmp_path / "none"))
+    monkeypatch.setattr(noise_indicators, "resource", None)
     samples = counted(lambda number: None)
     assert {name: samples[name] for name in NAMES} == dict.fromkeys(NAMES)
     assert len(samples["wall_ns"]) == 5
@@ -117,7 +117,7 @@ def test_what_is_not_counted_here_is_null(monkeypatch, tmp_path):
 def test_a_kernel_that_keeps_no_account_of_waiting_is_told_from_one_where_none_waited(monkeypatch, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1/schedstat").write_text("0 0 0\n")
-    monkeypatch.setattr(causes, "TASKS", str(tmp_path))
+    monkeypatch.setattr(noise_indicators, "TASKS", str(tmp_path))
     assert counted(lambda number: None)["run_delay_ns"] is None
 
 
@@ -130,7 +130,7 @@ def test_stolen_time_and_interrupts_are_those_of_all_cpus(monkeypatch, tmp_path)
             stat.write_text("cpu  10 0 10 1000 5 7 9 44 0 0\ncpu0 5 0 5 500 2 3 5 22 0 0\n")
 
     stat.write_text("cpu  10 0 10 1000 5 6 7 4 0 0\ncpu0 5 0 5 500 2 3 4 2 0 0\n")
-    monkeypatch.setattr(causes, "STAT", str(stat))
+    monkeypatch.setattr(noise_indicators, "STAT", str(stat))
     samples = counted(infer)
     assert samples["steal_ns"] == [0, 40 * 10**9 // ticks, 0, 0, 0]
     assert samples["interrupt_ns"] == [0, 3 * 10**9 // ticks, 0, 0, 0]

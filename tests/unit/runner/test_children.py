@@ -129,7 +129,7 @@ def use_too_much():
 
 
 @pytest.mark.parametrize(
-    ("fault", "verdict", "reason"),
+    ("fault", "status", "reason"),
     [
         (hang, "timed_out", "took more than 0.3 s"),
         (segfault, "crashed", "killed by signal 11"),
@@ -139,11 +139,11 @@ def use_too_much():
         (lambda: [][0], "failed", "IndexError: list index out of range"),
     ],
 )
-def test_a_fault_is_said_and_takes_no_other_child(fault, verdict, reason):
+def test_a_fault_is_said_and_takes_no_other_child(fault, status, reason):
     other = Child(echo)
     with pytest.raises(TaskFailure, match=reason) as failed:
         in_child(fault, 0.3 if fault is hang else 10)
-    assert failed.value.verdict == verdict
+    assert failed.value.status == status
     assert other.ask(1, 10) == {"said": 1}
 
 
@@ -156,7 +156,7 @@ def test_a_child_that_was_killed_while_idle_has_crashed(waits):
         time.sleep(0.1)
     with pytest.raises(TaskFailure, match="killed by signal 9") as failed:
         child.ask(2, 10)
-    assert failed.value.verdict == "crashed"
+    assert failed.value.status == "crashed"
 
 
 def test_an_ended_child_tells_what_its_memory_reached():

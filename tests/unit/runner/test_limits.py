@@ -1,4 +1,4 @@
-"""The limits bound what is done on this machine, and do so while it is busy."""
+"""The peaks bound what is done on this machine, and do so while it is busy."""
 
 import json
 import os
@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from perfcast.runner.peaks import count_cores, cpus_by_speed, measure_limits
-from perfcast.runner.toolchains import NullToolchain
+from perfcast.runner.peaks import count_cores, cpus_by_speed, measure_peaks
+from perfcast.runner.toolchains import NoopToolchain
 
-FACTORS = {"batch": 1, "optimised": True, "weights_as": "constant"}
+FACTORS = {"batch": 1, "graph_optimizations": True, "weights_as": "constant"}
 LEEWAY = 3
 """The machine may be quieter, or busier, when a limit is compared than when it was measured."""
 
@@ -32,55 +32,55 @@ def fastest_s(function, tries=10):
 
 
 @pytest.fixture(scope="module")
-def limits():
-    return measure_limits(NullToolchain({"threads": cpus()}))
+def peaks():
+    return measure_peaks(NoopToolchain({"threads": cpus()}))
 
 
-def test_limits_are_rates_and_the_time_it_took(limits):
-    assert set(limits) == {"flops_per_s", "bytes_per_s", "seconds"}
-    assert limits["flops_per_s"] > 1e8
-    assert limits["bytes_per_s"] > 1e8
-    assert 0 < limits["seconds"] < 60
+def test_limits_are_rates_and_the_time_it_took(peaks):
+    assert set(peaks) == {"flops_per_s", "bytes_per_s", "seconds"}
+    assert peaks["flops_per_s"] > 1e8
+    assert peaks["bytes_per_s"] > 1e8
+    assert 0 < peaks["seconds"] < 60
 
 
 @pytest.mark.parametrize("size", [200, 600, 1200])
-def test_no_product_is_faster(limits, size):
+def test_no_product_is_faster(peaks, size):
     matrix = np.ones((size, size), np.float32)
     rate = 2 * size**3 / fastest_s(lambda: matrix @ matrix)
-    assert rate < LEEWAY * limits["flops_per_s"]
+    assert rate < LEEWAY * peaks["flops_per_s"]
 
 
-def test_the_limit_is_not_far_from_what_is_reached(limits):
+def test_the_limit_is_not_far_from_what_is_reached(peaks):
     matrix, many = np.ones((60, 60), np.float32), np.ones((20, 60, 60), np.float32)
     rate = 2 * many.size * 60 / fastest_s(lambda: many @ matrix, 1000)
-    assert limits["flops_per_s"] < 4 * rate * cpus()
+    assert peaks["flops_per_s"] < 4 * rate * cpus()
     values = np.ones(20000, np.float32)
     rate = values.nbytes / fastest_s(values.max, 1000)
-    assert limits["bytes_per_s"] < 8 * rate * cpus()
+    assert peaks["bytes_per_s"] < 8 * rate * cpus()
 
 
 @pytest.mark.parametrize("megabytes", [0.5, 8, 48])
-def test_nothing_is_read_faster(limits, megabytes):
+def test_nothing_is_read_faster(peaks, megabytes):
     values = np.ones(int(megabytes * 1e6 / 4), np.float32)
     rate = values.nbytes / fastest_s(values.sum)
-    assert rate < LEEWAY * limits["bytes_per_s"]
+    assert rate < LEEWAY * peaks["bytes_per_s"]
 
 
 IN_A_FRESH_PROCESS = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
-from perfcast.runner.peaks import measure_limits
+from perfcast.runner.peaks import measure_peaks
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 toolchain = TensorFlowToolchain(json.loads(sys.argv[2]))
 toolchain.preload()
-limits = measure_limits(toolchain)
+peaks = measure_peaks(toolchain)
 matrix = toolchain.tf.ones((700, 700))
 times = []
 for _ in range(40):
     start = time.perf_counter()
     toolchain.tf.linalg.matmul(matrix, matrix).numpy()
     times.append(time.perf_counter() - start)
-print(json.dumps([limits["flops_per_s"], 2 * 700**3 / min(times)]))
+print(json.dumps([peaks["flops_per_s"], 2 * 700**3 / min(times)]))
 """
 
 
@@ -99,25 +99,25 @@ def test_the_toolchains_own_product_counts(root):
 
 @pytest.mark.skipif(cpus() < 2, reason="needs two CPUs")
 def test_fewer_threads_have_a_lower_limit():
-    one, two = (measure_limits(NullToolchain({"threads": threads})) for threads in (1, 2))
+    one, two = (measure_peaks(NoopToolchain({"threads": threads})) for threads in (1, 2))
     for rate in ("flops_per_s", "bytes_per_s"):
         assert 1 / LEEWAY < two[rate] / (2 * one[rate]) < LEEWAY
 
 
-def test_a_busy_machine_has_the_same_limits(limits):
+def test_a_busy_machine_has_the_same_limits(peaks):
     """Twice as many processes as CPUs keep it busy."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cpus())]
     try:
-        found = measure_limits(NullToolchain({"threads": cpus()}))
+        found = measure_peaks(NoopToolchain({"threads": cpus()}))
     finally:
         for process in busy:
             process.kill()
             process.wait()
     for rate in ("flops_per_s", "bytes_per_s"):
-        assert 1 / LEEWAY < found[rate] / limits[rate] < LEEWAY
+        assert 1 / LEEWAY < found[rate] / peaks[rate] < LEEWAY
 
 
-class _Crashing(NullToolchain):
+class _Crashing(NoopToolchain):
     name = "tensorflow"
 
     @property
@@ -127,7 +127,7 @@ class _Crashing(NullToolchain):
 
 def test_a_crash_is_said():
     with pytest.raises(SystemExit, match="what the device can do at most could not be measured: killed by signal 9"):
-        measure_limits(_Crashing({"threads": 1}))
+        measure_peaks(_Crashing({"threads": 1}))
 
 
 @pytest.mark.parametrize(

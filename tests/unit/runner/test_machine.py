@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from perfcast.runner.cgroups import cpu_quota, memory_limit_bytes
-from perfcast.runner.machine import read_context, read_state, swapped_pages
-from perfcast.runner.toolchains import NullToolchain
+from perfcast.runner.machine import read_environment, read_state, swapped_pages
+from perfcast.runner.toolchains import NoopToolchain
 from tests.unit.runner.fake_device import BOARD, CPUFREQ, SWAPPINESS
 
 ZONES = "sys/class/thermal"
@@ -21,15 +21,15 @@ def state(device):
     return read_state(str(device.root))
 
 
-def context(device, outcome=None):
-    return read_context(NullToolchain({}), outcome, str(device.root))
+def environment(device, outcome=None):
+    return read_environment(NoopToolchain({}), outcome, str(device.root))
 
 
 def test_two_starts_on_an_unchanged_machine_give_the_same_context():
-    command = [sys.executable, str(BOARD), "--probe", "null"]
+    command = [sys.executable, str(BOARD), "--probe", "noop"]
     first, second = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
     assert first == second
-    answer = json.loads(first)["context"]
+    answer = json.loads(first)["environment"]
     facts = [fact for part in answer.values() for fact in part.values()]
     assert {type(fact) for fact in facts} <= {str, int, float, type(None)}
     assert answer["machine"]["memory_bytes"] > 1e8
@@ -53,7 +53,7 @@ def test_the_state_here_is_what_it_can_be():
 def test_a_machine_that_says_nothing_has_nulls(bare):
     now = state(bare)
     assert {name for name, value in now.items() if value is None} == set(now) - {"load_1_minute"}
-    nothing = context(bare)
+    nothing = environment(bare)
     assert nothing["machine"]["memory_bytes"] is None
     known = {"priority", "affinity"}
     assert {name for name, value in nothing["settings"].items() if value is not None} == known
@@ -61,7 +61,7 @@ def test_a_machine_that_says_nothing_has_nulls(bare):
 
 def test_settings_are_said_in_words(device):
     device.write(SWAPPINESS, 60)
-    settings = context(device, {"applied": {}, "refused": {"nvpmodel": "why", "boost": "because"}})["settings"]
+    settings = environment(device, {"applied": {}, "refused": {"nvpmodel": "why", "boost": "because"}})["settings"]
     assert settings["governor"] == "schedutil,powersave"
     assert settings["boost"] == "on"
     assert settings["swappiness"] == 60
@@ -70,13 +70,13 @@ def test_settings_are_said_in_words(device):
     assert settings["jetson_clocks"] == "off"
     assert settings["refused"] == "boost: because; nvpmodel: why"
     device.write(f"{CPUFREQ}/policy0/scaling_min_freq", 1900000)
-    assert context(device)["settings"]["jetson_clocks"] == "on"
+    assert environment(device)["settings"]["jetson_clocks"] == "on"
 
 
 def test_a_boards_names_have_no_zeros(bare):
     bare.write("proc/device-tree/model", "NVIDIA Orin Nano Developer Kit\0")
     bare.write("proc/device-tree/bus@0/gpu@17000000/compatible", "nvidia,ga10b\0nvidia,gpu\0")
-    machine = context(bare)["machine"]
+    machine = environment(bare)["machine"]
     assert machine["cpu"] == machine["board"] == "NVIDIA Orin Nano Developer Kit"
     assert machine["gpu"] == "nvidia,ga10b"
 
@@ -85,7 +85,7 @@ def test_a_gpus_name_leaves_out_what_changes_at_a_start(bare):
     for number, bus in enumerate(("01", "02")):
         text = f"Model: \t\t NVIDIA H200\nIRQ:   \t\t {100 + number}\nGPU UUID: \t GPU-{number}"
         bare.write(f"proc/driver/nvidia/gpus/0000:{bus}:00.0/information", text)
-    assert context(bare)["machine"]["gpu"] == "NVIDIA H200"
+    assert environment(bare)["machine"]["gpu"] == "NVIDIA H200"
 
 
 def test_caches_have_sizes_in_bytes(bare):
@@ -93,7 +93,7 @@ def test_caches_have_sizes_in_bytes(bare):
     for index, values in enumerate(caches):
         for name, value in zip(("level", "type", "size"), values, strict=True):
             bare.write(f"sys/devices/system/cpu/cpu0/cache/index{index}/{name}", value)
-    sizes = {name: value for name, value in context(bare)["machine"].items() if name.startswith("cache")}
+    sizes = {name: value for name, value in environment(bare)["machine"].items() if name.startswith("cache")}
     assert sizes == {"cache_l1_bytes": 48 << 10, "cache_l2_bytes": 1 << 20, "cache_l3_bytes": 32 << 20}
 
 
@@ -153,14 +153,14 @@ def test_swapped_pages_are_those_of_both_directions(bare):
     assert swapped_pages(str(bare.root)) == 42
 
 
-def groups(device, own, limits):
+def groups(device, own, peaks):
     device.write("proc/self/cgroup", own)
-    for path, text in limits.items():
+    for path, text in peaks.items():
         device.write(f"sys/fs/cgroup/{path}", text)
 
 
 @pytest.mark.parametrize(
-    ("own", "limits", "bytes_", "cpus"),
+    ("own", "peaks", "bytes_", "cpus"),
     [
         ("0::/a/b", {"a/b/memory.max": "max", "a/b/cpu.max": "max 100000"}, None, None),
         ("0::/a/b", {"a/b/memory.max": "max", "a/memory.max": "700", "memory.max": "900"}, 700, None),
@@ -182,8 +182,8 @@ def groups(device, own, limits):
         ("", {"memory.max": "700"}, None, None),
     ],
 )
-def test_limits_are_the_least_of_the_processs_own_groups(bare, own, limits, bytes_, cpus):
-    groups(bare, own, limits)
+def test_limits_are_the_least_of_the_processs_own_groups(bare, own, peaks, bytes_, cpus):
+    groups(bare, own, peaks)
     root = str(bare.root)
-    assert memory_limit_bytes(root) == context(bare)["settings"]["memory_limit_bytes"] == bytes_
-    assert cpu_quota(root) == context(bare)["settings"]["cpu_quota"] == cpus
+    assert memory_limit_bytes(root) == environment(bare)["settings"]["memory_limit_bytes"] == bytes_
+    assert cpu_quota(root) == environment(bare)["settings"]["cpu_quota"] == cpus

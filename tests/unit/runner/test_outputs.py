@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from perfcast.runner.inputs import draw_inputs, other_inputs
 from perfcast.runner.outputs import ImplausibleOutputError, Repeatable
-from perfcast.runner.toolchains import NullToolchain
+from perfcast.runner.toolchains import NoopToolchain
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain, source_of
 from tests.unit.runner.runs import FACTORS, PUBLISHED, plan_of, run, task
 
@@ -95,21 +95,21 @@ def measured(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOUND)
 def test_what_only_looks_odd_is_measured(measured, name):
-    assert measured.verdict(name) == ("measured", None)
+    assert measured.status(name) == ("measured", None)
 
 
 @pytest.mark.parametrize("name", REJECTED)
 def test_what_no_model_gives_is_rejected_by_name(measured, name):
-    verdict, reason = measured.verdict(name)
-    assert verdict == "rejected"
+    status, reason = measured.status(name)
+    assert status == "rejected"
     assert REJECTED[name][1] in reason
     assert measured.of("measurement", name)[0]["memory"]["peak_bytes"] > 50e6
 
 
 def test_another_shape_than_the_export_says_is_rejected(measured):
     reason = "output out_0:0 has the shape [1, 5], the export says "
-    assert measured.verdict("other shape") == ("rejected", reason + "[1, 6]")
-    assert measured.verdict("more dimensions") == ("rejected", reason + "[1, 5, 1]")
+    assert measured.status("other shape") == ("rejected", reason + "[1, 6]")
+    assert measured.status("more dimensions") == ("rejected", reason + "[1, 5, 1]")
 
 
 def test_one_odd_value_in_a_large_output_is_no_difference_but_many_are():
@@ -158,13 +158,13 @@ def test_inputs_are_of_their_type_and_unlike_each_other(kind):
     assert len({values.tobytes() for (values,) in drawn_inputs}) >= 4
     (first,), (again,) = draw_inputs(entry, 2), draw_inputs(entry, 2)
     np.testing.assert_array_equal(first, again)
-    limits = {"uint8": (0, 255), "int32": (0, 1), "int64": (0, 1)}.get(kind, (0, 1))
-    assert limits[0] <= first.min() < first.max() <= limits[1]
+    peaks = {"uint8": (0, 255), "int32": (0, 1), "int64": (0, 1)}.get(kind, (0, 1))
+    assert peaks[0] <= first.min() < first.max() <= peaks[1]
 
 
 def test_the_null_toolchain_is_no_exception():
     """Its outputs depend on its inputs, and differ from zero."""
-    toolchain = NullToolchain({"batch": 2})
+    toolchain = NoopToolchain({"batch": 2})
     entry = {"seed": 1, "inputs": [{"shape": [3], "dtype": "float32"}], "outputs": [{"shape": [4]}], "graph": None}
     infer = toolchain.load(entry)
     outputs = [infer(*inputs)[0] for inputs in (draw_inputs(entry, 2), *other_inputs(entry, 2))]
@@ -236,6 +236,6 @@ def test_a_graph_with_an_operation_that_the_runtime_lacks_is_unsupported(tmp_pat
     next(node for node in graph.node if node.op == "MatMul").op = "MatMulOfTomorrow"
     Path(lacking["graph"]).write_bytes(graph.SerializeToString())
     done = run(plan_of([lacking, known], PUBLISHED, {"toolchain": "tensorflow"}), tmp_path)
-    verdict, reason = done.verdict("lacking")
-    assert (verdict, done.verdict("known")[0]) == ("unsupported", "measured")
+    status, reason = done.status("lacking")
+    assert (status, done.status("known")[0]) == ("unsupported", "measured")
     assert "MatMulOfTomorrow" in reason

@@ -19,14 +19,14 @@ OUT_OF_MEMORY = "out_of_memory"
 class Machine:
     """Models that are numbers: what they hold in memory, and what happens at each of their visits."""
 
-    def __init__(self, monkeypatch, memory=64 * GIB, protocol=PROTOCOL, sustained_s=None):
-        self.protocol, self.sustained_s = protocol, sustained_s
+    def __init__(self, monkeypatch, memory=64 * GIB, protocol=PROTOCOL, soak_s=None):
+        self.protocol, self.soak_s = protocol, soak_s
         self.spare_cpus, self.null_memory, self.floor = 0, {}, self
         self.memory, self.held = memory, {}
         self.answers, self.log = [], []
         monkeypatch.setattr(rounds, "available_bytes", lambda: self.memory - sum(self.held.values()))
 
-    def after(self, reference):
+    def after(self, calibration):
         return 100
 
     def answer(self, event, **values):
@@ -35,8 +35,8 @@ class Machine:
     def visits(self, key=None):
         return [values for event, values in self.answers if event == "visit" and key in (None, values["key"])]
 
-    def verdicts(self):
-        return {values["key"]: values["verdict"] for event, values in self.answers if event == "measurement"}
+    def statuses(self):
+        return {values["key"]: values["status"] for event, values in self.answers if event == "measurement"}
 
     def measure(self, *models, seed=1):
         Rounds(self, models, seed).run()
@@ -62,7 +62,7 @@ class FakeModel:
         slow = 200 if event == "disturbed" else 100
         samples = {"wall_ns": [5], "discarded": [False]}
         state = {"others_cpus": 0.0, "swapped_meanwhile": 9 if event == "swapped" else 0}
-        return {"reference": {"before_ns": slow, "after_ns": slow}, "samples": samples, "state": state}
+        return {"calibration": {"before_ns": slow, "after_ns": slow}, "samples": samples, "state": state}
 
     def sustain(self, seconds):
         self.machine.log.append((self.key, "sustained"))
@@ -89,7 +89,7 @@ def test_each_round_visits_each_model_once_in_another_order(monkeypatch):
     assert orders[0] == list("abcdefgh")
     assert [sorted(order) for order in orders] == [list("abcdefgh")] * 3
     assert len({tuple(order) for order in orders}) == 3
-    assert set(machine.verdicts().values()) == {"measured"}
+    assert set(machine.statuses().values()) == {"measured"}
 
 
 def test_the_seed_alone_decides_on_the_order(monkeypatch):
@@ -106,7 +106,7 @@ def test_the_seed_alone_decides_on_the_order(monkeypatch):
     st.sampled_from([PROTOCOL, PROTOCOL | {"repeats": 0}, PROTOCOL | {"visits": 1}]),
 )
 def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    with pytest.MonkeyPatch.environment() as monkeypatch:
         machine = machine_of(monkeypatch, events, protocol=protocol)
     for key, each in events.items():
         visits = machine.visits(key)
@@ -115,7 +115,7 @@ def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
         disturbed = sum(visit["disturbed"] for visit in visits)
         assert disturbed == sum(event != "calm" for event in each[: len(visits)])
         assert len(visits) == protocol["visits"] + min(disturbed, protocol["repeats"])
-    assert machine.verdicts() == dict.fromkeys(events, "measured")
+    assert machine.statuses() == dict.fromkeys(events, "measured")
 
 
 def test_a_group_is_as_large_as_half_of_the_memory(monkeypatch):
@@ -141,34 +141,34 @@ def test_never_more_than_so_many_models_are_open(monkeypatch):
     names = [str(number) for number in range(2 * MOST_OPEN + 3)]
     machine = machine_of(monkeypatch, dict.fromkeys(names, ()))
     assert max(count for _, count in machine.log) == MOST_OPEN
-    assert machine.verdicts() == dict.fromkeys(names, "measured")
+    assert machine.statuses() == dict.fromkeys(names, "measured")
 
 
-@pytest.mark.parametrize("verdict", ["failed", "rejected", "timed_out", "crashed"])
+@pytest.mark.parametrize("status", ["failed", "rejected", "timed_out", "crashed"])
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_a_failure_ends_a_model_and_no_other(monkeypatch, verdict, before):
-    machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (verdict,), "c": ()})
-    assert machine.verdicts() == {"a": "measured", "b": verdict, "c": "measured"}
+def test_a_failure_ends_a_model_and_no_other(monkeypatch, status, before):
+    machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (status,), "c": ()})
+    assert machine.statuses() == {"a": "measured", "b": status, "c": "measured"}
     assert len(machine.visits("b")) == before
     (answer,) = [values for event, values in machine.answers if event == "measurement" and values["key"] == "b"]
     assert (answer["reason"], answer["memory"]) == ("because", {"peak_bytes": GIB})
 
 
-@pytest.mark.parametrize(("again", "verdict"), [("calm", "measured"), (OUT_OF_MEMORY, OUT_OF_MEMORY)])
+@pytest.mark.parametrize(("again", "status"), [("calm", "measured"), (OUT_OF_MEMORY, OUT_OF_MEMORY)])
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_what_ran_out_of_memory_beside_others_is_tried_once_more_alone(monkeypatch, again, verdict, before):
+def test_what_ran_out_of_memory_beside_others_is_tried_once_more_alone(monkeypatch, again, status, before):
     machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (OUT_OF_MEMORY, again), "c": ()})
-    assert machine.verdicts() == {"a": "measured", "b": verdict, "c": "measured"}
+    assert machine.statuses() == {"a": "measured", "b": status, "c": "measured"}
     tried = [open_models for key, open_models in machine.log if key == "b"]
     assert tried[:before] == [2, 3][:before]
     assert set(tried[before + 1 :]) == {1}
-    assert [v["visit"] for v in machine.visits("b")] == list(range(3 if verdict == "measured" else before))
-    assert list(machine.verdicts())[-1] == "b"
+    assert [v["visit"] for v in machine.visits("b")] == list(range(3 if status == "measured" else before))
+    assert list(machine.statuses())[-1] == "b"
 
 
 def test_what_ran_out_of_memory_alone_is_not_tried_again(monkeypatch):
     machine = machine_of(monkeypatch, {"a": (OUT_OF_MEMORY,), "b": ()})
-    assert machine.verdicts() == {"a": OUT_OF_MEMORY, "b": "measured"}
+    assert machine.statuses() == {"a": OUT_OF_MEMORY, "b": "measured"}
     assert Counter(key for key, _ in machine.log) == {"a": 1, "b": 3}
 
 
@@ -184,11 +184,11 @@ def test_visits_of_an_earlier_run_are_gone_on_with(monkeypatch):
     assert machine.visits("all") == []
     assert [key for key, _ in machine.log].count("all") == 1
     assert [v["visit"] for v in machine.visits("none")] == [0, 1, 2]
-    assert set(machine.verdicts().values()) == {"measured"}
+    assert set(machine.statuses().values()) == {"measured"}
 
 
 def test_minutes_under_load_come_after_all_visits_of_a_group(monkeypatch):
-    machine = machine_of(monkeypatch, {"a": (), "b": ("disturbed",), "c": ()}, sustained_s=60.0)
+    machine = machine_of(monkeypatch, {"a": (), "b": ("disturbed",), "c": ()}, soak_s=60.0)
     assert [what for _, what in machine.log][-3:] == ["sustained"] * 3
     sustained = [values["sustained"] for event, values in machine.answers if event == "measurement"]
     assert sustained == [{"wall_ns": [5], "seconds": 60.0}] * 3

@@ -26,12 +26,12 @@ def calm(tmp_path_factory):
 
 def test_every_visit_of_every_model_is_answered(calm):
     assert calm.status == 0, calm.said
-    assert [answer["event"] for answer in calm.answers[:2]] == ["context", "limits"]
+    assert [answer["event"] for answer in calm.answers[:2]] == ["environment", "peaks"]
     assert calm.answers[-1] == {"event": "done"}
     for name in "abc":
         visits = calm.of("visit", name)
         assert [(visit["visit"], visit["round"]) for visit in visits] == [(n, n) for n in range(4)]
-        assert calm.verdict(name) == ("measured", None)
+        assert calm.status(name) == ("measured", None)
 
 
 def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(calm):
@@ -42,7 +42,7 @@ def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(cal
         assert set(samples) == {"wall_ns", "process_ns", "discarded", *CAUSES}
         assert min(samples["wall_ns"]) > 0
         assert visit["state"]["others_cpus"] >= 0
-        assert min(visit["reference"].values()) > 1e5
+        assert min(visit["calibration"].values()) > 1e5
 
 
 def test_a_measurement_says_what_it_took(calm):
@@ -95,8 +95,8 @@ def faulty(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_on_record_and_takes_no_other_model(faulty, fault):
-    assert faulty.verdict(fault) == VERDICTS[fault]
-    assert faulty.verdict(f"after_{fault}") == ("measured", None)
+    assert faulty.status(fault) == VERDICTS[fault]
+    assert faulty.status(f"after_{fault}") == ("measured", None)
     assert len(faulty.of("visit", f"after_{fault}")) == 4
     (answer,) = faulty.of("measurement", fault)
     assert answer["memory"]["peak_bytes"] > (310 if fault == "swells" else 10) * MB
@@ -126,7 +126,7 @@ def parent_of(pid):
         return None
 """
     done = run(plan_of(coded(tmp_path, a=GOOD, crowded=helper + crowded + SLOW_TO_LOAD + GOOD, b=GOOD)), tmp_path)
-    assert {done.verdict(name) for name in ("a", "crowded", "b")} == {("measured", None)}
+    assert {done.status(name) for name in ("a", "crowded", "b")} == {("measured", None)}
     assert (tmp_path / "loads").read_text() == "2 1 "
     assert [answer["key"] for answer in done.of("measurement")][-1] == key_of("crowded")
 
@@ -136,18 +136,18 @@ def test_the_time_limit_is_for_the_time_that_a_model_itself_takes(tmp_path):
     code = "import time\ndef infer(x):\n    time.sleep({})\n    return [x[:, :2] + 1]\n"
     models = coded(tmp_path, a=code.format(0.05), b=code.format(0.05), c=code.format(0.13))
     done = run(plan_of(models, time_limit_s=2), tmp_path)
-    assert done.verdict("a") == done.verdict("b") == ("measured", None)
-    assert done.verdict("c") == ("timed_out", "took more than 2 s")
+    assert done.status("a") == done.status("b") == ("measured", None)
+    assert done.status("c") == ("timed_out", "took more than 2 s")
     assert 1 <= len(done.of("visit", "c")) < 4
 
 
 def test_disturbed_visits_are_repeated_as_often_as_is_allowed(tmp_path):
     """Nothing is as fast as this floor."""
-    plan = plan_of(coded(tmp_path, a=GOOD, b=GOOD), PUBLISHED | {"repeats": 3}, reference_floor_ns=1)
+    plan = plan_of(coded(tmp_path, a=GOOD, b=GOOD), PUBLISHED | {"repeats": 3}, calibration_floor_ns=1)
     done = run(plan, tmp_path)
     for name in "ab":
         assert [visit["disturbed"] for visit in done.of("visit", name)] == [True] * 7
-        assert done.verdict(name) == ("measured", None)
+        assert done.status(name) == ("measured", None)
 
 
 def test_the_adaptive_protocol_ends_early(tmp_path):
@@ -162,10 +162,10 @@ def infer(x):
     return [x[:, :2] + 1]
 """
     models = coded(tmp_path, steady=steady, shifting=SLOW_TO_LOAD + shifting)
-    plan = plan_of(models, ADAPTIVE | {"least_visits": 3, "width": 1.0})
+    plan = plan_of(models, ADAPTIVE | {"min_visits": 3, "rel_ci_half_width": 1.0})
     done = run(plan, tmp_path, environment={"ALL_IS_CALM": "1"})
     assert [len(done.of("visit", name)) for name in ("steady", "shifting")] == [3, 4]
-    assert done.verdict("steady") == done.verdict("shifting") == ("measured", None)
+    assert done.status("steady") == done.status("shifting") == ("measured", None)
 
 
 def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_visits(tmp_path):
@@ -175,37 +175,37 @@ def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_vi
     models = coded(tmp_path, a=note.format(str(quick)) + GOOD, b=note.format(str(slow)) + SLOW_TO_LOAD + GOOD)
     done = run(plan_of(models), tmp_path)
     assert len(done.of("visit", "a")) == len(done.of("visit", "b")) == 4
-    assert done.verdict("a") == done.verdict("b") == ("measured", None)
+    assert done.status("a") == done.status("b") == ("measured", None)
     assert len(set(quick.read_text().split())) == 4
     assert len(set(slow.read_text().split())) == 1
 
 
 def resumed(done, name, count):
     visits = [{"visit": n, "median_ns": 1000.0, "disturbed": False} for n in range(count)]
-    return {"context": "digest", "visits": visits}
+    return {"environment": "digest", "visits": visits}
 
 
 @pytest.mark.parametrize(("same", "numbers"), [(True, [2, 3]), (False, [0, 1, 2, 3])])
 def test_an_earlier_run_is_gone_on_with_where_nothing_has_changed(calm, tmp_path, same, numbers):
-    context = calm.context if same else dict(calm.context, settings={"governor": "other"})
+    environment = calm.environment if same else dict(calm.environment, settings={"governor": "other"})
     tasks = coded(tmp_path, a=GOOD, b=GOOD)
     tasks[0]["resume"] = resumed(calm, "a", 2)
-    done = run(plan_of(tasks, contexts={"digest": context}), tmp_path)
+    done = run(plan_of(tasks, environments={"digest": environment}), tmp_path)
     assert [visit["visit"] for visit in done.of("visit", "a")] == numbers
     assert [visit["visit"] for visit in done.of("visit", "b")] == [0, 1, 2, 3]
 
 
 def test_a_model_whose_visits_were_all_made_is_only_concluded(calm, tmp_path):
     (task,) = coded(tmp_path, a=GOOD)
-    done = run(plan_of([dict(task, resume=resumed(calm, "a", 4))], contexts={"digest": calm.context}), tmp_path)
+    done = run(plan_of([dict(task, resume=resumed(calm, "a", 4))], environments={"digest": calm.environment}), tmp_path)
     assert done.of("visit") == []
-    assert done.verdict("a") == ("measured", None)
-    assert done.of("measurement")[0]["memory"]["inference_peak_bytes"] > 0
+    assert done.status("a") == ("measured", None)
+    assert done.of("measurement")[0]["memory"]["run_peak_bytes"] > 0
 
 
 def test_under_load_as_many_inferences_are_timed_as_in_a_visit(tmp_path):
     start = time.monotonic()
-    done = run(plan_of(coded(tmp_path, a=GOOD, b=GOOD), sustained_s=0.5), tmp_path)
+    done = run(plan_of(coded(tmp_path, a=GOOD, b=GOOD), soak_s=0.5), tmp_path)
     assert time.monotonic() - start > 1.0
     for answer in done.of("measurement"):
         assert len(answer["sustained"]["wall_ns"]) == 5
@@ -220,7 +220,7 @@ def test_a_peak_of_a_moment_is_seen(tmp_path):
     done = run(plan_of(coded(tmp_path, a=code + "    return [x[:, :2] + 1]\n", b=GOOD)), tmp_path)
     peaks = [done.of("measurement", name)[0]["memory"] for name in "ab"]
     for memory, least, most in zip(peaks, (195, -5), (215, 10), strict=True):
-        assert least * MB < memory["inference_peak_bytes"] - memory["null_inference_peak_bytes"] < most * MB
+        assert least * MB < memory["run_peak_bytes"] - memory["null_run_peak_bytes"] < most * MB
         assert memory["load_peak_bytes"] - memory["null_load_peak_bytes"] < 10 * MB
 
 
@@ -229,7 +229,7 @@ def test_a_clock_that_is_set_back_changes_nothing_but_the_time_of_day(tmp_path):
     starts = [visit["started_at"] for visit in done.of("visit")]
     assert starts == sorted(starts, reverse=True)
     assert len(set(starts)) == 4
-    assert done.verdict("a") == ("measured", None)
+    assert done.status("a") == ("measured", None)
     assert min(min(visit["samples"]["wall_ns"]) for visit in done.of("visit")) > 0
     assert done.of("measurement")[0]["timing"]["overhead_s"] < 60
 
@@ -246,6 +246,6 @@ def test_where_a_runtime_does_not_survive_a_fork_each_child_starts_anew(tmp_path
     models = coded(tmp_path, a=GOOD, b="import os\nos._exit(3)\n", c=SLOW_TO_LOAD + GOOD)
     done = run(plan_of(models), tmp_path, environment={"UNFORKABLE": "yes"})
     assert done.status == 0, done.said
-    assert [done.verdict(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
+    assert [done.status(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
     assert "children that are forked do not work here (RuntimeError: this runtime does not" in done.said
     assert len(done.of("visit", "c")) == 4

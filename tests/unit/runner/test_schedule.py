@@ -11,7 +11,7 @@ from scipy import stats
 from perfcast.runner.schedule import is_disturbed, is_finished, median_of, relative_half_width, student_t
 
 PUBLISHED = {"name": "published", "visits": 5, "repeats": 3}
-ADAPTIVE = {"name": "adaptive", "visits": 5, "repeats": 3, "least_visits": 3, "width": 0.02}
+ADAPTIVE = {"name": "adaptive", "visits": 5, "repeats": 3, "min_visits": 3, "rel_ci_half_width": 0.02}
 MEDIANS = st.floats(1e3, 1e12)
 VISITS = st.lists(st.tuples(MEDIANS, st.booleans()), max_size=12)
 CALM, DISTURBED = (1000.0, False), (1000.0, True)
@@ -85,7 +85,7 @@ def test_a_model_is_visited_until_it_is_finished_and_no_longer(protocol, visits)
     if protocol["name"] == "published":
         assert made == bound
     else:
-        assert made == bound or (calm >= protocol["least_visits"] and made < bound)
+        assert made == bound or (calm >= protocol["min_visits"] and made < bound)
         assert not is_finished(PUBLISHED, visits[: made - 1])
 
 
@@ -113,5 +113,5 @@ def test_the_median_is_that_of_the_samples_that_are_kept(samples):
 def test_a_visit_is_disturbed_when_the_reference_was_slow_or_others_took_what_the_model_needs(
     before, after, others, spare, disturbed
 ):
-    reference = {"before_ns": before, "after_ns": after}
-    assert is_disturbed(reference, 100, others, spare) is disturbed
+    calibration = {"before_ns": before, "after_ns": after}
+    assert is_disturbed(calibration, 100, others, spare) is disturbed

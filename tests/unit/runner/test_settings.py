@@ -11,8 +11,8 @@ import pytest
 
 from perfcast.runner.apply_settings import applied, replay
 from perfcast.runner.journal import digest_of
-from perfcast.runner.machine import read_context
-from perfcast.runner.toolchains import NullToolchain
+from perfcast.runner.machine import read_environment
+from perfcast.runner.toolchains import NoopToolchain
 from tests.unit.runner.fake_device import BOARD, BOOT, CPUFREQ, SWAPPINESS
 
 ALL = {
@@ -82,7 +82,7 @@ def test_intels_file_says_the_opposite(bare):
     with applied({"boost": False}, str(bare.root)) as outcome:
         assert outcome["applied"] == {"boost": False}
         assert bare.read(turbo) == "1"
-        assert read_context(NullToolchain({}), outcome, str(bare.root))["settings"]["boost"] == "off"
+        assert read_environment(NoopToolchain({}), outcome, str(bare.root))["settings"]["boost"] == "off"
     assert bare.read(turbo) == "0"
 
 
@@ -90,7 +90,7 @@ def test_what_a_device_lacks_is_said_and_part_of_the_context(bare, capsys):
     with applied(ALL, str(bare.root)) as outcome:
         assert outcome["applied"] == {}
         assert set(outcome["refused"]) == set(ALL)
-        settings = read_context(NullToolchain({}), outcome, str(bare.root))["settings"]
+        settings = read_environment(NoopToolchain({}), outcome, str(bare.root))["settings"]
     assert "governor: this system has no such setting" in settings["refused"]
     assert "nvpmodel: there is no nvpmodel here" in settings["refused"]
     assert settings["governor"] is None
@@ -366,11 +366,11 @@ def test_cpus_that_are_not_there_are_refused_and_the_affinity_stays(bare):
 
 
 def test_a_probe_says_what_holds_with_the_settings_and_restores_them(bare):
-    command = [sys.executable, str(BOARD), "--probe", "null", "--settings"]
+    command = [sys.executable, str(BOARD), "--probe", "noop", "--settings"]
     wanted = os.nice(0) + 1
     done = subprocess.run([*command, json.dumps({"priority": wanted})], capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
-    assert answer["context"]["settings"]["priority"] == wanted
+    assert answer["environment"]["settings"]["priority"] == wanted
     wrong = subprocess.run([*command, '{"priority": 99}'], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert wrong.stderr.strip() == (

@@ -1,4 +1,4 @@
-"""What tells of a disturbance: the reference workload, and what others did on the CPUs."""
+"""What tells of a disturbance: the calibration workload, and what others did on the CPUs."""
 
 import itertools
 import os
@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from perfcast.runner import others
-from perfcast.runner.calibration import Floor, Reference
+from perfcast.runner import cpu_contention
+from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.cpu_contention import CpuContention, usable_cpus
 from perfcast.runner.schedule import SLOW_FACTOR
 
@@ -31,45 +31,45 @@ def hog(request):
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return Reference(len(usable_cpus()))
+def calibration():
+    return Calibration(len(usable_cpus()))
 
 
 @pytest.fixture(scope="module")
-def undisturbed_ns(reference):
-    return min(reference.time_ns() for _ in range(40))
+def undisturbed_ns(calibration):
+    return min(calibration.time_ns() for _ in range(40))
 
 
-def test_the_reference_takes_milliseconds_and_leaves_no_thread(reference, undisturbed_ns):
+def test_the_reference_takes_milliseconds_and_leaves_no_thread(calibration, undisturbed_ns):
     assert MS < undisturbed_ns < 50 * MS
     before = os.sched_getaffinity(0), threading.active_count()
-    reference.time_ns()
+    calibration.time_ns()
     assert (os.sched_getaffinity(0), threading.active_count()) == before
 
 
-def test_the_reference_takes_no_new_memory(reference):
-    reference.time_ns()
+def test_the_reference_takes_no_new_memory(calibration):
+    calibration.time_ns()
     allocated = sys.getallocatedblocks()
     for _ in range(20):
-        reference.time_ns()
+        calibration.time_ns()
     assert sys.getallocatedblocks() - allocated < 500
 
 
-def test_a_process_on_any_one_cpu_slows_the_reference(reference, undisturbed_ns, hog):
-    assert statistics.median(reference.time_ns() for _ in range(15)) > SLOW_FACTOR * undisturbed_ns
+def test_a_process_on_any_one_cpu_slows_the_reference(calibration, undisturbed_ns, hog):
+    assert statistics.median(calibration.time_ns() for _ in range(15)) > SLOW_FACTOR * undisturbed_ns
 
 
 def test_threads_that_wake_each_other_late_slow_the_reference(monkeypatch):
     """As on virtual machines whose host lets idle processors sleep deeper: sums take no longer then."""
-    reference, read = Reference(2), os.read
-    at_once_ns = min(reference.time_ns() for _ in range(20))
+    calibration, read = Calibration(2), os.read
+    at_once_ns = min(calibration.time_ns() for _ in range(20))
 
     def read_late(*arguments):
         spin(15e-6)
         return read(*arguments)
 
     monkeypatch.setattr(os, "read", read_late)
-    assert statistics.median(reference.time_ns() for _ in range(9)) > 1.15 * at_once_ns
+    assert statistics.median(calibration.time_ns() for _ in range(9)) > 1.15 * at_once_ns
 
 
 def test_one_thread_wakes_nobody(monkeypatch):
@@ -77,15 +77,15 @@ def test_one_thread_wakes_nobody(monkeypatch):
         raise AssertionError("nobody is there to wait for")
 
     monkeypatch.setattr(os, "read", read)
-    assert Reference(1).time_ns() > MS
+    assert Calibration(1).time_ns() > MS
 
 
 def test_more_threads_than_cpus_share_them():
-    assert Reference(2 * len(usable_cpus()) + 1).time_ns() > MS
+    assert Calibration(2 * len(usable_cpus()) + 1).time_ns() > MS
 
 
 class _Timed:
-    """A reference that takes 12, 13, 14, ... ns."""
+    """A calibration that takes 12, 13, 14, ... ns."""
 
     def __init__(self):
         self.times = itertools.count(12)
@@ -135,10 +135,10 @@ def write_stat(path, *idle):
 def test_what_was_neither_idle_nor_ones_own_is_others(tmp_path, monkeypatch, idle_ticks, own_ms, cpus):
     """During one second on two CPUs; two ticks are the clock's."""
     stat, ticks = tmp_path / "stat", os.sysconf("SC_CLK_TCK")
-    monkeypatch.setattr(others, "STAT", str(stat))
-    monkeypatch.setattr(others, "usable_cpus", lambda: [0, 1])
+    monkeypatch.setattr(cpu_contention, "STAT", str(stat))
+    monkeypatch.setattr(cpu_contention, "usable_cpus", lambda: [0, 1])
     clock = iter([5 * 10**9, 6 * 10**9])
-    monkeypatch.setattr(others, "perf_counter_ns", lambda: next(clock))
+    monkeypatch.setattr(cpu_contention, "perf_counter_ns", lambda: next(clock))
     write_stat(stat, 1000, 2000)
     look = CpuContention()
     write_stat(stat, *(before + now * ticks // 100 for before, now in zip((1000, 2000), idle_ticks, strict=True)))
@@ -147,7 +147,7 @@ def test_what_was_neither_idle_nor_ones_own_is_others(tmp_path, monkeypatch, idl
 
 @pytest.mark.parametrize("content", [None, "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n", "intr 0\n"])
 def test_where_the_system_does_not_say_nothing_is_known(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(others, "STAT", str(tmp_path / "stat"))
+    monkeypatch.setattr(cpu_contention, "STAT", str(tmp_path / "stat"))
     if content is not None:
         (tmp_path / "stat").write_text(content)
     assert CpuContention().used_cpus(0) is None

@@ -10,7 +10,7 @@ from tests.unit.stability.synthetic import autocorrelated
 
 REFERENCE_MS = 5.0
 SLOW_REFERENCE = 1.15
-"""A reference this much slower than the fastest makes the runner call a visit disturbed."""
+"""A calibration this much slower than the fastest makes the runner call a visit disturbed."""
 WAITED = 0.05
 """So does having waited for a CPU for this share of the time."""
 
@@ -117,7 +117,7 @@ def campaign(model, machine, generator, visits=5, inferences=250, discard=50, re
     count, warmup = inferences // visits, discard // visits
     length = 1.0 + (visits + repeats) * (apart_s * 2 + inferences * model.latency_ms * 4e-3 * 3)
     times, factors = phases(machine, length, generator)
-    now, number, wall, delays, disturbed, references = float(generator.uniform(0, apart_s)), 0, [], [], set(), {}
+    now, number, wall, delays, disturbed, calibrations = float(generator.uniform(0, apart_s)), 0, [], [], set(), {}
     while number < visits + min(len(disturbed), repeats):
         before = stretched(now, REFERENCE_MS, times, factors)
         now += before / 1e3
@@ -132,8 +132,8 @@ def campaign(model, machine, generator, visits=5, inferences=250, discard=50, re
         waited = (
             np.maximum(taken - work, 0) * generator.uniform(*machine.waits) * generator.uniform(0.5, 1.5, size=count)
         )
-        references[number] = (before + after) / 2 * (1 + abs(generator.normal(0, 0.02)))
-        slow = references[number] > SLOW_REFERENCE * REFERENCE_MS
+        calibrations[number] = (before + after) / 2 * (1 + abs(generator.normal(0, 0.02)))
+        slow = calibrations[number] > SLOW_REFERENCE * REFERENCE_MS
         if slow or (machine.counts and waited.sum() > WAITED * taken.sum()):
             disturbed.add(number)
         wall.append(taken)
@@ -146,5 +146,5 @@ def campaign(model, machine, generator, visits=5, inferences=250, discard=50, re
         discarded=np.tile(np.arange(count) < warmup, number),
         causes={"run_delay_ns": np.concatenate(delays)} if machine.counts else {},
         disturbed=frozenset(disturbed),
-        reference_ms=references,
+        calibration_ms=calibrations,
     )

@@ -33,7 +33,7 @@ GENERATED = {
 
 def save(name, series, truth_ms):
     """Write a trace: times in ns as whole numbers, so that it stays small."""
-    visits = np.array(series.visits)
+    visits = [visit for visit in series.visits if visit in series.calibration_ms]
     causes = {f"cause_{key}": values.astype(np.int64) for key, values in series.causes.items()}
     FOLDER.mkdir(exist_ok=True)
     np.savez_compressed(
@@ -43,8 +43,8 @@ def save(name, series, truth_ms):
         visit=series.visit.astype(np.int16),
         discarded=series.discarded,
         disturbed=np.array(sorted(series.disturbed.intersection(series.visits)), np.int16),
-        reference_visit=np.array([visit for visit in visits if visit in series.reference_ms], np.int16),
-        reference_ns=np.array([series.reference_ms[v] * 1e6 for v in visits if v in series.reference_ms], np.int64),
+        calibration_visit=np.array(visits, np.int16),
+        calibration_ns=np.array([series.calibration_ms[visit] * 1e6 for visit in visits], np.int64),
         **causes,
     )
 
@@ -58,8 +58,8 @@ def load(path):
             discarded=kept["discarded"],
             causes={key[6:]: kept[key].astype(float) for key in kept.files if key.startswith("cause_")},
             disturbed=frozenset(kept["disturbed"].tolist()),
-            reference_ms=dict(
-                zip(kept["reference_visit"].tolist(), (kept["reference_ns"] * 1e-6).tolist(), strict=True)
+            calibration_ms=dict(
+                zip(kept["calibration_visit"].tolist(), (kept["calibration_ns"] * 1e-6).tolist(), strict=True)
             ),
         )
         return series, float(kept["truth_ms"])

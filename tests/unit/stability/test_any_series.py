@@ -1,4 +1,4 @@
-"""Whatever a board answers, the judge gives a verdict: finite, its interval around its location."""
+"""Whatever a board answers, the judge gives a status: finite, its interval around its location."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -22,15 +22,15 @@ def any_series(draw):
         discarded=np.tile(np.arange(per_visit) < discarded, visits),
         causes=draw(st.sampled_from([{}, {"run_delay_ns": delay}])),
         disturbed=frozenset(draw(st.sets(st.integers(0, visits - 1)))),
-        reference_ms={visit: float(1 + generator.random()) for visit in range(visits)},
+        calibration_ms={visit: float(1 + generator.random()) for visit in range(visits)},
     )
 
 
 @settings(max_examples=300, deadline=None)
 @given(any_series())
 def test_every_series_is_judged(series):
-    verdict = judge(series)
-    assert np.isfinite([verdict.low_ms, verdict.location_ms, verdict.high_ms]).all()
-    assert verdict.low_ms <= verdict.location_ms <= verdict.high_ms
-    assert verdict.trust in ("trusted", "noisy", "rejected")
-    assert bool(verdict.reason) == (verdict.trust != "trusted")
+    status = judge(series)
+    assert np.isfinite([status.low_ms, status.location_ms, status.high_ms]).all()
+    assert status.low_ms <= status.location_ms <= status.high_ms
+    assert status.trust in ("trusted", "noisy", "rejected")
+    assert bool(status.reason) == (status.trust != "trusted")

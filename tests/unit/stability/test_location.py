@@ -6,7 +6,7 @@ import pytest
 from perfcast.stability import ESTIMATORS, Series, judge, repeatability
 from tests.unit.stability.campaigns import QUIET, Machine, Model, campaign
 from tests.unit.stability.replayed import FOLDER, GENERATED, load
-from tests.unit.stability.trials import coverage, repeated, verdicts
+from tests.unit.stability.trials import coverage, repeated, statuses
 
 TRACES = sorted(FOLDER.glob("*.npz"))
 FIVE = {"visits": 5, "repeats": 5}
@@ -20,9 +20,9 @@ def test_all_generated_traces_are_there():
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_on_replayed_traces_the_location_is_within_2_percent_of_the_truth(path):
     series, truth_ms = load(path)
-    verdict = judge(series)
-    assert verdict.location_ms == pytest.approx(truth_ms, rel=0.02)
-    assert verdict.low_ms < verdict.location_ms < verdict.high_ms
+    status = judge(series)
+    assert status.location_ms == pytest.approx(truth_ms, rel=0.02)
+    assert status.low_ms < status.location_ms < status.high_ms
 
 
 def test_most_of_the_traces_would_mislead_the_mean():
@@ -50,12 +50,12 @@ def test_disturbed_campaigns_repeat_three_times_better_than_the_published_protoc
     ids=["quiet", "correlated noise", "visits differ", "visits differ much", "disturbed", "without causes"],
 )
 def test_95_percent_intervals_hold_the_truth(machine, model):
-    held, _ = coverage(verdicts(machine, 100, model=model, **FIVE))
+    held, _ = coverage(statuses(machine, 100, model=model, **FIVE))
     assert held >= 0.9
 
 
 def test_one_visit_has_an_interval_that_allows_for_what_visits_differ():
-    held, half = coverage(verdicts(QUIET, 60, model={"between": 0.01}, **PUBLISHED))
+    held, half = coverage(statuses(QUIET, 60, model={"between": 0.01}, **PUBLISHED))
     assert held >= 0.9
     assert half < 5
 
@@ -80,15 +80,15 @@ def test_where_all_visits_were_disturbed_the_interval_reaches_down_to_the_fastes
     times = calm.wall_ms.copy()
     times[::15] = 12
     series = Series(times, calm.visit, calm.discarded, disturbed=frozenset(range(5)))
-    verdict = judge(series)
-    assert verdict.location_ms == pytest.approx(20, rel=0.01)
-    assert verdict.low_ms == pytest.approx(12, rel=0.01)
+    status = judge(series)
+    assert status.location_ms == pytest.approx(20, rel=0.01)
+    assert status.low_ms == pytest.approx(12, rel=0.01)
 
 
 def test_the_interval_of_two_visits_that_differ_ends_near_them():
-    verdict = judge(one_level_each([10, 25]))
-    assert verdict.high_ms == pytest.approx(25 * 1.05, rel=0.01)
-    assert verdict.low_ms >= 9
+    status = judge(one_level_each([10, 25]))
+    assert status.high_ms == pytest.approx(25 * 1.05, rel=0.01)
+    assert status.low_ms >= 9
 
 
 def test_rare_low_spikes_do_not_move_the_location():
@@ -101,15 +101,15 @@ def test_rare_low_spikes_do_not_move_the_location():
 
 
 def test_the_reference_says_which_visits_were_slow():
-    series = one_level_each([10, 10.3, 10.3, 10], reference_ms={0: 5.0, 1: 6.0, 2: 6.1, 3: 5.05})
-    assert ESTIMATORS["undisturbed_by_reference"](series) == pytest.approx(10, rel=0.003)
-    assert ESTIMATORS["reference_normalised"](series) < 10
+    series = one_level_each([10, 10.3, 10.3, 10], calibration_ms={0: 5.0, 1: 6.0, 2: 6.1, 3: 5.05})
+    assert ESTIMATORS["undisturbed_by_calibration"](series) == pytest.approx(10, rel=0.003)
+    assert ESTIMATORS["calibration_normalised"](series) < 10
 
 
 def test_every_estimator_agrees_where_nothing_happens():
     series = campaign(Model(spikes=0, between=0), QUIET, np.random.default_rng(1), **FIVE)
     values = [
-        estimate(series) for name, estimate in ESTIMATORS.items() if name not in ("minimum", "reference_normalised")
+        estimate(series) for name, estimate in ESTIMATORS.items() if name not in ("minimum", "calibration_normalised")
     ]
     assert values == pytest.approx([15.0] * len(values), rel=0.01)
 
@@ -117,10 +117,10 @@ def test_every_estimator_agrees_where_nothing_happens():
 @pytest.mark.parametrize("visits", [1, 3, 5, 10])
 def test_any_number_of_visits_will_do(visits):
     series = campaign(Model(), QUIET, np.random.default_rng(2), visits=visits, repeats=0, inferences=300, discard=60)
-    verdict = judge(series)
-    assert verdict.location_ms == pytest.approx(15, rel=0.02)
-    assert (verdict.visits, verdict.calm_visits) == (visits, visits)
-    assert verdict.low_ms < verdict.location_ms < verdict.high_ms
+    status = judge(series)
+    assert status.location_ms == pytest.approx(15, rel=0.02)
+    assert (status.visits, status.calm_visits) == (visits, visits)
+    assert status.low_ms < status.location_ms < status.high_ms
 
 
 def test_a_record_becomes_a_series():
@@ -133,12 +133,17 @@ def test_a_record_becomes_a_series():
             "steal_ns": None,
         },
         "visits": [
-            {"visit": 0, "disturbed": False, "state": {}, "reference": {"before_ns": 4_000_000, "after_ns": 6_000_000}},
+            {
+                "visit": 0,
+                "disturbed": False,
+                "state": {},
+                "calibration": {"before_ns": 4_000_000, "after_ns": 6_000_000},
+            },
             {
                 "visit": 1,
                 "disturbed": True,
                 "state": {"swapped_meanwhile": 3},
-                "reference": {"before_ns": 7_000_000, "after_ns": 7_000_000},
+                "calibration": {"before_ns": 7_000_000, "after_ns": 7_000_000},
             },
         ],
     }
@@ -146,4 +151,4 @@ def test_a_record_becomes_a_series():
     assert series.kept().wall_ms.tolist() == pytest.approx([10, 10.5, 11])
     assert set(series.causes) == {"run_delay_ns"}
     assert series.disturbed == series.swapped == {1}
-    assert series.reference_ms == pytest.approx({0: 5.0, 1: 7.0})
+    assert series.calibration_ms == pytest.approx({0: 5.0, 1: 7.0})

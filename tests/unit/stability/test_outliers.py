@@ -70,9 +70,9 @@ def test_the_gain_is_how_much_narrower_the_interval_became():
     series = Series(
         times.ravel(), np.repeat(np.arange(5), 40), np.zeros(200, bool), causes={"run_delay_ns": waits.ravel()}
     )
-    verdict = judge(series)
-    assert verdict.proven_outliers == 51
-    assert 0 < verdict.outlier_gain_percent <= 100
-    assert verdict.location_ms == pytest.approx(10, rel=0.01)
+    status = judge(series)
+    assert status.proven_outliers == 51
+    assert 0 < status.outlier_gain_percent <= 100
+    assert status.location_ms == pytest.approx(10, rel=0.01)
     without = judge(Series(series.wall_ms, series.visit, series.discarded))
     assert (without.proven_outliers, without.outlier_gain_percent) == (0, 0)

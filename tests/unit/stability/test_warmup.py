@@ -36,8 +36,8 @@ def test_what_is_slow_after_a_calm_start_is_no_warm_up():
 def test_what_is_slow_for_long_at_the_start_is_a_level():
     values = np.random.default_rng(3).normal(10, 0.05, size=250)
     values[:60] *= 1.5
-    verdict = judge(Series(values, np.zeros(250, int), np.zeros(250, bool)))
-    assert (verdict.warmup, verdict.pattern, verdict.trust) == (0, "sequential", "noisy")
+    status = judge(Series(values, np.zeros(250, int), np.zeros(250, bool)))
+    assert (status.warmup, status.pattern, status.trust) == (0, "sequential", "noisy")
 
 
 def test_few_or_equal_samples_have_no_warm_up():
@@ -54,11 +54,11 @@ def series_with_warmup(length, declared=5, visits=5):
 
 @pytest.mark.parametrize("length", [2, 12, 25])
 def test_a_warm_up_longer_than_declared_is_left_out(length):
-    verdict = judge(series_with_warmup(length))
-    assert verdict.warmup == pytest.approx(length, abs=1)
-    assert verdict.location_ms == pytest.approx(10, rel=0.01)
-    assert verdict.trust == "trusted"
-    assert verdict.pattern == "white_noise"
+    status = judge(series_with_warmup(length))
+    assert status.warmup == pytest.approx(length, abs=1)
+    assert status.location_ms == pytest.approx(10, rel=0.01)
+    assert status.trust == "trusted"
+    assert status.pattern == "white_noise"
 
 
 def test_the_warm_up_of_a_disturbed_visit_says_nothing():

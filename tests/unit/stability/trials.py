@@ -61,8 +61,8 @@ def any_model(generator, **fixed):
     return Model(**(drawn | fixed))
 
 
-def verdicts(machine, count, seed=0, model=None, **protocol):
-    """Return the verdict and the truth (ms) of ``count`` simulated measurements of random models."""
+def statuses(machine, count, seed=0, model=None, **protocol):
+    """Return the status and the truth (ms) of ``count`` simulated measurements of random models."""
     found = []
     for index in range(count):
         generator = np.random.default_rng([seed, index])
@@ -73,15 +73,15 @@ def verdicts(machine, count, seed=0, model=None, **protocol):
 
 def coverage(found):
     """Return which share of intervals holds the truth, and their median half width in %."""
-    held = [verdict.low_ms <= truth <= verdict.high_ms for verdict, truth in found]
-    widths = [(verdict.high_ms - verdict.low_ms) / 2 / verdict.location_ms for verdict, _ in found]
+    held = [status.low_ms <= truth <= status.high_ms for status, truth in found]
+    widths = [(status.high_ms - status.low_ms) / 2 / status.location_ms for status, _ in found]
     return float(np.mean(held)), 100 * float(np.median(widths))
 
 
 def trusted_and_right(found, within=0.05):
     """Return how many are trusted, and how many of those have a location that is right to ``within``."""
-    trusted = [(verdict, truth) for verdict, truth in found if verdict.trust == "trusted"]
-    return len(trusted), sum(abs(verdict.location_ms / truth - 1) <= within for verdict, truth in trusted)
+    trusted = [(status, truth) for status, truth in found if status.trust == "trusted"]
+    return len(trusted), sum(abs(status.location_ms / truth - 1) <= within for status, truth in trusted)
 
 
 def repeated(machine, models, estimators, seed=0, **protocol):

@@ -125,9 +125,9 @@ def test_what_is_far_more_than_usual_beside_others_is_reported(tmp_path):
 
 
 def test_only_rows_that_count_are_learned_from(tmp_path):
-    table = rows().assign(verdict=["measured"] * 39 + ["crashed"])
-    found = imported(tmp_path, table, only={"verdict": ["measured"]})
-    assert problems(found) == [(41, "verdict", "is not measured", "left out")]
+    table = rows().assign(status=["measured"] * 39 + ["crashed"])
+    found = imported(tmp_path, table, only={"status": ["measured"]})
+    assert problems(found) == [(41, "status", "is not measured", "left out")]
     assert len(found.dataset) == 39
 
 

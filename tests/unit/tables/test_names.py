@@ -6,7 +6,7 @@ from perfcast.errors import UsageError
 from tests.unit.tables.test_imports import MAPPING, imported, rows
 
 METRIC = {"column": "ms", "unit": "ms"}
-TAKEN = ["model", "family", "network", "input_size", "replicate", "verdict", "target"]
+TAKEN = ["model", "family", "network", "input_size", "replicate", "status", "target"]
 
 
 @pytest.mark.parametrize("name", [*TAKEN, "flops"])

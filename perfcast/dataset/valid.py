@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def measured_rows(dataset: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose verdict is `measured`.
+    """Return the rows whose status is `measured`.
 
     A table from elsewhere may lack the column: all its rows then count as measured.
     """
-    return dataset[dataset["verdict"] == "measured"] if "verdict" in dataset else dataset
+    return dataset[dataset["status"] == "measured"] if "status" in dataset else dataset
 
 
-def believed_rows(dataset: pd.DataFrame) -> pd.DataFrame:
+def valid_rows(dataset: pd.DataFrame) -> pd.DataFrame:
     """Return the measured rows but those whose trust is `rejected`; all of them in a table without that column."""
     rows = measured_rows(dataset)
     return rows[rows["trust"] != "rejected"] if "trust" in rows else rows

@@ -1,11 +1,11 @@
-"""Measurements made under different conditions are no one dataset."""
+"""Measurements made under different fingerprint are no one dataset."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import conditions_of, differing
+from perfcast.bench.environment import differing, fingerprint_of
 from perfcast.errors import DataError
 from perfcast.text import escape_control
 
@@ -16,27 +16,27 @@ _MOST = 4
 _LONGEST = 60
 
 
-def refuse_mixed_conditions(records: Sequence[dict[str, Any]], contexts: Mapping[str, dict[str, Any]]) -> None:
-    """Refuse records that were made under different conditions, such as another governor or library version.
+def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse records that were made under different fingerprint, such as another governor or library version.
 
     Args:
         records: measurements of one target.
-        contexts: the contexts that they name, by digest.
+        environments: the environments that they name, by digest.
 
     Raises:
         DataError: one line with the differing facts, how many measurements have each value, and what to do.
     """
-    counts = Counter(record["conditions"] for record in records)
+    counts = Counter(record["fingerprint"] for record in records)
     if len(counts) < 2:
         return
-    found = {record["conditions"]: conditions_of(contexts[record["context"]]) for record in records}
+    found = {record["fingerprint"]: fingerprint_of(environments[record["environment"]]) for record in records}
     first, *others = (found[digest] for digest, _ in counts.most_common())
     names = list(dict.fromkeys(name for other in others for name in differing(first, other)))
     told = "; ".join(_told(name, counts, found) for name in names[:_MOST])
     more = f"; {len(names) - _MOST} more facts differ" if len(names) > _MOST else ""
     target = records[0]["target"]
     raise DataError(
-        f"dataset of target {target}: its measurements were made under {len(counts)} different conditions: "
+        f"dataset of target {target}: its measurements were made under {len(counts)} different fingerprint: "
         f"{told}{more}; delete results/{target}/manifests and run again to measure all under the present ones (what "
         "was measured under them is kept), or describe a second target to measure both"
     )
@@ -44,8 +44,8 @@ def refuse_mixed_conditions(records: Sequence[dict[str, Any]], contexts: Mapping
 
 def _told(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[str, Any]]]) -> str:
     values: Counter[str] = Counter()
-    for digest, conditions in found.items():
-        facts = {key: value for part in conditions.values() for key, value in part.items()}
+    for digest, fingerprint in found.items():
+        facts = {key: value for part in fingerprint.values() for key, value in part.items()}
         values[_said(facts.get(name))] += counts[digest]
     return f"{name} is " + ", ".join(f"{value} in {count}" for value, count in values.most_common())
 

@@ -21,18 +21,18 @@ _MOST = 6
 
 @dataclass(frozen=True)
 class ContextView:
-    """The contexts as one table, and what to warn of."""
+    """The environments as one table, and what to warn of."""
 
     table: Table
     warnings: tuple[str, ...]
 
 
 def context_view(data: ReportData) -> ContextView:
-    """Return the contexts of most measurements, one column each, rows that differ marked."""
-    named = data.dataset["context"].dropna().value_counts() if "context" in data.dataset else {}
+    """Return the environments of most measurements, one column each, rows that differ marked."""
+    named = data.dataset["environment"].dropna().value_counts() if "environment" in data.dataset else {}
     counts = {str(digest): int(count) for digest, count in named.items()}
-    given = [digest for digest in counts if digest in data.contexts]
-    shown = {digest: dict(_flat(data.contexts[digest])) for digest in given[:_MOST]}
+    given = [digest for digest in counts if digest in data.environments]
+    shown = {digest: dict(_flat(data.environments[digest])) for digest in given[:_MOST]}
     keys = sorted({key: None for facts in shown.values() for key in facts}, key=_rank)
     rows = tuple(_row(key, shown) for key in keys)
     columns = (
@@ -42,19 +42,19 @@ def context_view(data: ReportData) -> ContextView:
             for digest in shown
         ),
     )
-    table = Table("Contexts of the measurements", columns, rows, "No context was recorded for this dataset.")
+    table = Table("Contexts of the measurements", columns, rows, "No environment was recorded for this dataset.")
     return ContextView(table, tuple(_warnings(data, counts, given)))
 
 
 def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
     if len(counts) > 1:
         yield (
-            f"The measurements were made in {len(counts)} different contexts. "
+            f"The measurements were made in {len(counts)} different environments. "
             "Numbers from them compare only as far as the marked differences do not matter."
         )
     if len(given) > _MOST:
-        yield f"Only the {_MOST} contexts with the most measurements are shown."
-    for refused in dict.fromkeys(data.contexts[digest]["settings"].get("refused") for digest in given):
+        yield f"Only the {_MOST} environments with the most measurements are shown."
+    for refused in dict.fromkeys(data.environments[digest]["settings"].get("refused") for digest in given):
         if refused:
             yield f"Settings that the target asks for could not be applied: {refused}."
     for digest in sorted(set(counts) - set(given)):

@@ -1,0 +1,145 @@
+"""Whether a measurement is to be trusted, and why not."""
+
+import numpy as np
+import pytest
+
+from perfcast.stability import Series, judge
+from tests.unit.stability.campaigns import QUIET, Machine
+from tests.unit.stability.trials import statuses, trusted_and_right
+
+FIVE = {"visits": 5, "repeats": 5}
+
+
+def series(levels, noise=0.005, count=40, **more):
+    """Return visits of `count` samples around a level each."""
+    times = np.repeat(levels, count) * np.random.default_rng(0).normal(1, noise, size=count * len(levels))
+    return Series(times, np.repeat(np.arange(len(levels)), count), np.zeros(len(times), bool), **more)
+
+
+def test_quiet_visits_that_agree_are_trusted():
+    status = judge(series([12.0] * 5))
+    assert (status.trust, status.reason, status.pattern) == ("trusted", "", "white_noise")
+    assert (status.visits, status.calm_visits) == (5, 5)
+    assert status.normality_p > 0.01
+
+
+@pytest.mark.parametrize(
+    ("visits", "said"),
+    [(1, "its only visit was disturbed"), (2, "both visits were disturbed"), (5, "all 5 visits were disturbed")],
+)
+def test_what_was_disturbed_throughout_is_noisy(visits, said):
+    status = judge(series([12.0] * visits, disturbed=frozenset(range(visits))))
+    assert status.trust == "noisy"
+    assert status.reason == f"{said} by other work; measure again on a quiet machine"
+
+
+def test_visits_that_swapped_do_not_count():
+    swapped = series([12.0, 60.0, 12.0, 45.0, 12.0], swapped=frozenset([1, 3]))
+    status = judge(swapped)
+    assert (status.trust, status.pattern, status.visits, status.calm_visits) == ("trusted", "white_noise", 5, 3)
+    assert status.location_ms == pytest.approx(12, rel=0.01)
+
+
+def test_what_swapped_throughout_is_rejected():
+    status = judge(series([12.0] * 3, swapped=frozenset(range(3))))
+    assert status.trust == "rejected"
+    assert status.reason == "the system swapped during all visits; free memory, and measure again"
+
+
+def test_inferences_that_never_waited_are_mentioned_of_disturbed_visits():
+    waits = np.where(np.arange(200) % 40 >= 30, 6e6, 0.0)
+    calm = series([12.0] * 5)
+    times = np.where(waits > 0, calm.wall_ms + 6, calm.wall_ms)
+    status = judge(
+        Series(times, calm.visit, calm.discarded, causes={"run_delay_ns": waits}, disturbed=frozenset(range(5)))
+    )
+    assert status.trust == "noisy"
+    assert "which spared 75% of the inferences" in status.reason
+    assert status.location_ms == pytest.approx(12, rel=0.01)
+
+
+def test_two_levels_are_said_with_where_and_how_long():
+    times = series([12.1]).wall_ms
+    times = np.concatenate([times, times, times, times * 14.9 / 12.1, times * 14.9 / 12.1])
+    status = judge(Series(times, np.zeros(200, int), np.zeros(200, bool)))
+    assert (status.trust, status.pattern) == ("noisy", "sequential")
+    assert status.reason == "two levels: 12.1 ms for 60% of the time, 14.9 ms after sample 120"
+
+
+def test_a_level_for_a_while_is_said():
+    times = np.concatenate([series([12.0]).wall_ms, series([15.0]).wall_ms, series([12.0] * 3).wall_ms])
+    status = judge(Series(times, np.zeros(200, int), np.zeros(200, bool)))
+    assert status.reason == "two levels: 12 ms, but 15 ms from sample 41 to 80"
+
+
+def test_another_level_in_a_disturbed_visit_is_explained():
+    status = judge(series([12.0, 12.0, 18.0, 12.0, 12.0], disturbed=frozenset({2})))
+    assert (status.trust, status.calm_visits) == ("trusted", 4)
+    assert status.pattern == "sequential"
+
+
+def test_visits_that_disagree_without_a_cause_are_not_trusted():
+    status = judge(series([12.0, 13.1, 12.6, 14.0, 12.2]))
+    assert status.trust == "noisy"
+    assert status.low_ms <= 12.6 <= status.high_ms
+
+
+def test_visits_that_disagree_wildly_are_rejected():
+    status = judge(series([12.0, 30.0, 55.0, 20.0, 90.0]))
+    assert status.trust == "rejected"
+    assert "known to ±" in status.reason
+    assert "the visits' medians go from 12 ms to 90 ms" in status.reason
+
+
+def test_one_undisturbed_visit_of_several_is_confirmed_by_none():
+    status = judge(series([12.0, 18.0, 19.0], disturbed=frozenset({1, 2})))
+    assert status.trust == "noisy"
+    assert status.reason == "only 1 of 3 visits was undisturbed: nothing confirms it"
+
+
+def test_many_slow_samples_without_a_cause_are_noisy():
+    calm = series([12.0] * 5)
+    times = np.where(np.arange(200) % 10 > 6, calm.wall_ms * 2, calm.wall_ms)
+    status = judge(Series(times, calm.visit, calm.discarded))
+    assert (status.trust, status.pattern) == ("noisy", "high_spikes")
+    assert status.reason == "30% of the inferences took over 1.3 times 12 ms, for no cause seen"
+
+
+def test_a_machine_that_was_slower_than_it_can_be_is_noisy():
+    calibration = {0: 5.0, 1: 5.6, 2: 5.6, 3: 5.65, 4: 5.6}
+    status = judge(series([12.0] * 5, calibration_ms=calibration))
+    assert status.trust == "noisy"
+    assert status.reason == "the machine itself was 12% slower than at best around the visits that count"
+
+
+def test_a_few_samples_are_too_few():
+    status = judge(series([12.0, 12.0], count=4))
+    assert (status.trust, status.reason) == ("noisy", "only 8 samples: too few to judge")
+    assert np.isnan(status.normality_p)
+
+
+def test_a_clock_that_tells_nothing_is_rejected():
+    status = judge(Series(np.zeros(100), np.repeat(np.arange(5), 20), np.zeros(100, bool)))
+    assert status.trust == "rejected"
+    assert "no time that the device's clock can tell" in status.reason
+
+
+def test_without_samples_there_is_nothing_to_judge():
+    with pytest.raises(ValueError, match="nothing to judge"):
+        judge(Series(np.ones(4), np.zeros(4, int), np.ones(4, bool)))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [QUIET, Machine(), Machine(counts=False), Machine(busy=0.8), Machine(phases=(0.1, 3.0)), Machine(phases=(30, 600))],
+    ids=["quiet", "disturbed", "without causes", "mostly disturbed", "short phases", "long phases"],
+)
+def test_of_what_is_trusted_95_percent_are_right(machine):
+    trusted, right = trusted_and_right(statuses(machine, 60, **FIVE))
+    assert right >= 0.95 * trusted
+    assert trusted > 10
+
+
+def test_quiet_machines_are_trusted():
+    trusted, _ = trusted_and_right(statuses(QUIET, 60, **FIVE))
+    assert trusted >= 54
