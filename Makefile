@@ -1,17 +1,22 @@
-# perfcast: `make run` measures this machine and forecasts; `make test` checks everything.
+# perfcast: `make run` measures this machine and predicts; `make check` is for every edit, `make test` for every commit.
 PYTHON ?= python3
+# How many tests run side by side.
+JOBS ?= 2
+# What `make test-slow` looks for slow tests in.
+SLOW ?= tests
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup setup-dev run starter test test-slow test-campaign lint benchmark lock clean
+.PHONY: help setup setup-dev run starter check test test-slow test-campaign lint benchmark lock clean
 
 help:
 	@echo "make run            measure this machine, fit predictors, write the report"
 	@echo "make starter        measure this machine, and make the predictor that perfcast brings of it"
 	@echo "make setup          only install what perfcast needs, into $(VENV)"
-	@echo "make test           linters and every test but the slow ones"
-	@echo "make test-slow      the tests that take minutes each"
+	@echo "make check          linters and fast unit tests, in under 2 minutes"
+	@echo "make test           linters and every test but the slow ones, in under 10 minutes"
+	@echo "make test-slow      the tests that take minutes each, and many examples of those that draw their inputs"
 	@echo "make test-campaign  measure all of this machine's models, and check what comes of it"
 	@echo "make benchmark      overhead of measuring, against a process per model"
 	@echo "make lock           resolve envs/*.in again into pinned, hash-checked requirements"
@@ -48,11 +53,19 @@ lint: setup-dev
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint --config target=local
 
+# A worker takes whole modules, in the order of the folders: the long ones of the system first.
+PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+
+check: lint
+	$(BIN)/pytest $(PARALLEL) -m "not heavy and not alone and not slow" tests/unit
+
 test: lint
-	$(BIN)/pytest -m "not slow and not campaign"
+	$(BIN)/pytest $(PARALLEL) -m "not alone and not slow and not campaign" tests/system tests/unit
+	$(BIN)/pytest -m "alone and not slow and not campaign" tests/system tests/unit
 
 test-slow: setup-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(PARALLEL) --hypothesis-profile thorough -m "(slow or examples) and not alone" $(SLOW)
+	$(BIN)/pytest -m "slow and alone" $(SLOW) || test $$? -eq 5
 
 test-campaign: setup-dev
 	$(BIN)/pytest -m campaign

@@ -1,9 +1,12 @@
-"""What all tests share."""
+"""What all tests share: markers, the groups that parallel workers take, and the rule that nothing is skipped in CI."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.measured import ABSENT
 
@@ -11,7 +14,13 @@ from tests.measured import ABSENT
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# `make test-slow` asks for the thorough profile.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=400, deadline=None)
+settings.load_profile("quick")
+
 ROOT = Path(__file__).resolve().parents[1]
+FOLDER_MARKS = ("system", "slow", "campaign")
 
 
 @pytest.fixture(scope="session")
@@ -19,19 +28,26 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _locks_of_this_run(tmp_path_factory):
-    """Measuring here is alone on the device only among this run's tests: nobody else's campaign is waited for."""
-    os.environ["PERFCAST_LOCKS"] = str(tmp_path_factory.mktemp("locks"))
-    yield
-    del os.environ["PERFCAST_LOCKS"]
+def pytest_configure(config):
+    """Have every worker measure under locks of its own: nobody else's campaign is waited for.
+
+    Tests whose timings matter are marked `alone` instead, and run when no other test does.
+    """
+    folder = tempfile.mkdtemp(prefix="perfcast-locks-")
+    os.environ["PERFCAST_LOCKS"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     for item in items:
-        for folder in ("slow", "campaign"):
-            if f"/tests/{folder}/" in str(item.path):
-                item.add_marker(folder)
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder in FOLDER_MARKS:
+            item.add_marker(folder)
+        if getattr(item.obj, "is_hypothesis_test", False):
+            item.add_marker("examples")
+        if config.pluginmanager.hasplugin("xdist"):
+            # One worker takes a whole module: its fixtures are made once.
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,6 +57,8 @@ def pytest_sessionfinish(session, exitstatus):
     Tests on measured data may be skipped where that data is absent: it is not part of the project.
     """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # A parallel worker: the run that started it looks.
+        return
     skipped = [report for report in reporter.stats.get("skipped", []) if ABSENT not in str(report.longrepr)]
     if os.environ.get("PERFCAST_NO_SKIPS") and skipped and exitstatus == 0:
         session.exitstatus = 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast import text
@@ -99,7 +99,6 @@ ranges = st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True).map(tu
 
 
 @given(ranges, ranges, ranges, ranges, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True))
-@settings(max_examples=50, deadline=None)
 def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters, strides, inputs):
     request = SyntheticRequest(0, layers, sizes, filters, strides, tuple(inputs), memory_budget_mb=0.05)
     possible = {

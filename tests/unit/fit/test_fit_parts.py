@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
@@ -114,7 +114,6 @@ def test_published_split_depends_on_its_number_alone():
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=60), st.integers(2, 6), st.integers(0, 9))
-@settings(max_examples=50, deadline=None)
 def test_grouped_folds_part_no_group_and_test_each_row_once(names, folds, seed):
     groups = np.array(names, dtype=object)
     made = grouped_folds(groups, folds, seed)

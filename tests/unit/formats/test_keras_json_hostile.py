@@ -203,7 +203,7 @@ def test_the_texts_to_be_damaged_are_whole(sample):
 
 
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_read_or_refused_in_one_line(sample, data):
     document = copy.deepcopy(SAMPLES[sample])
     for _ in range(data.draw(st.integers(1, 3))):

@@ -230,7 +230,7 @@ BUILDERS = (onnx_files.residual_block, onnx_files.transformer_block, onnx_files.
 FILES = [build().SerializeToString() for build in BUILDERS]
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.sampled_from(FILES),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=12),
@@ -246,7 +246,7 @@ def test_damaged_files_give_one_clear_line_or_a_network(content, changes, kept, 
     assert "\n" not in refusal(lambda: read_onnx(path, {}))
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nodes_of_any_attributes_give_one_clear_line_or_a_network(data, tmp_path):
     op = data.draw(st.sampled_from(["Conv", "ConvTranspose", "MaxPool", "Transpose", "ReduceMean", "Gemm", "LSTM"]))

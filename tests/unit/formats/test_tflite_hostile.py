@@ -166,7 +166,7 @@ def offsets(packer, start, items):
 FILE = small_network().content(len(small_network().tensors) - 1)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(FILE) - 1), st.integers(0, 255)), max_size=12),
     kept=st.integers(len(FILE) // 2, len(FILE)),

@@ -1,7 +1,7 @@
 """Whatever a board answers, the judge gives a status: finite, its interval around its location."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.stability import Series, judge
@@ -26,7 +26,6 @@ def any_series(draw):
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(any_series())
 def test_every_series_is_judged(series):
     status = judge(series)

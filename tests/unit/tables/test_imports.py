@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
@@ -162,7 +162,6 @@ def test_a_table_without_header_has_the_mappings_columns(tmp_path):
         st.lists(st.sampled_from(["none", "conv"]), min_size=3, max_size=3).map(tuple), min_size=8, unique=True
     ).filter(lambda cells: all(len(set(places)) > 1 for places in zip(*cells, strict=True)))
 )
-@settings(max_examples=20, deadline=None)
 def test_text_is_one_hot_encoded_by_place(tmp_path_factory, cells):
     folder = tmp_path_factory.mktemp("cells")
     table = pd.DataFrame({"name": [f"m{i}" for i in range(len(cells))], "ms": np.arange(1.0, len(cells) + 1)})
