@@ -14,8 +14,7 @@ from fixed_lists import ROOT, exported
 
 from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.plans import graphs_of
-from perfcast.bench.target import Target
-from perfcast.config import read_yaml
+from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.models.sheet import read_sheet
 from perfcast.models.synthetic import SyntheticRequest, draw
@@ -35,7 +34,7 @@ def specs():
 
 
 def main():
-    description = read_yaml(ROOT / "config/targets/jetson_nano.yaml")
+    description = read_description(ROOT / "config/targets/jetson_nano.yaml")
     target = Target.from_dict("jetson_nano", description)
     with tempfile.TemporaryDirectory() as folder:
         models = specs()

@@ -18,8 +18,7 @@ from fixed_lists import ROOT, exported
 from perfcast.bench.factory import open_transport
 from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.plans import graphs_of
-from perfcast.bench.target import Target
-from perfcast.config import read_yaml
+from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.models.sheet import read_sheet
 from perfcast.models.synthetic import SyntheticRequest, draw
@@ -36,7 +35,7 @@ def specs():
 
 
 def main():
-    description = read_yaml(ROOT / "config/targets/raspberry_pi4.yaml")
+    description = read_description(ROOT / "config/targets/raspberry_pi4.yaml")
     description["device"]["architecture"] = None
     description["transport"] = {"kind": "ssh"}
     target = Target.from_dict("raspberry_pi4", description)

@@ -81,6 +81,55 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
+def read_extended(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the content of a YAML mapping over that of its base, the file that its key `extends` names.
+
+    The name is relative to the file's own folder, and a base may extend another. Mappings are merged, key by key; any
+    other value replaces the base's.
+
+    Returns:
+        the merged mapping, without `extends`, and the files that it comes from, for messages.
+
+    Raises:
+        UsageError: as `read_mapping`; a base is missing, extends what extends it, or has a mapping where the file has
+            another value, or the other way round.
+    """
+    files = [path]
+    values = read_mapping(path)
+    while "extends" in values:
+        base = _base_of(files[-1], values.pop("extends"))
+        if base.resolve() in [file.resolve() for file in files]:
+            raise UsageError(f"{files[-1]}: extends: {base} extends this file in turn; remove one of the two")
+        inherited = read_mapping(base)
+        if clash := _clash(values, inherited):
+            raise UsageError(f"{path}: {clash}: is a mapping either here or in {base}; write it the same way in both")
+        values = with_defaults(values, inherited)
+        files.append(base)
+    return values, " with ".join(str(file) for file in files)
+
+
+def _base_of(path: Path, name: Any) -> Path:
+    if not isinstance(name, str) or not name.endswith(".yaml"):
+        raise UsageError(f"{path}: extends: must be the name of a YAML file, such as bases/jetson.yaml")
+    base = path.parent / name
+    if not base.is_file():
+        raise UsageError(f"{path}: extends: there is no file {base}; correct the name")
+    return base
+
+
+def _clash(values: dict[str, Any], base: dict[str, Any]) -> str | None:
+    """Return the first key, dotted, that is a mapping in only one of the two; null goes with either."""
+    for key in sorted(values.keys() & base.keys()):
+        pair = [values[key], base[key]]
+        mappings = [isinstance(value, dict) for value in pair]
+        if all(mappings):
+            if inner := _clash(*pair):
+                return f"{key}.{inner}"
+        elif any(mappings) and None not in pair:
+            return key
+    return None
+
+
 def with_defaults(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` and, of what they leave open, ``defaults``: mappings are merged, all else is replaced."""
     merged = deepcopy(defaults)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import check, read_mapping
+from perfcast.config import check, read_extended
 from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -176,19 +176,19 @@ def _check_transport(transport: dict[str, Any], factors: dict[str, Any]) -> None
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Return the description of a target, which bears its file's name, once it is checked.
+    """Return the description of a target, which bears its file's name, over its bases', once it is checked.
 
     Raises:
-        UsageError: the file is absent or wrong: one line that names it and the key.
+        UsageError: a file is absent or wrong: one line that names it and the key.
     """
-    description = read_mapping(path)
+    description, origin = read_extended(path)
     if "tables" in description:
         raise UsageError(f"{path}: was measured elsewhere (it names tables); choose a target with a device")
-    check(description, "target", str(path))
+    check(description, "target", origin)
     try:
         Target.from_dict(path.stem, description)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{origin}: {error}") from error
     return description
 
 

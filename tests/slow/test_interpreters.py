@@ -11,9 +11,9 @@ from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.runner_file import RunnerFile
-from perfcast.bench.target import Target
+from perfcast.bench.target import Target, read_description
 from perfcast.bench.transport import RUNNER
-from perfcast.config import check, read_yaml
+from perfcast.config import check
 from perfcast.export.artifacts import ArtifactStore
 from tests.interpreters import VERSIONS, interpreter
 from tests.unit.campaigns import hostile_export
@@ -68,7 +68,7 @@ def test_the_runner_measures(python, tmp_path):
 
 def test_a_drive_measures(python, tmp_path, root):
     """Where the terminal knows no letters but ASCII, and a model's name is none."""
-    description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
+    description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"] |= {"toolchain": "noop", "threads": 1}
     protocol = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from perfcast.bench.target import read_description
 from tests.interpreters import interpreter
 from tests.system.checkout import check_out, snakemake
 from tests.system.ssh_board import SSHD, SshBoard
@@ -142,7 +143,7 @@ def checkout(root, tmp_path_factory, tensorflow_2_7):
 
 def stand_in(folder, environment):
     """Write the target as it ships, but for what differs here."""
-    target = yaml.safe_load((folder / "config/targets/jetson_nano.yaml").read_text())
+    target = read_description(folder / "config/targets/jetson_nano.yaml")
     target["device"]["architecture"] = os.uname().machine
     target["transport"]["container"] |= {"memory_mb": MEMORY_MB, "python": str(environment / "bin/python")}
     target["transport"]["patience_s"] = 120

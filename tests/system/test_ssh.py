@@ -16,10 +16,9 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.remote.ssh import SshHost
-from perfcast.bench.target import Protocol, Replicates, Target
+from perfcast.bench.target import Protocol, Replicates, Target, read_description
 from perfcast.bench.transport import placed
 from perfcast.bench.visits import VisitStore
-from perfcast.config import read_yaml
 from perfcast.errors import BenchmarkError, LinkError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.progress import quiet
@@ -45,7 +44,7 @@ def board(tmp_path, monkeypatch):
 
 @pytest.fixture
 def target(root):
-    description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
+    description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"]["toolchain"] = "noop"
     description["transport"] = {"kind": "ssh", "patience_s": 60, "folder": "kept; touch spoiled \"'$(id)"}
     description["device"] = {"kind": "cpu", "name": None}

@@ -17,8 +17,7 @@ import pytest
 from perfcast.bench.offline.bundle import write_drive
 from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
-from perfcast.bench.target import Target
-from perfcast.config import read_yaml
+from perfcast.bench.target import Target, read_description
 from perfcast.errors import BenchmarkError, DataError, PerfcastError, StoreError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.storage import canonical_json
@@ -27,7 +26,7 @@ from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
 
 @pytest.fixture
 def description(root):
-    description = read_yaml(root / "config/targets/raspberry_pi4.yaml")
+    description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"] |= {"toolchain": "noop", "threads": 1}
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
@@ -427,7 +426,7 @@ def test_what_cannot_be_is_refused_although_its_seal_fits(drive, here):
 
 
 def test_this_machine_needs_no_drive(here, root, tmp_path):
-    description = read_yaml(root / "config/targets/local.yaml")
+    description = read_description(root / "config/targets/local.yaml")
     with pytest.raises(UsageError, match="is this machine: measure it here"):
         written(here, description, tmp_path / "drive")
 

@@ -5,6 +5,7 @@ import yaml
 
 from perfcast.bench.factory import open_transport
 from perfcast.bench.target import Target, read_description
+from perfcast.config import read_extended
 from perfcast.errors import UsageError
 
 BOARDS = ("jetson_nano", "jetson_orin", "jetson_tx2", "raspberry_pi4")
@@ -29,6 +30,55 @@ def test_a_boards_profile_is_found_by_its_name(root, name):
     """Snakemake looks for `--profile NAME` in the working directory, never in `profiles/`."""
     assert (root / name).is_symlink()
     assert (root / name / "config.yaml").resolve() == (root / f"profiles/{name}/config.yaml").resolve()
+
+
+def _written(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder / "mine.yaml"
+
+
+def test_target_overrides_its_base_key_by_key(tmp_path):
+    path = _written(
+        tmp_path,
+        mine="extends: middle.yaml\ndevice: {name: Mine}\nsettings: null\n",
+        middle="extends: low.yaml\ndevice: {memory_mb: 3}\nmetrics: {a: {unit: s}}\n",
+        low="device: {kind: cpu, memory_mb: 2}\nsettings: {priority: 1}\nmetrics: {a: {column: x}, b: {}}\n",
+    )
+    values, origin = read_extended(path)
+    assert values == {
+        "device": {"kind": "cpu", "name": "Mine", "memory_mb": 3},
+        "settings": None,
+        "metrics": {"a": {"unit": "s", "column": "x"}, "b": {}},
+    }
+    assert origin == " with ".join(f"{tmp_path}/{name}.yaml" for name in ("mine", "middle", "low"))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"mine": "extends: absent.yaml"}, r"mine\.yaml: extends: there is no file .*absent\.yaml"),
+        ({"mine": "extends: [a]"}, r"mine\.yaml: extends: must be the name of a YAML file"),
+        ({"mine": "extends: mine.yaml"}, r"mine\.yaml: extends: .*mine\.yaml extends this file in turn"),
+        ({"mine": "extends: a.yaml", "a": "extends: mine.yaml"}, r"a\.yaml: extends: .*extends this file in turn"),
+        ({"mine": "extends: a.yaml", "a": "- 1"}, r"a\.yaml: is a list"),
+        (
+            {"mine": "extends: a.yaml\nd: {k: {l: 1}}", "a": "d: {k: 1}"},
+            r"mine\.yaml: d\.k: is a mapping either here or in",
+        ),
+    ],
+)
+def test_base_that_cannot_be_extended_is_named(tmp_path, files, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        read_extended(_written(tmp_path, **files))
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_key_of_a_base_names_all_files(tmp_path, description):
+    base = yaml.safe_dump(description | {"time_limit_s": -1})
+    path = _written(tmp_path, mine="extends: base.yaml\n", base=base)
+    with pytest.raises(UsageError, match=r"mine\.yaml with .*base\.yaml: time_limit_s: -1 is less"):
+        read_description(path)
 
 
 def test_the_reference_environment_is_the_source_documents(description):

@@ -15,7 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 from perfcast.bench.target import Target, read_description
 from perfcast.bench.tasks import shard_of
 from perfcast.models.collect import collect
-from perfcast.config import check, find_file, read_mapping, with_defaults
+from perfcast.config import check, find_file, read_extended, read_mapping, with_defaults
 from perfcast.errors import UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.tables.mapping import load_mapping
@@ -34,10 +34,10 @@ def checked_target():
         )
     check(config, "config", configuration())
     path = project_file(f"{config['targets']}/{config['target']}.yaml")
-    description = read_mapping(path)
+    description, origin = read_extended(path)
     if "tables" not in description:
         return read_description(path)
-    check(description, "imported", str(path))
+    check(description, "imported", origin)
     return description
 
 
