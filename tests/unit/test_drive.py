@@ -112,7 +112,7 @@ def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monk
 def test_a_devices_own_python_needs_the_standard_library_alone(drive):
     """Where models run in a container, the runtime and NumPy with it are only in there."""
     code = "import sys; sys.modules['numpy'] = None; import perfcast.runner.{0} as tried; print(tried.__name__)"
-    for part in ("drive", "keeper", "receiving"):
+    for part in ("offline", "supervisor", "receiving"):
         done = subprocess.run(
             [sys.executable, "-c", code.format(part)], env=os.environ | {"PYTHONPATH": str(drive / "runner.pyz")},
             capture_output=True, text=True, timeout=60, check=False,

@@ -15,7 +15,11 @@ rule build_dataset:
     params:
         store=STORE,
         code=code(
-            "dataset", "stability", "bench/record", "bench/environment", "bench/checksummed"
+            "dataset",
+            "stability",
+            "bench/record",
+            "bench/environment",
+            "bench/checksummed",
         ),
     script:
         "../scripts/build_dataset.py"
