@@ -17,7 +17,7 @@ REFUSED = [
     (PUBLISHED | {"rel_ci_half_width": 0.1}, "rel_ci_half_width belongs to adaptive"),
     (
         {k: v for k, v in ADAPTIVE.items() if k != "rel_ci_half_width"},
-        "adaptive needs width; add it, or take name published",
+        "adaptive needs rel_ci_half_width; add it, or take name published",
     ),
     ({k: v for k, v in ADAPTIVE.items() if k != "min_visits"}, "adaptive needs min_visits; add it"),
     (ADAPTIVE | {"min_visits": 6}, "min_visits 6 has to be at most visits 5"),
