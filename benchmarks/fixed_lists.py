@@ -82,7 +82,7 @@ def task_of(artifacts, export):
 def campaign_in(folder, exports_folder, protocol=None, **factors):
     """Return a campaign on this machine: exports from one folder, measurements into another, no replicates."""
     description = read_yaml(ROOT / "config/targets/local.yaml")
-    description["factors"] |= factors
+    description["factors"]["fixed"] |= factors
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0))
     if protocol:
         target = replace(target, protocol=Protocol(**protocol))

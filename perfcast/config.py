@@ -12,6 +12,7 @@ import jsonschema
 import yaml
 
 from perfcast.errors import UsageError
+from perfcast.factors import factors_schema
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _LARGEST = 1_000_000
@@ -144,6 +145,8 @@ def with_defaults(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
 def schema(name: str) -> dict[str, Any]:
     """Return the schema `config`, `target` or `answer`."""
     loaded: dict[str, Any] = read_yaml(_SCHEMAS / f"{name}.schema.yaml")
+    if name == "target":
+        loaded["properties"]["factors"] = factors_schema()
     return loaded
 
 

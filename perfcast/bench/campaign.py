@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import differing, fingerprint_of, in_words
+from perfcast.bench.environment import calibration_name, differing, fingerprint_of, in_words
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.result_collector import ResultCollector, say
 from perfcast.bench.retry import RetryPolicy
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """What a campaign has to do under one factor set."""
+
+    campaign: Campaign
+    probe: Probe
+    tasks: list[Task]
+    missing: list[Task]
+
+
+@dataclass(frozen=True)
 class Campaign:
     """What measures on one target: its description, its transport, and the two stores."""
 
@@ -36,13 +46,13 @@ class Campaign:
     measurements: MeasurementStore
 
     def measure(self, exports: list[Export], progress: Progress, description: str) -> list[str]:
-        """Measure each export unless the store has it; return the keys of all, in order.
+        """Measure each export under each factor set unless the store has it; return the keys of all, in order.
 
-        Each visit is stored as soon as it is made, so that an interruption loses the one in flight; each measurement
-        once its last visit is. While another campaign measures on the device, whatever its store, this one waits;
-        what that one stored here is not measured again. A device that is lost on the way is waited for. What is
-        unusual is said on the error stream, a line each: damaged files, and measurements that there are under other
-        fingerprint.
+        One factor set comes after the other, since what is varied may need another runtime. Each visit is stored as
+        soon as it is made, so that an interruption loses the one in flight; each measurement once its last visit is.
+        While another campaign measures on the device, whatever its store, this one waits; what that one stored here
+        is not measured again. A device that is lost on the way is waited for. What is unusual is said on the error
+        stream, a line each: damaged files, and measurements that there are in other environments.
 
         Raises:
             BenchmarkError: the runner ended early, or answered what it should not.
@@ -50,22 +60,23 @@ class Campaign:
             StoreError: something cannot be stored, such as where the disk is full; what was stored stays.
         """
         with self.transport.claim() as device:
-            probe = self._probe(device)
-            fingerprint = fingerprint_of(probe.environment)
-            tasks = tasks_of(exports, self.target, fingerprint)
-            missing = self.missing(tasks)
+            parts = self._begun(device, exports)
+            tasks = [task for part in parts for task in part.tasks]
+            missing = sum(len(part.missing) for part in parts)
             if missing:
                 self.measurements.sweep()
-                self._say_what_is_damaged(missing)
-                self._say_what_differs(exports, missing, fingerprint)
-                collector = self._collector(missing, fingerprint, device.name)
                 with progress(len(tasks) * self.target.protocol.visits, description) as advance:
-                    advance((len(tasks) - len(missing)) * self.target.protocol.visits)
-                    self._insist(device, probe, collector, advance)
+                    advance((len(tasks) - missing) * self.target.protocol.visits)
+                    for part in parts:
+                        part.campaign._finish(part, device, exports, advance)
         return [task.key for task in tasks]
 
+    def parts(self) -> list[Campaign]:
+        """Return this campaign once per factor set, each with that one alone."""
+        return [replace(self, target=target) for target in self.target.parts()]
+
     def environment(self) -> dict[str, Any]:
-        """Return the target's environment, with the settings that are asked for.
+        """Return the target's environment, with the settings that are asked for; of a campaign of one factor set.
 
         Raises:
             BenchmarkError: the target does not answer.
@@ -84,6 +95,25 @@ class Campaign:
             BenchmarkError: the environment does not say which version of the toolchain there is.
         """
         return tasks_of(exports, self.target, fingerprint_of(environment))
+
+    def _begun(self, device: Device, exports: list[Export]) -> list[_Part]:
+        """Return what there is to do under each factor set; the device is asked once per toolchain what it is."""
+        probes: dict[str, Probe] = {}
+        begun = []
+        for part in self.parts():
+            toolchain = part.target.factors["toolchain"]
+            probes[toolchain] = probe = probes.get(toolchain) or part._probe(device)
+            tasks = part.tasks(exports, probe.environment)
+            begun.append(_Part(part, probe, tasks, part.missing(tasks)))
+        return begun
+
+    def _finish(self, part: _Part, device: Device, exports: list[Export], advance: Advance) -> None:
+        """Measure what the store lacks under this campaign's factor set."""
+        if part.missing:
+            fingerprint = fingerprint_of(part.probe.environment)
+            self._say_what_is_damaged(part.missing)
+            self._say_what_differs(exports, part.missing, fingerprint)
+            self._insist(device, part.probe, self._collector(part.missing, fingerprint, device.name), advance)
 
     def _probe(self, device: Device) -> Probe:
         """Ask a device what it is; while somebody else measures there, wait."""
@@ -160,26 +190,27 @@ class Campaign:
                 say(f"{damage}: {task.model} is measured anew")
 
     def _say_what_differs(self, exports: list[Export], missing: list[Task], fingerprint: dict[str, Any]) -> None:
-        """Say where what is missing was measured under other fingerprint, and which: those that had most of it."""
+        """Report where what is missing was measured in another environment: the one that had most of it."""
         wanted = {(task.model, task.replicate) for task in missing}
         known = []
-        for other in self.measurements.fingerprint.all():
+        for other in self.measurements.fingerprints.all():
             if other != fingerprint and self.target.factors["toolchain"] in other["software"]:
                 before = tasks_of(exports, self.target, other)
                 count = sum(self.measurements.has(t.key) for t in before if (t.model, t.replicate) in wanted)
                 known.append((count, in_words(differing(other, fingerprint))))
         count, changed = max(known, default=(0, ""))
         if count:
-            say(f"{changed}: measuring anew ({count} of {len(missing)} were measured under the other fingerprint)")
+            say(f"{changed}: measuring again ({count} of {len(missing)} were measured in the other environment)")
 
     def _plan(self, collector: ResultCollector) -> dict[str, Any]:
         environments = {visits.environment for visits in collector.visits.values()}
         digest = digest_of_json(collector.fingerprint)
         device = device_factors(self.target, collector.fingerprint)["device"]
+        calibrated = calibration_name(device, self.target.factors["threads"])
         entries = [self._plan_entry(task, collector.visits.get(task.key)) for task in collector.pending.values()]
         return plan_of(self.target, entries) | {
             "environments": {name: self.measurements.environment(name) for name in sorted(environments)},
-            "calibration_floor_ns": self.measurements.fingerprint.calibration_floor_ns(digest, device),
+            "calibration_floor_ns": self.measurements.fingerprints.calibration_floor_ns(digest, calibrated),
         }
 
     def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:

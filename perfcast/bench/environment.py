@@ -65,6 +65,11 @@ def _said(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
+def calibration_name(device: str, threads: int) -> str:
+    """Return what the calibration workload's times are kept by: on another number of threads it is another one."""
+    return f"{device}, {threads} thread{'s' if threads > 1 else ''}"
+
+
 @dataclass(frozen=True)
 class FingerprintStore:
     """The fingerprint that a store's measurements were made under: `fingerprints/<digest>.json` below a folder.

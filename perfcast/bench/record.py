@@ -27,8 +27,8 @@ _REMEDY = "delete results/<target> and run again: only what is damaged is measur
 class MeasurementStore:
     """Measurements below a folder: `measurements/<key>.json`, and `environments/<digest>.json` that they name.
 
-    Beside them lie the visits of models that are not done (`visits`), the fingerprint of all (`fingerprint`), and which
-    models devices did not survive (`freezes`).
+    Beside them lie the visits of models that are not done (`visits`), the fingerprints of all (`fingerprints`), and
+    which models devices did not survive (`freezes`).
     """
 
     root: Path
@@ -51,7 +51,7 @@ class MeasurementStore:
         return VisitStore(self.root)
 
     @property
-    def fingerprint(self) -> FingerprintStore:
+    def fingerprints(self) -> FingerprintStore:
         """The fingerprint that something was measured under."""
         return FingerprintStore(self.root)
 

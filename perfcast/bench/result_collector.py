@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import differing, fingerprint_of, in_words
+from perfcast.bench.environment import calibration_name, differing, fingerprint_of, in_words
 from perfcast.bench.freezes import TRIES
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.bench.visits import Visits
@@ -159,7 +159,8 @@ class ResultCollector:
         self.visits[task.key] = visits.followed_by(visit)
         self.store.visits.put(task.key, self.visits[task.key])
         calibration = min(answer["calibration"]["before_ns"], answer["calibration"]["after_ns"])
-        self.store.fingerprint.note(self.fingerprint, task.factors["device"], calibration)
+        calibrated = calibration_name(task.factors["device"], task.factors["threads"])
+        self.store.fingerprints.note(self.fingerprint, calibrated, calibration)
 
     def _visits_here(self, key: str) -> Visits:
         """Return the visits of a model in this run's environment: those of another one do not count."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.config import check, read_extended
 from perfcast.errors import UsageError
+from perfcast.factors import factor_sets, with_written_defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from perfcast.factors import FactorSet
 
 _ADAPTIVE = ("min_visits", "rel_ci_half_width")
 
@@ -122,12 +126,22 @@ class Target:
     device_memory_mb: float | None
     architecture: str | None
     transport: dict[str, Any]
-    factors: dict[str, Any]
+    factor_sets: tuple[FactorSet, ...]
     protocol: Protocol
     replicates: Replicates
     time_limit_s: float
     settings: dict[str, Any] = field(default_factory=dict)
     soak_s: float | None = None
+
+    @property
+    def factors(self) -> FactorSet:
+        """The factor set of a target that has just one, such as each of `parts`."""
+        (only,) = self.factor_sets
+        return only
+
+    def parts(self) -> list[Target]:
+        """Return this target once per factor set, each with that one alone."""
+        return [replace(self, factor_sets=(chosen,)) for chosen in self.factor_sets]
 
     @property
     def is_local(self) -> bool:
@@ -147,9 +161,8 @@ class Target:
     @classmethod
     def from_dict(cls, name: str, values: dict[str, Any]) -> Target:
         """Return the target that a checked description stands for."""
-        factors = dict(values["factors"])
-        _check_transport(values["transport"], factors)
-        factors["threads"] = factors["threads"] or available_cpus()
+        _check_transport(values["transport"])
+        factors = resolved(values["factors"], values["transport"]["kind"])
         return cls(
             name=name,
             description=values.get("description", ""),
@@ -158,7 +171,7 @@ class Target:
             device_memory_mb=values["device"].get("memory_mb"),
             architecture=values["device"].get("architecture"),
             transport=values["transport"],
-            factors=factors,
+            factor_sets=factor_sets(factors),
             protocol=Protocol(**values["protocol"]),
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
@@ -167,11 +180,29 @@ class Target:
         )
 
 
-def _check_transport(transport: dict[str, Any], factors: dict[str, Any]) -> None:
+def resolved(factors: Mapping[str, Any], transport: str) -> dict[str, Any]:
+    """Return a description's `factors` as this machine understands them: defaults written out, CPUs counted.
+
+    Raises:
+        UsageError: the number of threads is left to a device that is not this machine.
+    """
+    written = with_written_defaults(factors)
+    lists = [written["fixed"], *written["exclude"]]
+    open_ended = [entry for entry in lists if entry.get("threads", 0) is None]
+    varied = written["vary"].get("threads", [])
+    if transport == "ssh" and (open_ended or None in varied):
+        raise UsageError("factors: threads null means the CPUs of this machine; write how many the device has")
+    for entry in open_ended:
+        entry["threads"] = available_cpus()
+    if varied:
+        written["vary"]["threads"] = list(dict.fromkeys(threads or available_cpus() for threads in varied))
+    return written
+
+
+def _check_transport(transport: dict[str, Any]) -> None:
     if transport["kind"] == "ssh":
-        if factors["threads"] is None:
-            raise UsageError("factors.threads: null means the CPUs of this machine; write how many the device has")
-    elif not transport.get("container") and (given := sorted(set(transport) - {"kind", "container"})):
+        return
+    if not transport.get("container") and (given := sorted(set(transport) - {"kind", "container"})):
         raise UsageError(f"transport.{given[0]}: belongs to kind ssh, or to a container; leave it out")
 
 

@@ -72,10 +72,16 @@ def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Me
     from perfcast.bench.factory import open_transport
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore
-    from perfcast.progress import track
 
     transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
+    return [one for part in campaign.parts() for one in _measured_part(part, exports, again)]
+
+
+def _measured_part(campaign: Campaign, exports: list[Export], again: bool) -> list[Measured]:
+    """Measure exports under one factor set; return what became of each, in order."""
+    from perfcast.progress import track
+
     environment = campaign.environment()
     wanted = {export.artifact: _next_repetition(campaign, export, environment) if again else 0 for export in exports}
     found: dict[str, Measured] = {}

@@ -9,6 +9,7 @@ import click
 
 from perfcast.cli.config import choosing, chosen
 from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table
+from perfcast.factors import in_words
 from perfcast.storage import write_table
 
 if TYPE_CHECKING:
@@ -82,14 +83,16 @@ def _show(plan: Plan, target: Target) -> None:
     else:
         _show_sums(plan, target)
     flagged = plan.models[plan.models["warning"] != ""]
-    for row in flagged.head(_LISTED).itertuples():
-        click.echo(f"{row.model}: {row.warning}")
+    for row in flagged.head(_LISTED).to_dict("records"):
+        chosen = {name: row[name] for name in target.factor_sets[0]}
+        under = in_words(chosen, target.factor_sets)
+        click.echo(f"{row['model']}{f' ({under})' if under else ''}: {row['warning']}")
     if len(flagged) > _LISTED:
         click.echo(f"… and {len(flagged) - _LISTED} more; --out FILE lists all")
 
 
 def _show_sums(plan: Plan, target: Target) -> None:
-    pending = plan.models[plan.models["measurements"] > 0]
+    pending = plan.models[plan.models["measurements"] > 0].drop_duplicates("model")
     raw, packed = (digits(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
     click.echo(
         f"{target.name}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "

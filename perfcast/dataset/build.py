@@ -13,22 +13,24 @@ from perfcast.dataset.noise import noise_floors
 from perfcast.dataset.reading import SCHEMA_VERSION
 from perfcast.dataset.rows import measurement_row
 from perfcast.errors import DataError
+from perfcast.factors import FACTORS
 from perfcast.stability import impossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from perfcast.factors import Factor
+
 _FLOAT_BYTES = 4
 
 _TEXT = [
-    *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target", "device"),
-    *("toolchain", "toolchain_version", "precision", "weights_as", "workload", "includes", "protocol", "status"),
-    "started_at",
+    *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target"),
+    *("includes", "status", "started_at"),
 ]
 _OPTIONAL_TEXT = ["reason", "trust", "trust_reason", "pattern"]
 _LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHED_LATENCIES]
 _NUMBERS = [
-    *("clock_mhz", "process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),
+    *("process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),
     *("allocator_peak_mb", "system_drop_mb", "unmeasured_peak_mb", "load_s", "first_call_s", "overhead_s", "timed_s"),
     *(
         "latency_low_ms",
@@ -44,18 +46,26 @@ _NUMBERS = [
 _COUNTS = ["visits", "disturbed_visits", "runs", "replicate"]
 _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]
 
+
+def _factor_column(factor: Factor) -> pa.Column:
+    """Return the check of a factor's column; a number is positive where it is known."""
+    if factor.is_categorical:
+        return pa.Column(factor.type)
+    return pa.Column(factor.type, pa.Check.gt(0), nullable=factor.type is float)
+
+
 SCHEMA = pa.DataFrameSchema(
     {
+        **{factor.name: _factor_column(factor) for factor in FACTORS},
         **{name: pa.Column(str) for name in _TEXT},
         **{name: pa.Column(str, nullable=True) for name in _OPTIONAL_TEXT},
         **{name: pa.Column(float, pa.Check.ge(0), nullable=True) for name in _LATENCIES},
         **{name: pa.Column(float, nullable=True) for name in _NUMBERS},
         **{name: pa.Column(object, nullable=True) for name in (*SAMPLE_LISTS, *VISIT_LISTS)},
-        **{name: pa.Column(int, pa.Check.gt(0)) for name in ("input_size", "threads", "batch", "iterations")},
+        **{name: pa.Column(int, pa.Check.gt(0)) for name in ("input_size", "iterations")},
         **{name: pa.Column(int, pa.Check.ge(0)) for name in _COUNTS},
         **{name: pa.Column("Int64", pa.Check.ge(0), nullable=True) for name in _OPTIONAL_COUNTS},
         "latency_std_ms": pa.Column(float, pa.Check.ge(0), nullable=True),
-        "graph_optimizations": pa.Column(bool),
         "throttled": pa.Column("boolean", nullable=True),
     },
     unique=["measurement"],
@@ -80,8 +90,8 @@ def build_dataset(
         environments: the environments that the records name, by digest.
 
     Raises:
-        DataError: measurements were made under different fingerprint, a measurement's model has no features,
-            or a row is not as the schema promises.
+        DataError: measurements of one toolchain were made in different environments, a measurement's model has no
+            features, or a row is not as the schema promises.
     """
     measurements = list(records)
     if not measurements:

@@ -1,20 +1,5 @@
 """The dataset's columns, by what they are; docs/data-model.md says what each holds."""
 
-FACTORS = (
-    "device",
-    "toolchain",
-    "toolchain_version",
-    "threads",
-    "batch",
-    "precision",
-    "graph_optimizations",
-    "weights_as",
-    "clock_mhz",
-    "workload",
-    "protocol",
-)
-"""What measurements of one model may differ in, and are then no repetitions of each other."""
-
 PUBLISHED_LATENCIES = tuple(f"latency_{name}_ms" for name in ("mean", "min", "max", "p50", "p90", "p99"))
 """Statistics of all kept samples, as the source document takes them."""
 

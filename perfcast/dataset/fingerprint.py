@@ -1,4 +1,4 @@
-"""Measurements made under different fingerprint are no one dataset."""
+"""Measurements of one toolchain made in different environments are not one dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 60
 
 
 def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:
-    """Refuse records that were made under different fingerprint, such as another governor or library version.
+    """Refuse records of one toolchain that were made in different environments, such as under another governor.
 
     Args:
         records: measurements of one target.
@@ -26,6 +26,11 @@ def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: M
     Raises:
         DataError: one line with the differing facts, how many measurements have each value, and what to do.
     """
+    for toolchain in dict.fromkeys(record["factors"]["toolchain"] for record in records):
+        _refuse_mixed([record for record in records if record["factors"]["toolchain"] == toolchain], environments)
+
+
+def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:
     counts = Counter(record["fingerprint"] for record in records)
     if len(counts) < 2:
         return
@@ -36,9 +41,9 @@ def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: M
     more = f"; {len(names) - _MOST} more facts differ" if len(names) > _MOST else ""
     target = records[0]["target"]
     raise DataError(
-        f"dataset of target {target}: its measurements were made under {len(counts)} different fingerprint: "
-        f"{told}{more}; delete results/{target}/manifests and run again to measure all under the present ones (what "
-        "was measured under them is kept), or describe a second target to measure both"
+        f"dataset of target {target}: its measurements were made in {len(counts)} different environments: "
+        f"{told}{more}; delete results/{target}/manifests and run again to measure all in the present one (what "
+        "was measured there is kept), or describe a second target to measure both"
     )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
+from perfcast.dataset.columns import METRIC_COLUMNS
 from perfcast.dataset.valid import replicates_of, valid_rows
+from perfcast.factors import NAMES
 from perfcast.stability import repeatability
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def replicate_pairs(dataset: pd.DataFrame, column: str) -> tuple[np.ndarray, np.
     rows = rows.assign(replicate=replicates_of(rows))
     rows = rows[rows[column].notna()]
     rows = rows[rows[column].to_numpy(dtype=float) > 0]
-    identity = ["model", *(name for name in FACTORS if name in rows)]
+    identity = ["model", *(name for name in NAMES if name in rows)]
     # Of a large table few rows or none repeat each other: only these are looked at group by group.
     rows = rows[rows.groupby(identity, dropna=False)["replicate"].transform("nunique") > 1]
     pairs = [

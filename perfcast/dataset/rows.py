@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS
+from perfcast.factors import FACTORS
 from perfcast.stability import Series, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _MS = 1e-6
 _MB = 1e-6
-_FACTORS = ("device", "toolchain", "toolchain_version", "threads", "batch", "precision", "graph_optimizations")
 _JUDGED = ("trust", "trust_reason", "pattern")
 _JUDGED_NUMBERS = (
     *("latency_ms", "latency_low_ms", "latency_high_ms"),
@@ -36,12 +36,8 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "environment": record["environment"],
         "fingerprint": record["fingerprint"],
         "target": record["target"],
-        **{name: factors[name] for name in _FACTORS},
-        "weights_as": factors["weights_as"],
-        "workload": factors["workload"],
+        **_factor_columns(factors | {"protocol": record["protocol"]["name"]}),
         "includes": _INCLUDES.get(factors["workload"], factors["workload"]),
-        "clock_mhz": _number(factors["clock_mhz"]),
-        "protocol": record["protocol"]["name"],
         "iterations": record["protocol"]["iterations"],
         "replicate": record["replicate"],
         "status": record["status"],
@@ -52,6 +48,13 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         **_timing_columns(record),
         **_memory_columns(record["memory"]),
         **visit_columns(record["visits"]),
+    }
+
+
+def _factor_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each factor; where a number is unknown, NaN."""
+    return {
+        factor.name: _number(values[factor.name]) if factor.type is float else values[factor.name] for factor in FACTORS
     }
 
 

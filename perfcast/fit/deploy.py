@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from perfcast.dataset.columns import FACTORS
 from perfcast.dataset.valid import valid_rows
 from perfcast.errors import DataError
+from perfcast.factors import NAMES as FACTORS
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import train
 from perfcast.fit.intervals import calibrated

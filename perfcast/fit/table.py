@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas.api.types import is_numeric_dtype
 
-from perfcast.dataset.columns import FACTORS
 from perfcast.dataset.valid import measured_rows, replicates_of, valid_rows
 from perfcast.errors import DataError
+from perfcast.factors import NAMES as FACTORS
 from perfcast.features.plausible import fit_fences, rules_of
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents

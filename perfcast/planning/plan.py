@@ -35,10 +35,10 @@ class Plan:
     """What a campaign will take.
 
     Attributes:
-        models: a row a model: `model`, `family`, `measurements` (still to be made), `graph_bytes`,
-            `packed_bytes` (compressed), `latency_ms`, `once_s` (measuring it once, as far as the time limit
-            counts it), `time_s` (all its measurements, each with its time under sustained load), `memory_mb` (peak
-            of the measuring process) and `warning` (empty where it will likely be measured).
+        models: one row per model and factor set: `model`, `family`, the factors, `measurements` (still to be
+            made), `graph_bytes`, `packed_bytes` (compressed), `latency_ms`, `once_s` (measuring it once, as far as
+            the time limit counts it), `time_s` (all its measurements, each with its time under sustained load),
+            `memory_mb` (peak of the measuring process) and `warning` (empty where it will likely be measured).
         memory_limit_mb: what the device has, None where it does not say.
         start_s: what starting the runtime takes in all.
         forecast_by: what `latency_ms` comes from.
@@ -56,8 +56,11 @@ class Plan:
 
     def families(self) -> pd.DataFrame:
         """Return the sums of each family: `models`, `measurements`, `graph_bytes`, `time_s`, `warnings`."""
-        grouped = self.models.assign(models=1, warnings=self.models["warning"] != "").groupby("family")
-        return grouped[["models", "measurements", "graph_bytes", "packed_bytes", "time_s", "warnings"]].sum()
+        rows = self.models.assign(models=1, warnings=self.models["warning"] != "")
+        # Each model is counted, and its graph shipped, once for all factor sets.
+        rows.loc[rows.duplicated("model"), ["models", "graph_bytes", "packed_bytes"]] = 0
+        columns = ["models", "measurements", "graph_bytes", "packed_bytes", "time_s", "warnings"]
+        return rows.groupby("family")[columns].sum()
 
 
 def make_plan(
@@ -85,19 +88,28 @@ def make_plan(
     with progress(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    environment = campaign.environment()
-    missing = Counter(task.model for task in campaign.missing(campaign.tasks(exports, environment)))
     features = features_table([artifacts.descriptor(export.artifact) for export in exports])
-    models = _identity(exports, artifacts, missing)
-    models = models.join(_costs(features, models["measurements"], settings.target, predictor))
-    limit = _memory_limit_mb(settings.target, environment)
-    models["warning"] = [_warning(row, settings.target, limit) for row in models.to_dict("records")]
+    planned = [_planned(part, exports, features, predictor) for part in campaign.parts()]
+    started = [min(settings.shards, int((part["measurements"] > 0).sum())) for part, _ in planned]
     return Plan(
-        models=models,
-        memory_limit_mb=limit,
-        start_s=costs.START_S * min(settings.shards, len(missing)),
+        models=pd.concat([models for models, _ in planned], ignore_index=True),
+        memory_limit_mb=planned[0][1],
+        start_s=costs.START_S * sum(started),
         forecast_by="the target's predictor" if predictor else "operations and bytes alone",
     )
+
+
+def _planned(
+    part: Campaign, exports: list[Export], features: pd.DataFrame, predictor: Predictor | None
+) -> tuple[pd.DataFrame, float | None]:
+    """Return the plan of one factor set, one row per model, and the memory that the device has (MB)."""
+    environment = part.environment()
+    missing = Counter(task.model for task in part.missing(part.tasks(exports, environment)))
+    models = _identity(exports, part.artifacts, missing).assign(**part.target.factors)
+    models = models.join(_costs(features, models["measurements"], part.target, predictor))
+    limit = _memory_limit_mb(part.target, environment)
+    models["warning"] = [_warning(row, part.target, limit) for row in models.to_dict("records")]
+    return models, limit
 
 
 def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[str]) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def test_the_runner_measures(python, tmp_path):
 def test_a_drive_measures(python, tmp_path, root):
     """Where the terminal knows no letters but ASCII, and a model's name is none."""
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"] |= {"toolchain": "noop", "threads": 1}
+    description["factors"]["fixed"] |= {"toolchain": "noop", "threads": 1}
     protocol = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}
     target = Target.from_dict("raspberry_pi4", description)

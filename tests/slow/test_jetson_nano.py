@@ -147,7 +147,7 @@ def stand_in(folder, environment):
     target["device"]["architecture"] = os.uname().machine
     target["transport"]["container"] |= {"memory_mb": MEMORY_MB, "python": str(environment / "bin/python")}
     target["transport"]["patience_s"] = 120
-    target["factors"]["threads"] = 2
+    target["factors"]["fixed"]["threads"] = 2
     target["protocol"] |= {"iterations": 24, "discard": 4, "visits": 4, "warmup_s": 0.05}
     (folder / "stand_in").mkdir()
     (folder / "stand_in/jetson_nano.yaml").write_text(yaml.safe_dump(target))

@@ -68,7 +68,7 @@ class SmallCampaign:
         """Write the sheet, the configuration and the target."""
         (self.folder / "config/targets").mkdir(parents=True)
         target = yaml.safe_load((self.tree / "config/targets/local.yaml").read_text())
-        target["factors"]["toolchain"] = "noop"
+        target["factors"]["fixed"]["toolchain"] = "noop"
         target["protocol"] = {"name": "published", "iterations": iterations, "discard": 2 * visits, "visits": visits}
         target["replicates"] = {"share": share, "count": replicates}
         (self.folder / "config/targets/quick.yaml").write_text(yaml.safe_dump(target))

@@ -52,7 +52,7 @@ def description(root):
     description = read_yaml(root / "config/targets/local.yaml")
     container = {"image": "an_image:1", "memory_mb": 500, "python": sys.executable}
     description["transport"] = {"kind": "local", "patience_s": 60, "container": container}
-    description["factors"]["toolchain"] = "noop"
+    description["factors"]["fixed"]["toolchain"] = "noop"
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
     description["replicates"] = {"share": 0.0, "count": 0}

@@ -23,7 +23,7 @@ def vgg16(tmp_path_factory, root):
     exports = export_models([make_spec("VGG16", (224, 224, 3), {})], store)
     description = read_yaml(root / "config/targets/local.yaml")
     description["protocol"] = {"name": "published", "iterations": 5, "discard": 1}
-    description["factors"]["weights_as"] = "variable"
+    description["factors"]["fixed"]["weights_as"] = "variable"
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0))
     measurements = MeasurementStore(folder)
     (key,) = Campaign(target, LocalTransport(), store, measurements).measure(exports, quiet, "measuring")

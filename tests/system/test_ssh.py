@@ -45,7 +45,7 @@ def board(tmp_path, monkeypatch):
 @pytest.fixture
 def target(root):
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"]["toolchain"] = "noop"
+    description["factors"]["fixed"]["toolchain"] = "noop"
     description["transport"] = {"kind": "ssh", "patience_s": 60, "folder": "kept; touch spoiled \"'$(id)"}
     description["device"] = {"kind": "cpu", "name": None}
     description["settings"] = {}

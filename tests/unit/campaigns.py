@@ -45,7 +45,7 @@ def dummy_exports(folder, count=3):
 def idle_campaign(folder, root, protocol=ADAPTIVE):
     """Return a campaign of the toolchain that runs nothing; its store and its log are in ``folder``."""
     description = read_yaml(root / "config/targets/local.yaml")
-    description["factors"]["toolchain"] = "noop"
+    description["factors"]["fixed"]["toolchain"] = "noop"
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0), protocol=protocol)
     return Campaign(target, LocalTransport(folder / "log"), ArtifactStore(folder), MeasurementStore(folder))
 

@@ -53,14 +53,14 @@ def campaign(exported, root, tmp_path):
 
 
 def on_null(campaign, **changes):
-    target = replace(campaign.target, factors=campaign.target.factors | {"toolchain": "noop"}, **changes)
+    target = replace(campaign.target, factor_sets=(campaign.target.factors | {"toolchain": "noop"},), **changes)
     return replace(campaign, target=target)
 
 
 @pytest.mark.parametrize("weights_as", ["constant", "variable"])
 def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, weights_as):
     factors = campaign.target.factors | {"weights_as": weights_as}
-    campaign = replace(campaign, target=replace(campaign.target, factors=factors))
+    campaign = replace(campaign, target=replace(campaign.target, factor_sets=(factors,)))
     keys = campaign.measure(exported[1], quiet, "measuring")
     records = [campaign.measurements.measurement(key) for key in keys]
     assert [record["model"] for record in records] == [spec.model for spec in SPECS]
@@ -118,15 +118,15 @@ class _Silent(LocalTransport):
     "change",
     [
         {"name": "other"},
-        {"factors": {"batch": 2}},
-        {"factors": {"weights_as": "variable"}},
+        {"factor_sets": {"batch": 2}},
+        {"factor_sets": {"weights_as": "variable"}},
         {"device_name": "another board"},
     ],
 )
 def test_another_target_or_factor_is_another_measurement(campaign, exported, change):
     campaign = on_null(campaign)
-    factors = campaign.target.factors | change.get("factors", {})
-    other = replace(campaign, target=replace(campaign.target, **change | {"factors": factors}))
+    factors = campaign.target.factors | change.get("factor_sets", {})
+    other = replace(campaign, target=replace(campaign.target, **change | {"factor_sets": (factors,)}))
     assert not {t.key for t in tasks_of(campaign, exported[1])} & {t.key for t in tasks_of(other, exported[1])}
 
 

@@ -111,5 +111,5 @@ def test_a_metric_of_no_column_is_named(target):
 
 def test_threads_left_open_are_the_cpus_there_are(target):
     assert Target.from_dict("local", target).factors["threads"] == available_cpus()
-    target["factors"]["threads"] = 1
+    target["factors"]["fixed"]["threads"] = 1
     assert Target.from_dict("local", target).factors["threads"] == 1

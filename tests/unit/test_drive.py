@@ -27,7 +27,7 @@ from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
 @pytest.fixture
 def description(root):
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
-    description["factors"] |= {"toolchain": "noop", "threads": 1}
+    description["factors"]["fixed"] |= {"toolchain": "noop", "threads": 1}
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
     description["replicates"] = {"share": 1.0, "count": 1}

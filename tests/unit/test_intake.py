@@ -170,7 +170,7 @@ def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, ex
     assert capsys.readouterr().err == ""
     runner.wish()
     now = measure(campaign, exports)
-    line = "governor was powersave, is performance: measuring anew (2 of 3 were measured under the other fingerprint)\n"
+    line = "governor was powersave, is performance: measuring again (2 of 3 were measured in the other environment)\n"
     assert capsys.readouterr().err == line
     assert not {r["key"] for r in before} & {r["key"] for r in now}
     assert {r["fingerprint"] for r in before}.isdisjoint(r["fingerprint"] for r in now)

@@ -36,7 +36,7 @@ def measured(tmp_path_factory, root):
     folder = tmp_path_factory.mktemp("measured")
     (folder / "config/targets").mkdir(parents=True)
     target = yaml.safe_load((root / "config/targets/local.yaml").read_text())
-    target["factors"]["toolchain"] = "noop"
+    target["factors"]["fixed"]["toolchain"] = "noop"
     target["protocol"] = PROTOCOL
     target["replicates"] = {"share": 1.0, "count": 2}
     (folder / "config/targets/idle.yaml").write_text(yaml.safe_dump(target))

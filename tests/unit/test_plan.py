@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch, root):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config/targets").mkdir(parents=True)
     target = yaml.safe_load((root / "config/targets/local.yaml").read_text())
-    target["factors"]["toolchain"] = "noop"
+    target["factors"]["fixed"]["toolchain"] = "noop"
     target["protocol"] |= {"iterations": 10, "discard": 5, "visits": 5}
     target["replicates"] = {"share": 1.0, "count": 1}
     describe(tmp_path, target)

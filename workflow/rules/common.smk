@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from perfcast.bench.target import Target, read_description
+from perfcast.bench.target import Target, read_description, resolved
 from perfcast.bench.tasks import shard_of
 from perfcast.models.collect import collect
 from perfcast.config import check, find_file, read_extended, read_mapping, with_defaults
@@ -134,7 +134,7 @@ def measured():
     # As they are here: another number of processors is another campaign, a default written out is not.
     return kept | {
         "device": device,
-        "factors": target.factors,
+        "factors": resolved(TARGET["factors"], TARGET["transport"]["kind"]),
         "protocol": dataclasses.asdict(target.protocol),
         "settings": target.settings,
         "soak_s": target.soak_s,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast.dataset.columns import FACTORS, METRIC_COLUMNS
+from perfcast.dataset.columns import METRIC_COLUMNS
 from perfcast.dataset.noise import replicate_pairs
 from perfcast.dataset.reading import read_dataset as dataset_of
 from perfcast.dataset.valid import measured_rows, valid_rows
 from perfcast.errors import UsageError
+from perfcast.factors import NAMES
 from perfcast.studies.comparison.visits import Visits, visits_of
 from perfcast.text import escape_control, format_list
 
@@ -178,7 +179,7 @@ def _value(row: pd.Series, column: str) -> float:
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[str, str]]:
     found = {}
-    for name in (*FACTORS, "iterations", "fingerprint"):
+    for name in (*NAMES, "iterations", "fingerprint"):
         if name in a and name in b and (values := (_distinct(a[name]), _distinct(b[name])))[0] != values[1]:
             found[name] = values
     return found

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfcast.factors import NAMES
 from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.inputs import FACTORS
 
 if TYPE_CHECKING:
     from perfcast.studies.prediction.inputs import ReportData
@@ -20,7 +20,7 @@ _DIGEST = 12
 def facts(data: ReportData) -> list[tuple[str, str]]:
     """Return the target's fixed settings as (name, value); a factor that varies lists its values."""
     found = []
-    for name in ("device", *FACTORS, "protocol"):
+    for name in NAMES:
         values = data.dataset[name].dropna().unique() if name in data.dataset else ()
         if len(values):
             found.append((_FACTS.get(name, name.replace("_", " ")), ", ".join(map(_fact, values))))

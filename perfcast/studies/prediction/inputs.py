@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.dataset.columns import VISIT_LISTS
 from perfcast.errors import DataError
+from perfcast.factors import factor_named, varying
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
 from perfcast.studies.prediction.formatting import escape_control
 
@@ -17,17 +18,6 @@ if TYPE_CHECKING:
 
     from perfcast.fit.evaluation import Evaluation
 
-FACTORS = (
-    "toolchain",
-    "toolchain_version",
-    "workload",
-    "precision",
-    "weights_as",
-    "threads",
-    "batch",
-    "graph_optimizations",
-    "clock_mhz",
-)
 _REQUIRED = (
     *("model", "family", "input_size", "replicate", "status", "protocol", "includes"),
     *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_mean_ms", "trust", "trust_reason", "pattern"),
@@ -157,12 +147,7 @@ class ReportData:
     @property
     def varying(self) -> tuple[str, ...]:
         """The factors that take more than one value in the dataset."""
-        return varying_factors(self.dataset)
-
-
-def varying_factors(dataset: pd.DataFrame) -> tuple[str, ...]:
-    """Return the factor columns of ``dataset`` that take more than one value."""
-    return tuple(name for name in FACTORS if name in dataset and dataset[name].nunique() > 1)
+        return varying(self.dataset)
 
 
 def read_inputs(
@@ -194,6 +179,6 @@ def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:
 
 def _labels(dataset: pd.DataFrame) -> pd.Series:
     labels = dataset["model"].map(escape_control).astype(str)
-    for factor in varying_factors(dataset):
+    for factor in (name for name in varying(dataset) if factor_named(name).schema):
         labels = labels + " · " + factor + " " + dataset[factor].astype(str)
     return labels

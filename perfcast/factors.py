@@ -1,0 +1,208 @@
+"""Factors: what can vary on a target. The one list of them, with their types, defaults and who interprets each."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from perfcast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+Interpreter = Literal["device", "runner", "toolchain", "workload", "protocol"]
+
+MAX_SETS = 1000
+"""Combinations of one target: each starts the toolchain once per shard, so more are a mistake in the description."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that can vary.
+
+    Attributes:
+        name: as targets, records, datasets and the command's options name it.
+        type: of its values.
+        interpreter: who gives it its meaning. `device`: found there, a target cannot ask for it. `protocol`: follows
+            from the target's protocol.
+        description: one sentence for users.
+        unit: of its values, None for none.
+        is_categorical: whether its values are names that part predictors; else it is a number, a feature of them.
+        default: of a target that does not name it.
+        schema: what a target may ask for, as JSON schema; None where it cannot ask.
+    """
+
+    name: str
+    type: type
+    interpreter: Interpreter
+    description: str
+    unit: str | None = None
+    is_categorical: bool = True
+    default: Any = None
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+FACTORS = (
+    Factor("device", str, "device", "The device that computes."),
+    Factor(
+        "toolchain",
+        str,
+        "runner",
+        "The runtime: `tensorflow`, or `noop`, which computes nothing and serves tests.",
+        default="tensorflow",
+        schema={"enum": ["tensorflow", "noop"]},
+    ),
+    Factor("toolchain_version", str, "device", "The runtime's version."),
+    Factor("workload", str, "runner", "What is timed.", default="inference", schema={"enum": ["inference"]}),
+    Factor(
+        "precision",
+        str,
+        "toolchain",
+        "Number format of weights and activations.",
+        default="float32",
+        schema={"enum": ["float32"]},
+    ),
+    Factor(
+        "weights_as",
+        str,
+        "toolchain",
+        "`constant`, as deployed graphs are, or `variable`: less memory, slower.",
+        default="constant",
+        schema={"enum": ["constant", "variable"]},
+    ),
+    Factor(
+        "graph_optimizations",
+        bool,
+        "toolchain",
+        "Whether the runtime may rewrite the graph (constant folding, fused operations).",
+        default=True,
+        schema={"type": "boolean"},
+    ),
+    Factor(
+        "threads",
+        int,
+        "runner",
+        "Threads of the runtime; null takes as many as there are CPUs.",
+        is_categorical=False,
+        schema={"type": ["integer", "null"], "minimum": 1, "maximum": 4096},
+    ),
+    Factor(
+        "batch",
+        int,
+        "workload",
+        "Inputs of one run.",
+        is_categorical=False,
+        default=1,
+        schema={"type": "integer", "minimum": 1, "maximum": 65536},
+    ),
+    Factor("clock_mhz", float, "device", "The clock that the device was fixed at.", unit="MHz", is_categorical=False),
+    Factor("protocol", str, "protocol", "How a model was timed."),
+)
+
+NAMES = tuple(factor.name for factor in FACTORS)
+CATEGORICAL = tuple(factor.name for factor in FACTORS if factor.is_categorical)
+NUMERIC = tuple(factor.name for factor in FACTORS if not factor.is_categorical)
+ASKED = tuple(factor for factor in FACTORS if factor.schema is not None)
+"""Those that a target's description may fix or vary."""
+
+FactorSet = dict[str, Any]
+"""A value for each factor that a target may ask for."""
+
+
+def factor_named(name: str) -> Factor:
+    """Return a factor by its name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return next(factor for factor in FACTORS if factor.name == name)
+
+
+def varying(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the factors that take more than one value in a table, a missing value being one."""
+    return tuple(name for name in NAMES if name in table and table[name].nunique(dropna=False) > 1)
+
+
+def factors_schema() -> dict[str, Any]:
+    """Return the JSON schema of a target's `factors`: which are fixed, which vary, and what is excluded."""
+    values = {factor.name: {"description": factor.description} | dict(factor.schema or {}) for factor in ASKED}
+    lists = {
+        name: {
+            "description": f"Values of `{name}` to combine with those of the others.",
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": value,
+        }
+        for name, value in values.items()
+    }
+    mapping = {"type": "object", "additionalProperties": False}
+    return mapping | {
+        "description": "What could differ on another target, or is varied on this one.",
+        "properties": {
+            "fixed": mapping | {"description": "Factors with one value.", "properties": values},
+            "vary": mapping | {"description": "Factors with several values: all combinations.", "properties": lists},
+            "exclude": {
+                "description": "Combinations that are not measured: each entry excludes all that have its values.",
+                "type": "array",
+                "items": mapping | {"minProperties": 1, "properties": values},
+            },
+        },
+    }
+
+
+def factor_sets(description: Mapping[str, Any]) -> tuple[FactorSet, ...]:
+    """Return the factor sets that a checked description asks for, in the order of its lists.
+
+    Args:
+        description: a target's `factors`: `fixed`, `vary` and `exclude`, each optional. A factor that neither of the
+            first two names has its default.
+
+    Raises:
+        UsageError: a factor is both fixed and varied, everything is excluded, an exclusion excludes nothing, or there
+            are too many sets.
+    """
+    fixed, vary = description.get("fixed") or {}, description.get("vary") or {}
+    exclude = description.get("exclude") or []
+    if both := [name for name in vary if name in fixed]:
+        raise UsageError(f"factors: {both[0]} is both fixed and varied; remove it from one of them")
+    every = list(itertools.islice(_combined(fixed, vary), MAX_SETS + 1))
+    if len(every) > MAX_SETS:
+        raise UsageError(f"factors.vary: more than {MAX_SETS:,} combinations; vary fewer values")
+    for index, entry in enumerate(exclude):
+        if not any(_has(chosen, entry) for chosen in every):
+            raise UsageError(f"factors.exclude.{index}: no combination has these values; remove it")
+    kept = tuple(chosen for chosen in every if not any(_has(chosen, entry) for entry in exclude))
+    if not kept:
+        raise UsageError("factors.exclude: excludes every combination; remove an entry")
+    return kept
+
+
+def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked description with the default of each factor that it does not name, as a copy."""
+    vary = {name: list(values) for name, values in (description.get("vary") or {}).items()}
+    fixed = {factor.name: factor.default for factor in ASKED if factor.name not in vary}
+    return {
+        "fixed": fixed | dict(description.get("fixed") or {}),
+        "vary": vary,
+        "exclude": [dict(entry) for entry in description.get("exclude") or []],
+    }
+
+
+def _combined(fixed: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> Iterator[FactorSet]:
+    values = [vary.get(factor.name) or [fixed.get(factor.name, factor.default)] for factor in ASKED]
+    for chosen in itertools.product(*values):
+        yield dict(zip((factor.name for factor in ASKED), chosen, strict=True))
+
+
+def _has(chosen: FactorSet, entry: Mapping[str, Any]) -> bool:
+    return all(chosen[name] == value for name, value in entry.items())
+
+
+def in_words(chosen: FactorSet, others: Sequence[FactorSet]) -> str:
+    """Return the values by which a factor set differs from others, such as `threads 1, batch 8`; empty for none."""
+    differ = [name for name in chosen if any(other[name] != chosen[name] for other in others)]
+    return ", ".join(f"{name} {chosen[name]}" for name in differ)
