@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
 from perfcast.export.brought import ReadOptions, format_of, has_known_ending, naming, read_model
-from perfcast.export.descriptor import validate_descriptor
 from perfcast.export.stage import Export, build_artifact, export_key, export_models
 from perfcast.formats.keras_json import looks_like_keras
 from perfcast.formats.keras_json.text import read_document
@@ -17,6 +16,7 @@ from perfcast.models.brought import FILE, HUB, is_address, name_of, refuse_unmea
 from perfcast.models.brought import SOURCES as BROUGHT
 from perfcast.models.sheet import read_sheet
 from perfcast.models.spec import ModelSpec
+from perfcast.network.descriptor import validate_descriptor
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.export.descriptor import SCHEMA_VERSION, describe, validate_descriptor
+from perfcast.export.keras_model import describe
 from perfcast.formats.inputs import settle
 from perfcast.formats.keras_json import unsafe_or_unknown
 from perfcast.formats.keras_json.text import read_document
 from perfcast.models.brought import HUB, is_address
 from perfcast.models.spec import ModelSpec
+from perfcast.network.descriptor import identified, validate_descriptor
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from perfcast.models.shapes import Shape
+    from perfcast.network.network import Shape
 
 _LONGEST = 200
 _LARGEST_CONFIG = 100_000_000
@@ -76,8 +77,8 @@ class Brought:
 
     def descriptor(self, spec: ModelSpec) -> dict[str, Any]:
         """Return the whole descriptor, under the names that the spec gives the model."""
-        head = {"schema_version": SCHEMA_VERSION, "source": spec.source, "graph": self.interface}
-        return head | {"model": spec.model, "name": spec.name, "family": spec.family} | self.body
+        whole = identified(self.body, spec.model, spec.name, spec.family, spec.source)
+        return whole | {"graph": self.interface}
 
 
 def build_brought(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:

@@ -153,8 +153,8 @@ def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
 
 def artifact_of(model: keras.Model, spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
     """Return the serialized weightless graph and the descriptor of a model that is there already."""
-    from perfcast.export.descriptor import describe
     from perfcast.export.graph import trace_weightless
+    from perfcast.export.keras_model import describe
 
     graph = trace_weightless(model)
     return graph.serialized, describe(model, spec) | {"graph": graph.interface}

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import DataError
-from perfcast.features import layers as of
+from perfcast.features import layers as costs
 from perfcast.features import schedule
 from perfcast.features.definitions import FEATURES
+from perfcast.network import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,15 +58,15 @@ def _forces_xla(descriptor: dict[str, Any]) -> bool:
 
 def _published(layers: list[Layer]) -> Numbers:
     return {
-        "flops": sum(map(of.flops, layers)),
+        "flops": sum(map(costs.flops, layers)),
         "macs": sum(layer["macs"] for layer in layers),
-        "sum_activations": sum(of.size(layer["output_shapes"]) for layer in layers),
-        "weighted_sum_neurons": sum(map(of.neuron_weights, layers)),
-        "conv_parameters": _parameters(filter(of.is_convolution, layers)),
-        "bn_parameters": _parameters(filter(of.is_batch_normalisation, layers)),
-        "fc_parameters": _parameters(filter(of.is_dense, layers)),
+        "sum_activations": sum(records.size(layer["output_shapes"]) for layer in layers),
+        "weighted_sum_neurons": sum(map(costs.neuron_weights, layers)),
+        "conv_parameters": _parameters(filter(records.is_convolution, layers)),
+        "bn_parameters": _parameters(filter(records.is_batch_normalisation, layers)),
+        "fc_parameters": _parameters(filter(records.is_dense, layers)),
         "parameters": _parameters(layers),
-        "weight_bytes": of.FLOAT_BYTES * _parameters(layers),
+        "weight_bytes": costs.FLOAT_BYTES * _parameters(layers),
     }
 
 
@@ -77,21 +78,21 @@ def _counts(layers: list[Layer]) -> Numbers:
     merges = [layer for layer in layers if len(layer["inputs"]) > 1]
     return {
         "layers": len(layers),
-        "conv_layers": sum(map(of.is_convolution, layers)),
-        "bn_layers": sum(map(of.is_batch_normalisation, layers)),
-        "fc_layers": sum(map(of.is_dense, layers)),
-        "activation_layers": sum(map(of.is_activation, layers)),
-        "fused_activations": sum(map(of.has_fused_activation, layers)),
+        "conv_layers": sum(map(records.is_convolution, layers)),
+        "bn_layers": sum(map(records.is_batch_normalisation, layers)),
+        "fc_layers": sum(map(records.is_dense, layers)),
+        "activation_layers": sum(map(records.is_activation, layers)),
+        "fused_activations": sum(map(records.has_fused_activation, layers)),
         "merge_layers": len(merges),
-        "merged_elements": sum(of.size(layer["output_shapes"]) for layer in merges),
+        "merged_elements": sum(records.size(layer["output_shapes"]) for layer in merges),
         "longest_path": schedule.longest_path(layers),
     }
 
 
 def _extremes(layers: list[Layer]) -> Numbers:
-    convolutions = [layer for layer in layers if of.is_convolution(layer)]
+    convolutions = [layer for layer in layers if records.is_convolution(layer)]
     filters = [layer["filters"] for layer in convolutions]
-    units = [layer["units"] for layer in layers if of.is_dense(layer)]
+    units = [layer["units"] for layer in layers if records.is_dense(layer)]
     sides = [side for layer in convolutions for side in layer["kernel"] or ()]
     return {
         "filters_min": min(filters, default=0),
@@ -101,25 +102,25 @@ def _extremes(layers: list[Layer]) -> Numbers:
         "units_max": max(units, default=0),
         "kernel_size_min": min(sides, default=0),
         "kernel_size_max": max(sides, default=0),
-        "largest_activation": max(of.size(layer["output_shapes"]) for layer in layers),
+        "largest_activation": max(records.size(layer["output_shapes"]) for layer in layers),
     }
 
 
 def _arithmetic(layers: list[Layer]) -> Numbers:
-    convolutions = [layer for layer in layers if of.is_convolution(layer)]
+    convolutions = [layer for layer in layers if records.is_convolution(layer)]
     macs = sum(layer["macs"] for layer in layers)
     of_convolutions = sum(layer["macs"] for layer in convolutions)
-    depthwise = sum(map(of.depthwise_macs, convolutions))
-    dense = sum(layer["macs"] for layer in layers if of.is_dense(layer))
+    depthwise = sum(map(records.depthwise_macs, convolutions))
+    dense = sum(layer["macs"] for layer in layers if records.is_dense(layer))
     weighted_filters = sum(layer["macs"] * layer["filters"] for layer in convolutions)
-    weighted_positions = sum(layer["macs"] * of.positions(layer) for layer in convolutions)
+    weighted_positions = sum(layer["macs"] * records.positions(layer) for layer in convolutions)
     return {
         "conv_macs": of_convolutions - depthwise,
         "depthwise_macs": depthwise,
         "dense_macs": dense,
         "other_macs": macs - of_convolutions - dense,
         "depthwise_mac_share": _ratio(depthwise, macs),
-        "pointwise_mac_share": _ratio(sum(map(of.pointwise_macs, convolutions)), macs),
+        "pointwise_mac_share": _ratio(sum(map(records.pointwise_macs, convolutions)), macs),
         "largest_layer_macs": max(layer["macs"] for layer in layers),
         "mean_mac_filters": _ratio(weighted_filters, of_convolutions),
         "mean_mac_positions": _ratio(weighted_positions, of_convolutions),
@@ -128,10 +129,12 @@ def _arithmetic(layers: list[Layer]) -> Numbers:
 
 def _traffic(layers: list[Layer], outputs: set[str], flops: float) -> Numbers:
     folded = schedule.folded(layers, outputs)
-    free = {layer["name"] for layer in layers if of.is_free(layer)}
-    moved = {layer["name"]: of.moved_bytes(layer) for layer in layers}
-    fused = moved | {layer["name"]: of.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded}
-    roofline = (max(fused[layer["name"]], of.flops(layer) / _OPERATIONS_PER_BYTE) for layer in layers)
+    free = {layer["name"] for layer in layers if records.is_free(layer)}
+    moved = {layer["name"]: costs.moved_bytes(layer) for layer in layers}
+    fused = moved | {
+        layer["name"]: costs.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded
+    }
+    roofline = (max(fused[layer["name"]], costs.flops(layer) / _OPERATIONS_PER_BYTE) for layer in layers)
     return {
         "peak_activation_bytes": schedule.peak_activation_bytes(layers, outputs, folded | free),
         "moved_bytes": sum(moved.values()),

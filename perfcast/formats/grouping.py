@@ -37,6 +37,7 @@ from perfcast.formats.regions import (
     merge_softmax,
     weights_of,
 )
+from perfcast.network.macs import rescaled_macs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -143,7 +144,7 @@ def _join_dilations(graph: OperationGraph) -> None:
         before = graph.only_before(layer) if layer is not None and layer.filters else None
         if layer is None or before is None or before.type != "SpaceToBatchND":
             continue
-        macs = layer.macs * math.prod(operation.returned.shape) // max(1, math.prod(layer.returned.shape))
+        macs = rescaled_macs(layer.macs, layer.returned.shape, operation.returned.shape)
         dilated = replace(layer, inputs=before.inputs, outputs=operation.outputs, dilation=before.dilation, macs=macs)
         graph.merge((before, layer, operation), operation, dilated)
 

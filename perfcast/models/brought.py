@@ -16,7 +16,7 @@ from perfcast.storage import digest_of_file, digest_of_json
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from perfcast.models.shapes import Shape
+    from perfcast.network.network import Shape
 
 FILE = "file"
 """The source of models in files: Keras files and texts, SavedModels, frozen graphs, ONNX and LiteRT files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from perfcast.errors import UsageError
 from perfcast.models.limits import refuse_too_large
 from perfcast.models.naming import only, whole_number
 from perfcast.models.spec import ModelSpec
+from perfcast.network.macs import dense_macs
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +45,8 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     units = whole_number(parameters, "units", _MOST_UNITS)
     values = {"layers": layers, "units": units}
     name = f"{BUILDER}_{layers}_{units}"
-    macs = math.prod(input_shape) * units + (layers - 1) * units * units + units * _CLASSES
+    widths = [math.prod(input_shape), *[units] * layers, _CLASSES]
+    macs = sum(dense_macs((), matrix) for matrix in itertools.pairwise(widths))
     refuse_too_large(name, macs + layers * units + _CLASSES, macs)
     return ModelSpec(name, BUILDER, SOURCE, BUILDER, input_shape, values)
 

@@ -10,7 +10,7 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Shape = tuple[int, ...]
+    from perfcast.network.network import Shape
 
 _MOST_AXES = 8
 _MOST = 1_000_000_000

@@ -16,6 +16,7 @@ from perfcast.errors import UsageError
 from perfcast.models.limits import is_too_large, refuse_too_large
 from perfcast.models.naming import only, whole_number
 from perfcast.models.spec import ModelSpec
+from perfcast.network.macs import convolution_macs, dense_macs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,14 +178,15 @@ def cost_of(parameters: dict[str, int], input_shape: tuple[int, ...]) -> Cost | 
         stride = _stride(layer, parameters["strides"])
         before = height * width * channels
         height, width = (height - filter_size) // stride + 1, (width - filter_size) // stride + 1
-        kernel = filter_size * filter_size * channels * filters
-        weights += kernel + 4 * filters
-        macs += kernel * height * width
+        kernel = (filter_size, filter_size, channels, filters)
+        weights += math.prod(kernel) + 4 * filters
+        macs += convolution_macs((height, width), kernel)
         # Batch normalisation and ReLU read and write tensors of the convolution's output size.
         activations = max(activations, before + height * width * filters, 2 * height * width * filters)
         channels = filters
     weights += (channels + 1) * _CLASSES
-    return Cost(macs + channels * _CLASSES, _FLOAT_BYTES * (weights + activations), weights)
+    macs += dense_macs((), (channels, _CLASSES))
+    return Cost(macs, _FLOAT_BYTES * (weights + activations), weights)
 
 
 def _stride(layer: int, strides: int) -> int:

@@ -1,200 +1,170 @@
-"""Multiply-accumulates of Keras layers, exact for those that do nearly all the arithmetic of a network."""
+"""Multiply-accumulates of one sample, one function per kind of layer; no other module knows a formula.
+
+Positions in the padding count as any other, as in the published counts. Shapes have the batch of 1 or leave it out,
+unless a function says otherwise.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import TYPE_CHECKING, Any
-
-from perfcast.network.keras_layers import attention_macs, contraction_macs, einsum_dense_macs, einsum_macs, matmul_macs
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import keras
+    from perfcast.network.network import Shape
 
-    Shape = Sequence[int]
-    Arguments = tuple[Sequence[Any], Mapping[str, Any]]
+FLOPS_PER_MAC = 2
+"""Floating-point operations of one multiply-accumulate."""
 
-NO_ARGUMENTS: Arguments = ((), {})
-"""Of a call whose arguments are not known; its tensors are taken in their order."""
+_AT_KEYS = ("key", "value")
 
 
-def count_macs(
-    operation: keras.Operation,
-    inputs: Sequence[Shape],
-    outputs: Sequence[Shape],
-    arguments: Arguments = NO_ARGUMENTS,
-) -> int:
-    """Return the multiply-accumulates of one call of a layer, per sample.
-
-    Positions in the padding count as any other, as in the published counts. Exact for convolutions (grouped,
-    dilated, transposed, depthwise and separable ones too), dense layers of any rank, `EinsumDense`,
-    attention of every kind, recurrent layers of the three standard cells, stacked ones too, convolutional LSTMs, and
-    `TimeDistributed`, `Bidirectional` and `SpectralNormalization` around them, `Dot`, and the operations that multiply
-    matrices, convolve or attend; 0 for all others.
+def convolution_macs(positions: Iterable[int], *kernels: Sequence[int]) -> int:
+    """Return the multiply-accumulates of a convolution: its whole kernel once per position.
 
     Args:
-        operation: a built layer, or an operation that is none.
-        inputs: shapes of the tensors it reads, without the batch axis.
-        outputs: shapes of the tensors it returns, without the batch axis.
-        arguments: what it was called on, by position and by name; tells tensors apart that Keras sorts by name, and
-            those that are constant.
+        positions: sizes of the axes without channels of what it returns; of what it reads if it is transposed.
+        kernels: whole shapes as the layer stores them (so one group's input channels); two for a separable convolution.
     """
-    from keras import layers
-
-    if isinstance(operation, layers.MultiHeadAttention | layers.GroupQueryAttention):
-        return _attention_of_heads(operation, inputs, arguments)
-    if ".ops." in type(operation).__module__:
-        return _free_operation(operation, inputs, outputs, arguments)
-    for classes, count in _counters():
-        if isinstance(operation, classes):
-            return count(operation, inputs, outputs)
-    return 0
+    return math.prod(positions) * sum(map(math.prod, kernels))
 
 
-def _counters() -> Sequence[tuple[tuple[type, ...], Callable[..., int]]]:
-    """Return what counts each kind of layers, the first that fits."""
-    from keras import layers
+def dense_macs(rows: Iterable[int], matrix: Sequence[int]) -> int:
+    """Return the multiply-accumulates of a dense layer.
 
-    return (
-        ((layers.Conv1D, layers.Conv2D, layers.Conv3D), _convolution),
-        ((layers.DepthwiseConv1D, layers.DepthwiseConv2D), _convolution),
-        ((layers.SeparableConv1D, layers.SeparableConv2D), _separable_convolution),
-        ((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), _transposed_convolution),
-        ((layers.Dense,), _dense),
-        ((layers.EinsumDense,), _einsum_dense),
-        ((layers.Dot,), _dot),
-        ((layers.SpectralNormalization,), _spectral_normalization),
-        ((layers.Attention,), _attention),
-        ((layers.TimeDistributed,), _time_distributed),
-        ((layers.Bidirectional,), _bidirectional),
-        ((layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), _convolutional_lstm),
-        ((layers.RNN,), _recurrent),
-    )
+    Args:
+        rows: sizes of all axes but the last of what it returns.
+        matrix: shape of its kernel.
+    """
+    return math.prod(rows) * math.prod(matrix)
 
 
-def _positions(layer: keras.Layer, shape: Shape) -> int:
-    return math.prod(shape[:-1] if layer.data_format == "channels_last" else shape[1:])
+def product_macs(returned: Iterable[int], summed: int) -> int:
+    """Return the multiply-accumulates of a product in which each element of the result is a sum of products.
+
+    Args:
+        returned: shape of the result.
+        summed: products per element.
+    """
+    return math.prod(returned) * summed
 
 
-def _convolution(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    return _positions(layer, outputs[0]) * math.prod(layer.kernel.shape)
+def matmul_macs(first: Shape, second: Shape) -> int:
+    """Return the multiply-accumulates of a product of matrices, or of stacks of them; shapes have the batch, 1."""
+    if not first or not second:
+        return 0
+    stacks = itertools.zip_longest(reversed(first[:-2]), reversed(second[:-2]), fillvalue=1)
+    rows, columns = math.prod(first[-2:-1]), second[-1] if len(second) > 1 else 1
+    return math.prod(one if other == 1 else other for one, other in stacks) * rows * first[-1] * columns
 
 
-def _separable_convolution(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    weights = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
-    return _positions(layer, outputs[0]) * weights
+def contraction_macs(first: Shape, second: Shape, axes: int | Sequence[int | Sequence[int]]) -> int:
+    """Return the multiply-accumulates of summing up the products of two tensors along axes that both have.
+
+    Args:
+        first, second: shapes with the batch, 1.
+        axes: how many last ones of the first tensor, or which ones of both.
+    """
+    if isinstance(axes, int):
+        gone = list(first[len(first) - axes :])
+    else:
+        gone = [first[axis] for axis in ([axes[0]] if isinstance(axes[0], int) else axes[0])]
+    return math.prod(first) * math.prod(second) // max(math.prod(gone), 1)
 
 
-def _transposed_convolution(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    return _positions(layer, inputs[0]) * math.prod(layer.kernel.shape)
+def einsum_macs(subscripts: str, shapes: Sequence[Shape]) -> int:
+    """Return the multiply-accumulates of an Einstein sum: one for each combination of all its indices.
+
+    Args:
+        subscripts: as `bij,bjk->bik`.
+        shapes: of its operands, a kernel among them too; those of tensors with the batch, 1.
+    """
+    sizes: dict[str, int] = {}
+    operands = subscripts.replace(" ", "").partition("->")[0].split(",")
+    for labels, shape in zip(operands, shapes, strict=False):
+        named = label_sizes(labels, shape)
+        before, _, after = labels.partition("...")
+        others = reversed(shape[len(before) : len(shape) - len(after)])
+        # Axes without a label are identified by their place counted from the last.
+        unnamed = {f"-{index}": size for index, size in enumerate(others)}
+        for label, size in (named | unnamed).items():
+            sizes[label] = size if sizes.get(label, 1) == 1 else sizes[label]
+    return math.prod(sizes.values()) if len(operands) > 1 else 0
 
 
-def _dense(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    return math.prod(outputs[0][:-1]) * math.prod(layer.kernel.shape)
+def label_sizes(labels: str, shape: Sequence[int]) -> dict[str, int]:
+    """Return the size of each axis that `labels`, one operand's subscripts, name; `...` is any number of others."""
+    before, _, after = labels.partition("...")
+    sizes = dict(zip(before, shape, strict=False))
+    return sizes | dict(zip(reversed(after), reversed(shape), strict=False))
 
 
-def _einsum_dense(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    return einsum_dense_macs(layer.equation, tuple(inputs[0]), tuple(layer.kernel.shape), tuple(outputs[0]))
+def attention_macs(queries: int, keys: int, widths: tuple[int, int], heads: int = 1) -> int:
+    """Return the multiply-accumulates of attention itself, without projections: the scores and the weighted sum.
+
+    Args:
+        queries, keys: how many of each; each query meets each key.
+        widths: of one key and of one value.
+        heads: how many times that is done.
+    """
+    return queries * keys * heads * sum(widths)
 
 
-def _dot(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    axes = [layer.axes] * 2 if isinstance(layer.axes, int) else layer.axes
-    return contraction_macs((1, *inputs[0]), (1, *inputs[1]), axes)
-
-
-def _spectral_normalization(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    return count_macs(layer.layer, inputs, outputs)
-
-
-def _named(arguments: Arguments, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes, with a batch of 1, of the tensors among arguments that a call names, or gives in order."""
-    given, options = arguments
-    tensors = dict(zip(names, given, strict=False)) | {name: options[name] for name in names if name in options}
-    return {name: _whole(tensor.shape) for name, tensor in tensors.items() if hasattr(tensor, "shape")}
-
-
-def _whole(shape: Any) -> tuple[int, ...]:
-    return tuple(1 if size is None else int(size) for size in shape)
-
-
-def _attention_of_heads(layer: keras.Layer, inputs: Sequence[Shape], arguments: Arguments) -> int:
-    from keras import layers
-
-    found = _named(arguments, ("query", "value"))
-    query = found["query"][1:] if "query" in found else tuple(inputs[0])
-    value = found["value"][1:] if "value" in found else tuple(inputs[min(1, len(inputs) - 1)])
-    projections = _projections(layer, [query, value])
-    if isinstance(layer, layers.MultiHeadAttention):
-        widths = (layer.key_dim, layer.value_dim)
-        return projections + attention_macs(query, value, layer.num_heads, widths, layer.attention_axes)
-    return projections + attention_macs(query, value, layer.num_query_heads, (layer.head_dim, layer.head_dim))
-
-
-def _free_operation(
-    operation: keras.Operation, inputs: Sequence[Shape], outputs: Sequence[Shape], arguments: Arguments
+def multi_head_macs(
+    query: Shape,
+    key: Shape,
+    heads: int,
+    widths: tuple[int, int],
+    kernels: Mapping[str, int],
+    axes: Iterable[int] | None = None,
 ) -> int:
-    kind = type(operation).__name__
-    if kind == "Einsum":
-        operands = [_whole(operand.shape) for operand in arguments[0] if hasattr(operand, "shape")]
-        return einsum_macs(operation.subscripts, operands)
-    if kind in ("Matmul", "Dot", "Tensordot"):
-        return _product(operation, kind, _named(arguments, ("x1", "x2")))
-    if kind in ("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"):
-        names = ("inputs", "kernel" if kind != "SeparableConv" else "depthwise_kernel", "pointwise_kernel")
-        kernels = _named(arguments, names)
-        weights = sum(math.prod(shape) for name, shape in kernels.items() if name != "inputs")
-        return _positions(operation, inputs[0] if kind == "ConvTranspose" else outputs[0]) * weights
-    if kind == "DotProductAttention":
-        found = _named(arguments, ("query", "key", "value"))
-        return math.prod(found["query"][:-1]) * found["key"][1] * (found["key"][-1] + found["value"][-1])
-    return 0
+    """Return the multiply-accumulates of multi-head attention and its projections.
+
+    Args:
+        query, key: shapes of one sample, without the batch axis.
+        heads: how many.
+        widths: of one head's keys and values.
+        kernels: numbers in each projection, by name; `key` and `value` are applied at the keys' positions, all others
+            at the queries'.
+        axes: those that are attended along, the batch being axis 0; all positions where it is None.
+    """
+    queries, positions = math.prod(query[:-1]), math.prod(key[:-1])
+    projections = (weights * (positions if name in _AT_KEYS else queries) for name, weights in kernels.items())
+    attended = math.prod(key[axis - 1 if axis > 0 else axis] for axis in axes or range(1, len(key)))
+    return sum(projections) + attention_macs(queries, attended, widths, heads)
 
 
-def _product(operation: keras.Operation, kind: str, operands: dict[str, tuple[int, ...]]) -> int:
-    if len(operands) != 2:
-        return 0
-    first, second = operands.values()
-    if kind == "Matmul":
-        return matmul_macs(first, second)
-    return contraction_macs(first, second, operation.axes if kind == "Tensordot" else 1)
+def recurrent_macs(steps: int, weights: int) -> int:
+    """Return the multiply-accumulates of a recurrent layer.
+
+    Args:
+        steps: how many.
+        weights: numbers in all its matrices, each of which is multiplied by once per step.
+    """
+    return steps * weights
 
 
-def _projections(layer: keras.Layer, inputs: Sequence[Shape]) -> int:
-    # Value and key have equally many positions, so it does not matter which of them was given first.
-    queries, keys = math.prod(inputs[0][:-1]), math.prod(inputs[min(1, len(inputs) - 1)][:-1])
-    kernels = {
-        weight.path.split("/")[-2]: math.prod(weight.shape) for weight in layer.weights if weight.name == "kernel"
-    }
-    return sum(weights * (keys if name in ("key", "value") else queries) for name, weights in kernels.items())
+def repeated_macs(times: int, macs: int) -> int:
+    """Return the multiply-accumulates of what takes `macs` each of so many times, as a loop's body."""
+    return times * macs
 
 
-def _attention(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    query, value, key = inputs[0], inputs[1], inputs[-1]
-    return math.prod(query[:-1]) * key[-2] * (key[-1] + value[-1])
+def rescaled_macs(macs: int, counted: Iterable[int], returned: Iterable[int]) -> int:
+    """Return the multiply-accumulates of a layer whose result has another shape than the one it was counted for."""
+    return macs * math.prod(returned) // max(1, math.prod(counted))
 
 
-def _convolutional_lstm(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    state = outputs[0][1:] if layer.return_sequences else outputs[0]
-    weights = math.prod(layer.cell.kernel.shape) + math.prod(layer.cell.recurrent_kernel.shape)
-    return inputs[0][0] * _positions(layer, state) * weights
+def separable_macs(macs: int, kernel: Iterable[int], filters: int) -> tuple[int, int]:
+    """Part the multiply-accumulates of a separable convolution: its depthwise ones, its pointwise ones.
 
-
-def _recurrent(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    from keras import layers
-
-    cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
-    if not all(isinstance(cell, layers.LSTMCell | layers.GRUCell | layers.SimpleRNNCell) for cell in cells):
-        return 0
-    weights = sum(math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape) for cell in cells)
-    return inputs[0][0] * weights
-
-
-def _time_distributed(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    inner = count_macs(layer.layer, [shape[1:] for shape in inputs], [shape[1:] for shape in outputs])
-    return inputs[0][0] * inner
-
-
-def _bidirectional(layer: keras.Layer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
-    directions = (layer.forward_layer, layer.backward_layer)
-    return sum(count_macs(direction, inputs, outputs) for direction in directions)
+    Args:
+        macs: of both.
+        kernel: spatial sizes of the depthwise kernel.
+        filters: output channels.
+    """
+    # Of the k + F weights of a channel, k are of the depthwise and F of the pointwise convolution.
+    area = math.prod(kernel)
+    depthwise = macs * area // (area + filters)
+    return depthwise, macs - depthwise

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfcast.network.macs import FLOPS_PER_MAC
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPERATIONS_PER_MAC = 2
 FEWER_MULTIPLICATIONS = 4.0
 """By how much an algorithm can undercut multiply-accumulates as counted: of 3×3 convolutions Winograd's F(2×2, 3×3)
 needs 2.25 times fewer multiplications, F(4×4, 3×3) 4 times (A. Lavin, S. Gray, "Fast algorithms for convolutional
@@ -31,7 +32,7 @@ def impossible(latency_ms: float, macs: float, weight_bytes: float, peaks: Mappi
     if peaks is None:
         return None
     seconds = latency_ms / 1e3
-    rate, most = OPERATIONS_PER_MAC * macs / seconds, peaks["flops_per_s"]
+    rate, most = FLOPS_PER_MAC * macs / seconds, peaks["flops_per_s"]
     if rate > most * FEWER_MULTIPLICATIONS * FASTER_THAN_SEEN:
         return (
             f"{latency_ms:.3g} ms for {macs / 1e9:.3g} billion multiply-accumulates is {rate / 1e9:,.0f} GFLOP/s; "

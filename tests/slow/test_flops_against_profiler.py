@@ -4,10 +4,11 @@ import keras
 import pytest
 
 from benchmarks.architectures import profiled_flops
-from perfcast.export.descriptor import describe, validate_descriptor
+from perfcast.export.keras_model import describe
 from perfcast.features.extract import extract_features
 from perfcast.models import keras_applications
 from perfcast.models.build import build_model
+from perfcast.network.descriptor import validate_descriptor
 
 GRAPH = {
     "inputs": [{"node": "input", "shape": [224, 224, 3], "dtype": "float32"}],

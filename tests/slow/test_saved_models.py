@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from perfcast.export.descriptor import describe
+from perfcast.export.keras_model import describe
 from perfcast.export.stage import build_artifact
 from perfcast.features.extract import extract_features
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model

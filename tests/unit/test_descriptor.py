@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from perfcast.errors import DataError, SourceError
-from perfcast.export.descriptor import validate_descriptor
+from perfcast.network.descriptor import validate_descriptor
 from tests.unit.descriptors import chain, described
 
 

@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 from perfcast.errors import DataError
-from perfcast.export.descriptor import describe
+from perfcast.export.keras_model import describe
 from perfcast.features.definitions import FEATURES, document
 from perfcast.features.extract import extract_features
 from perfcast.features.table import features_table
@@ -173,7 +173,7 @@ def test_the_page_of_features_is_not_stale():
 
 def test_features_load_neither_tensorflow_nor_keras():
     code = (
-        "import sys, perfcast.features.table, perfcast.export.descriptor;"
+        "import sys, perfcast.features.table, perfcast.network.descriptor;"
         "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

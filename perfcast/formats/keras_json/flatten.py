@@ -13,7 +13,8 @@ from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
 from perfcast.formats.keras_json.registry import find_rule
 from perfcast.formats.keras_json.settings import MOST
 from perfcast.formats.keras_json.types import dtype_of, quantised
-from perfcast.network.keras_layers import layout_of
+from perfcast.network.descriptor import MOST_COUNT
+from perfcast.network.layer_types import layout_of
 from perfcast.network.network import Layer, Tensor, Weight
 from perfcast.text import escape_control
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 _DEEPEST = 20
 _MOST_AXES = 8
 _SHOWN = 200
-# Numbers above it are not exact as 64-bit floats, which features are.
-_MOST_COUNT = 2**53 - 1
 
 
 @dataclass
@@ -191,7 +190,7 @@ def _check(outcome: Outcome, owner: str) -> None:
     for shape in outcome.shapes:
         if len(shape) > _MOST_AXES + 1 or not all(0 <= size <= MOST for size in shape):
             raise SourceError(f"{owner} would return a tensor of shape {written(shape)[:80]}")
-        if math.prod(shape) > _MOST_COUNT:
+        if math.prod(shape) > MOST_COUNT:
             raise SourceError(f"{owner} would return a tensor that is too large: {written(shape)[:80]}")
-    if max((outcome.macs, *(part.elements for part in outcome.weights))) > _MOST_COUNT:
+    if max((outcome.macs, *(part.elements for part in outcome.weights))) > MOST_COUNT:
         raise SourceError(f"{owner} is too large for any device")

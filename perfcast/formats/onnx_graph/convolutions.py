@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.activations import keras_name
+from perfcast.network.macs import convolution_macs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def _convolution(node: Node) -> Operation:
         groups=groups,
         filters=weights[0],
         activation=keras_name(node.activation),
-        macs=returned[0] * math.prod(returned[2:]) * math.prod(weights),
+        macs=convolution_macs((returned[0], *returned[2:]), weights),
         layout=_layout(node.needed(0)),
     )
 
@@ -63,7 +63,7 @@ def _deformable(node: Node) -> Operation:
         dilation=_steps(node, "dilations", len(kernel)),
         groups=node.attribute("group", 1),
         filters=weights[0],
-        macs=returned[0] * math.prod(returned[2:]) * math.prod(weights),
+        macs=convolution_macs((returned[0], *returned[2:]), weights),
         layout=_layout(node.needed(0)),
     )
 
@@ -79,7 +79,7 @@ def _transposed(node: Node) -> Operation:
         dilation=_steps(node, "dilations", len(kernel)),
         groups=groups,
         filters=weights[1] * groups,
-        macs=read[0] * math.prod(read[2:]) * math.prod(weights),
+        macs=convolution_macs((read[0], *read[2:]), weights),
         layout=_layout(node.needed(0)),
     )
 

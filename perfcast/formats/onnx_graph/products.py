@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.activations import keras_name
+from perfcast.network.macs import attention_macs, dense_macs, einsum_macs, product_macs, recurrent_macs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from perfcast.formats.grouping import Operation
-    from perfcast.formats.onnx_graph.nodes import Node, Value
+    from perfcast.formats.onnx_graph.nodes import Node
 
     Rule = Callable[[Node], Operation]
 
@@ -26,13 +27,12 @@ def _gemm(node: Node) -> Operation:
 
 
 def _dense(node: Node, units: int, learned: Sequence[int], activation: str | None = None) -> Operation:
-    rows = math.prod(node.outputs[0].shape[:-1])
     return node.operation(
         "Dense",
         weights=node.learned(learned),
         units=units,
         activation=activation,
-        macs=rows * math.prod(node.needed(1).shape),
+        macs=dense_macs(node.outputs[0].shape[:-1], node.needed(1).shape),
         layout="free",
     )
 
@@ -49,7 +49,7 @@ def _product(node: Node) -> Operation:
     first = node.needed(0)
     transposed = node.op == "Gemm" and node.attribute("transA", 0)
     summed = first.shape[0 if transposed else -1] if first.shape else 1
-    return node.operation(_kind(node), macs=node.outputs[0].elements * summed, layout="free")
+    return node.operation(_kind(node), macs=product_macs(node.outputs[0].shape, summed), layout="free")
 
 
 def _kind(node: Node) -> str:
@@ -57,27 +57,11 @@ def _kind(node: Node) -> str:
 
 
 def _einsum(node: Node) -> Operation:
-    read, told, result = node.attribute("equation", "").replace(" ", "").partition("->")
-    if not told:
-        result = "".join(label for label in read if read.count(label) == 1)
-    sizes: dict[str, int] = {}
-    values = [value for value in node.inputs if value is not None]
-    terms = read.split(",")
-    if len(terms) != len(values):
+    terms = node.attribute("equation", "").partition("->")[0]
+    shapes = [value.shape for value in node.inputs if value is not None]
+    if len(terms.split(",")) != len(shapes):
         raise SourceError(f"{node}: its equation has another number of terms than it has inputs")
-    for term, value in zip(terms, values, strict=True):
-        sizes |= _label_sizes(term, value)
-    summed = [size for label, size in sizes.items() if label not in result]
-    macs = node.outputs[0].elements * math.prod(summed) if len(values) > 1 else 0
-    return node.operation(_kind(node), macs=macs, layout="free")
-
-
-def _label_sizes(labels: str, value: Value) -> dict[str, int]:
-    before, _, after = labels.partition("...")
-    # What the dots stand for is in the result as well.
-    return dict(zip(before, value.shape, strict=False)) | dict(
-        zip(reversed(after), reversed(value.shape), strict=False)
-    )
+    return node.operation(_kind(node), macs=einsum_macs(terms, shapes), layout="free")
 
 
 def _recurrent(type: str) -> Rule:
@@ -88,7 +72,7 @@ def _recurrent(type: str) -> Rule:
         return node.operation(
             f"Bidirectional{type}" if both else type,
             weights=node.learned((1, 2, 3, 7)),
-            macs=steps * (inner.elements + outer.elements),
+            macs=recurrent_macs(steps, inner.elements + outer.elements),
             layout="free",
         )
 
@@ -100,8 +84,8 @@ def _attention(node: Node) -> Operation:
     query, key, value = (node.needed(position).shape for position in range(3))
     heads = query[1] if len(query) == 4 else 1
     keys = key[-2] if len(key) > 1 else 1
-    widths = query[-1] + (value[-1] if len(value) == 4 else node.outputs[0].shape[-1])
-    macs = heads * query[-2] * keys * widths
+    widths = query[-1], value[-1] if len(value) == 4 else node.outputs[0].shape[-1]
+    macs = attention_macs(query[-2], keys, widths, heads)
     return node.operation("MultiHeadAttention", weights=(), macs=macs, layout="free")
 
 
@@ -110,7 +94,7 @@ def _attention_with_projections(node: Node) -> Operation:
     if node.attribute("q_num_heads", 0) or len(matrix.shape) != 2 or not matrix.constant:
         return _attention(node)
     steps, width = math.prod(read[:-1]), node.outputs[0].shape[-1]
-    macs = steps * matrix.elements + 2 * steps * read[-2] * width
+    macs = dense_macs(read[:-1], matrix.shape) + attention_macs(steps, read[-2], (width, width))
     return node.operation("MultiHeadAttention", weights=node.learned((1, 2)), macs=macs, layout="free")
 
 

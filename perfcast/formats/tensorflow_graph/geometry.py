@@ -7,12 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.tensorflow_graph.node import Node, elements, sample
+from perfcast.formats.tensorflow_graph.node import Node, sample
+from perfcast.network.macs import convolution_macs, einsum_macs, label_sizes, product_macs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from perfcast.network.network import Layout
+    from perfcast.network.network import Layout, Shape
 
     Fields = dict[str, Any]
 
@@ -22,6 +23,11 @@ _TENSORDOT = re.compile(r"/(Tensordot(?:_\d+)?)/MatMul$")
 
 def _layout(node: Node) -> Layout:
     return "channels_first" if node.channels_first() else "channels_last"
+
+
+def _positions(node: Node, shape: Shape) -> Shape:
+    """Return a shape without its channels; where pieces of a sample are in the batch, they count."""
+    return (shape[0], *shape[2:]) if node.channels_first() else shape[:-1]
 
 
 def _convolution(node: Node) -> Fields:
@@ -34,7 +40,7 @@ def _convolution(node: Node) -> Fields:
         "dilation": node.spatial(node.attribute("dilations")),
         "groups": channels // kernel[-2],
         "filters": kernel[-1],
-        "macs": elements(returned) // kernel[-1] * math.prod(kernel),
+        "macs": convolution_macs(_positions(node, returned), kernel),
         "layout": _layout(node),
     }
 
@@ -49,7 +55,7 @@ def _depthwise(node: Node) -> Fields:
         "dilation": node.spatial(node.attribute("dilations")),
         "groups": kernel[2],
         "filters": filters,
-        "macs": elements(returned) // filters * math.prod(kernel),
+        "macs": convolution_macs(_positions(node, returned), kernel),
         "layout": _layout(node),
     }
 
@@ -63,7 +69,7 @@ def _transposed(node: Node) -> Fields:
         "dilation": node.spatial(node.attribute("dilations")),
         "groups": 1,
         "filters": kernel[-2],
-        "macs": elements(read) // kernel[-1] * math.prod(kernel),
+        "macs": convolution_macs(_positions(node, read), kernel),
         "layout": _layout(node),
     }
 
@@ -79,7 +85,7 @@ def _product(first: str, second: str) -> Callable[[Node], Fields]:
             units = right[-2] if node.attribute(second) else right[-1]
         elif _is_weight(node, 0):
             units = left[-1] if node.attribute(first) else left[-2]
-        macs = elements(node.output()) * summed
+        macs = product_macs(node.output(), summed)
         kind = "Dense" if units else "Matmul"
         # What Keras spells out as `dense/Tensordot/MatMul` is in the scope of `dense`.
         name = _TENSORDOT.sub(r"/\1", node.name)
@@ -96,11 +102,9 @@ def _is_weight(node: Node, index: int) -> bool:
 def _einsum(node: Node) -> Fields:
     terms, _, result = node.attribute("equation").replace(" ", "").partition("->")
     sizes: dict[str, int] = {}
-    for index, labels in enumerate(terms.split(",")):
-        before, _, after = labels.partition("...")
-        shape = node.shape(index)
-        sizes |= dict(zip(before, shape, strict=False)) | dict(zip(reversed(after), reversed(shape), strict=False))
-    summed = math.prod(size for label, size in sizes.items() if label not in result)
+    shapes = [node.shape(index) for index, _ in enumerate(terms.split(","))]
+    for labels, shape in zip(terms.split(","), shapes, strict=True):
+        sizes |= label_sizes(labels, shape)
     learned = [labels for index, labels in enumerate(terms.split(",")) if _is_weight(node, index)]
     others = "".join(labels for index, labels in enumerate(terms.split(",")) if not _is_weight(node, index))
     own = [sizes[label] for label in sizes if learned and label in learned[0] and label in result]
@@ -108,7 +112,7 @@ def _einsum(node: Node) -> Fields:
     return {
         "type": "Dense" if units else "Einsum",
         "units": units,
-        "macs": elements(node.output()) * summed if "," in terms else 0,
+        "macs": einsum_macs(terms, shapes),
         "layout": "free",
     }
 

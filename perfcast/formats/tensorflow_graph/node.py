@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +105,3 @@ class Node:
 def sample(shape: Sequence[int]) -> Shape:
     """Return a shape without its batch axis; whole where the batch of 1 is no axis of its own."""
     return tuple(shape[1:]) if shape and shape[0] == 1 else tuple(shape)
-
-
-def elements(shape: Sequence[int]) -> int:
-    """Return how many numbers a tensor holds."""
-    return math.prod(shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
 from perfcast.formats.regions import weights_of
+from perfcast.network.macs import repeated_macs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,7 +49,7 @@ def with_loop(layers: Sequence[Layer], loop: Loop, turns: int, outputs: Collecti
         inputs=tuple(dict.fromkeys(name for part in parts for name in part.inputs if name not in inside)),
         outputs=tuple(tensor for part in parts for tensor in part.outputs if tensor.name in wanted),
         weights=weights_of(part if isinstance(part, Operation) else Operation(**vars(part)) for part in parts),
-        macs=macs * turns,
+        macs=repeated_macs(turns, macs),
         layout="free",
     )
     return _placed(others, made)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
+from perfcast.network.macs import convolution_macs, product_macs, recurrent_macs
 from perfcast.network.network import Tensor, Weight
 
 if TYPE_CHECKING:
@@ -137,13 +138,13 @@ def _convolution(operator: Operator) -> Operation:
         dilation=operator.sizes("DilationHFactor", "DilationWFactor"),
         groups=max(1, operator.needed(0).shape[-1] // max(1, channels)),
         filters=filters,
-        macs=_positions(operator.outputs[0]) * math.prod(operator.needed(1).shape),
+        macs=convolution_macs(_positions(operator.outputs[0]), operator.needed(1).shape),
         layout="channels_last",
     )
 
 
-def _positions(value: Value) -> int:
-    return math.prod(value.shape[:-1])
+def _positions(value: Value) -> Shape:
+    return value.shape[:-1]
 
 
 def _depthwise(operator: Operator) -> Operation:
@@ -160,7 +161,7 @@ def _depthwise(operator: Operator) -> Operation:
         dilation=operator.sizes("DilationHFactor", "DilationWFactor"),
         groups=operator.needed(0).shape[-1],
         filters=filters,
-        macs=_positions(operator.outputs[0]) * math.prod(operator.needed(1).shape),
+        macs=convolution_macs(_positions(operator.outputs[0]), operator.needed(1).shape),
         layout="channels_last",
     )
 
@@ -176,7 +177,7 @@ def _transposed(operator: Operator) -> Operation:
         dilation=(1, 1),
         groups=1,
         filters=filters,
-        macs=_positions(operator.needed(2)) * math.prod(operator.needed(1).shape),
+        macs=convolution_macs(_positions(operator.needed(2)), operator.needed(1).shape),
         layout="channels_last",
     )
 
@@ -196,7 +197,7 @@ def _volume(operator: Operator) -> Operation:
         dilation=operator.sizes("DilationDFactor", "DilationHFactor", "DilationWFactor"),
         groups=1 if transposed else max(1, channels // max(1, first)),
         filters=first if transposed else last,
-        macs=_positions(counted) * math.prod(operator.needed(1).shape),
+        macs=convolution_macs(_positions(counted), operator.needed(1).shape),
         layout="channels_last",
     )
 
@@ -205,7 +206,7 @@ def _dense(operator: Operator) -> Operation:
     _checked_rank(operator, (1, 2))
     matrix = operator.needed(1)
     units, width = matrix.shape
-    macs = math.prod(operator.outputs[0].shape) * width
+    macs = product_macs(operator.outputs[0].shape, width)
     if matrix.weights is None:
         return operator.operation("Matmul", macs=macs, layout="free")
     return operator.operation("Dense", weights=operator.learned((1, 2)), units=units, macs=macs, layout="free")
@@ -215,7 +216,7 @@ def _product(operator: Operator) -> Operation:
     first, second = operator.needed(0), operator.needed(1)
     if min(len(first.shape), len(second.shape)) < 2 or not operator.outputs:
         raise SourceError(f"{operator}: multiplies what are no matrices")
-    macs = math.prod(operator.outputs[0].shape) * first.shape[-2 if operator.option("AdjX", False) else -1]
+    macs = product_macs(operator.outputs[0].shape, first.shape[-2 if operator.option("AdjX", False) else -1])
     if second.weights is not None and len(second.shape) == 2:
         units = operator.outputs[0].shape[-1]
         return operator.operation("Dense", weights=operator.learned((1,)), units=units, macs=macs, layout="free")
@@ -229,7 +230,7 @@ def _recurrent(type: str) -> Rule:
     def rule(operator: Operator) -> Operation:
         constants = [value for value in operator.inputs if value is not None and value.weights is not None]
         matrices = sum(math.prod(value.shape) for value in constants if len(value.shape) == 2)
-        macs = _positions(operator.needed(0)) * matrices
+        macs = recurrent_macs(math.prod(_positions(operator.needed(0))), matrices)
         return operator.operation(type, macs=macs, layout="free")
 
     return rule

@@ -4,7 +4,7 @@ import json
 
 import keras
 
-from perfcast.export.descriptor import describe
+from perfcast.export.keras_model import describe
 from perfcast.formats.keras_json import network_of
 from perfcast.models.spec import ModelSpec
 

@@ -1,8 +1,8 @@
 """What all tests of readers need: whole, valid descriptors and features of networks."""
 
 from perfcast.errors import SourceError, UsageError
-from perfcast.export.descriptor import validate_descriptor
 from perfcast.features.extract import extract_features
+from perfcast.network.descriptor import validate_descriptor
 from tests.unit.descriptors import GRAPH
 
 _HEAD = {"schema_version": 1, "model": "net", "name": "net", "family": "family", "source": "source", "graph": GRAPH}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from perfcast.errors import UsageError
-from perfcast.export.descriptor import describe
 from perfcast.export.graph import trace_weightless
+from perfcast.export.keras_model import describe
 from perfcast.features.extract import extract_features
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
 from perfcast.models.spec import ModelSpec

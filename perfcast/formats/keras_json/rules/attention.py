@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.formats.keras_json.call import Outcome, Part, Symbol
 from perfcast.formats.keras_json.settings import whole_numbers
-from perfcast.network.keras_layers import attention_macs
+from perfcast.network.macs import attention_macs, multi_head_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -35,6 +35,12 @@ def _projection(name: str, read: int, heads: int, width: int, biased: bool) -> t
     return (kernel, Part(f"{name}/bias", heads * width)) if biased else (kernel,)
 
 
+def _kernels(parts: tuple[Part, ...]) -> dict[str, int]:
+    """Return how many numbers each projection's kernel holds, by the projection's name."""
+    names = {part.name: part.name.removesuffix("/kernel") for part in parts}
+    return {names[part.name]: part.elements for part in parts if names[part.name] != part.name}
+
+
 def _multi_head(call: Call) -> Outcome:
     settings = call.settings
     query, value, key = _operands(call)
@@ -55,13 +61,7 @@ def _multi_head(call: Call) -> Outcome:
     )
     told = settings.get("attention_axes")
     axes = None if told is None else settings.axes("attention_axes", len(key))
-    queries, keys = math.prod(query[1:-1]), math.prod(key[1:-1])
-    macs = (
-        queries * query[-1] * heads * (key_width + gated * value_width)
-        + keys * heads * (key[-1] * key_width + value[-1] * value_width)
-        + queries * heads * value_width * math.prod(output)
-        + attention_macs(query[1:], key[1:], heads, (key_width, value_width), axes)
-    )
+    macs = multi_head_macs(query[1:], key[1:], heads, (key_width, value_width), _kernels(parts), axes)
     shape = (*query[:-1], *output)
     scores = (_scores(query, key, heads, axes),) if _gives_scores(call, 7) else ()
     return Outcome((shape, *scores), parts, macs=macs)
@@ -88,11 +88,7 @@ def _grouped_query(call: Call) -> Outcome:
         Part("attention_output/kernel", heads * width * query[-1]),
         *((Part("attention_output/bias", query[-1]),) if biased else ()),
     )
-    macs = (
-        query[1] * query[-1] * heads * width * (2 + gated)
-        + key[1] * (key[-1] + value[-1]) * shared * width
-        + attention_macs(query[1:], key[1:], heads, (width, width))
-    )
+    macs = multi_head_macs(query[1:], key[1:], heads, (width, width), _kernels(parts))
     scores = ((query[0], heads, query[1], key[1]),) if _gives_scores(call, 7) else ()
     return Outcome((query, *scores), parts, macs=macs, kind="GroupedQueryAttention")
 
@@ -109,8 +105,8 @@ def _attention(call: Call) -> Outcome:
     if not additive and call.settings.word("score_mode", "dot") == "concat":
         scale = (*scale, Part("concat_score_weight", 1))
     scores = ((*query[:-1], key[-2]),) if _gives_scores(call, 3) else ()
-    pairs = math.prod(query[1:-1]) * key[-2]
-    return Outcome(((*query[:-1], value[-1]), *scores), scale, macs=pairs * (key[-1] + value[-1]))
+    macs = attention_macs(math.prod(query[1:-1]), key[-2], (key[-1], value[-1]))
+    return Outcome(((*query[:-1], value[-1]), *scores), scale, macs=macs)
 
 
 RULES = {

@@ -9,6 +9,7 @@ from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.rules.activations import activation_of
 from perfcast.formats.keras_json.rules.dense import with_lora
 from perfcast.formats.keras_json.rules.geometry import behind_window, join, span, split
+from perfcast.network.macs import convolution_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -60,7 +61,7 @@ def _convolution(call: Call) -> Outcome:
         groups,
         filters,
         activation=activation_of(settings),
-        macs=math.prod(found) * weights,
+        macs=convolution_macs(found, (weights,)),
         kind=_kind(call),
     )
 
@@ -82,7 +83,7 @@ def _depthwise(call: Call) -> Outcome:
         channels,
         filters,
         activation=activation_of(settings),
-        macs=math.prod(found) * weights,
+        macs=convolution_macs(found, (weights,)),
     )
 
 
@@ -103,7 +104,7 @@ def _separable(call: Call) -> Outcome:
         channels,
         filters,
         activation=activation_of(settings),
-        macs=math.prod(found) * (depthwise + pointwise),
+        macs=convolution_macs(found, (depthwise,), (pointwise,)),
         kind=_kind(call),
     )
 
@@ -124,8 +125,7 @@ def _transposed(call: Call) -> Outcome:
         1,
         filters,
         activation=activation_of(settings),
-        # Each element that it reads is spread over a whole kernel.
-        macs=math.prod(spatial) * weights,
+        macs=convolution_macs(spatial, (weights,)),
         kind=_kind(call),
     )
 
@@ -154,16 +154,16 @@ def _locally_connected(call: Call) -> Outcome:
     kernel, strides = settings.sizes("kernel_size", rank), settings.sizes("strides", rank, 1)
     filters = settings.whole("filters")
     found = behind_window(call, spatial, kernel, strides)
-    weights = math.prod(found) * math.prod(kernel) * channels * filters
+    of_position = math.prod(kernel) * channels * filters
     return Outcome(
         (join(call, found, filters),),
-        (Part("kernel", weights), *_bias(call, math.prod(found) * filters)),
+        (Part("kernel", math.prod(found) * of_position), *_bias(call, math.prod(found) * filters)),
         kernel,
         strides,
         groups=1,
         filters=filters,
         activation=activation_of(settings),
-        macs=weights,
+        macs=convolution_macs(found, (of_position,)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.rules.activations import activation_of
-from perfcast.network.keras_layers import einsum_dense_macs, label_sizes
+from perfcast.network.macs import dense_macs, einsum_macs, label_sizes
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -39,7 +39,7 @@ def _dense(call: Call) -> Outcome:
         (*with_lora(call, Part("kernel", channels * units), units), *bias),
         units=units,
         activation=activation_of(call.settings),
-        macs=math.prod(call.shape[1:-1]) * channels * units,
+        macs=dense_macs(call.shape[1:-1], (channels, units)),
     )
 
 
@@ -62,7 +62,7 @@ def _einsum_dense(call: Call) -> Outcome:
         (shape,),
         (*with_lora(call, Part("kernel", math.prod(kernel)), kernel[-1]), *_bias(bias, sizes)),
         activation=activation_of(call.settings),
-        macs=einsum_dense_macs(equation, call.shape[1:], kernel, shape[1:]),
+        macs=einsum_macs(equation, [call.shape, kernel]),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.formats.keras_json.call import Outcome
 from perfcast.formats.keras_json.rules.broadcasting import broadcast, concatenated
-from perfcast.network.keras_layers import contraction_macs
+from perfcast.network.macs import contraction_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call

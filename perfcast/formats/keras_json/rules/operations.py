@@ -10,7 +10,7 @@ from perfcast.formats.keras_json.document import Constant, flattened
 from perfcast.formats.keras_json.rules import operations_of_images, operations_of_shapes
 from perfcast.formats.keras_json.rules.broadcasting import broadcast
 from perfcast.formats.keras_json.types import is_float, promoted
-from perfcast.network.keras_layers import contraction_macs, einsum_macs, matmul_macs
+from perfcast.network.macs import attention_macs, contraction_macs, einsum_macs, matmul_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -109,7 +109,7 @@ def _moments(call: Call) -> Outcome:
 def _matmul(call: Call) -> Outcome:
     first, second = _two(call)
     if len(first) == 1 and len(second) == 1:
-        return Outcome(((),), dtype=_type_of(call), macs=first[0])
+        return Outcome(((),), dtype=_type_of(call), macs=contraction_macs(first, second, 1))
     wide = (1, *first) if len(first) == 1 else first
     tall = (*second, 1) if len(second) == 1 else second
     if wide[-1] != tall[-2]:
@@ -182,7 +182,7 @@ def _top(call: Call) -> Outcome:
 def _product_attention(call: Call) -> Outcome:
     found = [call.argument(name, position) for position, name in enumerate(("query", "key", "value"))]
     query, key, value = (item.shape if isinstance(item, Symbol | Constant) else call.shape for item in found)
-    macs = math.prod(query[:-1]) * key[1] * (key[-1] + value[-1])
+    macs = attention_macs(math.prod(query[:-1]), key[1], (key[-1], value[-1]))
     return Outcome((query,), dtype=_type_of(call), macs=macs)
 
 

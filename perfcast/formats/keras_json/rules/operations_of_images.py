@@ -9,6 +9,7 @@ from perfcast.formats.keras_json.call import Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant
 from perfcast.formats.keras_json.rules.geometry import behind_window, join, span, split
 from perfcast.formats.keras_json.settings import whole_numbers
+from perfcast.network.macs import convolution_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -54,17 +55,17 @@ def _conv(call: Call) -> Outcome:
     kernel = _kernel(call, "kernel" if call.kind != "SeparableConv" else "depthwise_kernel", 1)
     strides, dilation = call.settings.sizes("strides", rank, 1), call.settings.sizes("dilation_rate", rank, 1)
     found = behind_window(call, spatial, span(kernel[:rank], dilation), strides)
-    filters, weights = kernel[-1], math.prod(kernel)
+    filters, kernels = kernel[-1], [kernel]
     if call.kind == "DepthwiseConv":
         filters = channels * kernel[-1]
     elif call.kind == "SeparableConv":
         pointwise = _kernel(call, "pointwise_kernel", 2)
-        filters, weights = pointwise[-1], weights + math.prod(pointwise)
+        filters, kernels = pointwise[-1], [kernel, pointwise]
     return Outcome(
         (join(call, found, filters),),
         strides=_listed(call, "strides"),
         dilation=_listed(call, "dilation_rate"),
-        macs=math.prod(found) * weights,
+        macs=convolution_macs(found, *kernels),
         dtype=call.inputs[0].dtype,
     )
 

@@ -10,6 +10,7 @@ from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.document import layer_of
 from perfcast.formats.keras_json.rules.activations import activation_of
 from perfcast.formats.keras_json.rules.geometry import span
+from perfcast.network.macs import convolution_macs, recurrent_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Cell:
-    """What a recurrent layer computes each step: its weights, and how wide its states and its output are."""
+    """What a recurrent layer computes each step.
+
+    Attributes:
+        weights: its weights.
+        states: shapes of its states, without the batch.
+        width: of its output.
+        activation: the function it ends in.
+        multiplied: numbers in its matrices.
+    """
 
     weights: tuple[Part, ...]
     states: tuple[tuple[int, ...], ...]
     width: int
     activation: str | None
-    macs: int
+    multiplied: int
 
 
 # Gates, states and biases a gate; CuDNN keeps the biases of inputs and of states apart.
@@ -54,7 +63,8 @@ def _outcome(call: Call, cell: _Cell, kind: str) -> Outcome:
     sequence = call.settings.flag("return_sequences", False)
     shape = (batch, steps, cell.width) if sequence else (batch, cell.width)
     states = tuple((batch, *state) for state in cell.states) if call.settings.flag("return_state", False) else ()
-    return Outcome((shape, *states), cell.weights, activation=cell.activation, macs=steps * cell.macs, kind=kind)
+    macs = recurrent_macs(steps, cell.multiplied)
+    return Outcome((shape, *states), cell.weights, activation=cell.activation, macs=macs, kind=kind)
 
 
 def _of_cells(call: Call) -> Outcome:
@@ -75,7 +85,7 @@ def _read_cell(call: Call, value: Any, channels: int) -> _Cell:
         call.refuse(f"has the cell {text.kind[:80]!r}, whose weights are not known")
     found = _cell(kind, text.settings(), channels)
     # Keras says nothing of an activation of a layer that only holds a cell.
-    return _Cell(found.weights, found.states, found.width, None, found.macs)
+    return _Cell(found.weights, found.states, found.width, None, found.multiplied)
 
 
 def _stacked(call: Call, cells: list[Any], channels: int) -> _Cell:
@@ -90,7 +100,7 @@ def _stacked(call: Call, cells: list[Any], channels: int) -> _Cell:
         for part in cell.weights
     )
     states = tuple(state for cell in found for state in cell.states)
-    return _Cell(parts, states, found[-1].width, None, sum(cell.macs for cell in found))
+    return _Cell(parts, states, found[-1].width, None, sum(cell.multiplied for cell in found))
 
 
 def _convolutional(call: Call) -> Outcome:
@@ -122,7 +132,7 @@ def _convolutional(call: Call) -> Outcome:
         strides,
         dilation,
         activation=activation_of(settings, "tanh"),
-        macs=steps * math.prod(found) * (of_input + of_state),
+        macs=convolution_macs((steps, *found), (of_input,), (of_state,)),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.call import Outcome, Part, Symbol
 from perfcast.formats.keras_json.document import layer_of
+from perfcast.network.macs import repeated_macs
 
 if TYPE_CHECKING:
     from perfcast.formats.keras_json.call import Call
@@ -30,7 +31,7 @@ def _time_distributed(call: Call) -> Outcome:
     batch, steps = call.shape[:2]
     inner = call.infer(_wrapped(call), (Symbol(first.name, (batch, *call.shape[2:]), first.dtype),))
     shapes = tuple((shape[0], steps, *shape[1:]) for shape in inner.shapes)
-    return Outcome(shapes, _named("layer", inner.weights), macs=steps * inner.macs)
+    return Outcome(shapes, _named("layer", inner.weights), macs=repeated_macs(steps, inner.macs))
 
 
 def _bidirectional(call: Call) -> Outcome:

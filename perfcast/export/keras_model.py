@@ -1,18 +1,16 @@
-"""The descriptor of a network, `model.json`: its layers one by one, nested models flattened."""
+"""The descriptor of a live Keras model: its layers one by one, nested models flattened."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
-from perfcast.errors import DataError, SourceError
-from perfcast.network.keras_layers import activation_name, layout_of
-from perfcast.network.macs import NO_ARGUMENTS, count_macs
+from perfcast.errors import SourceError
+from perfcast.export.keras_macs import NO_ARGUMENTS, count_macs
+from perfcast.network.descriptor import identified
+from perfcast.network.layer_types import activation_name, layout_of
+from perfcast.network.macs import repeated_macs
 from perfcast.network.network import Layer, Network, Tensor, Weight
 
 if TYPE_CHECKING:
@@ -20,17 +18,9 @@ if TYPE_CHECKING:
 
     import keras
 
+    from perfcast.export.keras_macs import Arguments
     from perfcast.models.spec import ModelSpec
-    from perfcast.network.macs import Arguments
     from perfcast.network.network import Shape
-
-SCHEMA_VERSION = 1
-"""The version of `model.json` that this module writes."""
-
-_SCHEMA = Path(__file__).parent.parent / "schemas" / "model.schema.json"
-
-# Numbers above it are not exact as 64-bit floats, which features are.
-_MOST = 2**53 - 1
 
 
 def describe(model: keras.Model, spec: ModelSpec, shapes: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
@@ -60,14 +50,8 @@ def describe(model: keras.Model, spec: ModelSpec, shapes: Sequence[Sequence[int]
     inputs = [flattener.add_input(*pair) for pair in zip(function.inputs, shapes, strict=True)]
     outputs = flattener.walk(function, inputs, prefix="")
     entries, exits = (tuple(tensor.name for tensor in tensors) for tensors in (inputs, outputs))
-    identity = {
-        "schema_version": SCHEMA_VERSION,
-        "model": spec.model,
-        "name": spec.name,
-        "family": spec.family,
-        "source": spec.source,
-    }
-    return identity | Network(entries, exits, tuple(flattener.layers)).descriptor()
+    body = Network(entries, exits, tuple(flattener.layers)).descriptor()
+    return identified(body, spec.model, spec.name, spec.family, spec.source)
 
 
 @dataclass(frozen=True)
@@ -159,7 +143,7 @@ class _Flattener:
         flattener = _Flattener(self.model)
         step = KerasTensor((None, *inputs[0][1:]), dtype=read[0].symbol.dtype)
         flattener.walk(inner, [_Tensor("step", step)], prefix="")
-        return inputs[0][0] * sum(layer.macs for layer in flattener.layers)
+        return repeated_macs(inputs[0][0], sum(layer.macs for layer in flattener.layers))
 
 
 def _weights(operation: keras.Operation) -> tuple[Weight, ...]:
@@ -245,86 +229,3 @@ def _activation(operation: keras.Operation) -> str | None:
     if function is None:
         return "linear"
     return activation_name(getattr(function, "__name__", type(function).__name__))
-
-
-def validate_descriptor(descriptor: Any) -> None:
-    """Refuse what is no descriptor of a network.
-
-    Beside the published schema: layers' names are unique, each reads only layers listed before it (so there
-    is no cycle), shapes of inputs and of the layers they come from agree, no number is too large to be exact.
-
-    Raises:
-        DataError: it is none; one line that says where and why.
-    """
-    _check_version(descriptor)
-    validator = _Validator(_schema())
-    try:
-        error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
-    except RecursionError as failure:
-        raise DataError("descriptor: is nested too deep") from failure
-    if error is not None:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path)
-        raise DataError(f"descriptor{place}: {_reason(error)}")
-    _check_links(descriptor)
-
-
-def _check_version(descriptor: Any) -> None:
-    version = descriptor.get("schema_version") if isinstance(descriptor, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise DataError(
-            f"descriptor['schema_version'] is above {SCHEMA_VERSION}: written by a newer perfcast; "
-            "update perfcast to read it"
-        )
-
-
-def _reason(error: jsonschema.ValidationError) -> str:
-    if error.validator == "pattern":
-        # The schema's only pattern; a reader need not decode it.
-        return f"{str(error.instance)[:80]!r} holds control characters or lone surrogates, which no name may"
-    return " ".join(error.message.split())[:300]
-
-
-def _is_whole(_checker: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-# JSON Schema takes 3.0 for an integer; features must not turn into floats by it.
-_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
-)
-
-
-def _schema() -> dict[str, Any]:
-    return json.loads(_SCHEMA.read_bytes())
-
-
-def _check_links(descriptor: dict[str, Any]) -> None:
-    returned: dict[str, list[list[int]]] = {}
-    for layer in descriptor["layers"]:
-        name = layer["name"]
-        if name in returned:
-            raise DataError(f"descriptor: two layers are named {name[:80]!r}")
-        _check_inputs(layer, returned)
-        if layer["filters"] is not None and layer["units"] is not None:
-            raise DataError(f"descriptor: layer {name[:80]!r} has filters and units; it can have but one")
-        if layer["trainable_parameters"] > layer["parameters"]:
-            raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
-        for shape in layer["output_shapes"]:
-            if math.prod(shape) > _MOST:
-                raise DataError(f"descriptor: the output of layer {name[:80]!r} is too large: {shape}")
-        returned[name] = layer["output_shapes"]
-    for port in (*descriptor["inputs"], *descriptor["outputs"]):
-        if port["shape"] not in returned.get(port["name"], []):
-            raise DataError(f"descriptor: no layer {port['name'][:80]!r} returns shape {port['shape']}")
-
-
-def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -> None:
-    name = layer["name"][:80]
-    if len(layer["inputs"]) != len(layer["input_shapes"]):
-        raise DataError(f"descriptor: layer {name!r} has other numbers of inputs and of input_shapes")
-    for read, shape in zip(layer["inputs"], layer["input_shapes"], strict=True):
-        if read not in returned:
-            raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is no layer before it")
-        if shape not in returned[read]:
-            raise DataError(f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return")

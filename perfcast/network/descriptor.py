@@ -1,0 +1,119 @@
+"""The descriptor of a network, `model.json`: its version, what identifies the model, and what a valid one is."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from perfcast.errors import DataError
+
+SCHEMA_VERSION = 1
+"""The version of `model.json` that this module writes."""
+
+_SCHEMA = Path(__file__).parent.parent / "schemas" / "model.schema.json"
+
+MOST_COUNT = 2**53 - 1
+"""The most elements, weights or multiply-accumulates of anything: numbers above it are not exact as 64-bit floats."""
+
+
+def identified(body: dict[str, Any], model: str, name: str, family: str, source: str) -> dict[str, Any]:
+    """Return a whole descriptor but for its key `graph`.
+
+    Args:
+        body: the keys that `Network.descriptor` returns.
+        model, name, family, source: those of the spec that the network was built from.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": model,
+        "name": name,
+        "family": family,
+        "source": source,
+    } | body
+
+
+def validate_descriptor(descriptor: Any) -> None:
+    """Refuse what is no descriptor of a network.
+
+    Beside the published schema: layers' names are unique, each reads only layers listed before it (so there
+    is no cycle), shapes of inputs and of the layers they come from agree, no number is too large to be exact.
+
+    Raises:
+        DataError: it is none; one line that says where and why.
+    """
+    _check_version(descriptor)
+    validator = _Validator(_schema())
+    try:
+        error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
+    except RecursionError as failure:
+        raise DataError("descriptor: is nested too deep") from failure
+    if error is not None:
+        place = "".join(f"[{part!r}]" for part in error.absolute_path)
+        raise DataError(f"descriptor{place}: {_reason(error)}")
+    _check_links(descriptor)
+
+
+def _check_version(descriptor: Any) -> None:
+    version = descriptor.get("schema_version") if isinstance(descriptor, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise DataError(
+            f"descriptor['schema_version'] is above {SCHEMA_VERSION}: written by a newer perfcast; "
+            "update perfcast to read it"
+        )
+
+
+def _reason(error: jsonschema.ValidationError) -> str:
+    if error.validator == "pattern":
+        # The schema's only pattern; a reader need not decode it.
+        return f"{str(error.instance)[:80]!r} holds control characters or lone surrogates, which no name may"
+    return " ".join(error.message.split())[:300]
+
+
+def _is_whole(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON Schema takes 3.0 for an integer; features must not turn into floats by it.
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
+)
+
+
+def _schema() -> dict[str, Any]:
+    return json.loads(_SCHEMA.read_bytes())
+
+
+def _check_links(descriptor: dict[str, Any]) -> None:
+    returned: dict[str, list[list[int]]] = {}
+    for layer in descriptor["layers"]:
+        name = layer["name"]
+        if name in returned:
+            raise DataError(f"descriptor: two layers are named {name[:80]!r}")
+        _check_inputs(layer, returned)
+        if layer["filters"] is not None and layer["units"] is not None:
+            raise DataError(f"descriptor: layer {name[:80]!r} has filters and units; it can have but one")
+        if layer["trainable_parameters"] > layer["parameters"]:
+            raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
+        for shape in layer["output_shapes"]:
+            if math.prod(shape) > MOST_COUNT:
+                raise DataError(f"descriptor: the output of layer {name[:80]!r} is too large: {shape}")
+        returned[name] = layer["output_shapes"]
+    for port in (*descriptor["inputs"], *descriptor["outputs"]):
+        if port["shape"] not in returned.get(port["name"], []):
+            raise DataError(f"descriptor: no layer {port['name'][:80]!r} returns shape {port['shape']}")
+
+
+def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -> None:
+    name = layer["name"][:80]
+    if len(layer["inputs"]) != len(layer["input_shapes"]):
+        raise DataError(f"descriptor: layer {name!r} has other numbers of inputs and of input_shapes")
+    for read, shape in zip(layer["inputs"], layer["input_shapes"], strict=True):
+        if read not in returned:
+            raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is no layer before it")
+        if shape not in returned[read]:
+            raise DataError(f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return")
