@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfcast.version import VERSION
+
 if TYPE_CHECKING:
     from perfcast.fit.predictor import Predictor, load_predictor
 
 __all__ = ["Predictor", "__version__", "load_predictor"]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from perfcast import __version__
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit import evaluation
 from perfcast.fit.families import kinship
@@ -24,6 +23,7 @@ from perfcast.fit.serialization import from_files, to_files
 from perfcast.fit.table import number_columns
 from perfcast.storage import digest_of, write_bytes, write_json
 from perfcast.text import escape_control
+from perfcast.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -275,7 +275,7 @@ def _write(predictor: Predictor, folder: Path) -> None:
         }
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "perfcast_version": __version__,
+        "perfcast_version": VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": predictor.target,
         "context": dict(predictor.context),

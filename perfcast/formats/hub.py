@@ -152,7 +152,7 @@ def _resolver() -> Any:
 
     Hub's own takes an archive that is cut off between two members for a whole one, unpacks without a bound,
     and follows a redirection to anywhere. All else is its own: the query, the name in the cache, the lock, and
-    that a download becomes escape_control by being renamed.
+    that a download becomes visible by being renamed.
     """
     hub = _hub()
 

@@ -81,7 +81,7 @@ def _refuse_text(table: pd.DataFrame, name: str, wrong: np.ndarray) -> None:
 def encoded(table: pd.DataFrame, one_hot: OneHot) -> pd.DataFrame:
     """Return a column of text as features of 0 and 1; NaN in rows whose text has other places or values.
 
-    Each distinct text is taken apart once: a million rows may share a format_list.
+    Each distinct text is taken apart once: a million rows may share a few.
     """
     codes, texts = pd.factorize(table[one_hot.column], use_na_sentinel=True)
     known = np.array([_places(str(text), one_hot) for text in texts], dtype=float).reshape(-1, len(one_hot.features))

@@ -19,7 +19,7 @@ class Reference:
 
     Attributes:
         layer: the layer's name.
-        call: which of its calls, pluralize as the text counts them.
+        call: which of its calls, counted as the text counts them.
         output: which of the tensors that the call returns.
     """
 
@@ -100,6 +100,36 @@ class LayerText:
     def settings(self, path: str = "") -> Settings:
         """Return its configuration; messages name it `path`."""
         return Settings(escape_control(path or self.name)[:80], escape_control(self.kind)[:80], self.values)
+
+
+Step = tuple[str, int]
+"""A call: the layer's name, and which of its calls from 0 on."""
+
+
+@dataclass(frozen=True)
+class ModelText:
+    """A model, top-level or nested.
+
+    Attributes:
+        layers: its layers by name.
+        inputs, outputs: the tensors that enter and leave it.
+        steps: the calls that lead from inputs to outputs, in the order that Keras runs them, input layers left out.
+        skipped: how many calls, before those in the text, the text counts of each nested model.
+    """
+
+    layers: dict[str, LayerText]
+    inputs: tuple[Reference, ...]
+    outputs: tuple[Reference, ...]
+    steps: tuple[Step, ...]
+    skipped: dict[str, int]
+
+    def step(self, reference: Reference) -> Step:
+        """Return the call that returns a tensor."""
+        return reference.layer, reference.call - self.skipped.get(reference.layer, 0)
+
+    def call(self, step: Step) -> CallText:
+        """Return what stands in the brackets of a call."""
+        return self.layers[step[0]].calls[step[1]]
 
 
 def layer_of(value: Any, owner: str) -> LayerText:

@@ -21,7 +21,7 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfcast.formats.keras_json.graph import ModelText
+    from perfcast.formats.keras_json.document import ModelText
     from perfcast.network.network import Shape
 
 _DEEPEST = 20

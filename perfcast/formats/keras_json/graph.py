@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.keras_json.document import CallText, LayerText, Reference, call_of, layer_of, references_of
+from perfcast.formats.keras_json.document import (
+    CallText,
+    LayerText,
+    ModelText,
+    Reference,
+    call_of,
+    layer_of,
+    references_of,
+)
 from perfcast.formats.keras_json.order import ordered_steps
 from perfcast.formats.keras_json.settings import shown
 
-if TYPE_CHECKING:
-    from perfcast.formats.keras_json.order import Step
-
 MOST_LAYERS = 100_000
 """Layers that a network may have; the largest published ones have some thousands."""
-
-
-@dataclass(frozen=True)
-class ModelText:
-    """A model, top-level or nested.
-
-    Attributes:
-        layers: its layers by name.
-        inputs, outputs: the tensors that enter and leave it.
-        steps: the calls that lead from inputs to outputs, in the order that Keras runs them, input layers left out.
-        skipped: how many calls, before those in the text, the text counts of each nested model.
-    """
-
-    layers: dict[str, LayerText]
-    inputs: tuple[Reference, ...]
-    outputs: tuple[Reference, ...]
-    steps: tuple[Step, ...]
-    skipped: dict[str, int]
-
-    def step(self, reference: Reference) -> Step:
-        """Return the call that returns a tensor."""
-        return reference.layer, reference.call - self.skipped.get(reference.layer, 0)
-
-    def call(self, step: Step) -> CallText:
-        """Return what stands in the brackets of a call."""
-        return self.layers[step[0]].calls[step[1]]
 
 
 def model_of(layer: LayerText) -> ModelText:

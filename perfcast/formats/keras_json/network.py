@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from perfcast.formats.keras_json.document import LayerText
-    from perfcast.formats.keras_json.graph import ModelText
+    from perfcast.formats.keras_json.document import LayerText, ModelText
     from perfcast.network.network import Shape
 
 

@@ -10,11 +10,7 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from perfcast.formats.keras_json.document import Reference
-    from perfcast.formats.keras_json.graph import ModelText
-
-Step = tuple[str, int]
-"""A call: the layer's name, and which of its calls from 0 on."""
+    from perfcast.formats.keras_json.document import ModelText, Reference, Step
 
 
 def ordered_steps(model: ModelText, owner: str) -> tuple[Step, ...]:

@@ -32,7 +32,7 @@ class Value:
         dtype: the same as NumPy names it.
         constant: whether it is the same for all inputs of the network.
         weights: of a constant, the initializers that it is computed from.
-        data: of a constant, its elements where they are format_list and known.
+        data: of a constant, its elements where they are few and known.
     """
 
     name: str

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.activations import FUNCTIONS
 from perfcast.formats.tensorflow_graph.types import TYPES
-from perfcast.formats.tensorflow_graph.weights import LARGE, constant_values, is_float_constant
+from perfcast.formats.tensorflow_graph.values import constant_values
+from perfcast.formats.tensorflow_graph.weights import LARGE, is_float_constant
 from perfcast.network.network import Weight
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
+from perfcast.formats.tensorflow_graph.values import constant_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -143,8 +144,6 @@ class _Body:
         return self._arguments.get(self._origin(tensor))
 
     def number(self, tensor: str) -> int | None:
-        from perfcast.formats.tensorflow_graph.weights import constant_values
-
         node = self._nodes.get(self._origin(tensor))
         if node is None or node.op != "Const":
             return None
@@ -239,8 +238,6 @@ def _become(node: Any, op: str, inputs: Sequence[str]) -> None:
 
 def _stacked(node: Any, nodes: Mapping[str, Any]) -> str:
     """Stack the last element that was put into a list as often as the list is long; return it, empty if not known."""
-    from perfcast.formats.tensorflow_graph.weights import constant_values
-
     put = _producer(node.input[0], nodes)
     if put is None or put.op != "TensorListSetItem":
         return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph.allowed import VARIABLES
+from perfcast.formats.tensorflow_graph.values import constant_values
 from perfcast.formats.weightless import (
     LARGEST_GRAPH,
     WEIGHT_ATTRIBUTE,
@@ -116,24 +117,6 @@ def type_of(number: int, name: str) -> Any:
         return tf.dtypes.as_dtype(number)
     except TypeError as error:
         raise SourceError(f"{name[:80]!r} has no type that TensorFlow has") from error
-
-
-def constant_values(node: Any) -> np.ndarray:
-    """Return the values of a constant.
-
-    Raises:
-        SourceError: its shape and its values do not fit each other.
-    """
-    from tensorflow.python.framework import tensor_util
-
-    tensor = node.attr["value"].tensor
-    sizes = [size.size for size in tensor.tensor_shape.dim]
-    if min(sizes, default=0) < 0 or math.prod(sizes) > LARGEST_GRAPH:
-        raise SourceError(f"constant {node.name[:80]!r} has no shape that a constant can have: {sizes}")
-    try:
-        return tensor_util.MakeNdarray(tensor)
-    except (ValueError, TypeError) as error:
-        raise SourceError(f"constant {node.name[:80]!r} is damaged") from error
 
 
 def assemble(

@@ -51,7 +51,7 @@ class TensorRecord:
         dtype: as NumPy names it.
         stored: whether the file holds its elements.
         variable: whether it keeps its elements from one run to the next.
-        data: of a stored one, its elements where they are format_list, dequantised.
+        data: of a stored one, its elements where they are few, dequantised.
     """
 
     name: str

@@ -1,0 +1,3 @@
+"""The version of perfcast."""
+
+VERSION = "0.1.0"
