@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import platform
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from perfcast.bench.device_lock import exclusive, lock_of
 from perfcast.bench.runner_process import Ending, Runner
 from perfcast.errors import BenchmarkError
+from perfcast.runner.locks import this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +83,7 @@ class LocalTransport:
     @property
     def name(self) -> str:
         """This machine, by its name on the network."""
-        return this_machine()
+        return str(this_machine())
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[LocalTransport]:
@@ -115,11 +114,6 @@ class LocalTransport:
 
     def _runner(self, arguments: list[str]) -> Runner:
         return Runner([sys.executable, str(RUNNER), "--die-with-parent", *arguments], self.log, _ended)
-
-
-def this_machine() -> str:
-    """Return this machine's name on the network, as a file's name may have it."""
-    return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()) or "this-machine"
 
 
 def placed(plan: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:

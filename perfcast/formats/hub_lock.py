@@ -13,11 +13,11 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from perfcast.runner import locks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_LONGEST = 1000
 
 
 @contextlib.contextmanager
@@ -37,9 +37,8 @@ def downloading(entry: Path, handle: str) -> Iterator[None]:
     path = entry.parent / f".{entry.name}.perfcast-lock"
     descriptor = _acquired(path, handle)
     try:
-        _remove_left_behind(entry, os.pread(descriptor, _LONGEST, 0).decode(errors="replace"))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{socket.gethostname()}.{os.getpid()}.".encode(), 0)
+        _remove_left_behind(entry, locks.read(descriptor).decode(errors="replace"))
+        locks.write(descriptor, f"{socket.gethostname()}.{os.getpid()}.".encode())
         if _lock_of_hub(entry).exists():
             _say(handle)
         yield
@@ -54,27 +53,10 @@ def prefix_of(entry: str) -> str:
 
 
 def _acquired(path: Path, handle: str) -> int:
-    """Return the descriptor of the file at `path`, locked; who held it before may have removed the file."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        _wait(descriptor, handle)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(descriptor)):
-                return descriptor
-        os.close(descriptor)
-
-
-def _wait(descriptor: int, handle: str) -> None:
     try:
-        import fcntl  # Not everywhere; there Hub's own lock is all there is.
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _say(handle)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        # Not every file system has locks.
-        return
+        return int(locks.locked(str(path), lambda _: _say(handle)))
+    except locks.LockError as error:
+        raise OSError(str(error)) from error
 
 
 def _say(handle: str) -> None:

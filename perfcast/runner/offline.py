@@ -7,7 +7,6 @@ answers it says when this program was started, under which start of the system, 
 was at work where it did not, and the system was started again, may have frozen the device.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,10 +14,12 @@ import signal
 import subprocess
 import sys
 
+from perfcast.runner import locks
 from perfcast.runner.device_lock import BUSY
 from perfcast.runner.schedule import median_of
 from perfcast.runner.supervisor import ENDING_S, end
 from perfcast.runner.system_files import boot_id
+from perfcast.runner.text import printable
 
 BUNDLE, ANSWERS, RUNNER = "bundle.json", "answers.jsonl", "runner.pyz"
 SCHEMA_VERSION = 2
@@ -48,12 +49,9 @@ def interrupt(number, frame):
 
 
 def lock(file):
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    # On a file system without locks, as sticks have, nothing is held: the device has a lock of its own.
+    if not locks.take(file):
         sys.exit("this folder's campaign runs already")
-    except OSError:
-        pass  # A file system without locks, as sticks have: the device has one of its own.
 
 
 def go_on(bundle, log):
@@ -230,7 +228,7 @@ class Terminal:
         text = "%d of %d models done; %s" % (len(self.history.done_now()), len(tasks), name)
         if answer["event"] == "measurement" and answer["status"] != "measured":
             text += ": %s, %s" % (answer["status"], answer["reason"])
-        text = "".join(letter for letter in text if letter.isprintable())  # Users name models.
+        text = printable(text)  # Users name models.
         if self.is_terminal:
             print("\r\033[K" + text[:100], end="", file=sys.stderr, flush=True)
         elif answer["event"] == "measurement":

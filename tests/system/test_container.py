@@ -84,7 +84,7 @@ def test_what_is_measured_on_the_machine_itself_is_waited_for(tools, description
         assert not done.wait(3)
     thread.join(60)
     assert done.is_set()
-    assert "measures there since" in capsys.readouterr().err
+    assert "there since" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said_before(tools, description):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perfcast.bench.remote.connection import Connection
-from perfcast.bench.transport import this_machine
+from perfcast.runner.locks import this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ class ThisMachine:
     @property
     def name(self) -> str:
         """Its name on the network."""
-        return this_machine()
+        return str(this_machine())
 
     @property
     def address(self) -> str:
