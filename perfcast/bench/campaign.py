@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import calibration_name, differing, fingerprint_of, in_words
+from perfcast.bench.environment import calibration_name, differing, in_words
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.result_collector import ResultCollector, say
 from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.tasks import Task, device_factors, tasks_of
 from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
+from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:

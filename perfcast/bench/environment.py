@@ -13,28 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 2
-KINDS = {
-    "machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"),
-    "not_software": ("runner",),
-}
-"""What of an environment changes numbers: these facts of the machine, all software but these, and all settings."""
 _LONGEST = 60
 _MOST = 5
-
-
-def fingerprint_of(environment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the fingerprint of a environment: the same parts, `machine`, `software` and `settings`, with less in them.
-
-    Left out is what only tells machines of a kind apart (host, memory, clock limit), and the runner's own version,
-    which a protocol's version stands for.
-    """
-    return {
-        "machine": {name: environment["machine"].get(name) for name in KINDS["machine"]},
-        "software": {
-            name: value for name, value in environment["software"].items() if name not in KINDS["not_software"]
-        },
-        "settings": dict(environment["settings"]),
-    }
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
-TRIES = 2
-"""A model that froze a device is tried once more, at the end; then it is on record."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import calibration_name, differing, fingerprint_of, in_words
-from perfcast.bench.freezes import TRIES
+from perfcast.bench.environment import calibration_name, differing, in_words
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
-from perfcast.runner import RUNNER_VERSION
+from perfcast.runner.protocol import MAX_FREEZES, RUNNER_VERSION, fingerprint_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class ResultCollector:
         if key is None or key not in self.pending:
             return None
         task = self.pending[key]
-        if self.store.freezes.count(key) >= TRIES:
+        if self.store.freezes.count(key) >= MAX_FREEZES:
             self.give_up(task, environment)
         return task
 

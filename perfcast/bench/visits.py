@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.checksummed import read_checksummed, write_checksummed
 from perfcast.errors import StoreError
+from perfcast.runner.protocol import resume_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +34,9 @@ class Visits:
         """Return these visits and one more."""
         return Visits(self.environment, (*self.made, visit))
 
-    def to_resume(self) -> dict[str, Any]:
+    def to_resume(self) -> dict[str, Any] | None:
         """Return what a runner has to know to go on after them."""
-        known = [
-            {"visit": visit["visit"], "median_ns": _median_ns(visit["samples"]), "disturbed": visit["disturbed"]}
-            for visit in self.made
-        ]
-        return {"environment": self.environment, "visits": known}
+        return resume_of(self.environment, self.made)
 
     def about(self) -> list[dict[str, Any]]:
         """Return each visit without its samples, as in a measurement's record."""
@@ -59,11 +55,6 @@ class Visits:
 
     def _names(self) -> list[str]:
         return list(self.made[0]["samples"]) if self.made else []
-
-
-def _median_ns(samples: dict[str, Any]) -> float:
-    pairs = zip(samples["wall_ns"], samples["discarded"], strict=True)
-    return float(statistics.median(wall for wall, discarded in pairs if not discarded))
 
 
 def _joined(lists: list[list[Any] | None]) -> list[Any] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import differing, fingerprint_of
+from perfcast.bench.environment import differing
 from perfcast.errors import DataError
+from perfcast.runner.protocol import fingerprint_of
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ import gc
 import json
 import sys
 
-from perfcast.runner import RUNNER_VERSION
 from perfcast.runner.answers import emit
 from perfcast.runner.apply_settings import applied_with
 from perfcast.runner.calibration import Calibration, Floor
@@ -13,6 +12,7 @@ from perfcast.runner.cpu_contention import usable_cpus
 from perfcast.runner.machine import read_environment
 from perfcast.runner.models import Model, Process
 from perfcast.runner.peaks import measure_peaks
+from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, RUNNER_VERSION
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
 from perfcast.runner.toolchains import TOOLCHAINS
@@ -105,10 +105,10 @@ def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):
         # As the host will have stored it.
         environment = json.loads(json.dumps(read_environment(toolchain, outcome, given=given)))
         try:
-            bench.answer("environment", runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
+            bench.answer(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
             bench.measure_null()
-            bench.answer("peaks", peaks=measure_peaks(toolchain, parent_pid, bench.spawns))
+            bench.answer(PEAKS, peaks=measure_peaks(toolchain, parent_pid, bench.spawns))
             Rounds(bench, bench.models(environment), plan["seed"]).run()
         finally:
             end_all()
-    emit("done")
+    emit(DONE)

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 
-from perfcast.runner import RUNNER_VERSION
 from perfcast.runner.answers import emit, wait_for_taker
+from perfcast.runner.protocol import ENVIRONMENT, RUNNER_VERSION
 from perfcast.runner.receiving import receive
 from perfcast.runner.supervisor import keep
 
@@ -88,7 +88,7 @@ def probe(name, settings, given):
     toolchain = toolchain_named(name, {})
     with applied_with(given, settings) as outcome:
         environment = read_environment(toolchain, outcome, given=given)
-    emit("environment", runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
+    emit(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
 
 
 def end_in_order():

@@ -8,8 +8,6 @@ import time
 from perfcast.runner import locks
 from perfcast.runner.system_files import read_text
 
-BUSY = 75
-"""Exit status where somebody else measures: try again later (EX_TEMPFAIL of sysexits.h)."""
 ORPHAN_ENDS_S = 20
 
 

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from perfcast.runner import RUNNER_VERSION
 from perfcast.runner.cgroups import cpu_quota, memory_limit_bytes
+from perfcast.runner.protocol import RUNNER_VERSION
 from perfcast.runner.settings import KINDS
 from perfcast.runner.system_files import as_number, distinct, field_of, first_text, kilobytes, read_text, texts, under
 

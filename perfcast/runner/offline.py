@@ -15,15 +15,28 @@ import subprocess
 import sys
 
 from perfcast.runner import locks
-from perfcast.runner.device_lock import BUSY
-from perfcast.runner.schedule import median_of
+from perfcast.runner.protocol import (
+    ANSWERS,
+    BUNDLE,
+    BUNDLE_VERSION,
+    BUSY,
+    ENDED,
+    ENVIRONMENT,
+    MAX_FREEZES,
+    MEASUREMENT,
+    RUNNER_FILE,
+    STARTED,
+    VISIT,
+    VISITING,
+    answer_in,
+    fingerprint_of,
+    log_line,
+    resume_of,
+)
 from perfcast.runner.supervisor import ENDING_S, end
 from perfcast.runner.system_files import boot_id
 from perfcast.runner.text import printable
 
-BUNDLE, ANSWERS, RUNNER = "bundle.json", "answers.jsonl", "runner.pyz"
-SCHEMA_VERSION = 2
-TRIES = 2
 STARTS = 3
 
 
@@ -60,7 +73,7 @@ def go_on(bundle, log):
     terminal = Terminal(bundle, history)
     status = 0
     if history.left():
-        note(log, history, event="started", boot=boot_id())
+        note(log, history, event=STARTED, boot=boot_id())
         status = measure(bundle, log, history, terminal)
     if history.left():
         terminal.say("%d models are left; run this again to go on" % len(history.left()))
@@ -82,7 +95,7 @@ def read_bundle():
         bundle = dict(json.loads(content.decode()), name=hashlib.sha256(content).hexdigest())
     except (OSError, ValueError, TypeError) as error:
         sys.exit("%s cannot be read (%s): copy the folder again" % (BUNDLE, error))
-    if bundle.get("schema_version") != SCHEMA_VERSION:
+    if bundle.get("schema_version") != BUNDLE_VERSION:
         sys.exit("%s is of another version than the runner beside it: copy the folder again" % BUNDLE)
     return bundle
 
@@ -95,14 +108,11 @@ class Log:
         with open(ANSWERS, "rb") as lines:
             whole = 0
             for line in lines:
-                try:
-                    entry = json.loads(line.decode())
-                    if not line.endswith(b"\n") or entry["checksum"] != checksum_of(self.checksum, entry["answer"]):
-                        break
-                except (ValueError, KeyError, TypeError):
+                found = answer_in(line, self.checksum)
+                if found is None:
                     break
-                self.checksum = entry["checksum"]
-                self.answers.append(json.loads(entry["answer"]))
+                text, self.checksum = found
+                self.answers.append(json.loads(text))
                 whole += len(line)
         if whole < os.path.getsize(ANSWERS):
             rest = os.path.getsize(ANSWERS) - whole
@@ -111,15 +121,10 @@ class Log:
 
     def add(self, text):
         """Append an answer, as the text that came; on disk when this returns."""
-        self.checksum = checksum_of(self.checksum, text)
-        self.file.write(json.dumps({"answer": text, "checksum": self.checksum}).encode() + b"\n")
+        line, self.checksum = log_line(self.checksum, text)
+        self.file.write(line)
         self.file.flush()
         os.fsync(self.file.fileno())
-
-
-def checksum_of(before, text):
-    """Return the checksum of an answer behind another checksum."""
-    return hashlib.sha256((before + text).encode()).hexdigest()
 
 
 class History:
@@ -130,7 +135,7 @@ class History:
     """
 
     def __init__(self, bundle, answers):
-        self.tasks, self.kinds = bundle["plan"]["tasks"], bundle["fingerprint"]
+        self.tasks = bundle["plan"]["tasks"]
         self.done, self.visits, self.freezes = {}, {}, {}
         self.environment = self.fingerprint = self.boot = self.visiting = None
         for answer in answers:
@@ -138,19 +143,19 @@ class History:
 
     def add(self, answer):
         event, key = answer["event"], answer.get("key")
-        if event == "started":
+        if event == STARTED:
             self.start(answer["boot"])
-        elif event == "environment":
+        elif event == ENVIRONMENT:
             self.enter(answer["environment"])
-        elif event == "visiting":
+        elif event == VISITING:
             self.visiting = key
-        elif event == "visit":
+        elif event == VISIT:
             self.visits.setdefault(key, []).append(answer)
             self.visiting = None
-        elif event == "measurement":
+        elif event == MEASUREMENT:
             self.done.setdefault(self.fingerprint, set()).add(key)
             self.visiting = None
-        elif event == "ended":
+        elif event == ENDED:
             self.visiting = None
 
     def start(self, boot):
@@ -163,7 +168,8 @@ class History:
         """Take note of what the device is; visits made in another environment do not count."""
         if environment != self.environment:
             self.visits = {}
-        self.environment, self.fingerprint = environment, fingerprint_of(environment, self.kinds)
+        self.environment = environment
+        self.fingerprint = json.dumps(fingerprint_of(environment), sort_keys=True)
 
     def done_now(self):
         """Return the keys of what was measured under the fingerprint that there are."""
@@ -172,14 +178,13 @@ class History:
     def left(self):
         """Return the tasks that are to be measured."""
         done = self.done_now()
-        return [t for t in self.tasks if t["key"] not in done and self.freezes.get(t["key"], 0) < TRIES]
+        return [t for t in self.tasks if t["key"] not in done and self.freezes.get(t["key"], 0) < MAX_FREEZES]
 
     def plan(self, plan):
         """Return the plan of what is left."""
         tasks = []
         for task in self.left():
-            visits = [shortened(visit) for visit in self.visits.get(task["key"], [])]
-            resume = {"environment": "last", "visits": visits} if visits else None
+            resume = resume_of("last", self.visits.get(task["key"], []))
             tasks.append(dict(task, resume=resume, alone=self.freezes.get(task["key"], 0) > 0))
         return dict(plan, tasks=tasks, environments={"last": self.environment}, calibration_floor_ns=self.floor_ns())
 
@@ -187,23 +192,6 @@ class History:
         """Return the shortest time of the calibration workload in the last environment."""
         made = [visit for visits in self.visits.values() for visit in visits]
         return min((min(visit["calibration"].values()) for visit in made), default=None)
-
-
-def fingerprint_of(environment, kinds):
-    """Return what of a environment changes numbers, as a text; `kinds` is the bundle's, which says what does."""
-    parts = {
-        "machine": {name: environment["machine"].get(name) for name in kinds["machine"]},
-        "software": {
-            name: value for name, value in environment["software"].items() if name not in kinds["not_software"]
-        },
-        "settings": environment["settings"],
-    }
-    return json.dumps(parts, sort_keys=True)
-
-
-def shortened(visit):
-    """Return what the runner has to know of a visit."""
-    return {"visit": visit["visit"], "median_ns": median_of(visit["samples"]), "disturbed": visit["disturbed"]}
 
 
 class Terminal:
@@ -222,16 +210,16 @@ class Terminal:
     def show(self, answer):
         """Show how far it is."""
         tasks, key = self.history.tasks, answer.get("key")
-        if answer["event"] not in ("visit", "measurement"):
+        if answer["event"] not in (VISIT, MEASUREMENT):
             return
         name = next((task["model"] for task in tasks if task["key"] == key), key)
         text = "%d of %d models done; %s" % (len(self.history.done_now()), len(tasks), name)
-        if answer["event"] == "measurement" and answer["status"] != "measured":
+        if answer["event"] == MEASUREMENT and answer["status"] != "measured":
             text += ": %s, %s" % (answer["status"], answer["reason"])
         text = printable(text)  # Users name models.
         if self.is_terminal:
             print("\r\033[K" + text[:100], end="", file=sys.stderr, flush=True)
-        elif answer["event"] == "measurement":
+        elif answer["event"] == MEASUREMENT:
             self.say(text)
 
 
@@ -270,7 +258,7 @@ def run(bundle, log, history, terminal):
             status = 128 + signal.SIGINT
         finally:
             close(process)
-    note(log, history, event="ended")
+    note(log, history, event=ENDED)
     if terminal.is_terminal:
         terminal.say("")
     if status:
@@ -283,7 +271,7 @@ def command_of(bundle):
     """Return the command that runs the runner; another copy of the folder is somebody else."""
     token = hashlib.sha256(("%s %s" % (bundle["name"], os.path.realpath("."))).encode()).hexdigest()
     order = {"token": token, "settings": bundle["plan"]["settings"], "container": bundle["container"]}
-    return [sys.executable, RUNNER, "--keep", json.dumps(order), "-", "--wait"]
+    return [sys.executable, RUNNER_FILE, "--keep", json.dumps(order), "-", "--wait"]
 
 
 def tell(process, line):

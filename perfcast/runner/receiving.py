@@ -13,6 +13,7 @@ import sys
 import time
 
 from perfcast.runner.answers import emit
+from perfcast.runner.protocol import LACKING, RECEIVED
 
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z.]{1,10}\Z")
 PIECE_BYTES = 1 << 16
@@ -32,12 +33,12 @@ def receive(folder):
         sweep(folder)
         sizes = announced(source)
         lacking = [name for name, size in sorted(sizes.items()) if not is_there(os.path.join(folder, name), size)]
-        emit("lacking", names=lacking)
+        emit(LACKING, names=lacking)
         for name in lacking:
             receive_file(folder, name, sizes[name], source)
     except OSError as error:
         raise SystemExit("files cannot be stored in %s (%s)" % (folder, error.strerror)) from None
-    emit("received", count=len(lacking))
+    emit(RECEIVED, count=len(lacking))
 
 
 def announced(source):

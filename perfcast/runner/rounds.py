@@ -6,7 +6,8 @@ import sys
 
 from perfcast.runner.children import TaskFailure
 from perfcast.runner.memory_budget import available_bytes
-from perfcast.runner.schedule import is_disturbed, is_finished, median_of
+from perfcast.runner.protocol import MEASUREMENT, VISIT, VISITING, median_ns
+from perfcast.runner.schedule import is_disturbed, is_finished
 
 MOST_OPEN = 16
 
@@ -69,7 +70,7 @@ class Rounds:
         is_kept = not is_finished(self.bench.protocol, model.visits)
         print("measuring %s, visit %d" % (model.key, len(model.visits)), file=sys.stderr, flush=True)
         # So that whoever hears no more of this device knows which model had it last.
-        self.bench.answer("visiting", key=model.key)
+        self.bench.answer(VISITING, key=model.key)
         if model not in self.open:
             self.open.append(model)
         try:
@@ -93,8 +94,8 @@ class Rounds:
         disturbed = is_disturbed(calibration, floor_ns, state["others_cpus"], self.bench.spare_cpus)
         disturbed = disturbed or bool(state["swapped_meanwhile"])
         number = len(model.visits)
-        model.visits.append((median_of(visit["samples"]), disturbed))
-        self.bench.answer("visit", key=model.key, visit=number, round=self.round, disturbed=disturbed, **visit)
+        model.visits.append((median_ns(visit["samples"]), disturbed))
+        self.bench.answer(VISIT, key=model.key, visit=number, round=self.round, disturbed=disturbed, **visit)
 
     def conclude(self, model):
         """Answer what is known of a model beside its visits."""
@@ -127,7 +128,7 @@ class Rounds:
 
     def answer(self, model, status, reason, memory, timing=None, sustained=None):
         self.bench.answer(
-            "measurement",
+            MEASUREMENT,
             key=model.key,
             status=status,
             reason=reason,

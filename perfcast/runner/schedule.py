@@ -51,13 +51,6 @@ def student_t(freedom):
     return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
 
 
-def median_of(samples):
-    """Return the median wall time in ns of the samples that are kept."""
-    kept = sorted(wall for wall, discarded in zip(samples["wall_ns"], samples["discarded"]) if not discarded)
-    middle = len(kept) // 2
-    return kept[middle] if len(kept) % 2 else (kept[middle - 1] + kept[middle]) / 2
-
-
 def is_disturbed(calibration, floor_ns, others_cpus, spare_cpus):
     """Say whether others had a part of the machine during a visit.
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 from perfcast.runner.apply_settings import applied, facts_of_device, of_device
-from perfcast.runner.device_lock import BUSY, BusyError, held
+from perfcast.runner.device_lock import BusyError, held
+from perfcast.runner.protocol import BUSY
 
 ENDING_S = 15
 NAME = "perfcast-%s"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport, placed
@@ -14,6 +13,7 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import Export, export_key
 from perfcast.models.dense import make_spec
 from perfcast.progress import quiet
+from perfcast.runner.protocol import fingerprint_of
 
 FAKE = Path(__file__).with_name("fake_runner.py")
 ADAPTIVE = Protocol("adaptive", 20, 4, visits=4, repeats=2, min_visits=2, rel_ci_half_width=0.02)

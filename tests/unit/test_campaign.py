@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from perfcast.bench.campaign import Campaign
-from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.tasks import fraction_of, is_repeated, shard_of
@@ -26,6 +25,7 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.models.spec import ModelSpec
 from perfcast.progress import quiet
+from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
 from tests.unit.campaigns import plan_of, tasks_of
 

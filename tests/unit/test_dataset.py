@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfcast.bench.environment import fingerprint_of
 from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.dataset.build import build_dataset
 from perfcast.dataset.noise import noise_floor
 from perfcast.errors import DataError
+from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json, write_table
 
 VISITS = 3

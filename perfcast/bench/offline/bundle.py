@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import KINDS
 from perfcast.bench.plans import graphs_of, plan_entry, plan_of
 from perfcast.bench.remote.description import Remote
 from perfcast.bench.remote.upload import packed
@@ -18,6 +17,7 @@ from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.tasks import wanted
 from perfcast.bench.transport import RUNNER, placed
 from perfcast.errors import UsageError
+from perfcast.runner.protocol import BUNDLE, BUNDLE_VERSION, PROGRAMS, RUNNER_FILE, STARTER
 from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes
 
 if TYPE_CHECKING:
@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.stage import Export
 
-BUNDLE, STARTER = "bundle.json", "run.py"
 KEPT = "bundles"
 """The store's folder of what bundles were written from it."""
-SCHEMA_VERSION = 2
-_START = '''#!/usr/bin/env python3
-"""Measure on this device: python3 run.py. Run it again to go on after an interruption."""
+_START = f'''#!/usr/bin/env python3
+"""Measure on this device: python3 {STARTER}. Run it again to go on after an interruption."""
 
 import os
 import sys
 
 folder = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(folder, "runner.pyz"))
+sys.path.insert(0, os.path.join(folder, "{RUNNER_FILE}"))
 sys.dont_write_bytecode = True
 
 from perfcast.runner.offline import main
@@ -47,7 +45,7 @@ main(folder)
 '''
 _READ_ME = """perfcast: measure {count} models for {target}.
 
-On the device, in this folder:      {python} run.py
+On the device, in this folder:      {python} {starter}
 Once more to go on, where it ended. Back here:   perfcast ingest {folder}
 """
 
@@ -84,7 +82,8 @@ def write_drive(
     remote = Remote.of_target(target.transport, target.architecture)
     with _new_folder(folder) as aside:
         packed = _write(aside, target, description, exports, artifacts, remote)
-        read_me = _READ_ME.format(count=packed.measurements, target=target.name, python=remote.python, folder=folder)
+        names = {"target": target.name, "python": remote.python, "starter": STARTER, "folder": folder}
+        read_me = _READ_ME.format(count=packed.measurements, **names)
         write_bytes(aside / "README.txt", read_me.encode("utf-8", "replace"))
     return packed
 
@@ -124,28 +123,27 @@ def _write(
     artifacts: ArtifactStore,
     remote: Remote,
 ) -> Packed:
-    (folder / "graphs").mkdir()
+    (folder / PROGRAMS).mkdir()
     files = packed(graphs_of(artifacts, list(exports)))
     for name, content in files.values():
-        write_bytes(folder / "graphs" / name, content)
+        write_bytes(folder / PROGRAMS / name, content)
     entries = [
         plan_entry(task_id(export.artifact, replicate, target), export, artifacts) | {"model": export.spec.model}
         for export, replicate in wanted(exports, target)
     ]
-    plan = placed(plan_of(target, entries), {name: f"graphs/{file}" for name, (file, _) in files.items()})
+    plan = placed(plan_of(target, entries), {name: f"{PROGRAMS}/{file}" for name, (file, _) in files.items()})
     container = remote.container.to_order() if remote.container else None
     bundle = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": BUNDLE_VERSION,
         "nonce": secrets.token_hex(16),
         "target": {"name": target.name, "description": description},
         "exports": [export.to_dict() for export in exports],
         "container": container,
-        "fingerprint": KINDS,
         "plan": plan,
     }
     write_bytes(folder / BUNDLE, canonical_json(bundle))
     write_bytes(artifacts.root / KEPT / f"{digest_of(canonical_json(bundle))}.json", canonical_json(bundle))
-    write_bytes(folder / "runner.pyz", RunnerFile.of(RUNNER).content)
+    write_bytes(folder / RUNNER_FILE, RunnerFile.of(RUNNER).content)
     write_bytes(folder / STARTER, _START.encode())
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Packed(len(entries), len(files), size)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import fingerprint_of
-from perfcast.bench.freezes import TRIES
-from perfcast.bench.offline.bundle import BUNDLE, KEPT, SCHEMA_VERSION, STARTER, task_id
+from perfcast.bench.offline.bundle import KEPT, task_id
 from perfcast.bench.result_collector import ResultCollector
 from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target
 from perfcast.bench.tasks import tasks_of, wanted
 from perfcast.errors import BenchmarkError, DataError, StoreError, UsageError
 from perfcast.export.stage import Export
+from perfcast.runner.protocol import (
+    ANSWERS,
+    BUNDLE,
+    BUNDLE_VERSION,
+    MAX_FREEZES,
+    STARTER,
+    answer_in,
+    fingerprint_of,
+)
 from perfcast.storage import digest_of, read_json
 
 if TYPE_CHECKING:
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from perfcast.bench.tasks import Task
     from perfcast.export.artifacts import ArtifactStore
 
-ANSWERS = "answers.jsonl"
 _LONGEST_LINE = 1 << 28
 
 
@@ -52,7 +57,7 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
         StoreError: something cannot be stored.
     """
     bundle, name = _known_bundle(folder, artifacts.root)
-    if bundle["schema_version"] != SCHEMA_VERSION:
+    if bundle["schema_version"] != BUNDLE_VERSION:
         raise UsageError(
             f"{folder}: was written by another version of perfcast; write it again, or ingest with that one"
         )
@@ -93,8 +98,8 @@ def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
     try:
         with _plain(path).open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
-                text, checksum = _checked(line, checksum)
-                if text is not None:
+                if found := answer_in(line, checksum):
+                    text, checksum = found
                     yield parse_answer(text)
                 elif line.endswith(b"\n"):
                     what = "was changed after it was measured; what stands before is kept"
@@ -110,16 +115,6 @@ def _plain(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: is no plain file; name a folder of `perfcast bundle`")
     return path
-
-
-def _checked(line: bytes, checksum: str) -> tuple[str | None, str]:
-    """Return an answer and its checksum; None and the checksum before where it does not fit."""
-    try:
-        entry = json.loads(line)
-        fresh = hashlib.sha256((checksum + entry["answer"]).encode()).hexdigest()
-        return (entry["answer"], fresh) if entry["checksum"] == fresh else (None, checksum)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None, checksum
 
 
 class _Arrival:
@@ -192,7 +187,7 @@ class _Arrival:
     def _give_up(self, collector: ResultCollector) -> None:
         for name, count in self.freezes.items():
             task = self.tasks[name]
-            if count >= TRIES and task.key in collector.pending:
+            if count >= MAX_FREEZES and task.key in collector.pending:
                 collector.give_up(task, self.environment)
                 self.new += 1
 

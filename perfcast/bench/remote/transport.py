@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.device_lock import first_free, lock_of
 from perfcast.bench.remote import preflight
-from perfcast.bench.remote.upload import GONE, KEEP_RUNNER, RUN, order_of, packed, send_files
+from perfcast.bench.remote.upload import KEEP_RUNNER, RUN, order_of, packed, send_files
 from perfcast.bench.result_collector import say
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.runner_process import Ending, Runner, last_line
 from perfcast.bench.transport import RUNNER, Probe, placed
 from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
+from perfcast.runner.protocol import BUSY, GONE, PROGRAMS
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from perfcast.bench.remote.description import Remote
     from perfcast.bench.remote.upload import Sent
 
-BUSY = 75
 KILLED = frozenset({128 + 9, 128 + 15})
 """Exit statuses of a runner that was killed, or its container."""
 
@@ -192,12 +192,12 @@ class HostDevice:
         """
         files = packed(graphs)
         with tempfile.TemporaryFile() as errors:
-            status, sent = send_files(self._command(["--receive", "graphs"]), dict(files.values()), errors)
+            status, sent = send_files(self._command(["--receive", PROGRAMS]), dict(files.values()), errors)
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
         if status:
             raise self._error((status, last_line(said)))
-        return {name: f"graphs/{file}" for name, (file, _) in files.items()}, sent
+        return {name: f"{PROGRAMS}/{file}" for name, (file, _) in files.items()}, sent
 
     def _keeping(self, settings: Mapping[str, Any], arguments: Sequence[str]) -> Runner:
         container = self.remote.container

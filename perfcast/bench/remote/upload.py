@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 from perfcast.bench.remote.connection import ANSWERS_S
 from perfcast.bench.runner_process import parse_answer
 from perfcast.errors import BenchmarkError, LinkError
+from perfcast.runner.protocol import GONE, PROGRAMS
 from perfcast.storage import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _FROM_HOME = "case $python in /*) ;; */*) python=$PWD/$python ;; esac"
 KEEP_RUNNER = rf"""
 folder=$1 python=$2 name=$3 digest=${{3%%.*}}
 {_FROM_HOME}
-cd -- "$folder" && mkdir -p graphs || exit 1
+cd -- "$folder" && mkdir -p {PROGRAMS} || exit 1
 cat >".$name.$$" &&
 "$python" -c 'import hashlib, sys
 sys.exit(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest() != sys.argv[2])' ".$name.$$" "$digest" &&
@@ -36,9 +37,6 @@ rm -f -- ".$name.$$"
 exit 1
 """
 """Runner on standard input: kept under its name, once it is whole."""
-
-GONE = 74
-"""Exit status where the runner is not there any more: another version of perfcast removed it (EX_IOERR)."""
 
 RUN = rf"""
 folder=$1 python=$2 runner=$3

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perfcast.runner.schedule import is_disturbed, is_finished, median_of, relative_half_width, student_t
+from perfcast.runner.protocol import median_ns
+from perfcast.runner.schedule import is_disturbed, is_finished, relative_half_width, student_t
 
 PUBLISHED = {"name": "published", "visits": 5, "repeats": 3}
 ADAPTIVE = {"name": "adaptive", "visits": 5, "repeats": 3, "min_visits": 3, "rel_ci_half_width": 0.02}
@@ -94,7 +95,7 @@ def test_the_median_is_that_of_the_samples_that_are_kept(samples):
     kept = [wall for wall, discarded in samples if not discarded]
     lists = {"wall_ns": [wall for wall, _ in samples], "discarded": [discarded for _, discarded in samples]}
     if kept:
-        assert median_of(lists) == np.median(kept)
+        assert median_ns(lists) == np.median(kept)
 
 
 @pytest.mark.parametrize(
