@@ -106,7 +106,7 @@ def test_the_seed_alone_decides_on_the_order(monkeypatch):
     st.sampled_from([PROTOCOL, PROTOCOL | {"repeats": 0}, PROTOCOL | {"visits": 1}]),
 )
 def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
-    with pytest.MonkeyPatch.environment() as monkeypatch:
+    with pytest.MonkeyPatch.context() as monkeypatch:
         machine = machine_of(monkeypatch, events, protocol=protocol)
     for key, each in events.items():
         visits = machine.visits(key)
