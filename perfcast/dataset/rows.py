@@ -124,7 +124,7 @@ def _memory_columns(memory: dict[str, Any] | None) -> dict[str, float]:
     memory = memory or {}
     above_null = {
         f"ram_{name}_mb": _number(memory.get(f"{name}_bytes"), minus=memory.get(f"null_{name}_bytes")) * _MB
-        for name in ("load_peak", "inference_peak")
+        for name in ("load_peak", "run_peak")
     }
     return above_null | {
         "allocator_peak_mb": _number(memory.get("allocator_peak_bytes")) * _MB,
