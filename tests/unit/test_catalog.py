@@ -14,7 +14,7 @@ from perfcast.models import dense, keras_applications, sheet, synthetic
 from perfcast.models.build import build_model
 from perfcast.models.spec import ModelSpec
 from perfcast.models.synthetic import SyntheticRequest, draw
-from perfcast.studies.prediction import formatting
+from perfcast.pages import formatting
 
 SHEETS = Path(__file__).parents[2] / "config" / "models"
 

@@ -92,7 +92,7 @@ def test_a_regression_is_told_and_ends_with_1(files, chance, tmp_path):
     assert "toolchain_version: 2 in A, 3 in B" in answer.output
     assert "regression beyond 5%: 1 of 10 models, model_3 1.3" in answer.output
     table = pd.read_csv(tmp_path / "out.csv").set_index("model")
-    assert list(table.index[table["status"] == "slower"]) == ["model_3"]
+    assert list(table.index[table["outcome"] == "slower"]) == ["model_3"]
     assert table.loc["model_3", "low"] < 1.3 < table.loc["model_3", "high"]
     assert table.loc["model_3", "ratio"] == pytest.approx(1.3, rel=0.05)
     assert run(a, b, "--threshold", "0.5").exit_code == 0
@@ -194,7 +194,7 @@ def test_the_other_way_round_ratios_are_reciprocal(seed, models):
         assert (there[name] * back[opposite]).to_numpy() == pytest.approx(1.0), name
     assert there["slower_p"].to_numpy() == pytest.approx(back["faster_p"].to_numpy())
     opposite = {"slower": "faster", "faster": "slower", "same": "same"}
-    assert list(there["status"].map(opposite)) == list(back["status"])
+    assert list(there["outcome"].map(opposite)) == list(back["outcome"])
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,14 @@ def test_a_slower_machine_is_no_regression(chance):
     found = compared(first, second, threshold=0.0)
     assert found.together.ratio == pytest.approx(np.exp(0.3), rel=0.02)
     assert found.calibration == pytest.approx(np.exp(0.3), rel=0.02)
-    assert found.together.status == "same"
+    assert found.together.outcome == "same"
     assert found.regressions == []
 
 
 def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
     first, second = dataset(chance), slowed(dataset(chance, shift=0.1), [f"model_{n}" for n in range(10)], 1.3)
     found = compared(first, second)
-    assert found.together.status == "slower"
+    assert found.together.outcome == "slower"
     assert found.together.low < 1.3 < found.together.high
     assert len(found.regressions) == 10
     answer = run(*files(a=first, b=second))
@@ -256,7 +256,7 @@ def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
 def test_what_the_reference_does_not_see_counts_only_beyond_the_threshold(chance):
     first, second = dataset(chance), dataset(chance, shift=0.04, seen=0.0)
     assert compared(first, second).regressions == []
-    assert compared(first, second, threshold=0.0).together.status == "slower"
+    assert compared(first, second, threshold=0.0).together.outcome == "slower"
 
 
 def test_few_models_are_judged_by_the_reference(files, chance):

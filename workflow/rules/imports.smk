@@ -40,6 +40,6 @@ rule render_imported_report:
         target=config["target"],
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",
-        code=code("studies"),
+        code=code("pages", "studies"),
     script:
         "../scripts/render_imported_report.py"

@@ -17,6 +17,6 @@ rule render_report:
         store=STORE,
         evaluation=f"{TARGET_RESULTS}/evaluation",
         predictor=f"{TARGET_RESULTS}/predictor",
-        code=code("studies"),
+        code=code("pages", "studies"),
     script:
         "../scripts/render_report.py"

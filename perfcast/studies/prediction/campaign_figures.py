@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.embed import finite, plot_text
-from perfcast.studies.prediction.figures import COLOURS, GREY, Figure
+from perfcast.pages import formatting as fmt
+from perfcast.pages.embed import finite, plot_text
+from perfcast.pages.figures import COLOURS, GREY, Figure
 from perfcast.studies.prediction.trust import TRUSTS, half_widths
 
 if TYPE_CHECKING:

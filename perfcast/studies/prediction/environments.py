@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.tables import Cell, Column, Row, Table
+from perfcast.pages import formatting as fmt
+from perfcast.pages.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ _MOST = 6
 
 
 @dataclass(frozen=True)
-class ContextView:
+class EnvironmentView:
     """The environments as one table, and what to warn of."""
 
     table: Table
     warnings: tuple[str, ...]
 
 
-def context_view(data: ReportData) -> ContextView:
+def environment_view(data: ReportData) -> EnvironmentView:
     """Return the environments of most measurements, one column each, rows that differ marked."""
     named = data.dataset["environment"].dropna().value_counts() if "environment" in data.dataset else {}
     counts = {str(digest): int(count) for digest, count in named.items()}
@@ -43,7 +43,7 @@ def context_view(data: ReportData) -> ContextView:
         ),
     )
     table = Table("Contexts of the measurements", columns, rows, "No environment was recorded for this dataset.")
-    return ContextView(table, tuple(_warnings(data, counts, given)))
+    return EnvironmentView(table, tuple(_warnings(data, counts, given)))
 
 
 def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str])
 def _row(key: str, shown: Mapping[str, Mapping[str, str]]) -> Row:
     texts = [facts.get(key, fmt.MISSING) for facts in shown.values()]
     differs = len(set(texts)) > 1
-    return Row((Cell(_heading(key)), *(Cell(text) for text in texts)), "differs" if differs else "")
+    return Row((Cell(_heading(key)), *(Cell(text) for text in texts)), "warn" if differs else "")
 
 
 def _heading(key: str) -> str:

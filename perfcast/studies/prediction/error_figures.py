@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
-from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.embed import finite, plot_text
-from perfcast.studies.prediction.figures import COLOURS, GREY, Figure, family_styles
+from perfcast.pages import formatting as fmt
+from perfcast.pages.embed import finite, plot_text
+from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles
+from perfcast.studies.prediction import labels
 
 if TYPE_CHECKING:
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
@@ -35,7 +36,7 @@ def deployed_errors(data: ReportData, result: MetricResult, scheme: str) -> pd.D
 
 def splits_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return each algorithm's error over the published splits, best seed and honest error marked."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     key, title = f"splits-{result.metric}", f"{label}: error over the random splits"
     splits = data.evaluation.of_metric("splits", result.metric)
     if not len(splits):
@@ -52,7 +53,7 @@ def splits_figure(data: ReportData, result: MetricResult) -> Figure:
         f"Boxes hold the middle half of {fmt.pluralize(count, 'split')}, whiskers reach from the 5th to the "
         "95th percentile. Star: the seed that the published protocol reports. Diamond: families left out."
     )
-    alt = f"Box plots of the error over {count} random splits for {', '.join(map(fmt.algorithm_label, names))}."
+    alt = f"Box plots of the error over {count} random splits for {', '.join(map(labels.algorithm_label, names))}."
     floor = _noise_marks(result, boxes["y"])
     return Figure(key, title, alt, (boxes, *marks, *floor), layout, caption)
 
@@ -62,7 +63,7 @@ def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
     return {
         "type": "box",
         "orientation": "h",
-        "y": [plot_text(fmt.algorithm_label(name)) for name in names],
+        "y": [plot_text(labels.algorithm_label(name)) for name in names],
         "lowerfence": finite(shares[0.05]),
         "q1": finite(shares[0.25]),
         "median": finite(shares[0.5]),
@@ -76,14 +77,14 @@ def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 
 def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -> list[dict[str, Any]]:
     best = splits.loc[splits.groupby("algorithm")["mape"].idxmin()].set_index("algorithm").loc[names]
-    labels = [plot_text(fmt.algorithm_label(name)) for name in names]
+    rows = [plot_text(labels.algorithm_label(name)) for name in names]
     honest = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
     star = {
         "type": "scatter",
         "mode": "markers",
         "name": "best seed",
         "x": finite(best["mape"]),
-        "y": labels,
+        "y": rows,
         "text": [f"seed {seed}" for seed in best["split"]],
         "marker": {"symbol": "star", "size": 13, "color": COLOURS[4]},
         "hovertemplate": "%{text}: %{x} %<extra></extra>",
@@ -93,7 +94,7 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
         "mode": "markers",
         "name": "leave one family out",
         "x": finite(pd.Series(honest, dtype=float)),
-        "y": labels,
+        "y": rows,
         "marker": {"symbol": "diamond", "size": 11, "color": COLOURS[1]},
         "hovertemplate": "leave one family out: %{x} %<extra></extra>",
     }
@@ -102,7 +103,7 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
 
 def family_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return the leave-one-family-out error of the deployed algorithm, family by family."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     key, title = f"families-{result.metric}", f"{label}: error on each family when it is left out"
     errors = deployed_errors(data, result, DEPLOYMENT_SCHEME)
     if not len(errors):
@@ -170,7 +171,7 @@ def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]
 
 def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return the error of the deployed algorithm at input sizes it never saw."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     key, title = f"sizes-{result.metric}", f"{label}: error at each input size when it is left out"
     errors = deployed_errors(data, result, "unseen_input_size")
     if not len(errors):
@@ -206,7 +207,7 @@ def predicted_data(data: ReportData, result: MetricResult) -> dict[str, Any] | N
     if not len(rows):
         return None
     models = rows.drop_duplicates("model").set_index("model")
-    styles = family_styles(list(models["family"]))
+    styles = category_styles(list(models["family"]))
     families = list(styles)
     choices: dict[str, Any] = {}
     for (algorithm, scheme), group in rows.groupby(["algorithm", "scheme"], sort=False):
@@ -233,6 +234,6 @@ def predicted_choices(values: dict[str, Any], result: MetricResult) -> dict[str,
     order = (DEPLOYMENT_SCHEME, *(scheme for scheme in SCHEMES if scheme != DEPLOYMENT_SCHEME))
     schemes = [scheme for scheme in order if scheme in found] + sorted(found - set(order))
     return {
-        "algorithms": [(name, fmt.algorithm_label(name)) for name in algorithms],
-        "schemes": [(name, fmt.scheme_label(name)) for name in schemes],
+        "algorithms": [(name, labels.algorithm_label(name)) for name in algorithms],
+        "schemes": [(name, labels.scheme_label(name)) for name in schemes],
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.factors import NAMES
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
 
 if TYPE_CHECKING:
     from perfcast.studies.prediction.inputs import ReportData

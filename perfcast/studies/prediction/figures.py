@@ -2,84 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
+from perfcast.pages.embed import finite, plot_text
+from perfcast.pages.figures import COLOURS, GREY, Figure
+from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import PATTERNS
-from perfcast.studies.prediction.embed import finite, plot_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from perfcast.studies.prediction.calibration import PublishedPattern
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
 
-COLOURS = (
-    "#3b7dd8",
-    "#d9622b",
-    "#1f9d78",
-    "#b65fb0",
-    "#c2920c",
-    "#2aa3c4",
-    "#8a63d2",
-    "#c8433f",
-    "#6f8f2f",
-    "#a0704a",
-)
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
-GREY = "#8a93a0"
 _BAR = 22
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One plot, or the reason why there is none.
-
-    Attributes:
-        key: unique in the page; the element's id.
-        title: the heading above the plot.
-        alt: what it shows, for those who cannot see it.
-        traces: plotly traces.
-        layout: what differs from the page's common layout.
-        caption: what to look at, below the plot.
-        missing: why nothing can be drawn; empty where it can.
-    """
-
-    key: str
-    title: str
-    alt: str
-    traces: tuple[dict[str, Any], ...] = ()
-    layout: dict[str, Any] = field(default_factory=dict)
-    caption: str = ""
-    missing: str = ""
-
-    @property
-    def height(self) -> int:
-        """The plot's height in CSS pixels."""
-        return int(self.layout.get("height", 380))
-
-
-def family_styles(families: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return a colour and symbol for each family, the most frequent first; one grey for those beyond."""
-    order = pd.Series(list(families), dtype=object).value_counts()
-    ranked = sorted(order.index, key=lambda name: (-order[name], str(name)))
-    most = 2 * len(COLOURS)
-    return {
-        name: {
-            "color": COLOURS[rank % len(COLOURS)] if rank < most else GREY,
-            "symbol": SYMBOLS[rank // len(COLOURS)] if rank < most else "circle-open",
-        }
-        for rank, name in enumerate(ranked)
-    }
 
 
 def ranking_figures(result: MetricResult, ranking: pd.DataFrame) -> tuple[Figure, Figure]:
     """Return the two rankings of one metric, both in the order of the permutation importance."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     ordered = ranking.sort_values("permutation_mape") if len(ranking) else ranking
     return (
         _bars(
@@ -221,7 +166,7 @@ def _pattern_figure(data: ReportData, examples: Mapping[str, int], pattern: Publ
 
 def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
     """Return how far two measurements of one model differ, over the metric's size."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     key, title = f"repeatability-{result.metric}", f"{label}: difference between replicates"
     if not len(pairs):
         reason = "No model was measured twice, so the noise floor is unknown and forecasts cannot be judged by it."

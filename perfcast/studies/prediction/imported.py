@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
+from perfcast.pages.tables import Cell, Column, Row, Table, text_row
 from perfcast.studies.prediction import tables
-from perfcast.studies.prediction.calibration import SOURCE
-from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import ReportData, metric_results
-from perfcast.studies.prediction.metrics import metric_view
-from perfcast.studies.prediction.rendering import render
-from perfcast.studies.prediction.summary import headline, metric_lines
-from perfcast.studies.prediction.tables import Cell, Column, Row, Table
+from perfcast.studies.prediction.page import prediction_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
 
     from perfcast.fit.evaluation import Evaluation
+    from perfcast.pages import Page
 
 _MOST = 500
 
 
-def render_imported_report(
+def imported_page(
     dataset: pd.DataFrame,
     problems: pd.DataFrame,
     evaluation: Evaluation,
     manifest: Mapping[str, Any],
     *,
     target: str,
-) -> str:
-    """Return the report of an imported dataset as a self-contained HTML page.
+) -> Page:
+    """Return the report of an imported dataset.
 
     Args:
         dataset: as imported.
@@ -43,17 +39,11 @@ def render_imported_report(
         target: the target's name.
     """
     data = ReportData(target, dataset, {}, evaluation, metric_results(evaluation), {}, manifest)
-    return render(
+    return prediction_page(
         "imported.html.j2",
-        [metric_view(data, result) for result in data.metrics],
-        (),
-        (),
-        title=f"{target}: forecast from measurements made elsewhere",
-        data=data,
-        source=SOURCE,
-        facts=facts(data),
-        measured=_sentence(dataset, problems),
-        headlines=[headline(result) for result in data.metrics],
+        f"{target}: predicted from measurements made elsewhere",
+        data,
+        measured=imported_sentence(dataset, problems),
         tables={
             "results": tables.results_table(data),
             "ranges": _ranges_table(dataset),
@@ -63,14 +53,8 @@ def render_imported_report(
     )
 
 
-def imported_summary_lines(
-    dataset: pd.DataFrame, problems: pd.DataFrame, evaluation: Evaluation, *, report: str | Path, predictor: str | Path
-) -> list[str]:
-    """Return a target's summary: what was imported, a line a metric, where the results are."""
-    return [_sentence(dataset, problems), *metric_lines(evaluation), f"report: {report}; predictor: {predictor}"]
-
-
-def _sentence(dataset: pd.DataFrame, problems: pd.DataFrame) -> str:
+def imported_sentence(dataset: pd.DataFrame, problems: pd.DataFrame) -> str:
+    """Return how many rows were imported, and how many problems were found in them."""
     families = fmt.pluralize(dataset["family"].nunique(), "family", "families")
     wrong = fmt.pluralize(len(problems), "problem") if len(problems) else "no problem"
     return f"{fmt.pluralize(len(dataset), 'row')} in {families}, {wrong} found in them"
@@ -98,7 +82,7 @@ def _problems_table(problems: pd.DataFrame) -> Table:
     columns = (Column("Problem", numeric=False), Column("Column", numeric=False), Column("Rows"), Column("Done", False))
     groups = problems.groupby(["problem", "column", "done"], sort=False) if len(problems) else ()
     rows = tuple(
-        tables.text_row(fmt.escape_control(problem), fmt.escape_control(column or "all"), fmt.whole(len(group)), done)
+        text_row(fmt.escape_control(problem), fmt.escape_control(column or "all"), fmt.whole(len(group)), done)
         for (problem, column, done), group in groups
     )
     return Table("What was wrong", columns, rows, "Every row was learned from.")
@@ -115,7 +99,7 @@ def _rows_table(problems: pd.DataFrame) -> Table:
         Column("Done", numeric=False),
     )
     rows = tuple(
-        tables.text_row(*(fmt.escape_control(value) for value in row))
+        text_row(*(fmt.escape_control(value) for value in row))
         for row in problems[problems["row"] > 0].head(_MOST).itertuples(index=False)
     )
     more = f", the first {_MOST} of {len(problems):,}" if len(problems) > _MOST else ""

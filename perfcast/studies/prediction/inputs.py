@@ -9,7 +9,7 @@ from perfcast.dataset.columns import VISIT_LISTS
 from perfcast.errors import DataError
 from perfcast.factors import factor_named, varying
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
-from perfcast.studies.prediction.formatting import escape_control
+from perfcast.pages.formatting import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
 from perfcast.studies.prediction.drift import FEWEST, SHORTEST_S, trend
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import DEPLOYMENT_SCHEME
-from perfcast.studies.prediction import error_figures, figures, tables
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.studies.prediction import error_figures, figures, labels, tables
 
 if TYPE_CHECKING:
-    from perfcast.studies.prediction.figures import Figure
+    from perfcast.pages.figures import Figure
+    from perfcast.pages.tables import Table
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
-    from perfcast.studies.prediction.tables import Table
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def metric_view(data: ReportData, result: MetricResult) -> MetricView:
     ordered = ranking.sort_values("permutation_mape", ascending=False) if len(ranking) else ranking
     return MetricView(
         metric=result.metric,
-        label=fmt.metric_label(result.metric),
+        label=labels.metric_label(result.metric),
         unit=result.unit,
         ranking=figures.ranking_figures(result, ranking),
         ranking_table=tables.ranking_table(result, ordered),

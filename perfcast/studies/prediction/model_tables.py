@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
+from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
 from perfcast.studies.prediction.calibration import PATTERNS
-from perfcast.studies.prediction.tables import Cell, Column, Row, Table, number_cell, text_row
 from perfcast.studies.prediction.trust import half_widths, interval_text, mark_of, trust_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) 
     index, row = item
     status, trust, pattern = str(row["status"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
     cells = (
-        Cell(row["label"], sample=samples.get(index)),
+        _linked(row["label"], samples.get(index)),
         Cell(str(row["family"])),
         Cell(str(row["input_size"])),
         Cell(status.replace("_", " ")),
@@ -70,6 +70,10 @@ def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) 
     )
     keys = {"family": str(row["family"]), "status": status, "trust": trust, "pattern": pattern}
     return Row(cells, mark_of(row), keys)
+
+
+def _linked(label: str, sample: int | None) -> Cell:
+    return Cell(label) if sample is None else Cell(label, anchor="samples", item=sample)
 
 
 def _scaled(row: Mapping[str, Any], name: str, factor: float) -> float | None:

@@ -1,29 +1,29 @@
-"""The report: one HTML page that opens anywhere, offline."""
+"""The report of a target: one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfcast.pages import Page
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.calibration import SOURCE
-from perfcast.studies.prediction.environments import context_view
+from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
 from perfcast.studies.prediction.metrics import metric_view
-from perfcast.studies.prediction.rendering import render
 from perfcast.studies.prediction.summary import headline, measured_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
     from perfcast.fit.evaluation import Evaluation
-    from perfcast.studies.prediction.tables import Table
+    from perfcast.pages import Figure, Table
 
 
-def render_report(
+def report_page(
     dataset: pd.DataFrame,
     evaluation: Evaluation,
     environments: Mapping[str, Mapping[str, Any]],
@@ -31,8 +31,8 @@ def render_report(
     *,
     target: str,
     title: str | None = None,
-) -> str:
-    """Return the report of one target as a self-contained HTML page.
+) -> Page:
+    """Return the report of one target.
 
     Args:
         dataset: the target's dataset, failed measurements and replicates included.
@@ -50,17 +50,13 @@ def render_report(
     examples = series.pattern_examples(data)
     visits = series.visit_table(data.dataset)
     shown = _figures(data, examples, visits)
-    return render(
-        "report.html.j2",
-        [metric_view(data, result) for result in data.metrics],
+    return prediction_page(
+        "measured.html.j2",
+        title or f"{target}: measured and predicted",
+        data,
         [*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]],
         samples.series,
-        title=title or f"{target}: measured and forecast",
-        data=data,
-        source=SOURCE,
-        facts=facts(data),
         measured=measured_sentence(data.dataset),
-        headlines=[headline(result) for result in data.metrics],
         samples=samples,
         shown=shown,
         tables=_tables(data, examples, samples.positions),
@@ -69,7 +65,47 @@ def render_report(
         drift=drift_view(visits),
         machine=machine_notes(data.dataset, visits),
         includes=sorted(set(data.dataset["includes"].dropna())),
-        environment=context_view(data),
+        environment=environment_view(data),
+    )
+
+
+def prediction_page(
+    template: str,
+    title: str,
+    data: ReportData,
+    others: Iterable[Figure] = (),
+    packed_series: Sequence[Any] = (),
+    **content: Any,
+) -> Page:
+    """Return a page about what was predicted.
+
+    Args:
+        template: its file, which extends `prediction.html.j2`.
+        title: its heading.
+        data: what it is made of.
+        others: figures besides those of the metrics.
+        packed_series: those of the sample browser.
+        content: what else the template asks for.
+    """
+    metrics = [metric_view(data, result) for result in data.metrics]
+    answers = {
+        "data": data,
+        "source": SOURCE,
+        "metrics": metrics,
+        "headlines": [headline(result) for result in data.metrics],
+    }
+    return Page(
+        title,
+        facts=tuple(facts(data)),
+        package=__package__,
+        template=template,
+        scripts=("prediction.js",),
+        content=answers | content,
+        others=(*others, *(figure for view in metrics for figure in view.figures)),
+        embedded={
+            "predicted": {view.metric: view.predicted for view in metrics if view.predicted},
+            "samples": packed_series,
+        },
     )
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from perfcast.dataset import noise
 from perfcast.dataset.columns import VISIT_LISTS
-from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.embed import finite, packed
+from perfcast.pages import formatting as fmt
+from perfcast.pages.embed import finite, packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

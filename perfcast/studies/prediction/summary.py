@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
+from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.inputs import metric_results
 from perfcast.studies.prediction.machine import drift_view
 from perfcast.studies.prediction.series import visit_table
@@ -50,7 +51,7 @@ class Headline:
 
 def headline(result: MetricResult) -> Headline:
     """Return the answer for one metric, saying what is missing where something is."""
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     if not result.deployed:
         return Headline(label, fmt.MISSING, ("No predictor was fitted for this metric.",), ())
     lines = (
@@ -77,7 +78,7 @@ def _honest_line(result: MetricResult) -> str:
 
 
 def _deployed_line(result: MetricResult) -> str:
-    honest, name = result.honest(), fmt.algorithm_label(result.deployed)
+    honest, name = result.honest(), labels.algorithm_label(result.deployed)
     if not fmt.is_number(honest.get("mape")):
         return f"{name} is deployed; its error on families left out was not evaluated."
     error = f"{fmt.percent(honest['mape'])}{_interval(honest)}"
@@ -94,10 +95,10 @@ def _published_line(result: MetricResult) -> str:
     best, own = result.best_published(), result.published(result.deployed)
     if best is None:
         return "The published protocol (best of many random splits) was not run."
-    highest = f"{fmt.algorithm_label(best)} with {fmt.accuracy(result.published(best)['best_accuracy'])}"
+    highest = f"{labels.algorithm_label(best)} with {labels.accuracy(result.published(best)['best_accuracy'])}"
     if not fmt.is_number(own.get("best_accuracy")):
         return f"The published protocol was not run for it; of those it was run for, the best is {highest}."
-    top, middle = fmt.accuracy(own["best_accuracy"]), fmt.accuracy(own.get("median_accuracy"))
+    top, middle = labels.accuracy(own["best_accuracy"]), labels.accuracy(own.get("median_accuracy"))
     text = f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
     return text if best == result.deployed else f"{text} The best of all is {highest}."
 
@@ -124,7 +125,7 @@ def _interval_line(result: MetricResult) -> str:
 
 def _baseline_line(result: MetricResult) -> str:
     errors = [
-        f"{fmt.algorithm_label(name)} {fmt.percent(mape)}"
+        f"{labels.algorithm_label(name)} {fmt.percent(mape)}"
         for name in BASELINES
         if fmt.is_number(mape := result.scheme(name, DEPLOYMENT_SCHEME).get("mape"))
     ]
@@ -144,7 +145,9 @@ def _warnings(result: MetricResult) -> list[str]:
     for name in BASELINES:
         mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
         if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
-            found.append(f"{fmt.algorithm_label(name)} does no worse than the chosen algorithm on families left out.")
+            found.append(
+                f"{labels.algorithm_label(name)} does no worse than the chosen algorithm on families left out."
+            )
     coverage: Any = result.values.get("interval_coverage")
     if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
         found.append("The intervals hold less often than they say.")
@@ -210,15 +213,15 @@ def _metric_line(result: MetricResult) -> str:
     best = result.best_published()
     published = "published protocol not run"
     if best is not None:
-        highest = fmt.accuracy(result.published(best)["best_accuracy"])
-        published = f"published best accuracy {highest} ({fmt.algorithm_label(best)})"
+        highest = labels.accuracy(result.published(best)["best_accuracy"])
+        published = f"published best accuracy {highest} ({labels.algorithm_label(best)})"
     if not result.deployed:
         return f"{_plain(result)}: no algorithm deployed; {published}"
     error = f"{fmt.percent(chosen.get('mape'))} error on families left out, the choice of algorithm included"
     error += _interval(chosen)
-    return f"{_plain(result)}: {fmt.algorithm_label(result.deployed)}, {error}; {published}"
+    return f"{_plain(result)}: {labels.algorithm_label(result.deployed)}, {error}; {published}"
 
 
 def _plain(result: MetricResult) -> str:
-    label = fmt.metric_label(result.metric)
+    label = labels.metric_label(result.metric)
     return label[:1].lower() + label[1:]

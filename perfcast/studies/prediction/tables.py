@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME, SCHEMES
-from perfcast.studies.prediction import formatting as fmt
+from perfcast.pages import formatting as fmt
+from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import FIGURE_11, TABLE_1
 
 if TYPE_CHECKING:
@@ -16,59 +17,6 @@ if TYPE_CHECKING:
 
     from perfcast.studies.prediction.calibration import PublishedRange
     from perfcast.studies.prediction.inputs import MetricResult, ReportData
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column's heading, with its unit; numbers are set to the right, sentences get room."""
-
-    label: str
-    numeric: bool = True
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one cell shows.
-
-    Attributes:
-        text: the text as read; escaped by the template.
-        sample: the index in the sample browser that the text leads to.
-        strong: set in bold, for what matters most in its table.
-    """
-
-    text: str
-    sample: int | None = None
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of cells; `mark` is a CSS class that sets it apart, `keys` what filters match."""
-
-    cells: tuple[Cell, ...]
-    mark: str = ""
-    keys: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with its caption; `empty` says why there is nothing to show when it has no rows."""
-
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    empty: str = "Nothing to show."
-
-
-def text_row(*texts: str, mark: str = "") -> Row:
-    """Return a row of plain texts."""
-    return Row(tuple(Cell(text) for text in texts), mark)
-
-
-def number_cell(value: Any) -> Cell:
-    """Return a cell with ``value`` in three significant digits."""
-    return Cell(fmt.number(value))
 
 
 def metric_of_unit(data: ReportData, unit: str) -> MetricResult | None:
@@ -102,12 +50,12 @@ def results_table(data: ReportData) -> Table:
             f"{row.target} (document)",
             fmt.whole(row.inputs),
             row.time_algorithm,
-            fmt.accuracy(row.time_accuracy),
+            labels.accuracy(row.time_accuracy),
             "not reported",
             row.ram_algorithm,
-            fmt.accuracy(row.ram_accuracy),
+            labels.accuracy(row.ram_accuracy),
             "not reported",
-            mark="calibration",
+            mark="muted",
         )
         for row in TABLE_1
     ]
@@ -120,9 +68,9 @@ def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
     best = result.best_published()
     honest: Any = result.scheme(best, DEPLOYMENT_SCHEME).get("mape")
     return (
-        fmt.algorithm_label(best),
-        fmt.accuracy(result.published(best).get("best_accuracy")),
-        fmt.accuracy(100 - honest) if fmt.is_number(honest) else fmt.MISSING,
+        labels.algorithm_label(best),
+        labels.accuracy(result.published(best).get("best_accuracy")),
+        labels.accuracy(100 - honest) if fmt.is_number(honest) else fmt.MISSING,
     )
 
 
@@ -158,16 +106,16 @@ def algorithms_table(result: MetricResult) -> Table:
         Column("Algorithm", numeric=False),
         Column("Published: best accuracy"),
         Column("Published: median (5 % – 95 %)"),
-        *(Column(f"{fmt.scheme_label(scheme)}: MAPE [95 % interval], %") for scheme in SCHEMES),
+        *(Column(f"{labels.scheme_label(scheme)}: MAPE [95 % interval], %") for scheme in SCHEMES),
         Column("Leave one family out: median error, %"),
     )
     best = {scheme: _least_error(result, scheme) for scheme in SCHEMES}
     rows = [_algorithm_row(result, name, best) for name in result.algorithms]
     if rows and fmt.is_number(median := result.repeatability().get("median")):
         nothing = [fmt.MISSING] * (len(columns) - 2)
-        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="calibration"))
+        rows.append(text_row("Noise floor (measured again)", *nothing, fmt.number(median), mark="muted"))
     return Table(
-        f"{fmt.metric_label(result.metric)}: errors of every algorithm under every scheme",
+        f"{labels.metric_label(result.metric)}: errors of every algorithm under every scheme",
         columns,
         tuple(rows),
         "No algorithm was evaluated for this metric.",
@@ -203,10 +151,10 @@ def intervals_table(result: MetricResult) -> Table:
                 fmt.MISSING,
                 fmt.percent(100 * plain["coverage"]),
                 fmt.number(plain["width_factor"]),
-                mark="calibration",
+                mark="muted",
             )
         )
-    caption = f"{fmt.metric_label(result.metric)}: {result.interval:.0%} intervals"
+    caption = f"{labels.metric_label(result.metric)}: {result.interval:.0%} intervals"
     return Table(caption, columns, tuple(rows) if schemes else (), "No intervals were evaluated.")
 
 
@@ -225,19 +173,19 @@ def _least_error(result: MetricResult, scheme: str) -> str | None:
 
 def _algorithm_row(result: MetricResult, algorithm: str, best: Mapping[str, str | None]) -> Row:
     published = result.published(algorithm)
-    name = fmt.algorithm_label(algorithm) + (" – deployed" if algorithm == result.deployed else "")
+    name = labels.algorithm_label(algorithm) + (" – deployed" if algorithm == result.deployed else "")
     spread = fmt.MISSING
     if fmt.is_number(published.get("median_accuracy")):
         low, high = published.get("p05_accuracy"), published.get("p95_accuracy")
-        spread = f"{fmt.accuracy(published['median_accuracy'])} ({fmt.span(low, high)})"
+        spread = f"{labels.accuracy(published['median_accuracy'])} ({fmt.span(low, high)})"
     cells = [
         Cell(name, strong=algorithm == result.deployed),
-        Cell(fmt.accuracy(published.get("best_accuracy"))),
+        Cell(labels.accuracy(published.get("best_accuracy"))),
         Cell(spread),
         *(_error_cell(result, algorithm, scheme, best[scheme] == algorithm) for scheme in SCHEMES),
         number_cell(result.scheme(algorithm, DEPLOYMENT_SCHEME).get("median_ape")),
     ]
-    mark = "own" if algorithm == result.deployed else "calibration" if algorithm in BASELINES else ""
+    mark = "own" if algorithm == result.deployed else "muted" if algorithm in BASELINES else ""
     return Row(tuple(cells), mark)
 
 
@@ -272,7 +220,7 @@ def group_errors_table(result: MetricResult, errors: pd.DataFrame, by: str, head
         numbers = (number_cell(value) for value in (ape.mean(), ape.median(), ape.max()))
         rows.append(Row((Cell(str(key)), Cell(fmt.whole(len(group))), *numbers)))
     return Table(
-        f"{fmt.metric_label(result.metric)}: error by {heading.lower()}",
+        f"{labels.metric_label(result.metric)}: error by {heading.lower()}",
         columns,
         tuple(rows),
         "No predictions of the deployed algorithm under this scheme.",
@@ -300,7 +248,7 @@ def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
         )
         for _, row in ranking.iterrows()
     )
-    caption = f"{fmt.metric_label(result.metric)}: ranking of the features"
+    caption = f"{labels.metric_label(result.metric)}: ranking of the features"
     return Table(caption, columns, tuple(rows), "No ranking was computed for this metric.")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.prediction import formatting as fmt
-from perfcast.studies.prediction.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.pages import formatting as fmt
+from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ def trust_table(data: ReportData) -> Table:
     return Table("How far the models' latencies are trusted", columns, tuple(rows))
 
 
-_MARKS = {"noisy": "noisy", "rejected": "rejected", "impossible": "rejected"}
+_MARKS = {"noisy": "warn", "rejected": "bad", "impossible": "bad"}
 
 
 def trust_of(row: Mapping[str, Any]) -> str:
@@ -82,9 +82,9 @@ def trust_of(row: Mapping[str, Any]) -> str:
 
 
 def mark_of(row: Mapping[str, Any]) -> str:
-    """Return the CSS class that sets apart a row of a model: `failed`, `noisy`, `rejected` or none."""
+    """Return what sets a model's row apart: `bad` where no latency can be relied on, `warn` where it is noisy."""
     if row["status"] not in {"measured", "impossible"}:
-        return "failed"
+        return "bad"
     return _MARKS.get(trust_of(row), "")
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from browser import check_page, find_chromium
 
-from perfcast.studies.prediction import Evaluation, render_report, write_report
+from perfcast.fit.evaluation import Evaluation
+from perfcast.pages import write_page
+from perfcast.studies.prediction import report_page
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs chromium or google-chrome on the PATH")
 
@@ -45,7 +47,7 @@ TOOLS = """(() => [...document.querySelectorAll('.modebar-btn')].map((button) =>
 
 def written(tmp_path, campaign):
     path = tmp_path / "report.html"
-    write_report(path, render_report(*campaign.arguments(), target="jetson_nano"))
+    write_page(path, report_page(*campaign.arguments(), target="jetson_nano"))
     return path
 
 

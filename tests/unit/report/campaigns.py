@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perfcast.dataset.noise import noise_floors
-from perfcast.studies.prediction import Evaluation
+from perfcast.fit.evaluation import Evaluation
 
 FAMILIES = ("densenet", "resnet", "vgg", "mobilenet", "efficientnet", "convnext", "nasnet", "basic_model")
 SIZES = (128, 160, 192, 224, 256)

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.dataset.build import SCHEMA
+from perfcast.fit.evaluation import Evaluation
+from perfcast.pages import formatting
+from perfcast.pages.embed import embedded_json, finite, packed, plot_text
+from perfcast.pages.figures import GREY, category_styles
 from perfcast.studies.prediction import (
-    Evaluation,
     campaign_figures,
     error_figures,
     figures,
-    formatting,
     model_tables,
     series,
     summary_lines,
@@ -25,8 +27,7 @@ from perfcast.studies.prediction import (
     trust,
 )
 from perfcast.studies.prediction.drift import trend
-from perfcast.studies.prediction.embed import embedded_json, finite, packed, plot_text
-from perfcast.studies.prediction.environments import context_view
+from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.inputs import MetricResult, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
 from perfcast.studies.prediction.summary import headline
@@ -242,7 +243,7 @@ def test_ranges_table(data):
 
 def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
     rows = tables.algorithms_table(data.metrics[0]).rows
-    assert [row.mark for row in rows] == ["", "", "", "", "own", *["calibration"] * 3]
+    assert [row.mark for row in rows] == ["", "", "", "", "own", *["muted"] * 3]
     assert texts(rows[-2])[1] == "–"
     assert (texts(rows[-1])[0], texts(rows[-1])[-1]) == ("Noise floor (measured again)", "1.10")
 
@@ -318,10 +319,10 @@ def test_without_measurements_every_figure_says_why(campaign):
 
 
 def test_many_families_share_colours_only_with_another_symbol():
-    styles = figures.family_styles([f"family{number}" for number in range(25)])
+    styles = category_styles([f"family{number}" for number in range(25)])
     looks = [(style["color"], style["symbol"]) for style in styles.values()]
     assert len(set(looks[:20])) == 20
-    assert set(looks[20:]) == {(figures.GREY, "circle-open")}
+    assert set(looks[20:]) == {(GREY, "circle-open")}
 
 
 def test_sample_browser_holds_every_measurement(data):
@@ -357,7 +358,7 @@ def test_replicate_pairs_are_those_of_the_noise_floor(data):
 
 
 def test_contexts_flatten_nested_facts(data):
-    rows = [texts(row) for row in context_view(data).table.rows]
+    rows = [texts(row) for row in environment_view(data).table.rows]
     assert ["machine › memory", "4,157 MB"] in rows
     assert ["machine › cpu", "Cortex-A57"] in rows
     assert rows[0] == ["machine › host", "nano-07"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from perfcast.studies.prediction.formatting import escape_control
+from perfcast.pages.formatting import escape_control
 
 _STEPS = 65535
 _NAME_LENGTH = 60

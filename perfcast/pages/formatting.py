@@ -7,42 +7,12 @@ from typing import Any
 
 from perfcast.text import escape_control as escape_control
 
-# The report takes all its formatting from here.
+# Studies take all their formatting from here.
 from perfcast.text import pluralize as pluralize
 
 MISSING = "–"
 SPACE = "\u00a0"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-_METRICS = {
-    "latency": "Latency",
-    "latency_ms": "Latency",
-    "time": "Latency",
-    "ram": "Memory (RAM)",
-    "ram_mb": "Memory (RAM)",
-    "memory": "Memory (RAM)",
-    "memory_mb": "Memory",
-    "power_mw": "Power",
-}
-_ALGORITHMS = {
-    "poly": "Poly",
-    "svr": "SVR",
-    "mlp": "MLP",
-    "forest": "Random forest",
-    "xgboost": "XGBoost",
-    "extra_trees": "Extra trees",
-    "gaussian_process": "Gaussian process",
-    "ensemble": "Ensemble",
-    "experts": "Family experts",
-    "flops_only": "FLOPs only (baseline)",
-    "nearest_neighbour": "Nearest neighbour (baseline)",
-}
-_SCHEMES = {
-    "random_folds": "Random folds",
-    "leave_one_family_out": "Leave one family out",
-    "unseen_network": "Unseen network",
-    "unseen_input_size": "Unseen input size",
-}
 
 
 def is_number(value: Any) -> bool:
@@ -83,11 +53,6 @@ def percent(value: Any, digits: int = 3) -> str:
     return f"{number(value, digits)}{SPACE}%" if is_number(value) else MISSING
 
 
-def accuracy(value: Any) -> str:
-    """Return an accuracy in percent with two decimals, as the source document prints them."""
-    return f"{float(value):.2f}{SPACE}%" if is_number(value) else MISSING
-
-
 def span(low: Any, high: Any, digits: int = 3) -> str:
     """Return `low – high` with ``digits`` significant digits, a dash where either is missing."""
     return f"{number(low, digits)} – {number(high, digits)}" if is_number(low) and is_number(high) else MISSING
@@ -108,21 +73,6 @@ def duration(seconds: Any) -> str:
 def text(value: Any, missing: str = MISSING) -> str:
     """Return ``value`` where it is a text that says something, else ``missing``."""
     return value if isinstance(value, str) and value else missing
-
-
-def metric_label(metric: str) -> str:
-    """Return how a metric is called in headings."""
-    return _METRICS.get(metric, words(metric))
-
-
-def algorithm_label(algorithm: str | None) -> str:
-    """Return how an algorithm is called in tables; a dash for none."""
-    return _ALGORITHMS.get(algorithm, algorithm) if algorithm else MISSING
-
-
-def scheme_label(scheme: str) -> str:
-    """Return how a validation scheme is called in tables."""
-    return _SCHEMES.get(scheme, words(scheme))
 
 
 def words(key: str) -> str:

@@ -1,0 +1,18 @@
+"""Pages: tables, figures and sections as self-contained HTML. Nothing here knows a metric."""
+
+from perfcast.pages.figures import Figure
+from perfcast.pages.rendering import Page, Section, write_page
+from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Figure",
+    "Page",
+    "Row",
+    "Section",
+    "Table",
+    "number_cell",
+    "text_row",
+    "write_page",
+]
