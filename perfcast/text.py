@@ -1,4 +1,4 @@
-"""Text as people read it: lists and counts in words, and nothing that controls a terminal."""
+"""Text as people read it: lists, counts and numbers in words, and nothing that controls a terminal."""
 
 from __future__ import annotations
 
@@ -32,3 +32,32 @@ def format_list(texts: Sequence[str], total: int, joint: str = ", ") -> str:
     """Return ``texts``, the first of a ``total``, as `a, b and 3 more`."""
     more = f" and {total - len(texts):,} more" if total > len(texts) else ""
     return joint.join(texts) + more
+
+
+def shorten(text: str, most: int) -> str:
+    """Return ``text``, cut after ``most`` characters and marked where it is longer."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def one_line(value: Any, most: int) -> str:
+    """Return a value that strangers wrote as one short line; `unknown` for None."""
+    return "unknown" if value is None else shorten(escape_control(" ".join(str(value).split())), most)
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a program's output that is not empty, at most 500 characters of it."""
+    lines = [line.strip()[:500] for line in text.splitlines() if line.strip()]
+    return escape_control(lines[-1]) if lines else "it said nothing"
+
+
+def format_number(value: float) -> str:
+    """Return a number with three significant digits."""
+    return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people say it: `40 s`, `12 min`, `3 h 5 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,4 @@
-"""Conditions: what of a environment changes numbers. Under others, a measurement is another measurement."""
+"""Conditions: what of an environment changes numbers. Under others, a measurement is another measurement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.checksummed import find_checksummed, write_checksummed
 from perfcast.storage import digest_of_json
+from perfcast.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,16 +34,10 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
 
 def in_words(differences: Mapping[str, tuple[Any, Any]]) -> str:
     """Say what `differing` found, such as `governor was powersave, is performance`."""
-    said = [f"{_said(name)} was {_said(a)}, is {_said(b)}" for name, (a, b) in differences.items()]
+    facts = [[one_line(value, _LONGEST) for value in (name, *values)] for name, values in differences.items()]
+    said = [f"{name} was {before}, is {now}" for name, before, now in facts]
     more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
     return "; ".join(said[:_MOST] + more)
-
-
-def _said(value: Any) -> str:
-    # A board's words may be long and hold what a terminal obeys.
-    text = "".join(letter for letter in " ".join(str(value).split()) if letter.isprintable())
-    text = "unknown" if value is None else text
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def calibration_name(device: str, threads: int) -> str:

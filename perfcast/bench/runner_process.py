@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from perfcast.config import conforms, schema
 from perfcast.errors import BenchmarkError
 from perfcast.storage import canonical_json
+from perfcast.text import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -128,14 +129,3 @@ def _kinds(event: object) -> list[dict[str, Any]]:
 def _last_words(errors: IO[str], start: int) -> str:
     errors.seek(start)
     return last_line("".join(deque(errors, LAST_LINES)))
-
-
-def last_line(text: str) -> str:
-    """Return the last line that says something, in letters that a terminal does not obey."""
-    lines = [line.strip()[:500] for line in text.splitlines() if line.strip()]
-    return printable(lines[-1]) if lines else "it said nothing"
-
-
-def printable(text: str) -> str:
-    """Return a text without what a terminal obeys."""
-    return "".join(letter for letter in text if letter.isprintable())

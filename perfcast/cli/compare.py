@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.output import check_ending, digits, show_table
+from perfcast.cli.output import check_ending, show_table
 from perfcast.errors import UsageError
 from perfcast.storage import write_table
+from perfcast.text import format_number, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,8 +82,8 @@ def _show(comparison: Comparison) -> None:
     rows = [
         (
             row.model,
-            digits(row.a),
-            digits(row.b),
+            format_number(row.a),
+            format_number(row.b),
             f"{row.net_ratio:.3f}",
             f"{row.low:.3f} to {row.high:.3f}",
             _p_value(min(row.slower_p, row.faster_p)),
@@ -105,7 +106,10 @@ def _p_value(value: float) -> str:
 
 def _preface(comparison: Comparison) -> list[str]:
     pairs = comparison.pairs
-    lines = [f"{name}: {_short(a)} in A, {_short(b)} in B" for name, (a, b) in pairs.differences.items()]
+    lines = [
+        f"{name}: {shorten(a, _LONGEST)} in A, {shorten(b, _LONGEST)} in B"
+        for name, (a, b) in pairs.differences.items()
+    ]
     lines = ["what differs: " + "; ".join(lines)] if lines else ["what differs: no factor"]
     alone = [f", {count} only in {side}" for side, count in zip("AB", pairs.alone, strict=True) if count]
     lines.append(f"models compared by {pairs.column}: {len(pairs.a)} in both{''.join(alone)}")
@@ -119,10 +123,6 @@ def _preface(comparison: Comparison) -> list[str]:
 
 def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _conclusions(comparison: Comparison) -> list[str]:

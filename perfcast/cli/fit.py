@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.cli.output import digits, show_table
+from perfcast.cli.output import show_table
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.options import MOST_SEED
-from perfcast.text import pluralize
+from perfcast.text import format_number, pluralize
 
 if TYPE_CHECKING:
     from perfcast.fit.evaluation import Evaluation
@@ -114,7 +114,8 @@ def _intervals(metric: dict[str, Any], share: float) -> str:
     low, high = metric["interval_coverage_low"], metric["interval_coverage_high"]
     return (
         f"{share:.0%} intervals hold {metric['interval_coverage']:.1%} of families left out ({low:.0%} to {high:.0%}), "
-        f"over a factor of {digits(metric['interval_width_factor'])} in the median; plain split-conformal ones over "
-        f"{digits(metric['split_conformal']['width_factor'])} hold {metric['split_conformal']['coverage']:.1%}; "
+        f"over a factor of {format_number(metric['interval_width_factor'])} in the median; "
+        f"plain split-conformal ones over {format_number(metric['split_conformal']['width_factor'])} "
+        f"hold {metric['split_conformal']['coverage']:.1%}; "
         f"learned from {pluralize(metric['models'], 'row')} of {pluralize(metric['families'], 'family', 'families')}"
     )

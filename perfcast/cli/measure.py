@@ -11,8 +11,9 @@ import click
 
 from perfcast.cli.config import choosing, chosen
 from perfcast.cli.options import Request, asking
-from perfcast.cli.output import check_ending, digits, drawing_console, end
+from perfcast.cli.output import check_ending, drawing_console, end
 from perfcast.storage import write_json, write_table
+from perfcast.text import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,12 +164,12 @@ def _show(measured: Measured) -> None:
 
 def _facts(row: Mapping[str, Any]) -> dict[str, str]:
     """Return what is said of a measurement, by its heading."""
-    low, high = digits(row["latency_low_ms"]), digits(row["latency_high_ms"])
+    low, high = format_number(row["latency_low_ms"]), format_number(row["latency_high_ms"])
     trust = f"{row['trust']}: {row['trust_reason']}" if row["trust_reason"] else row["trust"]
     disturbed = f", {row['disturbed_visits']} of them disturbed" if row["disturbed_visits"] else ""
-    percentiles = (f"p{at} {digits(row[f'latency_p{at}_ms'])}" for at in (50, 90, 99))
+    percentiles = (f"p{at} {format_number(row[f'latency_p{at}_ms'])}" for at in (50, 90, 99))
     return {
-        "latency": f"{digits(row['latency_ms'])} ms, 95% interval {low} to {high}",
+        "latency": f"{format_number(row['latency_ms'])} ms, 95% interval {low} to {high}",
         "status": trust,
         "pattern": f"{row['pattern'].replace('_', ' ')}; {row['visits']} visits{disturbed}",
         "percentiles": f"{', '.join(percentiles)} ms of all samples",
@@ -179,7 +180,7 @@ def _facts(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _mb(row: Mapping[str, Any], name: str) -> str:
     value = row[f"ram_{name}_peak_mb"]
-    return "unknown" if value is None else f"{digits(value)} MB"
+    return "unknown" if value is None else f"{format_number(value)} MB"
 
 
 def _machine(environment: Mapping[str, Any], factors: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from perfcast.cli.config import choosing, chosen
-from perfcast.cli.output import digits, native_libraries_silent
+from perfcast.cli.output import native_libraries_silent
+from perfcast.text import format_number
 
 _MB = 1e-6
 
@@ -40,7 +41,7 @@ def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
     packed = write_drive(out, settings.target, settings.description, exports, artifacts)
     click.echo(
         f"{out}: {packed.measurements} measurements of {packed.graphs} networks for {settings.target.name}, "
-        f"{digits(packed.size_bytes * _MB)} MB; on the device: python3 run.py"
+        f"{format_number(packed.size_bytes * _MB)} MB; on the device: python3 run.py"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perfcast.errors import PerfcastError, UsageError
-from perfcast.text import escape_control
+from perfcast.text import escape_control, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,9 +83,9 @@ def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
 
     rows = []
     for row in forecasts.itertuples():
-        interval = f"{digits(row.lower)} to {digits(row.upper)} {row.unit}"
+        interval = f"{format_number(row.lower)} to {format_number(row.upper)} {row.unit}"
         warning = "" if row.in_domain else "unlike what was measured: the interval promises nothing"
-        rows.append((row.model, row.metric, f"{digits(row.prediction)} {row.unit}", interval, warning))
+        rows.append((row.model, row.metric, f"{format_number(row.prediction)} {row.unit}", interval, warning))
     show_table(
         {
             "model": "left",
@@ -122,8 +122,3 @@ def drawing_console() -> tuple[Console, bool]:
     console = Console(width=None if sys.stdout.isatty() else _DRAWING_WIDTH)
     console.width = min(console.width, _WIDEST_DRAWING)
     return console, (sys.stdout.encoding or "ascii").lower().replace("-", "") == "utf8"
-
-
-def digits(value: float) -> str:
-    """Return a number with three significant digits, without an exponent."""
-    return f"{float(f'{value:.3g}'):,.10g}"

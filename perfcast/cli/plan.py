@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from perfcast.cli.config import choosing, chosen
-from perfcast.cli.output import check_ending, digits, native_libraries_silent, show_table
+from perfcast.cli.output import check_ending, native_libraries_silent, show_table
 from perfcast.factors import in_words
 from perfcast.storage import write_table
+from perfcast.text import format_duration, format_number
 
 if TYPE_CHECKING:
     from perfcast.bench.target import Target
@@ -70,8 +71,8 @@ def _show(plan: Plan, target: Target) -> None:
             str(name),
             f"{row.models:.0f}",
             f"{row.measurements:.0f}",
-            digits(row.graph_bytes * _MB),
-            clock(row.time_s),
+            format_number(row.graph_bytes * _MB),
+            format_duration(row.time_s),
             f"{row.warnings:.0f}" if row.warnings else "",
         )
         for name, row in [*families.iterrows(), ("in all", total)]
@@ -93,18 +94,10 @@ def _show(plan: Plan, target: Target) -> None:
 
 def _show_sums(plan: Plan, target: Target) -> None:
     pending = plan.models[plan.models["measurements"] > 0].drop_duplicates("model")
-    raw, packed = (digits(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
+    raw, packed = (format_number(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
     click.echo(
-        f"{target.name}: measuring takes about {clock(plan.time_s)}, {clock(plan.start_s)} of it for starting; "
-        f"latencies expected from {plan.forecast_by}"
+        f"{target.name}: measuring takes about {format_duration(plan.time_s)}, "
+        f"{format_duration(plan.start_s)} of it for starting; latencies expected from {plan.forecast_by}"
     )
     where = ", if it were not this machine" if target.is_local else ""
     click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as people say it: `40 s`, `12 min`, `3 h 5 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

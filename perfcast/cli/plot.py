@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.cli.output import digits
+from perfcast.text import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,9 +266,9 @@ def _legend(samples: Samples, axis: _Axis, marks: Marks, width: int) -> list[str
     if ((kept > axis.far_high) & (kept <= axis.high)).any() or ((kept < axis.far_low) & (kept >= axis.low)).any():
         parts.append(f"{marks.far_out} far out")
     if len(above):
-        parts.append(f"{marks.above} {len(above)} above, up to {digits(float(above.max()))}")
+        parts.append(f"{marks.above} {len(above)} above, up to {format_number(float(above.max()))}")
     if len(below):
-        parts.append(f"{marks.below} {len(below)} below, down to {digits(float(below.min()))}")
+        parts.append(f"{marks.below} {len(below)} below, down to {format_number(float(below.min()))}")
     if any(number in samples.disturbed for number in samples.visits):
         parts.append("* disturbed")
     lines = [""]

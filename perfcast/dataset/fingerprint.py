@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.bench.environment import differing
 from perfcast.errors import DataError
 from perfcast.runner.protocol import fingerprint_of
-from perfcast.text import escape_control
+from perfcast.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,5 @@ def _told(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[st
     values: Counter[str] = Counter()
     for digest, fingerprint in found.items():
         facts = {key: value for part in fingerprint.values() for key, value in part.items()}
-        values[_said(facts.get(name))] += counts[digest]
+        values[one_line(facts.get(name), _LONGEST)] += counts[digest]
     return f"{name} is " + ", ".join(f"{value} in {count}" for value, count in values.most_common())
-
-
-def _said(value: Any) -> str:
-    text = "unknown" if value is None else escape_control(" ".join(str(value).split()))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -18,7 +18,7 @@ from perfcast.formats.keras_json.text import read_document
 from perfcast.models.brought import HUB, is_address
 from perfcast.models.spec import ModelSpec
 from perfcast.network.descriptor import identified, validate_descriptor
-from perfcast.text import escape_control
+from perfcast.text import escape_control, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -127,15 +127,11 @@ def naming(handle: str) -> Iterator[None]:
     except PerfcastError as error:
         kind = UsageError if isinstance(error, UsageError) else SourceError
         text = str(error)
-        raise kind(text if text.startswith(handle) else f"{_shown(handle)}: {text}") from error
+        raise kind(text if text.startswith(handle) else f"{shorten(handle, _LONGEST)}: {text}") from error
     except OSError as error:
-        raise UsageError(f"{_shown(handle)}: cannot be read ({error.strerror or error})") from error
+        raise UsageError(f"{shorten(handle, _LONGEST)}: cannot be read ({error.strerror or error})") from error
     except RecursionError as error:
-        raise SourceError(f"{_shown(handle)}: is nested too deep") from error
-
-
-def _shown(handle: str) -> str:
-    return handle if len(handle) <= _LONGEST else f"{handle[:_LONGEST]}…"
+        raise SourceError(f"{shorten(handle, _LONGEST)}: is nested too deep") from error
 
 
 def _check(brought: Brought) -> None:

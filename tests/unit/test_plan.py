@@ -9,7 +9,6 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.cli import main
-from perfcast.cli.plan import clock
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.models.collect import collect
@@ -106,7 +105,3 @@ def test_a_mistake_is_one_line(folder, arguments, words):
     assert answer.exit_code in (1, 2)
     assert words in answer.output
     assert len(answer.output.splitlines()) == 1
-
-
-def test_durations_are_said_as_people_do():
-    assert [clock(s) for s in (0.2, 89, 700, 10_000)] == ["0 s", "89 s", "12 min", "2 h 47 min"]

@@ -85,7 +85,7 @@ def test_whatever_a_device_says_it_is_told_what_is_wrong_in_a_line_each(changes)
         ("a@b: Permission denied (publickey).", "it refuses your key: run `ssh-copy-id b`"),
         ("ssh: connect to host b port 22: Connection refused", "it does not answer; is it on, and in the network?"),
         ("ssh: connect to host b port 22: Connection timed out", "it does not answer"),
-        ("something\nnew \x1b[31m\n", "ssh ended with 'new [31m'"),
+        ("something\nnew \x1b[31m\n", "ssh ended with 'new �[31m'"),
         ("", "ssh failed and said nothing"),
     ],
 )

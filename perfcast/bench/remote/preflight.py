@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.runner_process import printable
 from perfcast.errors import BenchmarkError
+from perfcast.text import escape_control, one_line
 
 if TYPE_CHECKING:
     from perfcast.bench.remote.connection import Connection
@@ -55,7 +55,7 @@ class Found:
     def of_output(cls, output: str, asked_s: float) -> Found:
         """Return what a device printed: names and values, parted by a tabulator, a line each."""
         lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
-        return cls({name: printable(value[:_LONGEST]) for name, value in lines}, asked_s)
+        return cls({name: escape_control(value[:_LONGEST]) for name, value in lines}, asked_s)
 
     @property
     def has_runner(self) -> bool:
@@ -80,7 +80,7 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     said = connection.run(_SCRIPT, remote.folder, remote.python, engine, image, runner)
     found = Found.of_output(said.output, time.time())
     if said.status or not found.facts:
-        words = printable(said.errors.strip()[:_LONGEST]) or "nothing"
+        words = one_line(said.errors, _LONGEST) or "nothing"
         raise BenchmarkError(f"{connection.host.name}: its shell ended with status {said.status} and said {words!r}")
     return found
 

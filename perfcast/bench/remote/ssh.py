@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from perfcast.bench.remote.connection import ANSWERS_S, Connection
-from perfcast.bench.runner_process import last_line, printable
 from perfcast.errors import UsageError
 from perfcast.storage import digest_of
+from perfcast.text import last_line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ class SshHost:
         command = [*_ssh(), "-G", "--", self.name]
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWERS_S, check=False)
         if done.returncode:
-            raise UsageError(f"ssh cannot be used for {self.name}: {printable(done.stderr.strip()[:500])}")
+            raise UsageError(f"ssh cannot be used for {self.name}: {one_line(done.stderr, 500)}")
         facts = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
         ways = [facts[name] for name in ("proxyjump", "proxycommand") if facts.get(name, "none") != "none"]
         behind = f"-{digest_of(' '.join(ways).encode())[:8]}" if ways else ""
@@ -136,7 +136,7 @@ def _ssh() -> Sequence[str]:
     try:
         command = shlex.split(given)
     except ValueError as error:
-        raise UsageError(f"{VARIABLE}: {printable(given)[:200]!r} is no command ({error})") from error
+        raise UsageError(f"{VARIABLE}: {one_line(given, 200)!r} is no command ({error})") from error
     if not command:
         raise UsageError(f"{VARIABLE} is empty; unset it, or name an ssh such as `ssh -F my_config`")
     if not shutil.which(command[0]):

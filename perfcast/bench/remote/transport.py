@@ -15,11 +15,12 @@ from perfcast.bench.remote import preflight
 from perfcast.bench.remote.upload import KEEP_RUNNER, RUN, order_of, packed, send_files
 from perfcast.bench.result_collector import say
 from perfcast.bench.runner_file import RunnerFile
-from perfcast.bench.runner_process import Ending, Runner, last_line
+from perfcast.bench.runner_process import Ending, Runner
 from perfcast.bench.transport import RUNNER, Probe, placed
 from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
 from perfcast.runner.protocol import BUSY, GONE, PROGRAMS
 from perfcast.storage import digest_of
+from perfcast.text import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
