@@ -173,7 +173,7 @@ def _facts(row: Mapping[str, Any]) -> dict[str, str]:
         "status": trust,
         "pattern": f"{row['pattern'].replace('_', ' ')}; {row['visits']} visits{disturbed}",
         "percentiles": f"{', '.join(percentiles)} ms of all samples",
-        "memory": f"{_mb(row, 'inference')} inferring, {_mb(row, 'load')} loading, above the null model",
+        "memory": f"{_mb(row, 'run')} running, {_mb(row, 'load')} loading, above the null model",
         "includes": row["includes"],
     }
 

@@ -20,7 +20,7 @@ def begun(campaign):
 def test_a_record_is_made_of_its_visits(campaign, exports, runner):
     runner.wish(visits=3)
     for record in measure(campaign, exports):
-        assert record["schema_version"] == 2
+        assert record["schema_version"] == 3
         assert [(visit["visit"], visit["round"]) for visit in record["visits"]] == [(0, 0), (1, 1), (2, 2)]
         assert record["started_at"] == record["visits"][0]["started_at"]
         assert record["visits"][0]["calibration"] == {"before_ns": 1000, "after_ns": 1001}
@@ -181,7 +181,7 @@ def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, ex
 
 def test_measurements_of_another_toolchain_in_the_store_are_not_meant(campaign, exports, runner, capsys):
     measure(campaign, exports)
-    store = campaign.measurements.fingerprint
+    store = campaign.measurements.fingerprints
     (fingerprint,) = store.all()
     software = {name: value for name, value in fingerprint["software"].items() if name != "noop"}
     store.note(fingerprint | {"software": software | {"tensorflow": "2"}}, "a processor", 1)

@@ -97,7 +97,7 @@ def test_a_container_cannot_swap(description):
 
 def test_threads_of_another_machine_have_to_be_said(description):
     description["factors"]["fixed"]["threads"] = None
-    with pytest.raises(UsageError, match=r"factors\.threads: null means the CPUs of this machine"):
+    with pytest.raises(UsageError, match=r"factors: threads null means the CPUs of this machine"):
         Target.from_dict("jetson_nano", description)
 
 
