@@ -1,5 +1,17 @@
 """The exceptions of perfcast, as one tree; each knows the exit code that the command line gives it."""
 
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from perfcast.text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST_SUBJECT = 200
+
 
 class PerfcastError(Exception):
     """Something failed although the user asked for something sensible (exit code 1)."""
@@ -43,3 +55,27 @@ class LinkError(BenchmarkError):
 
 class BusyError(BenchmarkError):
     """Somebody else measures on a device."""
+
+
+@contextlib.contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Let each error inside begin with what it is about, which those who raise it need not know.
+
+    Args:
+        subject: a file, folder, address or name.
+
+    Raises:
+        UsageError: for one of its kind, and where the file system refuses.
+        SourceError: for any other of perfcast's.
+    """
+    shown = shorten(subject, _LONGEST_SUBJECT)
+    try:
+        yield
+    except PerfcastError as error:
+        kind = UsageError if isinstance(error, UsageError) else SourceError
+        text = str(error)
+        raise kind(text if text.startswith(subject) else f"{shown}: {text}") from error
+    except OSError as error:
+        raise UsageError(f"{shown}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:
+        raise SourceError(f"{shown}: nested too deeply") from error

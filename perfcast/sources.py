@@ -1,28 +1,27 @@
-"""What a user may name as a model, and how it becomes a descriptor, or an export to measure."""
+"""What a SOURCE names, a descriptor, an external model or a model of a sheet: described, or exported to be measured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.export.brought import ReadOptions, format_of, has_known_ending, naming, read_model
+from perfcast.errors import PerfcastError, UsageError, naming
+from perfcast.export.external import describe_external, export_external
 from perfcast.export.stage import Export, build_artifact, export_key, export_models
-from perfcast.formats.keras_json import looks_like_keras
-from perfcast.formats.keras_json.text import read_document
-from perfcast.models.brought import FILE, HUB, is_address, name_of, refuse_unmeasured, with_content
-from perfcast.models.brought import SOURCES as BROUGHT
+from perfcast.models.external.kinds import SOURCES as EXTERNAL
+from perfcast.models.external.kinds import kind_of
+from perfcast.models.external.spec import with_content
 from perfcast.models.sheet import read_sheet
-from perfcast.models.spec import ModelSpec
-from perfcast.network.descriptor import validate_descriptor
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from perfcast.export.artifacts import ArtifactStore
+    from perfcast.models.external.model import ReadOptions
+    from perfcast.models.spec import ModelSpec
 
 _LONGEST_NAME = 500
 
@@ -86,7 +85,7 @@ def describe_sources(sources: Iterable[str], library: Library, options: ReadOpti
 
 
 def _disambiguate(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
-    if descriptor["source"] not in BROUGHT:
+    if descriptor["source"] not in EXTERNAL:
         return descriptor
     return descriptor | {"model": escape_control(f"{descriptor['model']} ({source})")[:_LONGEST_NAME]}
 
@@ -94,106 +93,45 @@ def _disambiguate(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
 def describe_source(source: str, library: Library, options: ReadOptions) -> dict[str, Any]:
     """Return the descriptor of a source.
 
-    A source is a descriptor or an artifact's folder, a model file or folder of `perfcast.export.brought`, a
-    handle of TensorFlow Hub, or the name of a model that a sheet lists.
+    A source is an external model or a descriptor (all kinds are in `perfcast.models.external.kinds`), or the name of
+    a model that a sheet lists.
 
     Args:
         source: path, address or name.
         library: where names are looked up.
-        options: what the user says of models in files.
+        options: what the user says of external models.
 
     Raises:
-        UsageError: the source is not there, or is of no known kind, or its inputs need shapes.
+        UsageError: the source is missing or of an unknown kind, or its inputs need shapes.
         SourceError: it cannot be read or built.
     """
     with naming(source):
-        _refuse_empty(source)
-        if is_address(source):
-            return _brought(source, HUB, options)
-        path = Path(source)
-        if (path / "model.json").exists():
-            return _checked(read_document(path / "model.json"))
-        if not path.exists() and not has_known_ending(source):
-            return _from_sheet(source, library)
-        if path.is_file() and source.endswith((".json", ".json.gz")):
-            document = read_document(path)
-            if isinstance(document, dict) and "layers" in document:
-                return _checked(document)
-            if not looks_like_keras(document):
-                raise SourceError("is neither a descriptor (model.json) nor a text of Keras' to_json()")
-        return _brought(source, FILE, options)
+        kind = kind_of(source)
+        if kind is not None:
+            return describe_external(kind, source, options)
+        return _from_sheet(library.find(source), library.store)
 
 
 def export_source(source: str, library: Library, options: ReadOptions) -> Export:
     """Export what a source names to the library's store, from which it can be measured; see `describe_source`.
 
-    A model of a sheet becomes the artifact that the workflow makes of it; so does a file, under its own name.
+    A model of a sheet becomes the artifact that the workflow makes of it; so does an external model, under its
+    own name.
 
     Raises:
-        UsageError: the source is not there, is of no known kind or of one that no toolchain runs, or its inputs
+        UsageError: the source is missing, of an unknown kind or of one that no toolchain runs, or its inputs
             need shapes.
         SourceError: it cannot be read or built.
     """
     with naming(source):
-        _refuse_empty(source)
-        if is_address(source):
-            return _exported(source, HUB, library, options)
-        path = Path(source)
-        if not path.exists() and not has_known_ending(source):
-            return export_models([with_content(library.find(source))], library.store)[0]
-        if _is_descriptor(path):
-            raise UsageError("is a descriptor, which cannot be measured; name the model, or the file it came from")
-        return _exported(source, FILE, library, options)
+        kind = kind_of(source)
+        if kind is not None:
+            spec, graph, descriptor = export_external(kind, source, options)
+            return Export(spec, library.store.put(export_key(spec), graph, descriptor))
+        return export_models([with_content(library.find(source))], library.store)[0]
 
 
-def _refuse_empty(source: str) -> None:
-    if not source:
-        raise UsageError("a SOURCE is empty; name a file, an address or a model of a sheet")
-
-
-def _is_descriptor(path: Path) -> bool:
-    if (path / "model.json").exists():
-        return True
-    if not path.is_file() or not path.name.endswith((".json", ".json.gz")):
-        return False
-    document = read_document(path)
-    return isinstance(document, dict) and "layers" in document
-
-
-def _exported(source: str, kind: str, library: Library, options: ReadOptions) -> Export:
-    format_of(source, kind)
-    refuse_unmeasured(source)
-    read = read_model(source, kind, replace(options, to_run=True))
-    if read.graph is None:
-        raise SourceError("was read but cannot be measured: no toolchain here runs such files")
-    spec = _spec(source, kind, tuple(read.body["input_shape"]), options)
-    return Export(spec, library.store.put(export_key(spec), read.graph, read.descriptor(spec)))
-
-
-def _spec(source: str, kind: str, input_shape: tuple[int, ...], options: ReadOptions) -> ModelSpec:
-    """Return the spec that a sheet which says the same would give the model."""
-    name = name_of(source)
-    said: dict[str, Any] = {"input_shapes": {key: list(shape) for key, shape in options.shapes.items()}}
-    if options.signature != ReadOptions.signature:
-        said["signature"] = options.signature
-    if options.allow_code:
-        said["allow_code"] = True
-    return with_content(ModelSpec(name, name, kind, source, input_shape, said))
-
-
-def _checked(descriptor: dict[str, Any]) -> dict[str, Any]:
-    validate_descriptor(descriptor)
-    return descriptor
-
-
-def _brought(source: str, kind: str, options: ReadOptions) -> dict[str, Any]:
-    brought = read_model(source, kind, options)
-    name = name_of(source)
-    return brought.descriptor(ModelSpec(name, name, kind, source, tuple(brought.body["input_shape"])))
-
-
-def _from_sheet(model: str, library: Library) -> dict[str, Any]:
-    spec = library.find(model)
-    with naming(str(library.store.root)):
-        artifact = library.store.find_export(export_key(spec))
-        return library.store.descriptor(artifact) if artifact else build_artifact(spec)[1]
+def _from_sheet(spec: ModelSpec, store: ArtifactStore) -> dict[str, Any]:
+    with naming(str(store.root)):
+        artifact = store.find_export(export_key(spec))
+        return store.descriptor(artifact) if artifact else build_artifact(spec)[1]

@@ -17,6 +17,7 @@ from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan
 from perfcast.cli.predict import predict
 from perfcast.errors import PerfcastError
+from perfcast.models.external.kinds import ENDINGS
 from perfcast.storage import write_table
 
 
@@ -31,15 +32,17 @@ class _Perfcast(click.Group):
             sys.exit(error.exit_code)
 
 
-@click.group(cls=_Perfcast, context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = f"""Predict how fast a neural network runs on a device, and how much memory it takes.
+
+A SOURCE is a file ({", ".join(ENDINGS)}, or a descriptor model.json), the folder of a SavedModel, an address at
+TensorFlow Hub, or the name of a model that a sheet lists, such as densenet121_224.
+"""
+
+
+@click.group(cls=_Perfcast, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="perfcast")
 def main() -> None:
-    """Forecast how fast a neural network runs on a device, and how much memory it takes.
-
-    A SOURCE is a file (.keras, Keras text .json or .json.gz, frozen .pb, .onnx, .tflite, or a descriptor
-    model.json), the folder of a SavedModel, an archive of one (.tar.gz), an address at TensorFlow Hub, or the
-    name of a model that a sheet lists, such as densenet121_224.
-    """
+    """Hold the commands."""
 
 
 main.add_command(plan)

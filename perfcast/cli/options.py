@@ -82,7 +82,7 @@ class Request:
     Attributes:
         sources: as written.
         input_shapes: as written.
-        signature, allow_code: see `perfcast.export.brought.ReadOptions`.
+        signature, allow_code: see `perfcast.models.external.model.ReadOptions`.
         sheets: where names are looked up; none for those of config/models.
         store: artifacts exported before; None for the workflow's own.
     """
@@ -101,8 +101,8 @@ class Request:
             UsageError: an input shape is malformed.
         """
         shapes = parse_input_shapes(self.input_shapes)
-        from perfcast.export.brought import ReadOptions
         from perfcast.features.table import features_table
+        from perfcast.models.external.model import ReadOptions
         from perfcast.sources import describe_sources
 
         options = ReadOptions(shapes, self.signature, self.allow_code)
@@ -121,7 +121,7 @@ class Request:
             UsageError: an input shape is malformed.
         """
         shapes = parse_input_shapes(self.input_shapes)
-        from perfcast.export.brought import ReadOptions
+        from perfcast.models.external.model import ReadOptions
         from perfcast.sources import export_source
 
         options = ReadOptions(shapes, self.signature, self.allow_code)

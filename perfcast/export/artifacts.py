@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import StoreError
-from perfcast.export.bundle import DESCRIPTOR, FILES, GRAPH, artifact_digest, read_bundle, write_bundle
+from perfcast.export.bundle import FILES, GRAPH, artifact_digest, read_bundle, write_bundle
+from perfcast.models.spec import DESCRIPTOR
 from perfcast.storage import canonical_json, read_json, sweep, write_bytes, write_json
 
 if TYPE_CHECKING:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcast.errors import StoreError
+from perfcast.models.spec import DESCRIPTOR
 from perfcast.storage import digest_of, digest_of_json, replacing
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
 
-GRAPH, DESCRIPTOR = FILES = ("graph.pb", "model.json")
+GRAPH = "graph.pb"
+FILES = (GRAPH, DESCRIPTOR)
 """The files of an artifact."""
 
 _LARGEST = {GRAPH: 2 * 1024**3, DESCRIPTOR: 256 * 1024**2}

@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.export.brought import build_brought
-from perfcast.export.bundle import DESCRIPTOR, read_bundle
-from perfcast.models import brought
+from perfcast.export.bundle import read_bundle
+from perfcast.export.external import build_external
 from perfcast.models.build import build_model
-from perfcast.models.spec import ModelSpec
+from perfcast.models.external.kinds import SOURCES as EXTERNAL
+from perfcast.models.spec import DESCRIPTOR, ModelSpec
 from perfcast.storage import canonical_json, digest_of_file, digest_of_json, read_json
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
         UsageError: the spec asks for what there is not.
         SourceError: the spec cannot be built.
     """
-    if spec.source in brought.SOURCES:
-        return build_brought(spec)
+    if spec.source in EXTERNAL:
+        return build_external(spec)
     import keras
 
     # Keras numbers layers through a process's life; a canonical export starts at one.

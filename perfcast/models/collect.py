@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.models.brought import with_content
+from perfcast.models.external.spec import with_content
 from perfcast.models.sheet import read_sheet
 from perfcast.models.synthetic import SyntheticRequest, draw
 

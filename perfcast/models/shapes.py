@@ -37,7 +37,7 @@ def parse_input_shapes(texts: Iterable[str]) -> dict[str, Shape]:
 def _parse(sizes: str, text: str) -> Shape:
     shape = tuple(map(int, sizes.split(","))) if _SIZES.fullmatch(sizes) else ()
     if not 2 <= len(shape) <= _MOST_AXES or not all(1 <= size <= _MOST for size in shape):
-        raise UsageError(f"input shape {text[:80]!r} has to be as [NAME=]1,224,224,3, the batch first")
+        raise UsageError(f"input shape {text[:80]!r} must look like [NAME=]1,224,224,3, the batch first")
     if shape[0] != 1:
-        raise UsageError(f"input shape {text[:80]!r}: forecasts are for a batch of 1; let the first number be 1")
+        raise UsageError(f"input shape {text[:80]!r}: predictions are for a batch of 1; make the first number 1")
     return shape

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.models import brought
 from perfcast.models.build import SOURCES
+from perfcast.models.external.kinds import SOURCES as EXTERNAL
+from perfcast.models.external.spec import make_spec as make_external_spec
 from perfcast.models.naming import format_value, parse_value
 from perfcast.storage import write_text
 
@@ -88,10 +89,10 @@ def _spec_of(header: list[str], row: list[str]) -> ModelSpec:
         raise UsageError(f"has {len(row)} cells; it needs {len(header)}: {','.join(COLUMNS)}")
     cells = dict(zip(header, row, strict=True))
     source, parameters = cells["source"], parse_parameters(cells["parameters"])
-    if source in brought.SOURCES:
-        return brought.make_spec(source, cells["builder"], cells["input_size"], parameters)
+    if source in EXTERNAL:
+        return make_external_spec(source, cells["builder"], cells["input_size"], parameters)
     if source not in SOURCES:
-        known = ", ".join((*SOURCES, *brought.SOURCES))
+        known = ", ".join((*SOURCES, *EXTERNAL))
         raise UsageError(f"source {source[:40]!r} does not exist; there are {known}")
     return SOURCES[source].make_spec(cells["builder"], parse_input_size(cells["input_size"]), parameters)
 
@@ -132,7 +133,7 @@ def write_sheet(path: str | os.PathLike[str], specs: Iterable[ModelSpec]) -> Non
     """Write the sheet that `read_sheet` reads back to the same specs.
 
     Raises:
-        UsageError: a spec is of a model that a user brings, which no catalogue lists.
+        UsageError: a spec is of an external model, which no catalogue lists.
     """
     write_text(path, format_sheet(specs))
 
@@ -143,7 +144,7 @@ def format_sheet(specs: Iterable[ModelSpec]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for spec in specs:
-        if spec.source in brought.SOURCES:
+        if spec.source in EXTERNAL:
             raise UsageError(f"{spec.model}: only the rows of catalogues can be written")
         parameters = ";".join(f"{key}={format_value(value)}" for key, value in spec.parameters.items())
         writer.writerow([spec.source, spec.builder, spec.size, parameters])

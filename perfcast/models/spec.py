@@ -8,6 +8,9 @@ from typing import Any
 from perfcast.errors import SourceError
 from perfcast.storage import digest_of_json
 
+DESCRIPTOR = "model.json"
+"""The file that describes a model, in the folder of its artifact."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -17,11 +20,11 @@ class ModelSpec:
         name: the network without its input size, as `densenet121` or `basic_model_3_5_32_2`.
         family: the networks it is left out with in validation, as `densenet` or `basic_model`.
         source: the catalogue that builds it (`keras_applications`, `synthetic`, `dense`), or `file` or
-            `tensorflow_hub` for models that users bring.
-        builder: what the catalogue builds, as `DenseNet121`; path or address of a model that a user brings.
+            `tensorflow_hub` for external models.
+        builder: what the catalogue builds, as `DenseNet121`; path or address of an external model.
         input_shape: height, width and channels of one input, without the batch axis; of other networks than
             those of images one length or more.
-        parameters: further arguments of the builder; of brought models how to read them, and the digest of
+        parameters: further arguments of the builder; of external models how to read them, and the digest of
             their content.
         seed: the seed of its weights' values.
     """

@@ -38,10 +38,10 @@ keras_applications,ResNet50,64,
 keras_applications,VGG16,224,
 synthetic,basic_model,32,conv_layers=2;filter_size=3;filters=16;strides=2
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=16;strides=1
-file,"{brought}",64,
+file,"{external}",64,
 """
-BROUGHT = 'my "nets"; $(touch spoiled)/it\'s `touch spoiled`; "x" $(touch spoiled).keras'
-NAMED = f"{Path(BROUGHT).stem}_64"
+EXTERNAL = 'my "nets"; $(touch spoiled)/it\'s `touch spoiled`; "x" $(touch spoiled).keras'
+NAMED = f"{Path(EXTERNAL).stem}_64"
 TOO_LARGE = "vgg16_224"
 CONTAINERS = """
 [containers]
@@ -151,8 +151,8 @@ def stand_in(folder, environment):
     target["protocol"] |= {"iterations": 24, "discard": 4, "visits": 4, "warmup_s": 0.05}
     (folder / "stand_in").mkdir()
     (folder / "stand_in/jetson_nano.yaml").write_text(yaml.safe_dump(target))
-    (folder / "sheet.csv").write_text(SHEET.format(brought=BROUGHT.replace('"', '""')))
-    bring(folder / BROUGHT)
+    (folder / "sheet.csv").write_text(SHEET.format(external=EXTERNAL.replace('"', '""')))
+    bring(folder / EXTERNAL)
     config = {
         "target": "jetson_nano",
         "targets": "stand_in",

@@ -47,7 +47,7 @@ def test_a_shape_that_does_not_fit_is_one_line(library, mobile):
     for shape, words in [
         ("1,64,64,4", "not 1,64,64,4"),
         ("ids=1,8", "no input 'ids'"),
-        ("64", "as [NAME=]1,224,224,3"),
+        ("64", "must look like [NAME=]1,224,224,3"),
     ]:
         table, said = table_of(mobile, source, "--input-shape", shape, *places(library[0]), code=2)
         assert table is None
@@ -84,7 +84,7 @@ def test_code_runs_only_where_it_is_asked_for(library, tmp_path):
     table, said = table_of(tmp_path, source, *places(library[0]), code=1)
     assert table is None
     assert "lambda.keras: Keras does not load it: layer " in said
-    assert "is a Lambda, which is code; where you trust the file, let it run: --allow-code" in said
+    assert "is a Lambda, which is code; if you trust the file, let it run: --allow-code" in said
     assert not Path(planted).exists()
     table, _ = table_of(tmp_path, source, "--allow-code", *places(library[0]))
     assert list(table["model"]) == ["lambda_4"]
@@ -111,7 +111,7 @@ def test_a_member_that_leads_out_of_a_keras_file_is_refused(library, tmp_path):
     with zipfile.ZipFile(source, "a") as archive:
         archive.writestr("../planted.txt", "x")
     _, said = table_of(tmp_path, source, *places(library[0]), code=1)
-    assert "its member '../planted.txt' leads out of it" in said
+    assert "its member '../planted.txt' escapes it (path traversal)" in said
     assert len(said.splitlines()) == 1
 
 

@@ -128,7 +128,7 @@ def test_what_cannot_be_measured_is_one_line(folder, library):
     (folder / "net.onnx").touch()
     (folder / "net.tflite").touch()
     for source, words in (
-        ("net.onnx", "no toolchain here runs ONNX files, so it cannot be measured; `perfcast predict net.onnx`"),
+        ("net.onnx", "no toolchain here runs ONNX files, so it cannot be measured; `perfcast predict` predicts it"),
         ("net.tflite", "no toolchain here runs LiteRT files"),
         (library[1][0], "is a descriptor, which cannot be measured"),
         (library[1][0] / "model.json", "is a descriptor, which cannot be measured"),

@@ -1,4 +1,4 @@
-"""Models that users bring: files of their own, and handles of TensorFlow Hub."""
+"""From a row of a sheet, or a handle on its own, to the spec of an external model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perfcast.errors import UsageError
+from perfcast.models.external.kinds import ENDINGS, FILE, HUB, SOURCES, ending_of, is_address
 from perfcast.models.naming import only
 from perfcast.models.shapes import parse_input_shapes
 from perfcast.models.spec import ModelSpec
@@ -18,19 +19,8 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from perfcast.network.network import Shape
 
-FILE = "file"
-"""The source of models in files: Keras files and texts, SavedModels, frozen graphs, ONNX and LiteRT files."""
-
-HUB = "tensorflow_hub"
-"""The source of models that a TensorFlow Hub handle names: an address, an archive or a folder."""
-
-SOURCES = (FILE, HUB)
-"""What sheets name as source of models that users bring."""
-
 _PARAMETERS = ("name", "family", "weights", "signature", "allow_code")
 _WEIGHTS = ("random", "values")
-_UNMEASURED = {".onnx": "ONNX", ".tflite": "LiteRT"}
-_ENDINGS = re.compile(r"(\.json\.gz|\.tar\.gz|\.tgz|\.keras|\.json|\.pb|\.onnx|\.tflite)$", re.IGNORECASE)
 _SIZE = re.compile(r"([0-9]{1,5})(?:x([0-9]{1,5}))?")
 _CHANNELS = (1, 3)
 _NAMED_PARTS = 3
@@ -38,28 +28,30 @@ _LONGEST = 400
 
 
 def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, Any]) -> ModelSpec:
-    """Return the spec of a model that a user brings, all but the digest of its content.
+    """Return the spec of an external model that a sheet lists, all but the digest of its content.
 
     Args:
         source: `file` or `tensorflow_hub`.
         handle: a path, relative to the working directory; for `tensorflow_hub` an address too.
         input_size: `224` or `224x160` of an image (height x width), else whole shapes: `1,128` of the only
             input or `NAME=1,224,224,3;MASK=1,10`, batch first.
-        parameters: `name` and `family` (the handle's own name where left out), `weights` (`random`, or
+        parameters: `name` and `family` (default: the handle's own name), `weights` (`random`, or
             `values` to export what was trained), `signature` of a SavedModel, `allow_code` to run code that a
             Keras file carries.
 
     Raises:
-        UsageError: a value is wrong, or the model can be read but not measured.
+        UsageError: a value is wrong, or the model can be predicted but not measured.
     """
     only(parameters, _PARAMETERS)
     if not handle or len(handle) > _LONGEST or escape_control(handle) != handle:
-        raise UsageError(f"builder {escape_control(handle)[:60]!r} has to be the path or address of a model")
-    refuse_unmeasured(handle)
+        raise UsageError(f"builder {escape_control(handle)[:60]!r} must be the path or address of a model")
+    kind = ENDINGS.get(ending_of(handle))
+    if kind is not None and kind.unmeasurable:
+        raise UsageError(f"{handle}: {kind.unmeasurable}")
     if parameters.get("weights", "random") not in _WEIGHTS:
-        raise UsageError(f"parameter 'weights' has to be random or values, not {parameters['weights']!r}")
+        raise UsageError(f"parameter 'weights' must be random or values, not {parameters['weights']!r}")
     if not isinstance(parameters.get("allow_code", False), bool):
-        raise UsageError(f"parameter 'allow_code' has to be true or false, not {parameters['allow_code']!r}")
+        raise UsageError(f"parameter 'allow_code' must be true or false, not {parameters['allow_code']!r}")
     shapes = _shapes(input_size)
     name = str(parameters.get("name", name_of(handle)))
     options = {key: value for key, value in parameters.items() if key not in ("name", "family")}
@@ -73,18 +65,10 @@ def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, A
     )
 
 
-def refuse_unmeasured(handle: str) -> None:
-    """Refuse a file that can be read but not measured.
-
-    Raises:
-        UsageError: no toolchain runs files of its kind.
-    """
-    kind = _UNMEASURED.get(Path(handle).suffix.lower())
-    if kind:
-        raise UsageError(
-            f"{handle}: no toolchain here runs {kind} files, so it cannot be measured; "
-            f"`perfcast predict {handle}` forecasts it"
-        )
+def spec_of(handle: str, input_shape: Shape, parameters: dict[str, Any]) -> ModelSpec:
+    """Return the spec that a sheet which lists the handle with these parameters gives its model."""
+    name, source = name_of(handle), HUB if is_address(handle) else FILE
+    return ModelSpec(name, name, source, handle, input_shape, parameters)
 
 
 def _shapes(text: str) -> dict[str, Shape]:
@@ -117,19 +101,14 @@ def name_of(handle: str) -> str:
         text = "_".join(parts[-_NAMED_PARTS:])
     else:
         text = Path(handle).absolute().name
-    return escape_control(_ENDINGS.sub("", text)) or "model"
-
-
-def is_address(handle: str) -> bool:
-    """Tell whether a handle is an address on the network, not a path."""
-    return handle.lower().startswith(("https://", "http://"))
+    return escape_control(text[: len(text) - len(ending_of(text))]) or "model"
 
 
 def files_of(spec: ModelSpec) -> list[Path]:
-    """Return the files that a brought model is made of; none of a model at an address or of other sources.
+    """Return the files that an external model is made of; none of a model at an address or of other sources.
 
     Raises:
-        UsageError: there is nothing at its path.
+        UsageError: nothing is at its path.
     """
     if spec.source not in SOURCES or is_address(spec.builder):
         return []
@@ -146,7 +125,7 @@ def with_content(spec: ModelSpec) -> ModelSpec:
     """Return the spec with the digest of what its files hold, so that an edited file is another model.
 
     Raises:
-        UsageError: there is nothing at its path, or it cannot be read.
+        UsageError: nothing is at its path, or it cannot be read.
     """
     files = files_of(spec)
     if not files:

@@ -1,4 +1,4 @@
-"""Models that users bring, as sheets list them and as shapes complete them."""
+"""External models, as sheets list them and as shapes complete them."""
 
 import pytest
 from hypothesis import given
@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
 from perfcast.formats.inputs import IMAGE, settle
-from perfcast.models.brought import files_of, name_of, with_content
 from perfcast.models.collect import collect
+from perfcast.models.external.kinds import kind_of
+from perfcast.models.external.spec import files_of, name_of, with_content
 from perfcast.models.shapes import parse_input_shapes
 from perfcast.models.sheet import parse_sheet
 
@@ -46,13 +47,13 @@ def test_a_row_names_the_model_and_its_shapes(row, model, family, shape, shapes)
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("file,,96,", "has to be the path or address"),
+        ("file,,96,", "must be the path or address"),
         ("file,net.onnx,96,", "no toolchain here runs ONNX files"),
         ("file,net.tflite,96,", "no toolchain here runs LiteRT files"),
         ("file,net.keras,,", "input_size is missing"),
         ("file,net.keras,big,", "input shape 'big'"),
         ('file,net.keras,"8,8",', "a batch of 1"),
-        ("file,net.keras,96,weights=imagenet", "has to be random or values"),
+        ("file,net.keras,96,weights=imagenet", "must be random or values"),
         ("file,net.keras,96,allow_code=yes", "true or false"),
         ("file,net.keras,96,alpha=2", "unknown parameter 'alpha'"),
         ("web,net.keras,96,", "there are keras_applications, synthetic, dense, file, tensorflow_hub"),
@@ -152,4 +153,50 @@ def test_open_sizes_are_settled(declared, given, settled):
 def test_shapes_that_do_not_fit_are_refused(declared, given, words):
     with pytest.raises(UsageError) as caught:
         settle(declared, given)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "label"),
+    [
+        ("net.keras", "Keras file"),
+        ("NET.JSON.GZ", "Keras text, or descriptor"),
+        ("net.pb", "frozen TensorFlow graph"),
+        ("net.onnx", "ONNX"),
+        ("net.tflite", "LiteRT"),
+        ("net.tgz", "SavedModel archive"),
+        ("net/saved_model.pb", "SavedModel folder"),
+        ("net/config.json", "Keras file"),
+        ("net/model.json", "descriptor"),
+    ],
+)
+def test_kind_is_determined_from_name_or_folder(tmp_path, file, label):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    kind = kind_of(str(path if path.parent == tmp_path else path.parent))
+    assert kind is not None
+    assert kind.label == label
+
+
+def test_kind_of_an_address_and_of_a_name():
+    assert kind_of("https://example.org/a/1").label == kind_of("net", "tensorflow_hub").label
+    assert kind_of("densenet121_224") is None
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("absent.pb", "there is no such file"),
+        ("net.txt", "unknown file type; expected .keras, .json, "),
+        ("net.h5", "load it with Keras and save it as .keras"),
+        ("", "a SOURCE is empty"),
+    ],
+)
+def test_what_is_no_external_model_is_refused(tmp_path, monkeypatch, file, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.txt").touch()
+    (tmp_path / "net.h5").touch()
+    with pytest.raises(UsageError) as caught:
+        kind_of(file)
     assert words in str(caught.value)

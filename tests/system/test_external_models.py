@@ -1,4 +1,4 @@
-"""Models that users bring, from a sheet to the dataset: the real Snakefile, the real runner."""
+"""External models, from a sheet to the dataset: the real Snakefile, the real runner."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ tensorflow_hub,nets/packed.tar.gz,32,family=archive
 tensorflow_hub,{address},32,family=hub;name=hub
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=32;strides=2
 """
-BROUGHT = ("mobile_32", "text_32", "saved_32", "frozen_32", "packed_32", "hub_32")
+EXTERNAL = ("mobile_32", "text_32", "saved_32", "frozen_32", "packed_32", "hub_32")
 
 
 def snakemake(folder, root, *outputs):
@@ -58,11 +58,11 @@ def model():
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, root, model):
     """A folder in which a campaign of one network in six guises was measured."""
-    folder = tmp_path_factory.mktemp("brought")
+    folder = tmp_path_factory.mktemp("external")
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     quick = read_yaml(root / "config/targets/local.yaml")
-    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "min_visits": 2}
+    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "least_visits": 2}
     (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:
@@ -81,16 +81,16 @@ def graph_of(folder, name):
 def test_each_guise_is_measured_and_has_the_same_features(done):
     table = pd.read_parquet(done / "results/quick/dataset.parquet")
     table = table[table["replicate"] == 0].set_index("model")
-    assert set(table.index) == {*BROUGHT, "basic_model_2_3_32_2_64"}
+    assert set(table.index) == {*EXTERNAL, "basic_model_2_3_32_2_64"}
     assert set(table["status"]) == {"measured"}
-    numbers = table.loc[list(BROUGHT), ["macs", "parameters", "conv_layers", "bn_layers", "flops", "sum_activations"]]
+    numbers = table.loc[list(EXTERNAL), ["macs", "parameters", "conv_layers", "bn_layers", "flops", "sum_activations"]]
     assert (numbers.nunique() == 1).all(), numbers
-    assert set(table.loc[list(BROUGHT), "source"]) == {"file", "tensorflow_hub"}
+    assert set(table.loc[list(EXTERNAL), "source"]) == {"file", "tensorflow_hub"}
 
 
 def test_graphs_carry_no_weights_unless_asked_for(done, model):
     weights = 4 * model.count_params()
-    sizes = {name: graph_of(done, name).stat().st_size for name in BROUGHT}
+    sizes = {name: graph_of(done, name).stat().st_size for name in EXTERNAL}
     assert sizes.pop("saved_32") > 0.9 * weights
     assert max(sizes.values()) < 0.3 * weights
 
