@@ -76,7 +76,7 @@ def task_of(artifacts, export):
     """Return an export as a toolchain takes it."""
     graph = artifacts.descriptor(export.artifact)["graph"]
     path = artifacts.graph(export.artifact)
-    return {"graph": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
+    return {"program": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
 
 
 def campaign_in(folder, exports_folder, protocol=None, **factors):

@@ -19,13 +19,13 @@ def main(path: str) -> None:
     table = pd.read_parquet(path)
     table = table[(table["status"] == "measured") & (table["replicate"] == 0)]
     threads, batch = int(table["threads"].iloc[0]), int(table["batch"].iloc[0])
-    weights_as = table["weights_as"].iloc[0]
     visits = table["visits"]
     print(f"visits a model: {visits.mean():.2f}, {table['disturbed_visits'].mean():.2f} of them disturbed")
     compare("overhead_s", table["overhead_s"], costs.overhead_s(table, visits))
     compare("latency_ms", table["latency_ms"], batch * costs.latency_ms(table, threads))
-    compare("load_peak_mb", table["ram_load_peak_mb"], costs.load_peak_mb(table, weights_as, batch))
-    compare("inference_peak_mb", table["ram_run_peak_mb"], costs.inference_peak_mb(table, weights_as, batch))
+    loading, running = costs.peaks_mb(table, table.iloc[0])
+    compare("load_peak_mb", table["ram_load_peak_mb"], loading)
+    compare("run_peak_mb", table["ram_run_peak_mb"], running)
     layers, weights, activations = (
         table["fused_layers"],
         table["weight_bytes"] / 1e6,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from perfcast.errors import UsageError
+from perfcast.runner.toolchains import DEFAULT, TOOLCHAINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,28 @@ class Factor:
     is_categorical: bool = True
     default: Any = None
     schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    toolchains: tuple[str, ...] = ()
+    """Those whose option it is; none for a factor of all."""
+
+
+def _options() -> tuple[Factor, ...]:
+    """Return the toolchains' own options, one factor for all of a name."""
+    owners: dict[str, list[str]] = {}
+    options: dict[str, dict[str, Any]] = {}
+    for toolchain in TOOLCHAINS.values():
+        for name, option in toolchain.OPTIONS.items():
+            owners.setdefault(name, []).append(toolchain.name)
+            options.setdefault(name, option)
+    return tuple(
+        Factor(
+            name,
+            interpreter="toolchain",
+            is_categorical=option["type"] in (str, bool),
+            toolchains=tuple(owners[name]),
+            **option,
+        )
+        for name, option in options.items()
+    )
 
 
 FACTORS = (
@@ -51,9 +74,9 @@ FACTORS = (
         "toolchain",
         str,
         "runner",
-        "The runtime: `tensorflow`, or `noop`, which computes nothing and serves tests.",
-        default="tensorflow",
-        schema={"enum": ["tensorflow", "noop"]},
+        f"The runtime: {'; '.join(f'`{name}`, {plug.description}' for name, plug in TOOLCHAINS.items())}.",
+        default=DEFAULT,
+        schema={"enum": list(TOOLCHAINS)},
     ),
     Factor("toolchain_version", str, "device", "The runtime's version."),
     Factor("workload", str, "runner", "What is timed.", default="inference", schema={"enum": ["inference"]}),
@@ -65,22 +88,7 @@ FACTORS = (
         default="float32",
         schema={"enum": ["float32"]},
     ),
-    Factor(
-        "weights_as",
-        str,
-        "toolchain",
-        "`constant`, as deployed graphs are, or `variable`: less memory, slower.",
-        default="constant",
-        schema={"enum": ["constant", "variable"]},
-    ),
-    Factor(
-        "graph_optimizations",
-        bool,
-        "toolchain",
-        "Whether the runtime may rewrite the graph (constant folding, fused operations).",
-        default=True,
-        schema={"type": "boolean"},
-    ),
+    *_options(),
     Factor(
         "threads",
         int,
@@ -169,6 +177,7 @@ def factor_sets(description: Mapping[str, Any]) -> tuple[FactorSet, ...]:
     exclude = description.get("exclude") or []
     if both := [name for name in vary if name in fixed]:
         raise UsageError(f"factors: {both[0]} is both fixed and varied; remove it from one of them")
+    _refuse_foreign_options(fixed, vary)
     every = list(itertools.islice(_combined(fixed, vary), MAX_SETS + 1))
     if len(every) > MAX_SETS:
         raise UsageError(f"factors.vary: more than {MAX_SETS:,} combinations; vary fewer values")
@@ -184,25 +193,44 @@ def factor_sets(description: Mapping[str, Any]) -> tuple[FactorSet, ...]:
 def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return a checked description with the default of each factor that it does not name, as a copy."""
     vary = {name: list(values) for name, values in (description.get("vary") or {}).items()}
-    fixed = {factor.name: factor.default for factor in ASKED if factor.name not in vary}
+    given = dict(description.get("fixed") or {})
+    used = _used(given, vary)
+    here = [factor for factor in ASKED if not factor.toolchains or used.intersection(factor.toolchains)]
     return {
-        "fixed": fixed | dict(description.get("fixed") or {}),
+        "fixed": {factor.name: factor.default for factor in here if factor.name not in vary} | given,
         "vary": vary,
         "exclude": [dict(entry) for entry in description.get("exclude") or []],
     }
 
 
 def _combined(fixed: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> Iterator[FactorSet]:
-    values = [vary.get(factor.name) or [fixed.get(factor.name, factor.default)] for factor in ASKED]
-    for chosen in itertools.product(*values):
-        yield dict(zip((factor.name for factor in ASKED), chosen, strict=True))
+    lists = [vary.get(factor.name) or [fixed.get(factor.name, factor.default)] for factor in ASKED]
+    before = []
+    for values in itertools.product(*lists):
+        chosen = dict(zip((factor.name for factor in ASKED), values, strict=True))
+        own = {f.name: chosen[f.name] for f in ASKED if not f.toolchains or chosen["toolchain"] in f.toolchains}
+        if own not in before:  # Else they differ in an option that this toolchain lacks.
+            before.append(own)
+            yield own
+
+
+def _refuse_foreign_options(fixed: Mapping[str, Any], vary: Mapping[str, Any]) -> None:
+    used = _used(fixed, vary)
+    for factor in ASKED:
+        asked_for = factor.name in vary or fixed.get(factor.name, factor.default) != factor.default
+        if asked_for and factor.toolchains and not used.intersection(factor.toolchains):
+            raise UsageError(f"factors: {', '.join(sorted(used))} has no option {factor.name}; remove it")
+
+
+def _used(fixed: Mapping[str, Any], vary: Mapping[str, Any]) -> set[str]:
+    return set(vary.get("toolchain") or [fixed.get("toolchain", DEFAULT)])
 
 
 def _has(chosen: FactorSet, entry: Mapping[str, Any]) -> bool:
-    return all(chosen[name] == value for name, value in entry.items())
+    return all(name in chosen and chosen[name] == value for name, value in entry.items())
 
 
 def in_words(chosen: FactorSet, others: Sequence[FactorSet]) -> str:
     """Return the values by which a factor set differs from others, such as `threads 1, batch 8`; empty for none."""
-    differ = [name for name in chosen if any(other[name] != chosen[name] for other in others)]
+    differ = [name for name in chosen if any(other.get(name) != chosen[name] for other in others)]
     return ", ".join(f"{name} {chosen[name]}" for name in differ)

@@ -41,7 +41,7 @@ def plan_entry(key: str, export: Export, artifacts: ArtifactStore) -> dict[str, 
     graph = artifacts.descriptor(export.artifact)["graph"]
     return {
         "key": key,
-        "graph": export.artifact,
+        "program": export.artifact,
         "inputs": graph["inputs"],
         "outputs": graph["outputs"],
         "seed": export.spec.seed,

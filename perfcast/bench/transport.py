@@ -117,8 +117,8 @@ class LocalTransport:
 
 
 def placed(plan: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
-    """Return a plan whose tasks name their graphs by where they lie on the device."""
-    return plan | {"tasks": [task | {"graph": places[task["graph"]]} for task in plan["tasks"]]}
+    """Return a plan whose tasks name their programs by where they lie on the device."""
+    return plan | {"tasks": [task | {"program": places[task["program"]]} for task in plan["tasks"]]}
 
 
 def _ended(ending: Ending) -> BenchmarkError:

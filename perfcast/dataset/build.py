@@ -14,6 +14,7 @@ from perfcast.dataset.reading import SCHEMA_VERSION
 from perfcast.dataset.rows import measurement_row
 from perfcast.errors import DataError
 from perfcast.factors import FACTORS
+from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.stability import impossible
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]
 
 def _factor_column(factor: Factor) -> pa.Column:
     """Return the check of a factor's column; a number is positive where it is known."""
+    if factor.toolchains:
+        return pa.Column(nullable=True, required=False)  # Missing of a toolchain that lacks the option.
     if factor.is_categorical:
         return pa.Column(factor.type)
     return pa.Column(factor.type, pa.Check.gt(0), nullable=factor.type is float)
@@ -117,8 +120,8 @@ def _row(record: dict[str, Any], features: pd.Series) -> dict[str, Any]:
 
 
 def _why_impossible(row: dict[str, Any], features: pd.Series, peaks: dict[str, float] | None) -> str | None:
-    """Say why the device cannot have computed a model that fast; noop computes nothing."""
-    if row["status"] != "measured" or row["toolchain"] == "noop":
+    """Say why the device cannot have computed a model that fast; a toolchain that computes nothing can."""
+    if row["status"] != "measured" or not getattr(TOOLCHAINS.get(row["toolchain"]), "COMPUTES", True):
         return None
     if row["latency_max_ms"] == 0:
         return "it took no time that the device's clock can tell"

@@ -54,7 +54,9 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
 def _factor_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of each factor; where a number is unknown, NaN."""
     return {
-        factor.name: _number(values[factor.name]) if factor.type is float else values[factor.name] for factor in FACTORS
+        factor.name: _number(values[factor.name]) if factor.type is float else values[factor.name]
+        for factor in FACTORS
+        if factor.name in values or not factor.toolchains
     }
 
 

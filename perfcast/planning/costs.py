@@ -7,9 +7,13 @@ target's predictor forecasts takes their place once there is one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from perfcast.runner.toolchains import TOOLCHAINS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from perfcast.bench.target import Protocol
@@ -26,8 +30,6 @@ NULL_MB = 330.0
 _MB = 1e-6
 _GB = 1e-9
 _GIGA = 1e-9
-# How often a weight stands in memory, by how it is bound: (while loading, while running).
-_COPIES = {"constant": (10.0, 6.5), "variable": (1.2, 1.2)}
 
 
 def expected_visits(protocol: Protocol) -> float:
@@ -51,14 +53,10 @@ def latency_ms(features: pd.DataFrame, threads: int) -> pd.Series:
     return 0.02 * features["fused_layers"] + 4.0 / threads * features["flops"] * _GIGA + moved
 
 
-def load_peak_mb(features: pd.DataFrame, weights_as: str, batch: int) -> pd.Series:
-    """Return the peak memory of loading each model, above that of a model that does nothing."""
-    return _peak_mb(features, _COPIES[weights_as][0], batch)
-
-
-def inference_peak_mb(features: pd.DataFrame, weights_as: str, batch: int) -> pd.Series:
-    """Return the peak memory of running each model, above that of a model that does nothing."""
-    return _peak_mb(features, _COPIES[weights_as][1], batch)
+def peaks_mb(features: pd.DataFrame, factors: Mapping[str, Any]) -> tuple[pd.Series, pd.Series]:
+    """Return the peak memory of loading and of running each model, above that of a model that does nothing."""
+    loading, running = TOOLCHAINS[factors["toolchain"]].weight_copies(factors)
+    return _peak_mb(features, loading, factors["batch"]), _peak_mb(features, running, factors["batch"])
 
 
 def _peak_mb(features: pd.DataFrame, copies: float, batch: int) -> pd.Series:

@@ -129,14 +129,12 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[
 
 
 def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
-    batch, weights_as = target.factors["batch"], target.factors["weights_as"]
-    latency = costs.latency_ms(features, target.factors["threads"]) * batch
-    running = costs.inference_peak_mb(features, weights_as, batch)
+    latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"]
+    loading, running = costs.peaks_mb(features, target.factors)
     if predictor:
         forecasts = predictor.predict(features)
         latency = _forecast(forecasts, _LATENCY, "prediction", latency)
         running = _forecast(forecasts, _MEMORY, "upper", running)
-    loading = costs.load_peak_mb(features, weights_as, batch)
     visits = costs.expected_visits(target.protocol)
     inferences = visits * target.protocol.iterations_per_visit
     once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3

@@ -15,7 +15,7 @@ from perfcast.runner.peaks import measure_peaks
 from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, RUNNER_VERSION
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
-from perfcast.runner.toolchains import TOOLCHAINS
+from perfcast.runner.toolchains import toolchain_named
 
 NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
 FORKING_LIMIT_S = 180
@@ -80,13 +80,6 @@ class Bench:
         if resume is None or self.plan["environments"].get(resume["environment"]) != environment:
             return []
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
-
-
-def toolchain_named(name, factors):
-    """Return the toolchain of a name, with a plan's factors."""
-    if name not in TOOLCHAINS:
-        raise SystemExit("there is no toolchain %s here; known are %s" % (name, ", ".join(sorted(TOOLCHAINS))))
-    return TOOLCHAINS[name](factors)
 
 
 def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):

@@ -81,9 +81,9 @@ def measure(plan, given, take, parent_pid):
 def probe(name, settings, given):
     """Answer what this machine is once the settings are applied; restore them."""
     from perfcast.runner.apply_settings import applied_with
-    from perfcast.runner.campaign import toolchain_named
     from perfcast.runner.machine import read_environment
     from perfcast.runner.system_files import boot_id
+    from perfcast.runner.toolchains import toolchain_named
 
     toolchain = toolchain_named(name, {})
     with applied_with(given, settings) as outcome:

@@ -1,6 +1,6 @@
 """What a child does with its model when it is told to."""
 
-import re
+import contextlib
 import time
 import traceback
 
@@ -11,11 +11,26 @@ from perfcast.runner.outputs import ImplausibleOutputError, Repeatable, check_ou
 from perfcast.runner.sampling import run_for, time_inferences, time_without_pause
 
 QUICK_TRIES, ALL_TRIES = 2, 6
-LACKING = re.compile(
-    "Op type not registered|No op named|NodeDef mentions attr|NodeDef expected inputs|No OpKernel was registered|"
-    "Could not find .* OpKernel|is not in the list of allowed values"
-)
-"""What TensorFlow says where a version or a build of it lacks an operation, or a variant of one."""
+
+
+class StatusError(Exception):
+    """An exception of a toolchain, with the status that it stands for; the message is the reason."""
+
+    def __init__(self, status, reason):
+        super().__init__(reason)
+        self.status = status
+
+
+@contextlib.contextmanager
+def explained(toolchain):
+    """Have exceptions that a toolchain can explain bear the status that they stand for."""
+    try:
+        yield
+    except Exception as error:
+        status = toolchain.status_of(error)
+        if status is None:
+            raise
+        raise StatusError(status, described(error)) from error
 
 
 class Subject:
@@ -38,7 +53,8 @@ class Subject:
         """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
         start, used = time.monotonic(), process_time_ns()
         todo = {"load": self.load, "visit": self.visit, "sustain": self.sustain}[command["do"]]
-        answer = todo(**command.get("with", {}))
+        with explained(self.toolchain):
+            answer = todo(**command.get("with", {}))
         return dict(answer, seconds=time.monotonic() - start, cpu_ns=process_time_ns() - used)
 
     def load(self, is_known):
@@ -96,9 +112,10 @@ def look_deeper(toolchain, task):
     With random weights a softmax may name one class with certainty whatever the input, and a lone unit may be off.
     """
     start = time.monotonic()
-    deeper = toolchain.before_saturation(task)
-    infer, batch = toolchain.load(deeper), toolchain.factors["batch"]
-    doubt = doubt_of(deeper, infer, infer(*draw_inputs(deeper, batch)), batch, ALL_TRIES)
+    with explained(toolchain):
+        deeper = toolchain.before_saturation(task)
+        infer, batch = toolchain.load(deeper), toolchain.factors["batch"]
+        doubt = doubt_of(deeper, infer, infer(*draw_inputs(deeper, batch)), batch, ALL_TRIES)
     return {"is_doubtful": doubt is not None, "seconds": time.monotonic() - start}
 
 
@@ -109,7 +126,10 @@ def why(error):
     if isinstance(error, MemoryError):
         return "out_of_memory", str(error)[:500] or "not enough memory"
     traceback.print_exception(type(error), error, error.__traceback__)
-    status = "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else "failed"
-    if LACKING.search(str(error)):
-        status = "unsupported"
-    return status, "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])
+    if isinstance(error, StatusError):
+        return error.status, str(error)
+    return "failed", described(error)
+
+
+def described(error):
+    return "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0][:500])

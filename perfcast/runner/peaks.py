@@ -12,7 +12,6 @@ can do there. Who says of a latency that no inference can be so fast has to leav
 The best rate of reading is a cache's: of the same models, weights were read at 0.4 of it at most.
 """
 
-import copy
 import functools
 import os
 import time
@@ -52,8 +51,7 @@ def measure_peaks(toolchain, parent_pid=None, spawns=False):
 def best_rates(toolchain):
     """Return the best rates of a thread, times the cores that the toolchain's threads have."""
     flops = 2.0 * SMALL_COUNT * SMALL_SIZE**3 / fastest_s(small_products())
-    if toolchain.name == "tensorflow":
-        flops = max(flops, best_product(functools.partial(tensorflow_product, toolchain)))
+    flops = max(flops, best_product(toolchain.product))
     cores = count_cores()
     cores = min(cores, toolchain.factors.get("threads") or cores)
     return {"flops_per_s": cores * flops, "bytes_per_s": cores * max(map(reading_rate, READ_BYTES))}
@@ -72,42 +70,31 @@ def fastest_s(function):
 
 def small_products():
     """Return what multiplies many small matrices with NumPy."""
-    matrix = matrices(SMALL_SIZE)[0]
-    many = np.broadcast_to(matrix, (SMALL_COUNT, SMALL_SIZE, SMALL_SIZE))
+    one = matrix(SMALL_SIZE)
+    many = np.broadcast_to(one, (SMALL_COUNT, SMALL_SIZE, SMALL_SIZE))
     result = np.empty(many.shape, np.float32)
-    return lambda: np.matmul(many, matrix, out=result)
+    return lambda: np.matmul(many, one, out=result)
 
 
 def best_product(make):
-    """Return the most operations per second over sizes; `make` returns what multiplies two matrices of a size."""
+    """Return the most operations per second over sizes.
+
+    `make` returns what multiplies two matrices of a size, None where it shows nothing.
+    """
     best = 0.0
     for size in SIZES:
         operations = 2.0 * size**3
         if best and operations / best > TOO_LONG_S:
             break
-        best = max(best, operations / fastest_s(make(size)))
+        product = make(size)
+        if product is None:
+            break
+        best = max(best, operations / fastest_s(product))
     return best
 
 
-def tensorflow_product(toolchain, size):
-    """Return what multiplies two matrices on one thread, the way that the toolchain runs a model."""
-    tf = toolchain.tf
-    graph = tf.compat.v1.GraphDef()
-    nodes = ["input_0", "input_1"]
-    for name in nodes:
-        graph.node.add(name=name, op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
-    product = graph.node.add(name="product", op="MatMul", input=nodes)
-    product.attr["T"].type = tf.float32.as_datatype_enum
-    alone = copy.copy(toolchain)
-    alone.factors = dict(toolchain.factors, batch=size, threads=1)
-    inputs = [{"node": name, "shape": [size], "dtype": "float32"} for name in nodes]
-    task = {"inputs": inputs, "outputs": [{"tensor": "product:0"}], "graph_def": graph, "seed": 0}
-    return functools.partial(alone.load(task), *matrices(size))
-
-
-def matrices(size):
-    generator = np.random.default_rng(size)
-    return [generator.random((size, size), dtype=np.float32) for _ in range(2)]
+def matrix(size):
+    return np.random.default_rng(size).random((size, size), dtype=np.float32)
 
 
 def reading_rate(size_bytes):

@@ -42,7 +42,7 @@ def test_the_runner_measures(python, tmp_path):
     inputs = [{"node": "x", "shape": [4], "dtype": "float32"}]
     outputs = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
     tasks = [
-        {"key": key_of(name), "graph": "graph.pb", "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
+        {"key": key_of(name), "program": "graph.pb", "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
         for name in ("a", "b")
     ]
     plan = plan_of(tasks, PUBLISHED, {"toolchain": "noop"})

@@ -283,7 +283,7 @@ def test_what_a_dead_link_left_running_is_ended_though_perfcast_was_upgraded_mea
 def orphan(board, device, plan):
     """Return the runner that a device has been told to start, by a link that stays open."""
     command = device._keeping({}, ["-", "--wait"]).command
-    places, _ = device.ship({task["graph"]: Path(task["graph"]) for task in plan["tasks"]})
+    places, _ = device.ship({task["program"]: Path(task["program"]) for task in plan["tasks"]})
     process = subprocess.Popen(
         ["sh", board.folder / "login"],
         env=os.environ | {"SSH_ORIGINAL_COMMAND": command[-1]},

@@ -173,8 +173,8 @@ def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):
     plan = plan_of(campaign, exported[1])
     damaged = campaign.measurements.root / "damaged.pb"
     damaged.write_bytes(b"\x00\x01 no graph")
-    graphs = {task["graph"]: Path(task["graph"]) for task in plan["tasks"]}
-    graphs[plan["tasks"][0]["graph"]] = damaged
+    graphs = {task["program"]: Path(task["program"]) for task in plan["tasks"]}
+    graphs[plan["tasks"][0]["program"]] = damaged
     answers = {a["key"]: a for a in campaign.transport.run(plan, graphs) if a["event"] == "measurement"}
     first, second = (answers[task["key"]] for task in plan["tasks"])
     assert (first["status"], second["status"]) == ("failed", "measured")

@@ -79,7 +79,7 @@ def test_what_is_measured_is_not_planned_again(folder, root):
 
 
 def test_models_that_will_not_fit_are_named(folder):
-    describe(folder[0], folder[1] | {"device": {"kind": "cpu", "name": None, "memory_mb": 335}})
+    describe(folder[0], folder[1] | {"device": {"kind": "cpu", "name": None, "memory_mb": 332}})
     output = planned().output
     assert "mlp_2_64_32: likely out of memory: " in output
     assert "basic_model_1_3_8_2_32: likely" not in output

@@ -1,13 +1,12 @@
 """TensorFlow: a weightless GraphDef in a session."""
 
+import copy
 import functools
 import os
 import re
 
-import numpy as np
-
-from perfcast.runner.programs import read_graph
-from perfcast.runner.weights import draw
+from perfcast.runner.programs import read_program
+from perfcast.runner.toolchains.base import GRAPH_OPTIMIZATIONS, WEIGHTS_AS, Toolchain
 
 BLUNT = re.compile(
     r"(Softmax|LogSoftmax|Sigmoid|Tanh|Erf|Softsign|Relu|Relu6|ClipByValue|Minimum|Maximum|Sign|Round|Rint|Floor|Ceil|"
@@ -26,14 +25,29 @@ def source_of(tensor, nodes):
     return tensor if ":" in tensor else tensor + ":0"
 
 
-class TensorFlowToolchain:
+LACKING = re.compile(
+    "Op type not registered|No op named|NodeDef mentions attr|NodeDef expected inputs|No OpKernel was registered|"
+    "Could not find .* OpKernel|is not in the list of allowed values"
+)
+"""What is reported where a version or a build lacks an operation, or a variant of one."""
+
+
+class TensorFlowToolchain(Toolchain):
     """Runs a weightless GraphDef in a TensorFlow session, its weights drawn from a seeded generator."""
 
     name = "tensorflow"
+    description = "TensorFlow's own session"
+    PACKAGES = ("tensorflow>=2.7",)
+    FORMATS = ("graph.pb",)
+    OPTIONS = dict(WEIGHTS_AS, **GRAPH_OPTIMIZATIONS)
 
     def __init__(self, factors):
-        self.factors = factors
+        super().__init__(factors)
         self.tf = None
+
+    @classmethod
+    def weight_copies(cls, factors):
+        return (1.2, 1.2) if factors["weights_as"] == "variable" else (10.0, 6.5)
 
     def __getstate__(self):
         return self.factors
@@ -77,6 +91,8 @@ class TensorFlowToolchain:
         }
 
     def load(self, task):
+        import numpy as np
+
         tf = self.tf
         graph_def = self._graph_of(task)
         generator = np.random.default_rng(task["seed"])
@@ -113,7 +129,7 @@ class TensorFlowToolchain:
     def _graph_of(self, task):
         if "graph_def" in task:
             return task["graph_def"]
-        return self.tf.compat.v1.GraphDef.FromString(read_graph(task["graph"]))
+        return self.tf.compat.v1.GraphDef.FromString(read_program(task["program"]))
 
     def _session_config(self):
         threads = self.factors["threads"]
@@ -137,6 +153,8 @@ class TensorFlowToolchain:
                 yield node, shape, node.attr["_weight_distribution"].s.decode()
 
     def _with_constants(self, graph_def, generator):
+        from perfcast.runner.weights import draw
+
         for node, shape, distribution in self._weights(graph_def):
             dtype = node.attr["dtype"].type
             values = draw(generator, shape, distribution, self.tf.dtypes.as_dtype(dtype).as_numpy_dtype)
@@ -154,6 +172,8 @@ class TensorFlowToolchain:
         The drawn array becomes the variable's buffer without a copy. (Assigning slices would put a variable into
         copy-on-read mode for good: every inference would copy it.)
         """
+        from perfcast.runner.weights import draw
+
         tf, filled = self.tf, []
         for node, shape, distribution in self._weights(graph_def):
             dtype = tf.dtypes.as_dtype(node.attr["dtype"].type)
@@ -170,3 +190,29 @@ class TensorFlowToolchain:
             return int(self.tf.config.experimental.get_memory_info("CPU:0")["peak"])
         except (ValueError, KeyError, AttributeError, RuntimeError):
             return None  # TensorFlow before 2.9 and builds without allocator statistics.
+
+    def status_of(self, error):
+        if LACKING.search(str(error)):
+            return "unsupported"
+        return "out_of_memory" if type(error).__name__ == "ResourceExhaustedError" else None
+
+    def product(self, size):
+        """Return what multiplies two matrices on one thread, the way that a model is run."""
+        tf, nodes = self.tf, ["input_0", "input_1"]
+        graph = tf.compat.v1.GraphDef()
+        for name in nodes:
+            graph.node.add(name=name, op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
+        product = graph.node.add(name="product", op="MatMul", input=nodes)
+        product.attr["T"].type = tf.float32.as_datatype_enum
+        alone = copy.copy(self)
+        alone.factors = dict(self.factors, batch=size, threads=1)
+        inputs = [{"node": name, "shape": [size], "dtype": "float32"} for name in nodes]
+        task = {"inputs": inputs, "outputs": [{"tensor": "product:0"}], "graph_def": graph, "seed": 0}
+        return functools.partial(alone.load(task), *matrices(size))
+
+
+def matrices(size):
+    import numpy as np
+
+    generator = np.random.default_rng(size)
+    return [generator.random((size, size), dtype=np.float32) for _ in range(2)]

@@ -75,7 +75,7 @@ def run(graph, interface, inputs, folder, **factors):
     path = folder / "graph.pb"
     path.write_bytes(graph)
     json.dumps(interface)
-    return toolchain.load(interface | {"graph": str(path), "seed": 0})(*inputs)
+    return toolchain.load(interface | {"program": str(path), "seed": 0})(*inputs)
 
 
 def images(model, count=2):

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from perfcast.runner import campaign, schedule
 from perfcast.runner.command import main
-from perfcast.runner.toolchains import TOOLCHAINS, NoopToolchain
+from perfcast.runner.toolchains import TOOLCHAINS
+from perfcast.runner.toolchains.noop import NoopToolchain
 
 
 class CodedToolchain(NoopToolchain):
@@ -30,10 +31,10 @@ class CodedToolchain(NoopToolchain):
     def load(self, task):
         if "UNFORKABLE" in os.environ and self.process != os.getpid():
             raise RuntimeError("this runtime does not survive a fork")
-        if task["graph"] is None:
+        if task["program"] is None:
             return super().load(task)
         names = {"task": task}
-        exec(Path(task["graph"]).read_text(), names)
+        exec(Path(task["program"]).read_text(), names)
         return names["infer"]
 
 

@@ -35,7 +35,14 @@ def task(name, graph, **changes):
     """Return a task of a plan, whose key comes from its name."""
     inputs = [{"node": "x", "shape": [4], "dtype": "float32"}]
     outputs = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
-    entry = {"key": key_of(name), "graph": str(graph), "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
+    entry = {
+        "key": key_of(name),
+        "program": str(graph),
+        "inputs": inputs,
+        "outputs": outputs,
+        "seed": 1,
+        "resume": None,
+    }
     return entry | changes
 
 
@@ -76,7 +83,7 @@ class Run:
         found = [answer for answer in self.answers if answer["event"] == event]
         return [answer for answer in found if name is None or answer["key"] == key_of(name)]
 
-    def status(self, name):
+    def outcome(self, name):
         (answer,) = self.of("measurement", name)
         return answer["status"], answer["reason"]
 

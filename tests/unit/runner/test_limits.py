@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from perfcast.runner.peaks import count_cores, cpus_by_speed, measure_peaks
-from perfcast.runner.toolchains import NoopToolchain
+from perfcast.runner.toolchains.noop import NoopToolchain
 
 FACTORS = {"batch": 1, "graph_optimizations": True, "weights_as": "constant"}
 LEEWAY = 3

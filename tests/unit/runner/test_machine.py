@@ -10,7 +10,7 @@ import pytest
 
 from perfcast.runner.cgroups import cpu_quota, memory_limit_bytes
 from perfcast.runner.machine import read_environment, read_state, swapped_pages
-from perfcast.runner.toolchains import NoopToolchain
+from perfcast.runner.toolchains.noop import NoopToolchain
 from tests.unit.runner.fake_device import BOARD, CPUFREQ, SWAPPINESS
 
 ZONES = "sys/class/thermal"

@@ -67,17 +67,17 @@ def test_a_model_that_needs_more_than_the_limit_is_out_of_memory_and_the_next_is
     done = run(plan, tmp_path, enter=limited(LIMIT))
     assert done.status == 0, done.said
     assert done.environment["settings"]["memory_limit_bytes"] <= LIMIT
-    assert done.status("vgg16_64") == ("out_of_memory", "the system killed it for lack of memory")
+    assert done.outcome("vgg16_64") == ("out_of_memory", "the system killed it for lack of memory")
     (answer,) = done.of("measurement", "vgg16_64")
     assert 0.5 * LIMIT < answer["memory"]["peak_bytes"] < 1.5 * LIMIT
     for spec in SPECS[1:]:
-        assert done.status(spec.model) == ("measured", None)
+        assert done.outcome(spec.model) == ("measured", None)
         assert len(done.of("visit", spec.model)) == 2
 
 
 def test_without_the_limit_it_is_measured(tasks, tmp_path):
     done = run(plan_of(tasks[:1], FEW, {"toolchain": "tensorflow"}), tmp_path)
-    assert done.status("vgg16_64") == ("measured", None)
+    assert done.outcome("vgg16_64") == ("measured", None)
     memory = done.of("measurement", "vgg16_64")[0]["memory"]
     assert memory["load_peak_bytes"] > LIMIT
 
@@ -87,10 +87,10 @@ def test_an_inference_that_needs_more_than_the_limit_is_out_of_memory(limited, t
     code = SLOW_TO_LOAD + "calls, held = [], []\ndef infer(x):\n    calls.append(1)\n    if len(calls) > 8:\n"
     code += "        held.append(bytearray(b'x') * 300_000_000)\n    return [x[:, :2] + 1]\n"
     done = run(plan_of(coded(tmp_path, a=code, b=GOOD)), tmp_path, enter=limited(200 * MB))
-    assert done.status("a") == ("out_of_memory", "the system killed it for lack of memory")
+    assert done.outcome("a") == ("out_of_memory", "the system killed it for lack of memory")
     assert [visit["visit"] for visit in done.of("visit", "a")] == [0, 1]
     assert 100 * MB < done.of("measurement", "a")[0]["memory"]["peak_bytes"] < 300 * MB
-    assert done.status("b") == ("measured", None)
+    assert done.outcome("b") == ("measured", None)
 
 
 def test_what_an_ended_process_gave_back_is_available_at_once():

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from perfcast.runner.inputs import draw_inputs, other_inputs
 from perfcast.runner.outputs import ImplausibleOutputError, Repeatable
-from perfcast.runner.toolchains import NoopToolchain
+from perfcast.runner.toolchains.noop import NoopToolchain
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain, source_of
 from tests.unit.runner.runs import FACTORS, PUBLISHED, plan_of, run, task
 
@@ -95,12 +95,12 @@ def measured(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOUND)
 def test_what_only_looks_odd_is_measured(measured, name):
-    assert measured.status(name) == ("measured", None)
+    assert measured.outcome(name) == ("measured", None)
 
 
 @pytest.mark.parametrize("name", REJECTED)
 def test_what_no_model_gives_is_rejected_by_name(measured, name):
-    status, reason = measured.status(name)
+    status, reason = measured.outcome(name)
     assert status == "rejected"
     assert REJECTED[name][1] in reason
     assert measured.of("measurement", name)[0]["memory"]["peak_bytes"] > 50e6
@@ -108,8 +108,8 @@ def test_what_no_model_gives_is_rejected_by_name(measured, name):
 
 def test_another_shape_than_the_export_says_is_rejected(measured):
     reason = "output out_0:0 has the shape [1, 5], the export says "
-    assert measured.status("other shape") == ("rejected", reason + "[1, 6]")
-    assert measured.status("more dimensions") == ("rejected", reason + "[1, 5, 1]")
+    assert measured.outcome("other shape") == ("rejected", reason + "[1, 6]")
+    assert measured.outcome("more dimensions") == ("rejected", reason + "[1, 5, 1]")
 
 
 def test_one_odd_value_in_a_large_output_is_no_difference_but_many_are():
@@ -165,7 +165,7 @@ def test_inputs_are_of_their_type_and_unlike_each_other(kind):
 def test_the_null_toolchain_is_no_exception():
     """Its outputs depend on its inputs, and differ from zero."""
     toolchain = NoopToolchain({"batch": 2})
-    entry = {"seed": 1, "inputs": [{"shape": [3], "dtype": "float32"}], "outputs": [{"shape": [4]}], "graph": None}
+    entry = {"seed": 1, "inputs": [{"shape": [3], "dtype": "float32"}], "outputs": [{"shape": [4]}], "program": None}
     infer = toolchain.load(entry)
     outputs = [infer(*inputs)[0] for inputs in (draw_inputs(entry, 2), *other_inputs(entry, 2))]
     assert {output.shape for output in outputs} == {(2, 4)}
@@ -232,10 +232,10 @@ def test_a_graph_with_an_operation_that_the_runtime_lacks_is_unsupported(tmp_pat
     """As exports of a newer TensorFlow may be: not a failure of the model."""
     known = planted(tmp_path, "known", lambda x: [logits(x)])
     lacking = planted(tmp_path, "lacking", lambda x: [logits(x)])
-    graph = tf.compat.v1.GraphDef.FromString(Path(lacking["graph"]).read_bytes())
+    graph = tf.compat.v1.GraphDef.FromString(Path(lacking["program"]).read_bytes())
     next(node for node in graph.node if node.op == "MatMul").op = "MatMulOfTomorrow"
-    Path(lacking["graph"]).write_bytes(graph.SerializeToString())
+    Path(lacking["program"]).write_bytes(graph.SerializeToString())
     done = run(plan_of([lacking, known], PUBLISHED, {"toolchain": "tensorflow"}), tmp_path)
-    status, reason = done.status("lacking")
-    assert (status, done.status("known")[0]) == ("unsupported", "measured")
+    status, reason = done.outcome("lacking")
+    assert (status, done.outcome("known")[0]) == ("unsupported", "measured")
     assert "MatMulOfTomorrow" in reason

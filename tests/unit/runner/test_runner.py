@@ -31,7 +31,7 @@ def test_every_visit_of_every_model_is_answered(calm):
     for name in "abc":
         visits = calm.of("visit", name)
         assert [(visit["visit"], visit["round"]) for visit in visits] == [(n, n) for n in range(4)]
-        assert calm.status(name) == ("measured", None)
+        assert calm.outcome(name) == ("measured", None)
 
 
 def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(calm):
@@ -95,8 +95,8 @@ def faulty(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_on_record_and_takes_no_other_model(faulty, fault):
-    assert faulty.status(fault) == VERDICTS[fault]
-    assert faulty.status(f"after_{fault}") == ("measured", None)
+    assert faulty.outcome(fault) == VERDICTS[fault]
+    assert faulty.outcome(f"after_{fault}") == ("measured", None)
     assert len(faulty.of("visit", f"after_{fault}")) == 4
     (answer,) = faulty.of("measurement", fault)
     assert answer["memory"]["peak_bytes"] > (310 if fault == "swells" else 10) * MB
@@ -126,7 +126,7 @@ def parent_of(pid):
         return None
 """
     done = run(plan_of(coded(tmp_path, a=GOOD, crowded=helper + crowded + SLOW_TO_LOAD + GOOD, b=GOOD)), tmp_path)
-    assert {done.status(name) for name in ("a", "crowded", "b")} == {("measured", None)}
+    assert {done.outcome(name) for name in ("a", "crowded", "b")} == {("measured", None)}
     assert (tmp_path / "loads").read_text() == "2 1 "
     assert [answer["key"] for answer in done.of("measurement")][-1] == key_of("crowded")
 
@@ -136,8 +136,8 @@ def test_the_time_limit_is_for_the_time_that_a_model_itself_takes(tmp_path):
     code = "import time\ndef infer(x):\n    time.sleep({})\n    return [x[:, :2] + 1]\n"
     models = coded(tmp_path, a=code.format(0.05), b=code.format(0.05), c=code.format(0.13))
     done = run(plan_of(models, time_limit_s=2), tmp_path)
-    assert done.status("a") == done.status("b") == ("measured", None)
-    assert done.status("c") == ("timed_out", "took more than 2 s")
+    assert done.outcome("a") == done.outcome("b") == ("measured", None)
+    assert done.outcome("c") == ("timed_out", "took more than 2 s")
     assert 1 <= len(done.of("visit", "c")) < 4
 
 
@@ -147,7 +147,7 @@ def test_disturbed_visits_are_repeated_as_often_as_is_allowed(tmp_path):
     done = run(plan, tmp_path)
     for name in "ab":
         assert [visit["disturbed"] for visit in done.of("visit", name)] == [True] * 7
-        assert done.status(name) == ("measured", None)
+        assert done.outcome(name) == ("measured", None)
 
 
 def test_the_adaptive_protocol_ends_early(tmp_path):
@@ -165,7 +165,7 @@ def infer(x):
     plan = plan_of(models, ADAPTIVE | {"min_visits": 3, "rel_ci_half_width": 1.0})
     done = run(plan, tmp_path, environment={"ALL_IS_CALM": "1"})
     assert [len(done.of("visit", name)) for name in ("steady", "shifting")] == [3, 4]
-    assert done.status("steady") == done.status("shifting") == ("measured", None)
+    assert done.outcome("steady") == done.outcome("shifting") == ("measured", None)
 
 
 def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_visits(tmp_path):
@@ -175,7 +175,7 @@ def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_vi
     models = coded(tmp_path, a=note.format(str(quick)) + GOOD, b=note.format(str(slow)) + SLOW_TO_LOAD + GOOD)
     done = run(plan_of(models), tmp_path)
     assert len(done.of("visit", "a")) == len(done.of("visit", "b")) == 4
-    assert done.status("a") == done.status("b") == ("measured", None)
+    assert done.outcome("a") == done.outcome("b") == ("measured", None)
     assert len(set(quick.read_text().split())) == 4
     assert len(set(slow.read_text().split())) == 1
 
@@ -199,7 +199,7 @@ def test_a_model_whose_visits_were_all_made_is_only_concluded(calm, tmp_path):
     (task,) = coded(tmp_path, a=GOOD)
     done = run(plan_of([dict(task, resume=resumed(calm, "a", 4))], environments={"digest": calm.environment}), tmp_path)
     assert done.of("visit") == []
-    assert done.status("a") == ("measured", None)
+    assert done.outcome("a") == ("measured", None)
     assert done.of("measurement")[0]["memory"]["run_peak_bytes"] > 0
 
 
@@ -229,7 +229,7 @@ def test_a_clock_that_is_set_back_changes_nothing_but_the_time_of_day(tmp_path):
     starts = [visit["started_at"] for visit in done.of("visit")]
     assert starts == sorted(starts, reverse=True)
     assert len(set(starts)) == 4
-    assert done.status("a") == ("measured", None)
+    assert done.outcome("a") == ("measured", None)
     assert min(min(visit["samples"]["wall_ns"]) for visit in done.of("visit")) > 0
     assert done.of("measurement")[0]["timing"]["overhead_s"] < 60
 
@@ -246,6 +246,6 @@ def test_where_a_runtime_does_not_survive_a_fork_each_child_starts_anew(tmp_path
     models = coded(tmp_path, a=GOOD, b="import os\nos._exit(3)\n", c=SLOW_TO_LOAD + GOOD)
     done = run(plan_of(models), tmp_path, environment={"UNFORKABLE": "yes"})
     assert done.status == 0, done.said
-    assert [done.status(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
+    assert [done.outcome(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
     assert "children that are forked do not work here (RuntimeError: this runtime does not" in done.said
     assert len(done.of("visit", "c")) == 4

@@ -12,7 +12,7 @@ import pytest
 from perfcast.runner.apply_settings import applied, replay
 from perfcast.runner.journal import digest_of
 from perfcast.runner.machine import read_environment
-from perfcast.runner.toolchains import NoopToolchain
+from perfcast.runner.toolchains.noop import NoopToolchain
 from tests.unit.runner.fake_device import BOARD, BOOT, CPUFREQ, SWAPPINESS
 
 ALL = {

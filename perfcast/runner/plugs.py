@@ -1,0 +1,18 @@
+"""Plugs: toolchains and workloads by name, perfcast's own and those of installed packages."""
+
+
+def find_plugs(own, group):
+    """Return classes by their `name`: perfcast's own, and those that packages register in a group of entry points.
+
+    Only Python 3.8 and later sees the latter; a package has to be installed wherever the runner runs.
+    """
+    return {plug.name: plug for plug in [*own, *(entry.load() for entry in entry_points(group))]}
+
+
+def entry_points(group):
+    try:
+        from importlib import metadata
+    except ImportError:
+        return []
+    found = metadata.entry_points()
+    return list(found.select(group=group) if hasattr(found, "select") else found.get(group, ()))

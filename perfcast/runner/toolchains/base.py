@@ -1,0 +1,79 @@
+"""What a toolchain consists of: facts that the host reads from the class, and what the runner does with it."""
+
+WEIGHTS_AS = {
+    "weights_as": {
+        "type": str,
+        "description": "`constant`, as deployed graphs are, or `variable`: less memory, slower.",
+        "default": "constant",
+        "schema": {"enum": ["constant", "variable"]},
+    }
+}
+GRAPH_OPTIMIZATIONS = {
+    "graph_optimizations": {
+        "type": bool,
+        "description": "Whether the runtime may rewrite the graph (constant folding, fused operations).",
+        "default": True,
+        "schema": {"type": "boolean"},
+    }
+}
+
+
+class Toolchain:
+    """A runtime, with the factors of a plan; what a subclass does not define is as it stands here."""
+
+    name = None
+    description = None
+    """Half a sentence for users, behind the name."""
+    PACKAGES = ()
+    """What has to be installed where it runs, as pip takes it."""
+    FORMATS = ()
+    """Formats of the programs that it runs, the best first: each has a converter in `perfcast.export.programs`."""
+    OPTIONS = {}
+    """Factors of its own by name, each with `type`, `description`, `default` and `schema` (JSON schema)."""
+    COMPUTES = True
+    """Whether it computes what a model says, so that no latency may be shorter than the device can compute it in."""
+
+    def __init__(self, factors):
+        self.factors = factors
+
+    @classmethod
+    def weight_copies(cls, factors):
+        """Return how often a weight stands in memory, while loading and while running."""
+        return 1.0, 1.0
+
+    def version(self):
+        """Return the runtime's version, a text."""
+        raise NotImplementedError
+
+    def preload(self):
+        """Import the runtime without initialising it."""
+
+    def null_task(self):
+        """Return the task of a model that does nothing, with `program` None."""
+        tensor = {"shape": [1], "dtype": "float32"}
+        inputs, outputs = [dict(tensor, node="x")], [dict(tensor, tensor="y")]
+        return {"inputs": inputs, "outputs": outputs, "program": None, "seed": 0}
+
+    def load(self, task):
+        """Return a function from the inputs, arrays, to a list of outputs.
+
+        A task has `program` (a file's path), `inputs` and `outputs` (as the program's converter described them, each
+        with `shape` without the batch, and `dtype`) and `seed`.
+        """
+        raise NotImplementedError
+
+    def before_saturation(self, task):
+        """Return the task with outputs before functions that may hide a change of the input."""
+        return task
+
+    def allocator_peak_bytes(self):
+        """Return the most memory that the runtime's own allocator gave out, None where it does not say."""
+        return
+
+    def status_of(self, error):
+        """Return the status that an exception of the runtime stands for, None for `failed`."""
+        return
+
+    def product(self, size):
+        """Return what multiplies two matrices of a size on one thread, None where that shows nothing of the device."""
+        return
