@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fixed_lists import ROOT, exported
 
-from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.plans import graphs_of
 from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
@@ -45,7 +45,7 @@ def main():
         graphs = graphs_of(artifacts, exports)
         raw = sum(path.stat().st_size for path in graphs.values())
         start = time.monotonic()
-        packed = write_drive(Path(folder) / "drive", target, description, exports, artifacts)
+        packed = write_bundle(Path(folder) / "drive", target, description, exports, artifacts)
         seconds = time.monotonic() - start
         print(f"{len(exports)} models, {len(graphs)} graphs of {raw * 1e-6:.1f} MB")
         print(f"on a drive: {packed.size_bytes * 1e-6:.1f} MB, written in {seconds:.0f} s")

@@ -16,7 +16,7 @@ from pathlib import Path
 from fixed_lists import ROOT, exported
 
 from perfcast.bench.factory import open_transport
-from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.plans import graphs_of
 from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
@@ -59,7 +59,7 @@ def main():
                     f"{when} time: {claimed - start:.2f} s to connect, look and bring the runner; {sent.files} files, "
                     f"{sent.size_bytes * 1e-6:.2f} MB, {sent.seconds:.2f} s to send"
                 )
-        packed = write_drive(Path(folder) / "drive", target, description, exports, artifacts)
+        packed = write_bundle(Path(folder) / "drive", target, description, exports, artifacts)
         print(f"on a drive: {packed.size_bytes * 1e-6:.2f} MB")
 
 

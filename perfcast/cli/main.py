@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from perfcast.cli.bundle import bundle
 from perfcast.cli.compare import compare
 from perfcast.cli.fit import fit
+from perfcast.cli.ingest import ingest
 from perfcast.cli.measure import measure
-from perfcast.cli.offline import bundle, ingest
 from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.runner_file import RunnerFile
@@ -74,7 +74,7 @@ def test_a_drive_measures(python, tmp_path, root):
     description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}
     target = Target.from_dict("raspberry_pi4", description)
     artifacts = ArtifactStore(tmp_path)
-    write_drive(tmp_path / "drive", target, description, [hostile_export(tmp_path)], artifacts)
+    write_bundle(tmp_path / "drive", target, description, [hostile_export(tmp_path)], artifacts)
     done = subprocess.run(
         [python, tmp_path / "drive/run.py"],
         capture_output=True,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from perfcast.bench.offline.bundle import write_drive
+from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target, read_description
@@ -48,7 +48,7 @@ def drive(here, description, tmp_path):
 
 def written(here, description, folder):
     target = Target.from_dict("raspberry_pi4", description)
-    write_drive(folder, target, description, dummy_exports(here), ArtifactStore(here))
+    write_bundle(folder, target, description, dummy_exports(here), ArtifactStore(here))
     return folder
 
 
@@ -97,7 +97,7 @@ def test_what_is_measured_from_a_drive_comes_back(drive, here):
 def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monkeypatch):
     monkeypatch.setenv("LC_ALL", letters)
     folder = tmp_path / "drive"
-    write_drive(
+    write_bundle(
         folder, Target.from_dict("raspberry_pi4", description), description, [hostile_export(here)], ArtifactStore(here)
     )
     status, said = run(folder)
@@ -454,3 +454,24 @@ def test_one_campaign_a_folder_at_a_time(here, description, tmp_path):
     finally:
         os.kill(first.pid, signal.SIGTERM)
         first.communicate(timeout=30)
+
+
+def test_a_bundle_of_several_factor_sets_is_measured_and_ingested_as_one(here, description, tmp_path):
+    del description["factors"]["fixed"]["threads"]
+    description["factors"]["vary"] = {"threads": [1, 2]}
+    drive = written(here, description, tmp_path / "drive")
+    assert brought_back_in_part(here, drive) == "part-0001"
+    status, said = run(drive)
+    assert status == 0, said
+    assert "factors 2 of 2" in said
+    found = brought_back(here, drive)
+    assert (found.measured, found.missing) == (12, 0)
+    by_threads = Counter(record["factors"]["threads"] for record in records(here))
+    assert by_threads == {1: 6, 2: 6}
+
+
+def brought_back_in_part(here, drive):
+    """Return the part that says that it was not run yet."""
+    with pytest.raises(UsageError, match=r"was `python3 run\.py` run\?") as caught:
+        brought_back(here, drive)
+    return Path(str(caught.value).split(":")[0]).parent.name

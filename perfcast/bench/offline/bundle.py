@@ -43,6 +43,26 @@ from perfcast.runner.offline import main
 
 main(folder)
 '''
+PART = "part-"
+"""What begins the name of the folder of each factor set, where a bundle has several."""
+_START_PARTS = f'''#!/usr/bin/env python3
+"""Measure on this device: python3 {STARTER}. Run it again to go on after an interruption."""
+
+import glob
+import os
+import sys
+
+folder = os.path.dirname(os.path.abspath(__file__))
+parts = sorted(glob.glob(os.path.join(glob.escape(folder), "{PART}*")))
+sys.path.insert(0, os.path.join(parts[0], "{RUNNER_FILE}"))
+sys.dont_write_bytecode = True
+
+from perfcast.runner.offline import main
+
+for number, part in enumerate(parts, 1):
+    sys.stderr.write("factors %d of %d\\n" % (number, len(parts)))
+    main(part)
+'''
 _READ_ME = """perfcast: measure {count} models for {target}.
 
 On the device, in this folder:      {python} {starter}
@@ -59,7 +79,7 @@ class Packed:
     size_bytes: int
 
 
-def write_drive(
+def write_bundle(
     folder: Path, target: Target, description: dict[str, Any], exports: Sequence[Export], artifacts: ArtifactStore
 ) -> Packed:
     """Write all that a device needs to measure models into a new folder.
@@ -81,11 +101,28 @@ def write_drive(
         raise UsageError(f"{target.name} is this machine: measure it here, or choose the target of another device")
     remote = Remote.of_target(target.transport, target.architecture)
     with _new_folder(folder) as aside:
-        packed = _write(aside, target, description, exports, artifacts, remote)
+        packed = _write_parts(aside, target, description, exports, artifacts)
         names = {"target": target.name, "python": remote.python, "starter": STARTER, "folder": folder}
         read_me = _READ_ME.format(count=packed.measurements, **names)
         write_bytes(aside / "README.txt", read_me.encode("utf-8", "replace"))
     return packed
+
+
+def _write_parts(
+    folder: Path, target: Target, description: dict[str, Any], exports: Sequence[Export], artifacts: ArtifactStore
+) -> Packed:
+    """Write a bundle of one factor set into a folder, those of several into a folder each."""
+    parts = target.parts()
+    if len(parts) == 1:
+        return _write(folder, target, description, exports, artifacts)
+    written = []
+    for number, part in enumerate(parts, 1):
+        fixed = description | {"factors": {"fixed": part.factors}}
+        (folder / f"{PART}{number:04}").mkdir()
+        written.append(_write(folder / f"{PART}{number:04}", part, fixed, exports, artifacts))
+    write_bytes(folder / STARTER, _START_PARTS.encode())
+    sums = (sum(packed.measurements for packed in written), sum(packed.size_bytes for packed in written))
+    return Packed(sums[0], written[0].graphs, sums[1])
 
 
 @contextlib.contextmanager
@@ -121,8 +158,8 @@ def _write(
     description: dict[str, Any],
     exports: Sequence[Export],
     artifacts: ArtifactStore,
-    remote: Remote,
 ) -> Packed:
+    remote = Remote.of_target(target.transport, target.architecture)
     (folder / PROGRAMS).mkdir()
     files = packed(graphs_of(artifacts, list(exports)))
     for name, content in files.values():

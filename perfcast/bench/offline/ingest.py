@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.offline.bundle import KEPT, task_id
+from perfcast.bench.offline.bundle import KEPT, PART, task_id
 from perfcast.bench.result_collector import ResultCollector
 from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target
@@ -46,7 +46,7 @@ class Ingested:
 
 
 def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStore) -> Ingested:
-    """Store what was measured with a bundle that was written from this store.
+    """Store what was measured with a bundle that was written from this store, each part of it where it has several.
 
     What was brought back before is not stored again; a bundle may come back several times, each time with more.
 
@@ -56,6 +56,9 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
         BenchmarkError: an answer is not due, or is what no runner may say.
         StoreError: something cannot be stored.
     """
+    if parts := sorted(folder.glob(f"{PART}*")):
+        found = [ingest(part, artifacts, measurements) for part in parts]
+        return Ingested(*(sum(getattr(one, name) for one in found) for name in ("new", "measured", "missing")))
     bundle, name = _known_bundle(folder, artifacts.root)
     if bundle["schema_version"] != BUNDLE_VERSION:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The commands `bundle` and `ingest`: a campaign on an external drive."""
+"""The command `bundle`: a campaign for a device that no network reaches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
     On the device `python3 run.py` measures, and goes on where it was interrupted; `perfcast ingest` brings the
     measurements back.
     """
-    from perfcast.bench.offline.bundle import write_drive
+    from perfcast.bench.offline.bundle import write_bundle
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.stage import export_models
     from perfcast.models.collect import collect
@@ -38,23 +38,8 @@ def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
     artifacts = ArtifactStore(settings.store)
     with native_libraries_silent(), track(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
-    packed = write_drive(out, settings.target, settings.description, exports, artifacts)
+    packed = write_bundle(out, settings.target, settings.description, exports, artifacts)
     click.echo(
         f"{out}: {packed.measurements} measurements of {packed.graphs} networks for {settings.target.name}, "
         f"{format_number(packed.size_bytes * _MB)} MB; on the device: python3 run.py"
     )
-
-
-@click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@choosing
-def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
-    """Bring back what a device has measured from FOLDER, which `perfcast bundle` wrote."""
-    from perfcast.bench.offline.ingest import ingest as bring_back
-    from perfcast.bench.record import MeasurementStore
-    from perfcast.export.artifacts import ArtifactStore
-
-    store = chosen(target, files).store
-    found = bring_back(folder, ArtifactStore(store), MeasurementStore(store))
-    left = f"; {found.missing} are not measured yet" if found.missing else ""
-    click.echo(f"{folder}: {found.new} new measurements, {found.measured} in all{left}")

@@ -1,0 +1,24 @@
+"""The command `ingest`: what an offline bundle's device has measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from perfcast.cli.config import choosing, chosen
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@choosing
+def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
+    """Bring back what a device has measured from FOLDER, which `perfcast bundle` wrote."""
+    from perfcast.bench.offline.ingest import ingest as bring_back
+    from perfcast.bench.record import MeasurementStore
+    from perfcast.export.artifacts import ArtifactStore
+
+    store = chosen(target, files).store
+    found = bring_back(folder, ArtifactStore(store), MeasurementStore(store))
+    left = f"; {found.missing} are not measured yet" if found.missing else ""
+    click.echo(f"{folder}: {found.new} new measurements, {found.measured} in all{left}")
