@@ -7,8 +7,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, UsageError, naming
+from perfcast.export.exports import Export
 from perfcast.export.external import describe_external, export_external
-from perfcast.export.stage import Export, build_artifact, export_key, export_models
+from perfcast.export.key import export_key
+from perfcast.export.stage import build_artifact, export_models
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.spec import with_content

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from perfcast.bench.transport import Device, Probe, Transport
     from perfcast.bench.visits import Visits
     from perfcast.export.artifacts import ArtifactStore
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
     from perfcast.progress import Advance, Progress
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
 
 
 def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from perfcast.bench.target import Replicates, Target
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
 
 
 @dataclass(frozen=True)

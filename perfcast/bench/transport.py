@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from perfcast import runner
 from perfcast.bench.device_lock import exclusive, lock_of
 from perfcast.bench.runner_process import Ending, Runner
 from perfcast.errors import BenchmarkError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-RUNNER = Path(__file__).resolve().parents[1] / "runner"
+RUNNER = Path(runner.__file__).parent
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfcast.bench.campaign import Campaign
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
     from perfcast.planning import Settings
 
 _ENDINGS = (".csv", ".json")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
     from perfcast.sources import Library
 
 _SHEETS = (Path("config/models"), Path(__file__).resolve().parents[2] / "config/models")

@@ -29,6 +29,11 @@ class Collection:
     specs: tuple[ModelSpec, ...]
     discarded: int
 
+    @property
+    def summary(self) -> str:
+        """How many there are, as a line of a log."""
+        return f"{len(self.specs)} models; {self.discarded} random combinations discarded\n"
+
 
 def collect(sheets: Iterable[Path], synthetic: dict[str, Any] | None) -> Collection:
     """Return the models that sheets list and that a request for random networks draws.

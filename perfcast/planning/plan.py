@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Target
     from perfcast.bench.transport import Transport
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
     from perfcast.fit.predictor import Predictor
     from perfcast.models.spec import ModelSpec
     from perfcast.planning.settings import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import build_artifact, export_key
+from perfcast.export.key import export_key
+from perfcast.export.stage import build_artifact
 from perfcast.models.sheet import read_sheet
 from tests.system.small_campaign import SmallCampaign
 

@@ -10,7 +10,8 @@ from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport, placed
 from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import Export, export_key
+from perfcast.export.exports import Export
+from perfcast.export.key import export_key
 from perfcast.models.dense import make_spec
 from perfcast.progress import quiet
 from perfcast.runner.protocol import fingerprint_of

@@ -8,21 +8,21 @@ import sys
 
 import pytest
 
+from perfcast.pipeline import guard
+
 KEEP = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import guard
-guard.keep(Path(sys.argv[2]), "results/quick")
+from perfcast.pipeline import guard
+guard.keep(Path(sys.argv[1]), "results/quick")
 print("in", flush=True)
 sys.stdin.read()
 """
 
 STAGE = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
-from stage import stage
-with stage(sys.argv[2]) as log:
+from perfcast.pipeline.stage import stage
+with stage(sys.argv[1]) as log:
     time.sleep(1)
     log("ended by itself")
 """
@@ -42,7 +42,7 @@ def enter(folder, root):
     started = []
 
     def start():
-        command = [sys.executable, "-c", KEEP, str(root / "workflow"), str(folder)]
+        command = [sys.executable, "-c", KEEP, str(folder)]
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
         return started[-1], started[-1].stdout.readline() == "in\n"
@@ -117,10 +117,7 @@ def test_of_unrecorded_locks_only_those_of_the_results_are_taken_away(folder, en
     assert (folder / "locks/0.output.lock").exists() is stays
 
 
-def test_links_into_an_emptied_cache_are_taken_away(tmp_path, root, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "workflow"))
-    import guard
-
+def test_links_into_an_emptied_cache_are_taken_away(tmp_path):
     results = tmp_path / "results"
     (results / "manifests/export").mkdir(parents=True)
     (tmp_path / "cached").write_text("there")
@@ -155,7 +152,7 @@ def test_a_stage_ends_with_its_snakemake_and_not_where_it_cannot_see_it(tmp_path
     lifeline = tmp_path / "lifeline"
     if held is not None:
         lifeline.write_text("")
-    command = [sys.executable, "-c", STAGE, str(root / "workflow/scripts"), str(tmp_path / "log")]
+    command = [sys.executable, "-c", STAGE, str(tmp_path / "log")]
     environment = {**os.environ, "PERFCAST_LIFELINE": str(lifeline)}
     answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == code, answer.stderr

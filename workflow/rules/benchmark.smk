@@ -3,7 +3,7 @@
 A measurement never overlaps another job on its device: the job takes the device, and all cores where it is this machine.
 """
 
-if IS_CHECKED:
+if CAMPAIGN.is_probed:
 
     # First of all, and only where something is to be measured: exporting goes on beside it.
     rule check_target:
@@ -15,15 +15,14 @@ if IS_CHECKED:
         conda:
             "../../envs/perfcast.yaml"
         params:
-            target=measured(),
-            name=config["target"],
+            **PARAMETERS["check_target"],
         script:
             "../scripts/check_target.py"
 
 
 rule benchmark_shard:
     input:
-        checked=[ancient(f"{TARGET_RESULTS}/checked")] if IS_CHECKED else [],
+        checked=[ancient(f"{TARGET_RESULTS}/checked")] if CAMPAIGN.is_probed else [],
         exports=f"{MANIFESTS}/export/{{shard}}.json",
         bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:
@@ -32,14 +31,10 @@ rule benchmark_shard:
         f"{TARGET_RESULTS}/logs/benchmark/{{shard}}.log",
     conda:
         "../../envs/perfcast.yaml"
-    threads: 1 if IS_REMOTE else CORES
+    threads: 1 if CAMPAIGN.is_remote else CORES
     resources:
         device=1,
     params:
-        store=STORE,
-        target=measured(),
-        name=config["target"],
-        shards=len(SHARDS),
-        code=code("bench", "models", "network", "export", "runner"),
+        **PARAMETERS["benchmark_shard"],
     script:
         "../scripts/benchmark_shard.py"

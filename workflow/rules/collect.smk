@@ -12,6 +12,6 @@ rule collect_models:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        specs=specs,
+        **PARAMETERS["collect_models"],
     script:
         "../scripts/collect_models.py"

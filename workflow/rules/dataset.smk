@@ -13,13 +13,6 @@ rule build_dataset:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        store=STORE,
-        code=code(
-            "dataset",
-            "stability",
-            "bench/record",
-            "bench/environment",
-            "bench/checksummed",
-        ),
+        **PARAMETERS["build_dataset"],
     script:
         "../scripts/build_dataset.py"

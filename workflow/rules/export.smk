@@ -17,10 +17,7 @@ rule export_shard:
     resources:
         mem_mb=2000,
     params:
-        models=models,
-        shards=len(SHARDS),
-        tools=EXPORT_TOOLS,
-        code=code("models", "network", "export", "formats"),
+        **PARAMETERS["export_shard"],
     script:
         "../scripts/export_shard.py"
 
@@ -36,7 +33,6 @@ rule list_models:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        store=STORE,
-        code=code("export"),
+        **PARAMETERS["list_models"],
     script:
         "../scripts/list_models.py"

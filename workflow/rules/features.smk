@@ -13,6 +13,6 @@ rule extract_features:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        code=code("features", "network", "export", "models"),
+        **PARAMETERS["extract_features"],
     script:
         "../scripts/extract_features.py"

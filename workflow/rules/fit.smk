@@ -13,12 +13,6 @@ rule fit_predictor:
         "../../envs/perfcast.yaml"
     threads: CORES
     params:
-        fit=config["fit"],
-        metrics=METRICS,
-        target=config["target"],
-        evaluation=f"{TARGET_RESULTS}/evaluation",
-        predictor=f"{TARGET_RESULTS}/predictor",
-        tools=FIT_TOOLS,
-        code=code("fit", "features", "dataset", "stability"),
+        **PARAMETERS["fit_predictor"],
     script:
         "../scripts/fit_predictor.py"

@@ -4,8 +4,8 @@
 rule import_tables:
     input:
         none=alone,
-        tables=TABLES,
-        mapping=MAPPING_FILE,
+        tables=CAMPAIGN.tables,
+        mapping=CAMPAIGN.mapping,
     output:
         dataset=f"{TARGET_RESULTS}/dataset.parquet",
         problems=f"{TARGET_RESULTS}/problems.csv",
@@ -15,11 +15,7 @@ rule import_tables:
         "../../envs/perfcast.yaml"
     threads: CORES
     params:
-        metrics=list(METRICS),
-        keep_outliers=TARGET.get("keep_outliers", False),
-        target=config["target"],
-        tools=FIT_TOOLS,
-        code=code("tables", "config", "schemas"),
+        **PARAMETERS["import_tables"],
     script:
         "../scripts/import_tables.py"
 
@@ -37,9 +33,6 @@ rule render_imported_report:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        target=config["target"],
-        evaluation=f"{TARGET_RESULTS}/evaluation",
-        predictor=f"{TARGET_RESULTS}/predictor",
-        code=code("pages", "studies"),
+        **PARAMETERS["render_imported_report"],
     script:
         "../scripts/render_imported_report.py"

@@ -13,10 +13,6 @@ rule render_report:
     conda:
         "../../envs/perfcast.yaml"
     params:
-        target=config["target"],
-        store=STORE,
-        evaluation=f"{TARGET_RESULTS}/evaluation",
-        predictor=f"{TARGET_RESULTS}/predictor",
-        code=code("pages", "studies"),
+        **PARAMETERS["render_report"],
     script:
         "../scripts/render_report.py"

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from stage import stage
-
 from perfcast.bench.campaign import Campaign
 from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import restore
+from perfcast.export.exports import restore
+from perfcast.pipeline.stage import stage
 from perfcast.progress import track
 from perfcast.storage import write_json
 

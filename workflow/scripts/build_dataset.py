@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-from stage import stage
 
 from perfcast.bench.record import MeasurementStore
 from perfcast.dataset.build import build_dataset
+from perfcast.pipeline.stage import stage
 from perfcast.storage import read_json, write_table
 
 with stage(snakemake.log[0]) as log:

@@ -1,7 +1,6 @@
 """Write down a shard's models."""
 
-from stage import stage
-
+from perfcast.pipeline.stage import stage
 from perfcast.storage import write_json
 
 with stage(snakemake.log[0]) as log:

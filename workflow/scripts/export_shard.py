@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from stage import stage
-
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.models.spec import ModelSpec
+from perfcast.pipeline.stage import stage
 from perfcast.progress import plain
 from perfcast.storage import read_json, write_json
 

@@ -1,9 +1,8 @@
 """Extract the features of all models."""
 
-from stage import stage
-
-from perfcast.export.stage import bundled_descriptors
+from perfcast.export.exports import bundled_descriptors
 from perfcast.features.table import features_table
+from perfcast.pipeline.stage import stage
 from perfcast.storage import write_table
 
 with stage(snakemake.log[0]) as log:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from stage import stage
-
 from perfcast.dataset.reading import read_dataset
 from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
@@ -12,6 +10,7 @@ from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import FitOptions, Metric
 from perfcast.fit.predictor import check_replaceable, save_predictor
 from perfcast.fit.selection import select_features
+from perfcast.pipeline.stage import stage
 from perfcast.progress import track
 from perfcast.storage import digest_of_file, write_json
 

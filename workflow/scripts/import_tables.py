@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from stage import stage
-
+from perfcast.pipeline.stage import stage
 from perfcast.storage import write_table
 from perfcast.tables.dataset import import_table
 from perfcast.tables.mapping import load_mapping

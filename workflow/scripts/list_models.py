@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from stage import stage
-
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import model_table, restore
+from perfcast.export.exports import model_table, restore
+from perfcast.pipeline.stage import stage
 from perfcast.storage import write_table
 
 with stage(snakemake.log[0]) as log:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
-from stage import stage
 
 from perfcast.dataset.reading import read_dataset
 from perfcast.fit.evaluation import read_evaluation
 from perfcast.pages import write_page
+from perfcast.pipeline.stage import stage
 from perfcast.storage import read_json, write_text
 from perfcast.studies.prediction import imported_page, imported_sentence, metric_lines
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from stage import stage
-
 from perfcast.bench.record import MeasurementStore
 from perfcast.dataset.reading import read_dataset
 from perfcast.fit.evaluation import read_evaluation
 from perfcast.pages import write_page
+from perfcast.pipeline.stage import stage
 from perfcast.storage import read_json, write_text
 from perfcast.studies.prediction import report_page, summary_lines
 

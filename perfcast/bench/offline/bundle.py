@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
-    from perfcast.export.stage import Export
+    from perfcast.export.exports import Export
 
 KEPT = "bundles"
 """The store's folder of what bundles were written from it."""

@@ -13,7 +13,7 @@ from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target
 from perfcast.bench.tasks import tasks_of, wanted
 from perfcast.errors import BenchmarkError, DataError, StoreError, UsageError
-from perfcast.export.stage import Export
+from perfcast.export.exports import Export
 from perfcast.runner.protocol import (
     ANSWERS,
     BUNDLE,

@@ -1,0 +1,40 @@
+"""The key of an export: the whole spec, and all that turns it into an artifact."""
+
+from __future__ import annotations
+
+import functools
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from perfcast.code_digest import SourceTree
+from perfcast.storage import digest_of_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from perfcast.models.spec import ModelSpec
+
+# Named without the package's name, which would make them code of all that asks for a key.
+_STAGE = "export.stage"
+_CATALOGUES = ("keras_applications", "synthetic", "dense")
+_EXTERNAL = ("export.external", "models.external.kinds")
+
+
+def export_key(spec: ModelSpec) -> str:
+    """Return the key of an export: of the spec, and of the code and the tools that make it an artifact."""
+    tools = {name: version(name) for name in ("tensorflow", "keras")}
+    return digest_of_json({"spec": spec.to_dict(), "code": _code_of(spec.source), "tools": tools})
+
+
+@functools.cache
+def _code_of(source: str) -> str:
+    return SourceTree().digest([f"perfcast.{_STAGE}"], without=not_run([source]))
+
+
+def not_run(sources: Iterable[str]) -> frozenset[str]:
+    """Return the modules that do not run where models of these sources alone are exported."""
+    makers = {source: (f"models.{source}",) for source in _CATALOGUES}
+    used = {name for source in sources for name in makers.get(source, _EXTERNAL)}
+    return frozenset(
+        f"perfcast.{name}" for names in (*makers.values(), _EXTERNAL) for name in names if name not in used
+    )

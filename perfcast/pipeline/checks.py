@@ -1,0 +1,113 @@
+"""Checks before any job runs: each mistake in configuration, target, tables or sheets is one line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.target import read_description
+from perfcast.config import check, find_file, read_extended
+from perfcast.errors import PerfcastError, UsageError
+from perfcast.fit.options import MIN_ROWS
+from perfcast.models.collect import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from perfcast.models.collect import Collection
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End the process with one line and the error's exit code: Snakemake's own errors add lines of its files."""
+    try:
+        yield
+    except PerfcastError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def checked_target(config: dict[str, Any], origin: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """Check a complete configuration and the target that it names; return the target's description.
+
+    Args:
+        config: the configuration, its defaults filled in.
+        origin: where it was read from, for messages.
+        folders: where the target is looked for.
+
+    Raises:
+        UsageError: a value is wrong, or there is no such target.
+    """
+    if "target" not in config:
+        raise UsageError(
+            "no target is chosen; run `snakemake --profile profiles/local` to measure this machine, "
+            "or add `--config target=<a file of config/targets>`"
+        )
+    check(config, "config", origin)
+    path = find_file(f"{config['targets']}/{config['target']}.yaml", list(folders))
+    description, files = read_extended(path)
+    if "tables" not in description:
+        return read_description(path)
+    check(description, "imported", files)
+    return description
+
+
+def check_store(store: str, disposable: Sequence[str], origin: str) -> None:
+    """Refuse a store in a folder that users are told to delete.
+
+    Raises:
+        UsageError: it lies in one of ``disposable``.
+    """
+    for folder in disposable:
+        if Path(store).resolve().is_relative_to(Path(folder).resolve()):
+            raise UsageError(
+                f"{origin}: store: {store} lies in {folder}, which may be deleted and made again; "
+                "choose a folder outside"
+            )
+
+
+def checked_models(sheets: Sequence[Path], synthetic: dict[str, Any] | None) -> Collection:
+    """Return the models of sheets and the random ones, once there are enough of them to learn from.
+
+    Raises:
+        UsageError: there are too few, or a sheet is wrong.
+    """
+    found = collect(sheets, synthetic)
+    families = {spec.family for spec in found.specs}
+    if len(found.specs) < MIN_ROWS or len(families) < 2:
+        raise UsageError(
+            f"models: {len(found.specs)} models of {len(families)} families are too few to learn from; "
+            f"list at least {MIN_ROWS} of 2 families in models.sheets"
+        )
+    return found
+
+
+def tool_versions(names: Sequence[str], pins: str | None) -> dict[str, str]:
+    """Return the versions of packages that jobs use: what other versions made is made again.
+
+    Args:
+        names: of the packages.
+        pins: the text of the environment that conda makes for jobs; None where they run in this one.
+
+    Raises:
+        UsageError: a package is not installed.
+    """
+    if pins is not None:
+        return {name: _pinned(name, pins) for name in names}
+    try:
+        return {name: version(name) for name in names}
+    except PackageNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed; run `make setup`, or have conda install what jobs need: "
+            "add --software-deployment-method conda"
+        ) from error
+
+
+def _pinned(name: str, pins: str) -> str:
+    if found := re.search(rf"'{re.escape(name)}==(\S+)'", pins):
+        return found[1]
+    raise UsageError(f"envs/perfcast.yaml: does not pin {name}; run `make lock`")

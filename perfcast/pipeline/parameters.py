@@ -1,0 +1,129 @@
+"""The parameters of each rule: a job runs again once its parameters differ, so they hold all that it depends on.
+
+Files that a rule reads are its inputs. Everything else is here: options, versions of tools, and digests of the code,
+as Snakemake does not see an edit in a module that a script imports.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.target import Target, resolved
+from perfcast.code_digest import SourceTree
+from perfcast.export.key import not_run
+from perfcast.pipeline.campaign import EXPORT_TOOLS, FIT_TOOLS
+from perfcast.pipeline.shards import PerShard, specs_by_shard
+from perfcast.storage import digest_of_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from perfcast.models.spec import ModelSpec
+    from perfcast.pipeline.campaign import Campaign
+
+Parameters = dict[str, Any]
+
+_MAPPING_SCHEMA = "perfcast/schemas/mapping.schema.yaml"
+
+
+def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
+    """Return the parameters of all rules that a campaign has, by rule and name.
+
+    Args:
+        campaign: what is configured.
+        code_root: the checkout whose code runs: it holds `perfcast` and `workflow/scripts`.
+
+    Returns:
+        plain values, and a `PerShard` for each parameter that differs among a rule's shards.
+    """
+    code = SourceTree(code_root)
+    rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
+    return rules | {"fit_predictor": _of_fit(campaign, code)}
+
+
+def _of_tables(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]:
+    return {
+        "import_tables": {
+            "metrics": list(campaign.metrics),
+            "keep_outliers": campaign.target.get("keep_outliers", False),
+            "target": campaign.name,
+            "tools": _versions(campaign, FIT_TOOLS),
+            "code": _code("import_tables", code, code.root / _MAPPING_SCHEMA),
+        },
+        "render_imported_report": _of_report(campaign) | {"code": _code("render_imported_report", code)},
+    }
+
+
+def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]:
+    assert campaign.models is not None
+    shards = specs_by_shard(campaign.models.specs, len(campaign.shards))
+    device = {"target": measured(campaign), "name": campaign.name}
+    store = {"store": campaign.store}
+    count = {"shards": len(shards)}
+    return {
+        "check_target": device,
+        "collect_models": {"specs": PerShard(tuple(_described(shard) for shard in shards))},
+        "export_shard": _of_export(shards, code) | count | {"tools": _versions(campaign, EXPORT_TOOLS)},
+        "list_models": store | {"code": _code("list_models", code)},
+        "extract_features": {"code": _code("extract_features", code)},
+        "benchmark_shard": store | device | count | {"code": _code("benchmark_shard", code)},
+        "build_dataset": store | {"code": _code("build_dataset", code)},
+        "render_report": store | _of_report(campaign) | {"code": _code("render_report", code)},
+    }
+
+
+def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
+    # The cache knows a job by its script and parameters, not by its wildcards: hence the models' digest.
+    sources = [{spec.source for spec in shard} for shard in shards]
+    codes = {frozenset(used): _code("export_shard", code, without=not_run(used)) for used in sources}
+    return {
+        "models": PerShard(tuple(digest_of_json(_described(shard)) for shard in shards)),
+        "code": PerShard(tuple(codes[frozenset(used)] for used in sources)),
+    }
+
+
+def _of_fit(campaign: Campaign, code: SourceTree) -> Parameters:
+    return {
+        "fit": campaign.config["fit"],
+        "metrics": campaign.metrics,
+        **_of_report(campaign),
+        "tools": _versions(campaign, FIT_TOOLS),
+        "code": _code("fit_predictor", code),
+    }
+
+
+def _of_report(campaign: Campaign) -> Parameters:
+    folder = campaign.target_results
+    return {"target": campaign.name, "evaluation": f"{folder}/evaluation", "predictor": f"{folder}/predictor"}
+
+
+def measured(campaign: Campaign) -> dict[str, Any]:
+    """Return what measurements depend on: not a target's description, nor what is learned or planned from it.
+
+    As it is here: another number of processors is another campaign, a default that is written out is not.
+    """
+    described = campaign.target
+    target = Target.from_dict(campaign.name, described)
+    return {key: value for key, value in described.items() if key not in ("description", "metrics")} | {
+        "device": {key: value for key, value in described["device"].items() if key != "memory_mb"},
+        "factors": resolved(described["factors"], described["transport"]["kind"]),
+        "protocol": dataclasses.asdict(target.protocol),
+        "settings": target.settings,
+        "soak_s": target.soak_s,
+        "time_limit_s": float(target.time_limit_s),
+    }
+
+
+def _described(specs: Sequence[ModelSpec]) -> list[dict[str, Any]]:
+    return [spec.to_dict() for spec in specs]
+
+
+def _versions(campaign: Campaign, names: Sequence[str]) -> dict[str, str]:
+    return {name: campaign.tools[name] for name in names}
+
+
+def _code(rule: str, tree: SourceTree, *data: Path, without: frozenset[str] = frozenset()) -> str:
+    """Digest all that a rule's script runs: the script bears the rule's name."""
+    return tree.digest([tree.root / f"workflow/scripts/{rule}.py", *data], without=without)

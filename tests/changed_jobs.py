@@ -1,0 +1,41 @@
+"""Which jobs' parameters an edit changes, without starting Snakemake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from perfcast.config import read_mapping
+from perfcast.pipeline.campaign import read_campaign
+from perfcast.pipeline.parameters import parameters_of
+from perfcast.pipeline.shards import PerShard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHARDED = ("collect_models", "export_shard", "benchmark_shard")
+
+
+def jobs_of(file: Path, tree: Path) -> dict[str, Any]:
+    """Return the parameters of each job, `rule` or `rule shard`, of the configuration in a file.
+
+    Files that it names are looked for in the working directory, then in ``tree``, whose code it is.
+    """
+    campaign = read_campaign(read_mapping(file), str(file), tree)
+    found = {}
+    for rule, parameters in parameters_of(campaign, tree).items():
+        for shard in campaign.shards if rule in SHARDED else [None]:
+            name = rule if shard is None else f"{rule} {shard}"
+            found[name] = {key: _value(value, shard) for key, value in parameters.items()}
+    return found
+
+
+def _value(value: Any, shard: int | None) -> Any:
+    # As Snakemake compares parameters: by their text.
+    return yaml.safe_dump(value.values[shard or 0] if isinstance(value, PerShard) else value)
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Return the jobs whose parameters differ."""
+    return {job for job in before.keys() | after.keys() if before.get(job) != after.get(job)}
