@@ -1,10 +1,13 @@
 """Every architecture of Keras Applications: its text says exactly what the exporter says of the live network."""
 
+import json
+
 import pytest
+from keras.saving import serialize_keras_object
 
 from perfcast.models.build import build_model
 from perfcast.models.keras_applications import installed_architectures, least_size, make_spec, variants_of
-from tests.unit.formats.keras_texts import agree
+from tests.unit.formats.keras_texts import build, described, read, text_of
 
 SPECS = [
     make_spec(builder, (size, size, 3), parameters)
@@ -15,5 +18,11 @@ SPECS = [
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.model)
-def test_text_and_live_network_agree(spec):
-    assert len(agree(lambda: build_model(spec))["layers"]) > 20
+def test_text_and_saved_configurations_and_live_network_agree(spec):
+    model = build(lambda: build_model(spec))
+    expected = described(model)
+    assert len(expected["layers"]) > 20
+    # What `model.save` writes to a `.keras` file, and to a `.h5` file.
+    archived, attribute = serialize_keras_object(model), {"class_name": "Functional", "config": model.get_config()}
+    for document in (text_of(model), archived, attribute):
+        assert read(json.loads(json.dumps(document))) == expected

@@ -159,14 +159,15 @@ def test_shapes_that_do_not_fit_are_refused(declared, given, words):
 @pytest.mark.parametrize(
     ("file", "label"),
     [
-        ("net.keras", "Keras file"),
+        ("net.keras", "saved Keras model"),
+        ("net.H5", "saved Keras model"),
         ("NET.JSON.GZ", "Keras text, or descriptor"),
         ("net.pb", "frozen TensorFlow graph"),
         ("net.onnx", "ONNX"),
         ("net.tflite", "LiteRT"),
         ("net.tgz", "SavedModel archive"),
         ("net/saved_model.pb", "SavedModel folder"),
-        ("net/config.json", "Keras file"),
+        ("net/config.json", "saved Keras model"),
         ("net/model.json", "descriptor"),
     ],
 )
@@ -188,15 +189,13 @@ def test_kind_of_an_address_and_of_a_name():
     ("file", "words"),
     [
         ("absent.pb", "there is no such file"),
-        ("net.txt", "unknown file type; expected .keras, .json, "),
-        ("net.h5", "load it with Keras and save it as .keras"),
+        ("net.txt", "unknown file type; expected .keras, .h5, .hdf5, .json, "),
         ("", "a SOURCE is empty"),
     ],
 )
 def test_what_is_no_external_model_is_refused(tmp_path, monkeypatch, file, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.txt").touch()
-    (tmp_path / "net.h5").touch()
     with pytest.raises(UsageError) as caught:
         kind_of(file)
     assert words in str(caught.value)

@@ -1,6 +1,14 @@
-"""Reader of the texts that Keras' `model.to_json()` writes; it needs no Keras and runs nothing."""
+"""Reader of the texts that describe Keras models, alone or in saved ones; it needs no Keras and runs nothing."""
 
-from perfcast.formats.keras_json.loading import unsafe_or_unknown
+from perfcast.formats.keras_json.container import read_configuration
 from perfcast.formats.keras_json.network import looks_like_keras, network_of, read_keras_json
+from perfcast.formats.keras_json.safety import code_in, refusal_of
 
-__all__ = ["looks_like_keras", "network_of", "read_keras_json", "unsafe_or_unknown"]
+__all__ = [
+    "code_in",
+    "looks_like_keras",
+    "network_of",
+    "read_configuration",
+    "read_keras_json",
+    "refusal_of",
+]

@@ -26,6 +26,15 @@ def read_document(path: Path) -> Any:
         data = _read(path)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"cannot be read ({_first_line(error)})") from error
+    return parse(data)
+
+
+def parse(data: bytes) -> Any:
+    """Return the parsed text of a model.
+
+    Raises:
+        SourceError: it is too large, or is no JSON.
+    """
     if len(data) > MOST_BYTES:
         raise SourceError(f"is larger than {MOST_BYTES // 1_000_000} MB once unpacked, which no text of a model is")
     try:

@@ -1,12 +1,11 @@
-"""Readers of Keras' own files: archives, and texts of `model.to_json()`."""
+"""Readers of Keras' own files: saved models, and texts of `model.to_json()`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import warnings
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
@@ -15,101 +14,102 @@ from perfcast.models.external.model import ExternalModel, KerasModel, described
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import keras
 
     from perfcast.models.external.model import ReadOptions
 
-_LARGEST_CONFIG = 100_000_000
+_ALLOW_CODE = "; if you trust the file, let it run: --allow-code, or allow_code=true in a sheet"
 
 
 def read_json(handle: str, options: ReadOptions) -> ExternalModel:
     """Read a text of `model.to_json()`, which Keras builds only where it is to run; or a descriptor."""
-    from perfcast.formats.keras_json import network_of
     from perfcast.formats.keras_json.text import read_document
 
     document = read_document(Path(handle))
     if isinstance(document, dict) and "layers" in document:
         return described(document, options)
-    network = network_of(document, options.shapes)
     if not options.to_run:
-        return ExternalModel(network.descriptor())
+        return _read(document, options)
     if options.keep_values:
         raise UsageError("a Keras text holds no values of weights; remove weights=values")
     return _built(_rebuild(document), options)
 
 
 def read_keras_file(handle: str, options: ReadOptions) -> ExternalModel:
-    """Read an archive that Keras 3 saved, or the folder that it was unpacked to."""
+    """Read a saved model by its configuration; Keras loads it only to measure it, or to run code that came with it."""
+    from perfcast.formats.keras_json import code_in, read_configuration
+
     path = Path(handle)
-    if path.is_file():
-        _check_archive(path)
-    try:
-        model = _load(path, options.allow_code)
-    except SourceError as error:
-        reason = _unsafe_or_unknown_in(path)
-        if reason is None:
-            raise
-        is_code = reason.endswith("is code") and not options.allow_code
-        hint = "; if you trust the file, let it run: --allow-code, or allow_code=true in a sheet" if is_code else ""
-        raise SourceError(f"Keras does not load it: {reason}{hint}") from error
-    return _built(model, options)
+    document = read_configuration(path)
+    code = code_in(document)
+    if options.to_run or (code and options.allow_code):
+        return _built(_load(path, document, options.allow_code), options)
+    if code:
+        raise SourceError(f"{code}{_ALLOW_CODE}")
+    return _read(document, options)
 
 
-def _unsafe_or_unknown_in(path: Path) -> str | None:
-    """Return why Keras does not load an archive, as its own configuration shows."""
-    from perfcast.formats.keras_json import unsafe_or_unknown
+def _read(document: Any, options: ReadOptions) -> ExternalModel:
+    from perfcast.formats.keras_json import network_of
 
-    try:
-        if path.is_dir():
-            text = (path / "config.json").read_bytes()
-        else:
-            with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
-                text = file.read(_LARGEST_CONFIG)
-        return unsafe_or_unknown(json.loads(text))
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
-        return None
+    body = network_of(document, options.shapes).descriptor()
+    _refuse_number(body["input_shape"])
+    return ExternalModel(body)
 
 
-def _check_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    # Of a file that is no archive, Keras reports that it does not exist.
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise SourceError("not a readable Keras file; save the model to it again") from error
-    leading_out = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts]
-    if leading_out:
-        member = escape_control(leading_out[0])[:80]
-        raise SourceError(f"not a Keras archive: its member {member!r} escapes it (path traversal)")
+def _refuse_number(input_shape: Sequence[int]) -> None:
+    if not input_shape:
+        raise SourceError("the input is a single number; it needs at least one axis in addition to the batch")
 
 
 def _built(model: keras.Model, options: ReadOptions) -> ExternalModel:
     names = [escape_control(tensor.name) for tensor in model.inputs]
     settled = settle({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
     shapes = tuple(settled[name][1:] for name in names)
-    if not shapes[0]:
-        raise SourceError("the input is a single number; it needs at least one axis in addition to the batch")
+    _refuse_number(shapes[0])
     return ExternalModel(built=KerasModel(model, shapes))
 
 
-def _load(path: Path, allow_code: bool) -> keras.Model:
+def _load(path: Path, document: Any, allow_code: bool) -> keras.Model:
+    """Load a saved model with Keras, but only one whose configuration was found harmless, or is allowed to run code."""
+    reason = _refusal(document)
+    if reason and not allow_code:
+        raise SourceError(reason)
     import keras
 
-    with quiet_errors("Keras", "load"):
-        model = keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
-        model.inputs  # noqa: B018  (a subclassed model that was never called has none)
+    try:
+        with quiet_errors("Keras", "load"):
+            model = keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
+            model.inputs  # noqa: B018  (a subclassed model that was never called has none)
+    except SourceError as error:
+        if reason:
+            raise SourceError(f"Keras does not load it: {reason.removesuffix(_ALLOW_CODE)}") from error
+        raise
     return model
 
 
-def _rebuild(document: dict[str, Any]) -> keras.Model:
+def _rebuild(document: Any) -> keras.Model:
+    reason = _refusal(document)
+    if reason:
+        raise SourceError(f"Keras does not build it: {reason.removesuffix(_ALLOW_CODE)}")
     import keras
 
     # How it was trained needs values, of which there are none here.
     text = json.dumps({key: value for key, value in document.items() if key != "compile_config"})
     with quiet_errors("Keras", "build"), keras.StatelessScope(initialize_variables=False):
         return keras.models.model_from_json(text)
+
+
+def _refusal(document: Any) -> str | None:
+    """Return why Keras must not or cannot be given a configuration, and what the user can do; None if it may."""
+    from perfcast.formats.keras_json import code_in, looks_like_keras, refusal_of
+
+    if not looks_like_keras(document):
+        return "its configuration is not that of a Keras model: it has no class_name and config"
+    reason = refusal_of(document)
+    return f"{reason}{_ALLOW_CODE}" if reason and reason == code_in(document) else reason
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcast.errors import UsageError
+from perfcast.formats.keras_json.container import CONFIG, HDF5_ENDINGS
 from perfcast.models.external.keras_files import read_json, read_keras_file
 from perfcast.models.external.model import ONLY_DESCRIBED, ExternalModel, described
 from perfcast.models.spec import DESCRIPTOR
@@ -94,7 +95,7 @@ _NO_TOOLCHAIN = "no toolchain here runs {} files, so it cannot be measured; `per
 
 _DESCRIPTOR = Kind("descriptor", _read_descriptor, unmeasurable=ONLY_DESCRIBED)
 _HUB = Kind("TensorFlow Hub handle", _read_hub)
-_KERAS = Kind("Keras file", read_keras_file, (".keras",))
+_KERAS = Kind("saved Keras model", read_keras_file, (".keras", *HDF5_ENDINGS))
 _SAVED_MODEL = Kind("SavedModel folder", _read_saved_model)
 
 KINDS = (
@@ -144,8 +145,7 @@ def kind_of(handle: str, source: str = FILE) -> Kind | None:
     if path.is_file() and ending:
         return ENDINGS[ending]
     if path.is_file():
-        hint = "; load it with Keras and save it as .keras" if path.suffix in (".h5", ".hdf5") else ""
-        raise UsageError(f"unknown file type; expected {', '.join(ENDINGS)} or the folder of a SavedModel{hint}")
+        raise UsageError(f"unknown file type; expected {', '.join(ENDINGS)} or the folder of a SavedModel")
     if path.exists():
         raise UsageError("not a file")
     if ending:
@@ -157,4 +157,4 @@ def _kind_of_folder(folder: Path) -> Kind:
     if (folder / DESCRIPTOR).exists():
         return _DESCRIPTOR
     # What Keras zips, unpacked.
-    return _KERAS if (folder / "config.json").exists() else _SAVED_MODEL
+    return _KERAS if (folder / CONFIG).exists() else _SAVED_MODEL

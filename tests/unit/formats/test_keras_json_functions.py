@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 
 from perfcast.errors import SourceError, UsageError
-from perfcast.formats.keras_json import unsafe_or_unknown
+from perfcast.formats.keras_json import refusal_of
 from tests.unit.formats.keras_texts import layer2, model2, read, text_of
 
 X = ["x", 0, 0]
@@ -208,13 +208,13 @@ def twice(tensor):
 def test_what_keras_cannot_load_is_named(layer, reason):
     text = text_of(keras.Sequential([keras.Input((5, 4), name="input")]))
     text["config"]["layers"].append(json.loads(json.dumps(keras.saving.serialize_keras_object(layer))))
-    assert unsafe_or_unknown(text) == reason
+    assert refusal_of(text) == reason
 
 
 def test_nothing_crafted_stops_the_search():
     deep = {"class_name": "Dense", "config": {}}
     for _ in range(5000):
         deep = {"config": {"layers": [deep]}, "class_name": "Model"}
-    assert unsafe_or_unknown(deep) is None
+    assert refusal_of(deep) is None
     for scrap in (None, 3, [], {"class_name": 3}, {"class_name": "A", "config": 3, "module": []}):
-        assert unsafe_or_unknown(scrap) is None
+        assert refusal_of(scrap) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfcast.formats.keras_json.loading import is_lambda
+from perfcast.formats.keras_json.safety import is_lambda
 from perfcast.network.layer_types import activation_name
 
 if TYPE_CHECKING:

@@ -46,10 +46,27 @@ def _lookup(call: Call) -> Outcome:
     mode = settings.word("output_mode", "int")
     if mode == "int":
         return Outcome((call.shape,), dtype="int64")
-    if not settings.flag("pad_to_max_tokens", False):
-        call.refuse("does not tell how many words it knows")
     last = () if len(call.shape) > 1 and (mode != "one_hot" or call.shape[-1] == 1) else call.shape[-1:]
-    return Outcome(((*call.shape[:-1], *last, settings.whole("max_tokens")),))
+    return Outcome(((*call.shape[:-1], *last, _columns(call)),))
+
+
+def _columns(call: Call) -> int:
+    """Return how many words a table has a column for."""
+    key = "max_tokens" if call.settings.flag("pad_to_max_tokens", False) else "vocabulary_size"
+    if call.settings.get(key) is None:
+        call.refuse("does not tell how many words it knows")
+    return call.settings.whole(key)
+
+
+def _text(call: Call) -> Outcome:
+    """Return the outcome of `TextVectorization`: as many numbers as it cuts texts to, or a column for each word."""
+    settings = call.settings
+    if settings.word("output_mode", "int") == "int":
+        if settings.get("output_sequence_length") is None:
+            call.refuse("does not tell how many words it returns of a text")
+        return Outcome(((call.shape[0], settings.whole("output_sequence_length")),), dtype="int64")
+    whole = settings.values.get("split", "whitespace") is None and len(call.shape) > 1
+    return Outcome(((*(call.shape[:-1] if whole else call.shape), _columns(call)),), dtype="float32")
 
 
 def _mel_spectrogram(call: Call) -> Outcome:
@@ -88,6 +105,7 @@ RULES = (
     | dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), _resized)
     | dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _encoded)
     | dict.fromkeys(("IntegerLookup", "StringLookup"), _lookup)
+    | {"TextVectorization": _text}
     | {"MelSpectrogram": _mel_spectrogram, "STFTSpectrogram": _stft_spectrogram}
 )
 """Rules by class."""
