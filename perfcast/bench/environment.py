@@ -1,11 +1,11 @@
-"""Conditions: what of an environment changes numbers. Under others, a measurement is another measurement."""
+"""Fingerprints: what of an environment changes numbers. Under another one, a measurement is another measurement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import find_checksummed, write_checksummed
+from perfcast.checksummed import ChecksummedStore
 from perfcast.storage import digest_of_json
 from perfcast.text import one_line
 
@@ -19,7 +19,7 @@ _MOST = 5
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the facts in which two fingerprint, or two environments, differ.
+    """Return the facts in which two fingerprints, or two environments, differ.
 
     Returns:
         the values before and now by name, such as `governor`; None where one does not have it.
@@ -47,13 +47,19 @@ def calibration_name(device: str, threads: int) -> str:
 
 @dataclass(frozen=True)
 class FingerprintStore:
-    """The fingerprint that a store's measurements were made under: `fingerprints/<digest>.json` below a folder.
+    """The fingerprints that a store's measurements were made under: `fingerprints/<digest>.json` below a folder.
 
     Beside them stands the shortest time that the calibration workload took under them, by device. It is a note that
     saves reading all measurements: where it is lost, the next visits write another.
     """
 
     root: Path
+
+    @property
+    def records(self) -> ChecksummedStore:
+        """What is stored, by the fingerprint's digest."""
+        kinds = {"fingerprint": dict, "fastest_calibration_ns": dict}
+        return ChecksummedStore(self.root / "fingerprints", SCHEMA_VERSION, kinds)
 
     def note(self, fingerprint: dict[str, Any], device: str, calibration_ns: int) -> None:
         """Note how long the calibration workload took, where it never was as fast on this device.
@@ -64,25 +70,18 @@ class FingerprintStore:
         digest = digest_of_json(fingerprint)
         floors = self._floors(digest)
         if device not in floors or calibration_ns < floors[device]:
-            content = {"fingerprint": fingerprint, "fastest_calibration_ns": {**floors, device: calibration_ns}}
-            write_checksummed(self._path(digest), {"schema_version": SCHEMA_VERSION, "key": digest, **content})
+            fastest = {**floors, device: calibration_ns}
+            self.records.put(digest, {"fingerprint": fingerprint, "fastest_calibration_ns": fastest})
 
     def calibration_floor_ns(self, digest: str, device: str) -> int | None:
-        """Return the shortest time of the calibration workload under fingerprint on a device, None where unknown."""
+        """Return the shortest time of the calibration workload under a fingerprint on a device, None where unknown."""
         return self._floors(digest).get(device)
 
     def all(self) -> list[dict[str, Any]]:
-        """Return the fingerprint that something was measured under."""
-        notes = [self._read(path.stem) for path in sorted(self._path("x").parent.glob("[!.]*.json"))]
+        """Return the fingerprints that something was measured under."""
+        notes = [self.records.find(key) for key in self.records.all_keys()]
         return [note["fingerprint"] for note in notes if note]
 
     def _floors(self, digest: str) -> dict[str, int]:
-        note = self._read(digest)
+        note = self.records.find(digest)
         return note["fastest_calibration_ns"] if note else {}
-
-    def _read(self, digest: str) -> dict[str, Any] | None:
-        kinds = {"fingerprint": dict, "fastest_calibration_ns": dict}
-        return find_checksummed(self._path(digest), SCHEMA_VERSION, kinds)
-
-    def _path(self, digest: str) -> Path:
-        return self.root / "fingerprints" / f"{digest}.json"

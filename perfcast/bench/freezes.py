@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfcast.bench.checksummed import find_checksummed, write_checksummed
+from perfcast.checksummed import ChecksummedStore
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
@@ -23,19 +23,31 @@ class FreezeStore:
 
     root: Path
 
+    @property
+    def devices(self) -> ChecksummedStore:
+        """Which measurement has each device."""
+        return ChecksummedStore(self.root / "devices", SCHEMA_VERSION, {"measurement": str, "boot": str})
+
+    @property
+    def freezes(self) -> ChecksummedStore:
+        """The starts of devices that ended while they had each measurement."""
+        return ChecksummedStore(self.root / "freezes", SCHEMA_VERSION, {"boots": list})
+
     def begin(self, device: str, key: str, boot: str | None) -> None:
         """Note that measurement ``key`` has a device now, whose start is called ``boot``.
 
         Raises:
             StoreError: it cannot be written.
         """
-        path = self._device(device)
-        note = {"schema_version": SCHEMA_VERSION, "key": path.stem, "measurement": key, "boot": boot or ""}
-        write_checksummed(path, note)
+        self.devices.put(_key(device), {"measurement": key, "boot": boot or ""})
 
     def end(self, device: str) -> None:
-        """Note that nothing has a device."""
-        self._device(device).unlink(missing_ok=True)
+        """Note that nothing has a device.
+
+        Raises:
+            StoreError: the file system refuses.
+        """
+        self.devices.drop(_key(device))
 
     def settle(self, device: str, boot: str | None) -> str | None:
         """Return the measurement that had a device when it went down, None where it did not; it is counted once.
@@ -47,12 +59,11 @@ class FreezeStore:
         Raises:
             StoreError: the count cannot be written.
         """
-        note = find_checksummed(self._device(device), SCHEMA_VERSION, {"measurement": str, "boot": str})
+        note = self.devices.find(_key(device))
         if not (note and boot and note["boot"]) or note["boot"] == boot:
             return None
         key = str(note["measurement"])
-        boots = sorted({*self._boots(key), note["boot"]})
-        write_checksummed(self._freezes(key), {"schema_version": SCHEMA_VERSION, "key": key, "boots": boots})
+        self.freezes.put(key, {"boots": sorted({*self._boots(key), note["boot"]})})
         self.end(device)
         return key
 
@@ -61,11 +72,9 @@ class FreezeStore:
         return len(self._boots(key))
 
     def _boots(self, key: str) -> list[str]:
-        note = find_checksummed(self._freezes(key), SCHEMA_VERSION, {"boots": list})
+        note = self.freezes.find(key)
         return list(note["boots"]) if note else []
 
-    def _device(self, name: str) -> Path:
-        return self.root / "devices" / f"{digest_of(name.encode())}.json"
 
-    def _freezes(self, key: str) -> Path:
-        return self.root / "freezes" / f"{key}.json"
+def _key(device: str) -> str:
+    return digest_of(device.encode())

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import read_checksummed, write_checksummed
 from perfcast.bench.environment import FingerprintStore
 from perfcast.bench.freezes import FreezeStore
 from perfcast.bench.visits import VisitStore
+from perfcast.checksummed import ChecksummedStore
 from perfcast.errors import NewerRecordError, StoreError, UsageError
-from perfcast.storage import digest_of_json, read_json, sweep, write_json
+from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 3
+ENVIRONMENT_VERSION = 1
 UNFINISHED = frozenset({"crashed", "timed_out"})
-"""Verdicts after which a model may be measured further: its visits are kept."""
+"""Statuses after which a model may be measured further: its visits are kept."""
 
 _KINDS = {"environment": str, "status": str, "time_limit_s": int | float}
 _REMEDY = "delete results/<target> and run again: only what is damaged is measured again"
@@ -46,13 +47,23 @@ class MeasurementStore:
             )
 
     @property
+    def records(self) -> ChecksummedStore:
+        """The measurements, by key."""
+        return ChecksummedStore(self.root / "measurements", SCHEMA_VERSION, _KINDS)
+
+    @property
+    def environments(self) -> ChecksummedStore:
+        """The environments that measurements name, by digest."""
+        return ChecksummedStore(self.root / "environments", ENVIRONMENT_VERSION, {"environment": dict})
+
+    @property
     def visits(self) -> VisitStore:
         """The visits of models that are not done."""
         return VisitStore(self.root)
 
     @property
     def fingerprints(self) -> FingerprintStore:
-        """The fingerprint that something was measured under."""
+        """The fingerprints that something was measured under."""
         return FingerprintStore(self.root)
 
     @property
@@ -81,7 +92,7 @@ class MeasurementStore:
 
     def has(self, key: str) -> bool:
         """Say whether there is a measurement with ``key``, whole or damaged."""
-        return self._path(key).exists()
+        return self.records.has(key)
 
     def damage_of(self, key: str) -> str:
         """Say what is wrong with the measurement ``key``, or with the environment that it names.
@@ -109,29 +120,30 @@ class MeasurementStore:
             StoreError: it is absent or damaged, or another one under this name.
         """
         try:
-            return self._read(key)
+            return self.records.read(key)
         except NewerRecordError:
             raise
         except StoreError as error:
             raise StoreError(f"{error}; {_REMEDY}") from error
 
     def put(self, record: dict[str, Any]) -> None:
-        """Store a measurement under its key, with a digest that tells damage; its visits are in it, or kept.
+        """Store a measurement under its key, with a checksum that shows damage; its visits are in it, or kept.
 
         Raises:
             StoreError: it cannot be written.
         """
-        write_checksummed(self._path(record["key"]), record)
+        self.records.put(record["key"], record)
         if record["status"] not in UNFINISHED:
-            self.visits.drop(record["key"])
+            self.visits.records.drop(record["key"])
 
     def sweep(self) -> None:
         """Delete what writers that were killed long ago left half-written, and visits that a measurement holds."""
-        for name in ("measurements", "environments", "visits", "fingerprints", "devices", "freezes"):
-            sweep(self.root / name)
+        notes = (self.fingerprints.records, self.freezes.devices, self.freezes.freezes)
+        for store in (self.records, self.environments, self.visits.records, *notes):
+            store.sweep()
         for key in self.visits.all():
-            if self.has(key) and not self.damage_of(key) and self._read(key)["status"] not in UNFINISHED:
-                self.visits.drop(key)
+            if self.has(key) and not self.damage_of(key) and self.records.read(key)["status"] not in UNFINISHED:
+                self.visits.records.drop(key)
 
     def environment(self, digest: str) -> dict[str, Any]:
         """Return the environment ``digest``.
@@ -139,33 +151,20 @@ class MeasurementStore:
         Raises:
             StoreError: it is absent or damaged.
         """
-        path = self.root / "environments" / f"{digest}.json"
-        environment: dict[str, Any] = read_json(path)
-        try:
-            matches = digest_of_json(environment) == digest
-        except ValueError:  # NaN or a lone surrogate, which nothing is written with.
-            matches = False
-        if not matches:
-            raise StoreError(f"{path}: the content does not match its digest")
+        environment: dict[str, Any] = self.environments.read(digest)["environment"]
         return environment
 
     def put_environment(self, environment: dict[str, Any]) -> str:
-        """Store a environment and return its digest.
+        """Store an environment and return its digest.
 
         Raises:
             StoreError: it cannot be written.
         """
         digest = digest_of_json(environment)
-        write_json(self.root / "environments" / f"{digest}.json", environment)
+        self.environments.put(digest, {"environment": environment})
         return digest
 
     def _sound(self, key: str) -> dict[str, Any]:
-        record = self._read(key)
+        record = self.records.read(key)
         self.environment(record["environment"])
         return record
-
-    def _read(self, key: str) -> dict[str, Any]:
-        return read_checksummed(self._path(key), SCHEMA_VERSION, _KINDS)
-
-    def _path(self, key: str) -> Path:
-        return self.root / "measurements" / f"{key}.json"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.environment import calibration_name, differing, in_words
-from perfcast.bench.record import SCHEMA_VERSION
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
 from perfcast.runner.protocol import MAX_FREEZES, RUNNER_VERSION, fingerprint_of
@@ -208,7 +207,6 @@ class ResultCollector:
         measured = answer["status"] == "measured"
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return {
-            "schema_version": SCHEMA_VERSION,
             "key": task.key,
             "artifact": task.export.artifact,
             "model": task.model,

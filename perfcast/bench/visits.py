@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.checksummed import read_checksummed, write_checksummed
-from perfcast.errors import StoreError
+from perfcast.checksummed import ChecksummedStore
 from perfcast.runner.protocol import resume_of
 
 if TYPE_CHECKING:
@@ -68,6 +67,11 @@ class VisitStore:
 
     root: Path
 
+    @property
+    def records(self) -> ChecksummedStore:
+        """What is stored, by key."""
+        return ChecksummedStore(self.root / "visits", SCHEMA_VERSION, {"environment": str, "visits": list})
+
     def find(self, key: str) -> Visits | None:
         """Return the visits that measurement ``key`` has so far, None where it has none.
 
@@ -75,11 +79,10 @@ class VisitStore:
             NewerRecordError: a newer perfcast wrote them.
             StoreError: they are damaged.
         """
-        path = self._path(key)
-        if not path.exists():
+        if not self.records.has(key):
             return None
-        content = read_checksummed(path, SCHEMA_VERSION, {"environment": str, "visits": list})
-        return Visits(content["environment"], tuple(content["visits"]))
+        record = self.records.read(key)
+        return Visits(record["environment"], tuple(record["visits"]))
 
     def put(self, key: str, visits: Visits) -> None:
         """Store the visits that measurement ``key`` has so far, instead of those before.
@@ -87,28 +90,8 @@ class VisitStore:
         Raises:
             StoreError: they cannot be written; those before stay.
         """
-        content = {
-            "schema_version": SCHEMA_VERSION,
-            "key": key,
-            "environment": visits.environment,
-            "visits": visits.made,
-        }
-        write_checksummed(self._path(key), content)
-
-    def drop(self, key: str) -> None:
-        """Delete the visits of measurement ``key``.
-
-        Raises:
-            StoreError: the file system refuses.
-        """
-        try:
-            self._path(key).unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self._path(key)}: cannot be deleted ({error.strerror})") from error
+        self.records.put(key, {"environment": visits.environment, "visits": visits.made})
 
     def all(self) -> list[str]:
         """Return the keys of the measurements that have visits, whether these are whole or damaged."""
-        return sorted(path.stem for path in self._path("x").parent.glob("[!.]*.json"))
-
-    def _path(self, key: str) -> Path:
-        return self.root / "visits" / f"{key}.json"
+        return self.records.all_keys()

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfcast.checksummed import ChecksummedStore
 from perfcast.errors import StoreError
 from perfcast.export.bundle import FILES, GRAPH, artifact_digest, read_bundle, write_bundle
 from perfcast.models.spec import DESCRIPTOR
-from perfcast.storage import canonical_json, read_json, sweep, write_bytes, write_json
+from perfcast.storage import canonical_json, sweep, write_bytes
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+
+
+EXPORT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class ArtifactStore:
 
     root: Path
 
+    @property
+    def exports(self) -> ChecksummedStore:
+        """Which artifact each key was exported to."""
+        return ChecksummedStore(self.root / "exports", EXPORT_VERSION, {"artifact": str})
+
     def location(self, digest: str) -> Path:
         """Return the folder of the artifact ``digest``."""
         return self.root / "artifacts" / digest
@@ -39,15 +48,8 @@ class ArtifactStore:
 
     def find_export(self, key: str) -> str | None:
         """Return the artifact that ``key`` was exported to, None if it is absent or damaged."""
-        record = self.root / "exports" / f"{key}.json"
-        if not record.exists():
-            return None
-        try:
-            digest = str(read_json(record)["artifact"])
-            self.verify(digest)
-        except (StoreError, KeyError, TypeError):
-            return None
-        return digest
+        record = self.exports.find(key)
+        return record["artifact"] if record and self._has(record["artifact"]) else None
 
     def put(self, key: str, graph: bytes, descriptor: dict[str, Any]) -> str:
         """Store an artifact and that ``key`` leads to it; return its digest."""
@@ -59,7 +61,7 @@ class ArtifactStore:
 
     def put_export(self, key: str, digest: str) -> None:
         """Store that ``key`` leads to the artifact ``digest``."""
-        write_json(self.root / "exports" / f"{key}.json", {"artifact": digest})
+        self.exports.put(key, {"artifact": digest})
 
     def pack(self, digests: Iterable[str], path: str | os.PathLike[str]) -> None:
         """Write these artifacts into one file.
@@ -115,8 +117,8 @@ class ArtifactStore:
 
     def sweep(self) -> None:
         """Delete what writers that were killed long ago left half-written."""
-        for name in ("artifacts", "exports"):
-            sweep(self.root / name)
+        sweep(self.root / "artifacts")
+        self.exports.sweep()
 
     def _write(self, digest: str, files: Mapping[str, bytes]) -> None:
         target = self.location(digest)

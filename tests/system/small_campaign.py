@@ -137,7 +137,7 @@ class SmallCampaign:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return what a sealed file holds."""
+    """Return what a checksummed file holds."""
     record: dict[str, Any] = json.loads(path.read_text())["record"]
     return record
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from perfcast.bench.checksummed import write_checksummed
+from perfcast.checksummed import ChecksummedStore
 from perfcast.errors import BenchmarkError, NewerRecordError, StoreError
 from perfcast.progress import quiet
-from perfcast.storage import ABANDONED_AFTER_S, read_json, write_json
+from perfcast.storage import ABANDONED_AFTER_S, write_json
 from tests.unit.campaigns import measure
 
 
@@ -25,7 +25,7 @@ def truncate(path):
 
 
 @pytest.mark.parametrize("damage", [flip, truncate])
-@pytest.mark.parametrize("what", ["measurements", "environments", "fingerprint"])
+@pytest.mark.parametrize("what", ["measurements", "environments", "fingerprints"])
 def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys, damage, what):
     before = measure(campaign, exports)
     folder = campaign.measurements.root / what
@@ -35,7 +35,7 @@ def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys
     assert [record["key"] for record in measure(campaign, exports)] == [record["key"] for record in before]
     asked = [task["key"] for plan in runner.plans[1:] for task in plan["tasks"]]
     said = capsys.readouterr().err.splitlines()
-    expected = {"measurements": [damaged.stem], "environments": [r["key"] for r in before], "fingerprint": []}[what]
+    expected = {"measurements": [damaged.stem], "environments": [r["key"] for r in before], "fingerprints": []}[what]
     assert asked == expected
     assert len(said) == len(expected)
     assert all(re.search(rf"{damaged.name}: .* is measured anew", line) for line in said)
@@ -98,8 +98,7 @@ def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, ki
     runner.wish(status=status)
     measure(campaign, exports)
     path = sorted((campaign.measurements.root / kind).iterdir())[0]
-    content = json.loads(path.read_text())["record"]
-    write_checksummed(path, content | {"schema_version": 99})
+    ChecksummedStore(path.parent, 99).put(path.stem, json.loads(path.read_text())["record"])
     before = path.read_bytes()
     runner.wish()
     with pytest.raises(NewerRecordError, match="update perfcast"):
@@ -119,11 +118,11 @@ def test_a_lost_context_is_made_again_with_its_measurements(campaign, exports):
 @pytest.mark.parametrize(
     "change",
     [
-        {"record": {}, "digest": "x"},
-        {"record": {"key": float("nan")}, "digest": "x"},
-        {"record": "\ud800", "digest": "x"},
+        {"record": {}, "checksum": "x"},
+        {"record": {"key": float("nan")}, "checksum": "x"},
+        {"record": "\ud800", "checksum": "x"},
         [],
-        {"record": [1], "digest": "x"},
+        {"record": [1], "checksum": "x"},
     ],
 )
 def test_what_is_no_record_is_measured_again(campaign, exports, change, capsys):
@@ -148,7 +147,7 @@ def test_a_context_that_no_writer_writes_is_damage(campaign, exports):
     path = campaign.measurements.root / f"environments/{record['environment']}.json"
     path.write_text('{"machine": NaN}')
     assert measure(campaign, exports[:1])[0]["key"] == record["key"]
-    assert read_json(path)["machine"]["cpus"] >= 1
+    assert campaign.measurements.environment(path.stem)["machine"]["cpus"] >= 1
 
 
 def test_a_clock_that_was_set_back_sweeps_nothing_that_is_being_written(campaign, tmp_path):

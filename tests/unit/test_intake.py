@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from perfcast.bench.checksummed import read_checksummed, write_checksummed
 from perfcast.bench.environment import differing, in_words
 from perfcast.bench.target import Protocol, Replicates
+from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
 from perfcast.progress import quiet
 from tests.unit.campaigns import ADAPTIVE, measure
@@ -239,12 +239,11 @@ def test_the_next_run_knows_the_fastest_reference_of_its_device_and_conditions(c
 def test_visits_that_a_measurement_holds_are_swept(campaign, exports, runner):
     """A kill after a measurement is stored and before its visits are deleted."""
     (record,) = measure(campaign, exports[:1])
-    path = campaign.measurements.root / "visits" / f"{record['key']}.json"
-    visits = {"schema_version": 1, "key": record["key"], "environment": record["environment"], "visits": []}
-    write_checksummed(path, visits)
-    assert read_checksummed(path, 1, {}) == visits
+    visits = Visits(record["environment"])
+    campaign.measurements.visits.put(record["key"], visits)
+    assert campaign.measurements.visits.find(record["key"]) == visits
     measure(campaign, exports)
-    assert not path.exists()
+    assert campaign.measurements.visits.find(record["key"]) is None
 
 
 def test_progress_counts_visits(campaign, exports, runner):

@@ -16,9 +16,10 @@ from perfcast.bench.remote.upload import packed
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.tasks import wanted
 from perfcast.bench.transport import RUNNER, placed
+from perfcast.checksummed import ChecksummedStore
 from perfcast.errors import UsageError
 from perfcast.runner.protocol import BUNDLE, BUNDLE_VERSION, PROGRAMS, RUNNER_FILE, STARTER
-from perfcast.storage import canonical_json, digest_of, digest_of_json, write_bytes
+from perfcast.storage import canonical_json, digest_of_json, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
 
-KEPT = "bundles"
-"""The store's folder of what bundles were written from it."""
+KEPT_VERSION = 1
 _START = f'''#!/usr/bin/env python3
 """Measure on this device: python3 {STARTER}. Run it again to go on after an interruption."""
 
@@ -68,6 +68,11 @@ _READ_ME = """perfcast: measure {count} models for {target}.
 On the device, in this folder:      {python} {starter}
 Once more to go on, where it ended. Back here:   perfcast ingest {folder}
 """
+
+
+def kept_bundles(root: Path) -> ChecksummedStore:
+    """Return the bundles that were written from a store, by their names: the digest of their content."""
+    return ChecksummedStore(root / "bundles", KEPT_VERSION, {"bundle": dict})
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _write(
         "plan": plan,
     }
     write_bytes(folder / BUNDLE, canonical_json(bundle))
-    write_bytes(artifacts.root / KEPT / f"{digest_of(canonical_json(bundle))}.json", canonical_json(bundle))
+    kept_bundles(artifacts.root).put(digest_of_json(bundle), {"bundle": bundle})
     write_bytes(folder / RUNNER_FILE, RunnerFile.of(RUNNER).content)
     write_bytes(folder / STARTER, _START.encode())
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

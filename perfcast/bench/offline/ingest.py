@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.offline.bundle import KEPT, PART, task_id
+from perfcast.bench.offline.bundle import PART, kept_bundles, task_id
 from perfcast.bench.result_collector import ResultCollector
 from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target
 from perfcast.bench.tasks import tasks_of, wanted
-from perfcast.errors import BenchmarkError, DataError, StoreError, UsageError
+from perfcast.errors import BenchmarkError, DataError, UsageError
 from perfcast.export.exports import Export
 from perfcast.runner.protocol import (
     ANSWERS,
@@ -23,7 +23,6 @@ from perfcast.runner.protocol import (
     answer_in,
     fingerprint_of,
 )
-from perfcast.storage import digest_of, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,13 +79,10 @@ def _known_bundle(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
             name = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); name a folder of `perfcast bundle`") from error
-    kept = root / KEPT / f"{name}.json"
-    if not kept.exists():
+    kept = kept_bundles(root)
+    if not kept.has(name):
         raise UsageError(f"{folder}: was not written from the store {root}, or {BUNDLE} was changed")
-    if digest_of(kept.read_bytes()) != name:
-        raise StoreError(f"{kept}: the content does not match its digest")
-    bundle: dict[str, Any] = read_json(kept)
-    return bundle, name
+    return kept.read(name)["bundle"], name
 
 
 def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:

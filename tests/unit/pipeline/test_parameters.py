@@ -72,7 +72,7 @@ MODULES = {
     "perfcast/bench/campaign.py": BENCHMARK,
     "perfcast/runner/rounds.py": BENCHMARK,
     "perfcast/runner/toolchains/tensorflow.py": BENCHMARK | DATASET | FIT | REPORT,
-    "perfcast/bench/checksummed.py": BENCHMARK | DATASET | REPORT,
+    "perfcast/checksummed.py": {"list_models"} | EXPORT | BENCHMARK | DATASET | REPORT,
     "perfcast/dataset/rows.py": DATASET,
     "perfcast/stability/warmup.py": DATASET | FIT | REPORT,
     "perfcast/fit/tasks.py": FIT,
