@@ -13,6 +13,7 @@ import yaml
 
 from perfcast.errors import UsageError
 from perfcast.factors import factors_schema
+from perfcast.runner.workloads import METRICS
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _LARGEST = 1_000_000
@@ -147,6 +148,8 @@ def schema(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = read_yaml(_SCHEMAS / f"{name}.schema.yaml")
     if name == "target":
         loaded["properties"]["factors"] = factors_schema()
+        metric = loaded["properties"]["metrics"]["additionalProperties"]["properties"]
+        metric["column"]["enum"] = list(METRICS)
     return loaded
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from perfcast.errors import UsageError
 from perfcast.runner.toolchains import DEFAULT, TOOLCHAINS
+from perfcast.runner.workloads import DEFAULT as DEFAULT_WORKLOAD
+from perfcast.runner.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +81,14 @@ FACTORS = (
         schema={"enum": list(TOOLCHAINS)},
     ),
     Factor("toolchain_version", str, "device", "The runtime's version."),
-    Factor("workload", str, "runner", "What is timed.", default="inference", schema={"enum": ["inference"]}),
+    Factor(
+        "workload",
+        str,
+        "runner",
+        f"What is timed: {'; '.join(f'`{name}`, {plug.description}' for name, plug in WORKLOADS.items())}.",
+        default=DEFAULT_WORKLOAD,
+        schema={"enum": list(WORKLOADS)},
+    ),
     Factor(
         "precision",
         str,

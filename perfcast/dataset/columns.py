@@ -1,12 +1,12 @@
 """The dataset's columns, by what they are; docs/data-model.md says what each holds."""
 
-PUBLISHED_LATENCIES = tuple(f"latency_{name}_ms" for name in ("mean", "min", "max", "p50", "p90", "p99"))
+from perfcast.runner.workloads import METRICS
+from perfcast.runner.workloads.inference import LATENCIES
+
+PUBLISHED_LATENCIES = tuple(f"latency_{name}_ms" for name in LATENCIES)
 """Statistics of all kept samples, as the source document takes them."""
 
-METRIC_COLUMNS = (
-    *("latency_ms", *PUBLISHED_LATENCIES, "latency_sustained_ms", "process_mean_ms", "first_call_s"),
-    *("ram_load_peak_mb", "ram_run_peak_mb", "allocator_peak_mb", "system_drop_mb"),
-)
+METRIC_COLUMNS = METRICS
 """What a target's metrics may learn, and what the noise floor is told of."""
 
 SAMPLE_LISTS = ("wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit")

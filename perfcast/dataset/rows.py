@@ -8,6 +8,7 @@ import numpy as np
 
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS
 from perfcast.factors import FACTORS
+from perfcast.runner.workloads import WORKLOADS
 from perfcast.stability import Series, judge
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ _JUDGED_NUMBERS = (
     *("warmup", "normality_p", "proven_outliers", "outlier_gain_percent"),
 )
 _TIMES = (*PUBLISHED_LATENCIES, "latency_std_ms", "process_mean_ms", "timed_s")
-_INCLUDES = {
-    "inference": "inputs copied in, inference, outputs copied back to the host; no first call, no preprocessing",
-}
 
 
 def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "fingerprint": record["fingerprint"],
         "target": record["target"],
         **_factor_columns(factors | {"protocol": record["protocol"]["name"]}),
-        "includes": _INCLUDES.get(factors["workload"], factors["workload"]),
+        "includes": getattr(WORKLOADS.get(factors["workload"]), "INCLUDES", factors["workload"]),
         "iterations": record["protocol"]["iterations"],
         "replicate": record["replicate"],
         "status": record["status"],

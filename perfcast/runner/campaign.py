@@ -16,6 +16,7 @@ from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, RUNNER_VERSION
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
 from perfcast.runner.toolchains import toolchain_named
+from perfcast.runner.workloads import workload_named
 
 NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
 FORKING_LIMIT_S = 180
@@ -28,6 +29,7 @@ class Bench:
     def __init__(self, plan, toolchain, take, parent_pid):
         self.plan = plan
         self.toolchain = toolchain
+        self.workload = workload_named(plan["factors"]["workload"], plan["factors"])
         self.take = take
         self.parent_pid = parent_pid
         self.protocol = plan["protocol"]

@@ -5,10 +5,9 @@ import time
 import traceback
 
 from perfcast.runner.clocks import process_time_ns
-from perfcast.runner.inputs import draw_inputs
 from perfcast.runner.memory import SystemMemory, peak_rss_bytes, release_free_memory, reset_peak
-from perfcast.runner.outputs import ImplausibleOutputError, Repeatable, check_outputs, doubt_of
-from perfcast.runner.sampling import run_for, time_inferences, time_without_pause
+from perfcast.runner.outputs import ImplausibleOutputError, Repeatable
+from perfcast.runner.sampling import run_for, time_runs, time_without_pause
 
 QUICK_TRIES, ALL_TRIES = 2, 6
 
@@ -39,15 +38,15 @@ class Subject:
     `protocol` is the plan's. Answers are dictionaries of numbers and lists.
     """
 
-    def __init__(self, toolchain, task, protocol):
-        self.toolchain, self.task, self.batch = toolchain, task, toolchain.factors["batch"]
+    def __init__(self, toolchain, workload, task, protocol):
+        self.toolchain, self.workload, self.task = toolchain, workload, task
         self.iterations = protocol["iterations"] // protocol["visits"]
         self.discard = protocol["discard"] // protocol["visits"]
         self.warmup_s = protocol.get("warmup_s", 0)
         self.memory = {}
         self.repeatable = Repeatable(task)
         self.system = SystemMemory()
-        self.infer = self.inputs = None
+        self.run = self.inputs = None
 
     def obey(self, command):
         """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
@@ -64,16 +63,16 @@ class Subject:
         """
         start = time.monotonic()
         resettable = reset_peak()
-        self.infer = self.toolchain.load(self.task)
+        self.run = self.workload.load(self.toolchain, self.task)
         loaded = time.monotonic()
         self.system.look()
-        self.inputs = draw_inputs(self.task, self.batch)
-        outputs = self.infer(*self.inputs)
+        self.inputs = self.workload.inputs(self.task)
+        outputs = self.run(*self.inputs)
         called = time.monotonic()
         self.memory = {"load_peak_bytes": peak_rss_bytes(), "peak_resettable": resettable}
-        check_outputs(self.task, outputs, self.batch)
+        self.workload.check(self.task, outputs)
         self.repeatable.compare(outputs)
-        doubt = None if is_known else doubt_of(self.task, self.infer, outputs, self.batch, QUICK_TRIES)
+        doubt = None if is_known else self.workload.doubt_of(self.task, self.run, outputs, QUICK_TRIES)
         self.system.look()
         del outputs
         release_free_memory()
@@ -86,10 +85,10 @@ class Subject:
         }
 
     def visit(self):
-        """Time the inferences of one visit; the first visit is what the memory holds for."""
+        """Time the samples of one visit; the first visit is what the memory holds for."""
         if self.warmup_s:
-            run_for(self.infer, self.inputs, self.warmup_s)
-        samples = time_inferences(self.infer, self.inputs, self.iterations, self.repeatable.compare)
+            run_for(self.run, self.inputs, self.warmup_s)
+        samples = time_runs(self.run, self.inputs, self.iterations, self.repeatable.compare)
         samples["discarded"] = [index < self.discard for index in range(self.iterations)]
         if "run_peak_bytes" not in self.memory:
             self.system.look()
@@ -99,14 +98,14 @@ class Subject:
         return {"samples": samples, "memory": self.memory}
 
     def sustain(self, seconds):
-        """Run without pause for so long, then time as many inferences as a visit has."""
-        elapsed = run_for(self.infer, self.inputs, seconds)
+        """Run without pause for so long, then time as many samples as a visit has."""
+        elapsed = run_for(self.run, self.inputs, seconds)
         return {
-            "sustained": {"wall_ns": time_without_pause(self.infer, self.inputs, self.iterations), "seconds": elapsed}
+            "sustained": {"wall_ns": time_without_pause(self.run, self.inputs, self.iterations), "seconds": elapsed}
         }
 
 
-def look_deeper(toolchain, task):
+def look_deeper(toolchain, workload, task):
     """Return what is still to be doubted of a model once its outputs are seen before functions that may hide a change.
 
     With random weights a softmax may name one class with certainty whatever the input, and a lone unit may be off.
@@ -114,8 +113,8 @@ def look_deeper(toolchain, task):
     start = time.monotonic()
     with explained(toolchain):
         deeper = toolchain.before_saturation(task)
-        infer, batch = toolchain.load(deeper), toolchain.factors["batch"]
-        doubt = doubt_of(deeper, infer, infer(*draw_inputs(deeper, batch)), batch, ALL_TRIES)
+        run = workload.load(toolchain, deeper)
+        doubt = workload.doubt_of(deeper, run, run(*workload.inputs(deeper)), ALL_TRIES)
     return {"is_doubtful": doubt is not None, "seconds": time.monotonic() - start}
 
 

@@ -86,12 +86,12 @@ class Process:
         return self.loaded["load_s"] + self.loaded["first_call_s"] <= max(QUICK_S, self.visit_s)
 
     def start(self):
-        subject = Subject(self.bench.toolchain, self.task, self.protocol)
+        subject = Subject(self.bench.toolchain, self.bench.workload, self.task, self.protocol)
         self.child = self.within_limit(lambda _: Child(subject.obey, self.bench.parent_pid, self.bench.spawns))
 
     def look_deeper(self, doubt):
         """Raise TaskFailure unless a doubt is unfounded: in its own process, since it would leave traces in memory."""
-        look = functools.partial(look_deeper, self.bench.toolchain, self.task)
+        look = functools.partial(look_deeper, self.bench.toolchain, self.bench.workload, self.task)
         answer = self.within_limit(lambda left_s: in_child(look, left_s, self.bench.parent_pid, self.bench.spawns))
         self.inside_s += answer["seconds"]
         if answer["is_doubtful"]:

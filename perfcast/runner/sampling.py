@@ -1,4 +1,4 @@
-"""Timing inferences, in the child that holds the model."""
+"""Timing runs of a model, in the child that holds the model."""
 
 import gc
 
@@ -8,10 +8,10 @@ from perfcast.runner.noise_indicators import Causes
 COMPARED = 6
 
 
-def time_inferences(infer, inputs, iterations, compare):
-    """Return lists of equal length, one entry an inference: wall and process times in ns, and what may explain them.
+def time_runs(run, inputs, iterations, compare):
+    """Return lists of equal length, one entry a run: wall and process times in ns, and what may explain them.
 
-    Each inference ends with its result on the host. Some results, evenly spread, are compared outside the timed part.
+    Each run ends with its result on the host. Some results, evenly spread, are compared outside the timed part.
     """
     wall, process, causes = [], [], Causes()
     step = max(1, iterations // COMPARED)
@@ -22,7 +22,7 @@ def time_inferences(infer, inputs, iterations, compare):
         for index in range(iterations):
             process_start = process_time_ns()
             wall_start = perf_counter_ns()
-            outputs = infer(*inputs)
+            outputs = run(*inputs)
             wall_end = perf_counter_ns()
             process_end = process_time_ns()
             causes.add()
@@ -38,21 +38,21 @@ def time_inferences(infer, inputs, iterations, compare):
     return dict(causes.lists, wall_ns=wall, process_ns=process)
 
 
-def run_for(infer, inputs, seconds):
-    """Infer without pause for so many seconds; return how long it took in s."""
+def run_for(run, inputs, seconds):
+    """Run without pause for so many seconds; return how long it took in s."""
     start = perf_counter_ns()
     while True:
-        infer(*inputs)
+        run(*inputs)
         elapsed = (perf_counter_ns() - start) * 1e-9
         if elapsed >= seconds:
             return elapsed
 
 
-def time_without_pause(infer, inputs, iterations):
-    """Return the wall times in ns of inferences that follow each other at once."""
+def time_without_pause(run, inputs, iterations):
+    """Return the wall times in ns of runs that follow each other at once."""
     wall = []
     for _ in range(iterations):
         start = perf_counter_ns()
-        infer(*inputs)
+        run(*inputs)
         wall.append(perf_counter_ns() - start)
     return wall

@@ -11,7 +11,7 @@ import pytest
 
 from perfcast.runner import noise_indicators
 from perfcast.runner.noise_indicators import NAMES, Causes
-from perfcast.runner.sampling import time_inferences
+from perfcast.runner.sampling import time_runs
 
 MS = 1_000_000
 
@@ -19,7 +19,7 @@ MS = 1_000_000
 def counted(infer, iterations=5):
     """Return the samples of so many calls of a function that takes how often it was called before."""
     calls = iter(range(iterations))
-    return time_inferences(lambda: infer(next(calls)), [], iterations, lambda outputs: None)
+    return time_runs(lambda: infer(next(calls)), [], iterations, lambda outputs: None)
 
 
 def spin(seconds):

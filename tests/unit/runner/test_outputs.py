@@ -194,6 +194,7 @@ IDLE = """
 import json, os, sys, time
 from perfcast.runner.children import Child, end_all
 from perfcast.runner.measuring import Subject
+from perfcast.runner.workloads.inference import Inference
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain
 
 def used_ns(pid):
@@ -203,7 +204,8 @@ def used_ns(pid):
 factors, task = json.load(sys.stdin)
 toolchain = TensorFlowToolchain(factors)
 toolchain.preload()
-child = Child(Subject(toolchain, task, {"iterations": 50, "discard": 0, "visits": 1}).obey)
+subject = Subject(toolchain, Inference(factors), task, {"iterations": 50, "discard": 0, "visits": 1})
+child = Child(subject.obey)
 child.ask({"do": "load", "with": {"is_known": True}}, 60)
 child.ask({"do": "visit"}, 60)
 time.sleep(0.2)

@@ -1,0 +1,45 @@
+"""Inference: inputs in, outputs out."""
+
+LATENCIES = ("mean", "min", "max", "p50", "p90", "p99")
+
+
+class Inference:
+    """One sample is one inference of a batch. Another workload may inherit what it does not change.
+
+    Class attributes are facts that the host reads, so nothing heavy is imported at module level.
+    """
+
+    name = "inference"
+    description = "the model's outputs for a batch of inputs"
+    INCLUDES = "inputs copied in, inference, outputs copied back to the host; no first call, no preprocessing"
+    """What a sample's time holds: the dataset's column `includes`."""
+    METRICS = (
+        *("latency_ms", *("latency_%s_ms" % name for name in LATENCIES), "latency_sustained_ms", "process_mean_ms"),
+        *("first_call_s", "ram_load_peak_mb", "ram_run_peak_mb", "allocator_peak_mb", "system_drop_mb"),
+    )
+    """Columns of the dataset that its samples and memory give, for predictors to learn."""
+
+    def __init__(self, factors):
+        self.factors = factors
+
+    def load(self, toolchain, task):
+        """Return what makes one sample: a function from the inputs to a list of outputs, arrays on the host."""
+        return toolchain.load(task)
+
+    def inputs(self, task):
+        """Return the inputs of all samples, drawn from the task's seed."""
+        from perfcast.runner.inputs import draw_inputs
+
+        return draw_inputs(task, self.factors["batch"])
+
+    def check(self, task, outputs):
+        """Raise ImplausibleOutputError where outputs are not those of a model that works."""
+        from perfcast.runner.outputs import check_outputs
+
+        check_outputs(task, outputs, self.factors["batch"])
+
+    def doubt_of(self, task, run, outputs, tries):
+        """Return what is to be doubted of a model within so many further inputs, None where there is nothing."""
+        from perfcast.runner.outputs import doubt_of
+
+        return doubt_of(task, run, outputs, self.factors["batch"], tries)
