@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup setup-dev run starter check test test-slow test-campaign lint benchmark lock clean
+.PHONY: help setup setup-dev run default-predictor check test test-slow test-campaign lint benchmark lock clean
 
 help:
 	@echo "make run            measure this machine, fit predictors, write the report"
-	@echo "make starter        measure this machine, and make the predictor that perfcast brings of it"
+	@echo "make default-predictor  measure this machine, and make the default predictor of it"
 	@echo "make setup          only install what perfcast needs, into $(VENV)"
 	@echo "make check          linters and fast unit tests, in under 2 minutes"
 	@echo "make test           linters and every test but the slow ones, in under 10 minutes"
@@ -41,7 +41,7 @@ run: setup
 	@$(BIN)/snakemake --profile profiles/local
 	@cat results/local/summary.txt
 
-starter: run
+default-predictor: run
 	@$(BIN)/python -m perfcast.default_predictor results/local
 	@echo "perfcast predict now forecasts for this machine: perfcast/default_predictor"
 

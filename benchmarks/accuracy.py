@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py FOLDER [--board NAME]... [--metric NAME]...
 
-FOLDER holds `execution_time/<board>/training_dataset.csv` and so on. Random CNNs are left out in five folds, all other
-networks learned from, and then all at once; the other columns are the evaluation of `perfcast fit`. No test table is
+FOLDER holds `execution_time/<board>/training_dataset.csv` and so on. Random CNNs are held out in five folds, all other
+networks trained on, and then all at once; the other columns are the evaluation of `perfcast fit`. No test table is
 read.
 """
 
@@ -19,7 +19,7 @@ from perfcast.fit.fitting import train
 from perfcast.fit.measures import mape
 from perfcast.fit.options import ALGORITHMS, SCHEMES, FitOptions, Metric
 from perfcast.fit.splits import grouped_folds
-from perfcast.fit.table import learning_table
+from perfcast.fit.training_data import training_data
 from perfcast.tables.dataset import import_table
 from perfcast.tables.mapping import load_mapping
 from perfcast.tables.reading import read_tables
@@ -39,20 +39,20 @@ def read(folder, metric, board):
 
 
 def random_cnns(imported, options, algorithm, folds):
-    """Return the MAPE on random CNNs left out in so many folds: with one, none of them is learned from."""
+    """Return the MAPE on random CNNs held out in so many folds: with one, none of them is trained on."""
     (metric,) = options.metrics.values()
-    table = learning_table(imported.dataset, metric, options)
+    table = training_data(imported.dataset, metric, options)
     random = np.flatnonzero(table.families == RANDOM)
     networks = table.networks[random]
     tested = [fold.test for fold in grouped_folds(networks, folds, seed=0)] if folds > 1 else [slice(None)]
-    forecast = np.empty(len(random))
+    prediction = np.empty(len(random))
     with threadpool_limits(limits=1):
         for test in tested:
             learned = np.setdiff1d(np.arange(len(table)), random[test])
-            rows = table.rows.take(learned)
+            rows = table.take(learned)
             trained = train(algorithm, rows, rows.families, options.seed)
-            forecast[test] = trained.forecast(table.rows.take(random[test])).values
-    return mape(table.target[random], forecast)
+            prediction[test] = trained.predict(table.take(random[test])).values
+    return mape(table.target[random], prediction)
 
 
 def show(folder, metric, board):
@@ -73,7 +73,7 @@ def show(folder, metric, board):
     low, high = found["interval_coverage_low"], found["interval_coverage_high"]
     plain = found["split_conformal"]
     print(
-        f"90% intervals on families left out: hold {found['interval_coverage']:.1%} ({low:.0%} to {high:.0%}), width "
+        f"90% intervals on families held out: hold {found['interval_coverage']:.1%} ({low:.0%} to {high:.0%}), width "
         f"{found['interval_width_factor']:.2f}; "
         f"plain split conformal: {plain['coverage']:.1%}, {plain['width_factor']:.2f}"
     )

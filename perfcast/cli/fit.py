@@ -52,7 +52,7 @@ def fit(
     """
     from perfcast.bench.target import available_cpus
     from perfcast.fit.evaluation import write_evaluation
-    from perfcast.fit.predictor import check_replaceable, save_predictor
+    from perfcast.fit.persistence.folder import check_replaceable, save_predictor
     from perfcast.storage import write_table
     from perfcast.tables.dataset import import_table
     from perfcast.tables.mapping import load_mapping

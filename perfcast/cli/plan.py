@@ -56,7 +56,7 @@ def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: 
 
 
 def _predictor(named: Path | None, own: Path) -> Predictor | None:
-    from perfcast.fit.predictor import load_predictor
+    from perfcast.fit.persistence.folder import load_predictor
 
     if named:
         return load_predictor(named)

@@ -44,7 +44,7 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
     Without --predictor the machine that forecasts are for is the one where perfcast's own predictor was measured,
     which is said with them. Of tables each row is kept, in order, and its forecast added to it.
     """
-    from perfcast.fit.predictor import load_predictor
+    from perfcast.fit.persistence.folder import load_predictor
 
     if out:
         check_ending(out)

@@ -1,4 +1,4 @@
-"""The predictor that perfcast brings, and the measurements it learned from; `make starter` makes both anew.
+"""The predictor that perfcast brings, and the measurements it learned from; `make default-predictor` makes both anew.
 
 `python -m perfcast.default_predictor RESULTS` takes them over from a target's results.
 """

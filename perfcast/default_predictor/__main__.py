@@ -8,7 +8,7 @@ from pathlib import Path
 from perfcast.dataset.columns import SAMPLE_LISTS, VISIT_LISTS
 from perfcast.dataset.reading import read_dataset
 from perfcast.default_predictor import DATASET, PREDICTOR
-from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.storage import write_table
 
 

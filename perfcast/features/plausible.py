@@ -35,22 +35,22 @@ class OutlierBounds:
         """Return which features are implausible, rows × features looked at (booleans)."""
         return _log_ratios(inputs, self.features, self.others) > self.high
 
-    def repaired(self, inputs: np.ndarray) -> np.ndarray:
-        """Return ``inputs`` with what is usual in place of what is implausible."""
+    def winsorized(self, inputs: np.ndarray) -> np.ndarray:
+        """Return ``inputs`` with usual values in place of implausible ones."""
         wrong = self.exceeded(inputs)
         if not wrong.any():
             return inputs
-        mended = inputs.copy()
+        winsorized = inputs.copy()
         usual = np.exp(self.typical + _log_products(inputs, self.others))
         for rule, feature in enumerate(self.features):
-            mended[wrong[:, rule], feature] = usual[wrong[:, rule], rule]
-        return mended
+            winsorized[wrong[:, rule], feature] = usual[wrong[:, rule], rule]
+        return winsorized
 
 
-def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> OutlierBounds:
-    """Return the fences learned from ``inputs`` (rows × features).
+def fit_outlier_bounds(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> OutlierBounds:
+    """Return the bounds determined from ``inputs`` (rows × features).
 
-    The fence is three quartile ranges above the upper quartile of the logarithms ("far out" in Tukey's "Exploratory
+    A bound is three quartile ranges above the upper quartile of the logarithms ("far out" in Tukey's "Exploratory
     Data Analysis", 1977), what is usual is the median below it. Of fewer than 20 rows nothing is implausible.
     """
     high, typical = np.full(len(features), np.inf), np.zeros(len(features))
@@ -63,7 +63,7 @@ def fit_fences(inputs: np.ndarray, features: np.ndarray, others: np.ndarray) -> 
 
 
 def rules_of(names: tuple[str, ...], rules: Mapping[str, tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features and the others that ``rules`` compare, as indices in ``names``, for `fit_fences`.
+    """Return the features and the others that ``rules`` compare, as indices in ``names``, for `fit_outlier_bounds`.
 
     Rules are left out one of whose features is not among ``names``.
     """

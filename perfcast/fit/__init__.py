@@ -1,1 +1,1 @@
-"""Learning from a dataset: evaluation, the fitted predictor, and its forecasts."""
+"""Learning from a dataset: evaluation, the fitted predictor, and its predictions."""

@@ -12,7 +12,7 @@ from perfcast.fit.learners import squared_distances
 
 if TYPE_CHECKING:
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 
 def baseline_names(options: FitOptions) -> tuple[str, ...]:
@@ -21,8 +21,8 @@ def baseline_names(options: FitOptions) -> tuple[str, ...]:
     return ("flops_only", *nearest) if options.flops_column in options.features else nearest
 
 
-def predict_baseline(name: str, train: Rows, inputs: np.ndarray, flops: int) -> np.ndarray:
-    """Return what baseline ``name``, fitted on ``train``, forecasts for ``inputs``.
+def predict_baseline(name: str, train: TrainingData, inputs: np.ndarray, flops: int) -> np.ndarray:
+    """Return what baseline ``name``, fitted on ``train``, predictions for ``inputs``.
 
     ``flops`` is the index of the column of operations.
     """
@@ -43,7 +43,7 @@ def flops_only(train: np.ndarray, target: np.ndarray, flops: np.ndarray) -> np.n
     return np.exp(np.log(target).mean() + slope * (signed_log(flops) - logarithm.mean()))
 
 
-def nearest_neighbour(train: Rows, inputs: np.ndarray) -> np.ndarray:
+def nearest_neighbour(train: TrainingData, inputs: np.ndarray) -> np.ndarray:
     """Return the target of the row of ``train`` nearest to each row of ``inputs`` in scaled logarithms."""
     encoding = fit_encoding(train, physical=0)
     # Not clipped to the range of training as a learner's inputs are: far away must stay far away.

@@ -10,13 +10,13 @@ from perfcast.fit.measures import percentage_errors
 from perfcast.fit.options import ALGORITHMS, CHOOSING_SCHEMES, DEPLOYMENT_SCHEME
 
 if TYPE_CHECKING:
-    from perfcast.fit.validation import Validation
+    from perfcast.fit.cross_validation import CrossValidation
 
 TIE = 0.03
 """Scores are logarithms: so far apart algorithms are as good as each other."""
 
 
-def most_accurate(validation: Validation) -> str:
+def most_accurate(validation: CrossValidation) -> str:
     """Return the algorithm with the least MAPE, in the geometric mean over `CHOOSING_SCHEMES`.
 
     Users ask about networks like those measured as well as about others: a scheme's errors count relative to each
@@ -26,16 +26,16 @@ def most_accurate(validation: Validation) -> str:
     return _candidates(validation)[_best(_scores(_errors(validation), np.ones(len(validation.table), dtype=bool)))]
 
 
-def chosen_without_family(validation: Validation) -> np.ndarray:
+def chosen_without_family(validation: CrossValidation) -> np.ndarray:
     """Return for each row the leave-one-family-out forecast of the algorithm that is the best on all other families.
 
     The least of several errors flatters: by chance one algorithm suits the families it is chosen on. Here a family's
-    errors have no part in the choice it is judged by. (Its rows were learned from where the others were forecast; to
+    errors have no part in the choice it is judged by. (Its rows were trained on where the others were forecast; to
     be without them, too, would take a fit for each pair of families.)
     """
     errors = _errors(validation)
     families = validation.table.families
-    made = np.stack([validation.forecasts[algorithm, DEPLOYMENT_SCHEME] for algorithm in _candidates(validation)])
+    made = np.stack([validation.predictions[algorithm, DEPLOYMENT_SCHEME] for algorithm in _candidates(validation)])
     chosen = np.empty(len(families))
     for family in set(families):
         own = families == family
@@ -47,20 +47,20 @@ def _best(scores: np.ndarray) -> int:
     return int(np.flatnonzero(scores <= scores.min() + TIE)[-1])
 
 
-def _errors(validation: Validation) -> np.ndarray:
+def _errors(validation: CrossValidation) -> np.ndarray:
     """Return the errors in %, schemes × algorithms × rows."""
     target, names = validation.table.target, _candidates(validation)
     schemes = [scheme for scheme in CHOOSING_SCHEMES if validation.has(names[0], scheme)]
     return np.stack(
-        [[percentage_errors(target, validation.forecasts[name, scheme]) for name in names] for scheme in schemes]
+        [[percentage_errors(target, validation.predictions[name, scheme]) for name in names] for scheme in schemes]
     )
 
 
-def _candidates(validation: Validation) -> list[str]:
+def _candidates(validation: CrossValidation) -> list[str]:
     return [name for name in ALGORITHMS if validation.has(name, DEPLOYMENT_SCHEME)]
 
 
 def _scores(errors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return one score an algorithm, the mean over schemes of the logarithm of the MAPE on ``rows``."""
-    # Perfect forecasts would have no logarithm.
+    # Perfect predictions would have no logarithm.
     return np.log(errors[:, :, rows].mean(axis=2) + np.finfo(float).tiny).mean(axis=0)

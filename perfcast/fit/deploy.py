@@ -9,14 +9,13 @@ from threadpoolctl import threadpool_limits
 from perfcast.dataset.valid import valid_rows
 from perfcast.errors import DataError
 from perfcast.factors import NAMES as FACTORS
+from perfcast.fit.cross_validation import validation_of
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import train
 from perfcast.fit.intervals import calibrated
 from perfcast.fit.options import DEPLOYMENT_SCHEME
-from perfcast.fit.predictor import MetricPredictor, Predictor
-from perfcast.fit.serialization import Parts
-from perfcast.fit.table import learning_table
-from perfcast.fit.validation import validation_of
+from perfcast.fit.predictor import MetricModel, MetricPredictor, Predictor
+from perfcast.fit.training_data import training_data
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from perfcast.fit.evaluation import Evaluation
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import TrainingData
+    from perfcast.fit.training_data import TrainingData
 
 
 def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOptions) -> Predictor:
@@ -36,13 +35,13 @@ def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOpt
         options: the ones evaluated with.
 
     Raises:
-        DataError: the dataset cannot be learned from, or is not the one that was evaluated.
+        DataError: the dataset cannot be trained on, or is not the one that was evaluated.
     """
-    tables = {name: learning_table(dataset, metric, options) for name, metric in options.metrics.items()}
+    tables = {name: training_data(dataset, metric, options) for name, metric in options.metrics.items()}
     return Predictor(
         metrics={name: _fit_metric(name, table, evaluation, options) for name, table in tables.items()},
         target=", ".join(_distinct(dataset, "target")),
-        context=_context(dataset),
+        environment=_environment(dataset),
         training_digest=digest_of_json({name: table.digest() for name, table in tables.items()}),
     )
 
@@ -55,14 +54,14 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
     validation = validation_of(table, evaluation.of_metric("predictions", name))
     intervals = calibrated(validation, algorithm, options.interval)
     with threadpool_limits(limits=1):
-        trained = train(algorithm, table.rows, table.families, options.seed)
-    domain = fit_domain(trained.forecaster.fences.repaired(table.inputs))
+        trained = train(algorithm, table, table.families, options.seed)
+    domain = fit_domain(trained.ensemble.outlier_bounds.winsorized(table.inputs))
     return MetricPredictor(
         unit=options.metrics[name].unit,
         algorithm=algorithm,
         features=table.features,
         families=trained.families,
-        parts=Parts(trained.forecaster, domain, intervals),
+        model=MetricModel(trained.ensemble, domain, intervals),
         details={
             "members": [
                 {"algorithm": member, "hyperparameters": dict(settings)} for member, settings in trained.members
@@ -88,9 +87,9 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
     )
 
 
-def _context(dataset: pd.DataFrame) -> dict[str, Any]:
+def _environment(dataset: pd.DataFrame) -> dict[str, Any]:
     rows = valid_rows(dataset)
-    return {name: _distinct(rows, name) for name in (*FACTORS, "context") if name in rows}
+    return {name: _distinct(rows, name) for name in (*FACTORS, "environment") if name in rows}
 
 
 def _distinct(rows: pd.DataFrame, column: str) -> list[Any]:

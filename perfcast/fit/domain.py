@@ -1,4 +1,4 @@
-"""Where a predictor may be trusted: within the ranges it learned from, and near enough to what it saw."""
+"""Where a predictor may be trusted: within the ranges it trained on, and near enough to what it saw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROUNDING = 1e-9
 
 
 class Location(NamedTuple):
-    """How far rows are from the nearest learned from, 1 being as far as it may, and whether they are in the domain."""
+    """How far rows are from the nearest trained on, 1 being as far as it may, and whether they are in the domain."""
 
     distances: np.ndarray
     inside: np.ndarray
@@ -25,12 +25,12 @@ class Location(NamedTuple):
 
 @dataclass(frozen=True)
 class Domain:
-    """What was learned from, in logarithms.
+    """What was trained on, in logarithms.
 
     Attributes:
         low, high: of each feature, margin included.
         scale: of each feature, 0 where it was constant and so says nothing of nearness.
-        rows: what was learned from, rows × features, divided by ``scale``.
+        rows: what was trained on, rows × features, divided by ``scale``.
         reach: array of one number: how far from the nearest row a network may be.
     """
 
@@ -41,11 +41,11 @@ class Domain:
     reach: np.ndarray
 
     def contains(self, inputs: np.ndarray) -> np.ndarray:
-        """Return for each row of ``inputs`` (rows × features) whether it is like what was learned from."""
+        """Return for each row of ``inputs`` (rows × features) whether it is like what was trained on."""
         return self.locate(inputs).inside
 
     def locate(self, inputs: np.ndarray) -> Location:
-        """Return where each row of ``inputs`` (rows × features) is, seen from what was learned from."""
+        """Return where each row of ``inputs`` (rows × features) is, seen from what was trained on."""
         logarithms = signed_log(inputs)
         within = ((logarithms >= self.low) & (logarithms <= self.high)).all(axis=1)
         nearest = squared_distances(_scaled(logarithms, self.scale), self.rows).min(axis=1)
@@ -54,7 +54,7 @@ class Domain:
 
 
 def fit_domain(inputs: np.ndarray) -> Domain:
-    """Return the domain of a predictor learned from ``inputs`` (rows × features).
+    """Return the domain of a predictor trained on ``inputs`` (rows × features).
 
     Ranges are widened by a tenth on either side. The reach is one and a half times the distance that 99% of
     the rows keep from their nearest other row.

@@ -11,7 +11,7 @@ from perfcast.features.scale import signed_log
 from perfcast.fit.physical import Physics, fit_physical, fit_robust, no_physics
 
 if TYPE_CHECKING:
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 PLAIN, ROBUST = 1, 2
 """The physical models there are, as settings name them; 0 is to do without."""
@@ -21,7 +21,7 @@ PLAIN, ROBUST = 1, 2
 class Encoding:
     """How features become a learner's inputs, and a learner's output becomes a forecast.
 
-    A learner forecasts the logarithm of the ratio between target and physical estimate, both standardised:
+    A learner predictions the logarithm of the ratio between target and physical estimate, both standardised:
     it corrects the physics and leaves growth with size to it. Inputs and output are held to the range seen
     in training, beyond which a fitted curve means nothing.
 
@@ -57,7 +57,7 @@ class Encoding:
         return (np.log(target) - self._anchor(inputs) - self.output[0]) / self.output[1]
 
     def decode(self, inputs: np.ndarray, answer: np.ndarray) -> np.ndarray:
-        """Return the forecast, in the target's unit, of a learner's ``answer`` for ``inputs``."""
+        """Return the prediction, in the target's unit, of a learner's ``answer`` for ``inputs``."""
         mean, scale, low, high = self.output
         return np.exp(np.clip(answer * scale + mean, low, high) + self._anchor(inputs))
 
@@ -68,11 +68,11 @@ class Encoding:
         return _raw(inputs, self.varying, self.ratios, self._anchor(inputs) if self.anchored[0] else None)
 
 
-def fit_encoding(rows: Rows, physical: int = PLAIN, *, with_ratios: bool = False) -> Encoding:
-    """Return the encoding learned from ``rows``.
+def fit_encoding(rows: TrainingData, physical: int = PLAIN, *, with_ratios: bool = False) -> Encoding:
+    """Return the encoding trained on ``rows``.
 
     Args:
-        rows: what is learned from.
+        rows: what is trained on.
         physical: which physical model learners correct: `PLAIN`, `ROBUST` or 0 for none.
         with_ratios: whether learners see the rows' ratios.
     """
@@ -97,7 +97,7 @@ def fit_encoding(rows: Rows, physical: int = PLAIN, *, with_ratios: bool = False
     )
 
 
-def _physics(rows: Rows, physical: int) -> Physics:
+def _physics(rows: TrainingData, physical: int) -> Physics:
     if physical == PLAIN:
         return fit_physical(rows.inputs, rows.additive, rows.target)
     if physical == ROBUST:

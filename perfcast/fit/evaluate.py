@@ -1,4 +1,4 @@
-"""Evaluation of all algorithms on a dataset: the published protocol beside honest validation."""
+"""Evaluation of all algorithms on a dataset: the published protocol beside grouped cross-validation."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
-from perfcast.fit.evaluation import Evaluation, predictions_table, ranking_table, splits_table
-from perfcast.fit.experts import has_experts
+from perfcast.fit.cross_validation import CrossValidation
+from perfcast.fit.evaluation import Evaluation, importance_table, predictions_table, splits_table
 from perfcast.fit.feature_importance import PermutationImportance, SplitCounts
 from perfcast.fit.intervals import half_widths_without_family
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, EXPERTS, PUBLISHED_ALGORITHMS, SCHEMES
-from perfcast.fit.splits import same_scheme, scheme_folds, scheme_groups
+from perfcast.fit.mixture import has_large_family
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, MIXTURE, PUBLISHED_ALGORITHMS, SCHEMES
+from perfcast.fit.splits import equivalent_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
-from perfcast.fit.table import learning_table
-from perfcast.fit.tasks import FoldDomain, HonestFold, PublishedSplits, run_all
-from perfcast.fit.validation import Validation
+from perfcast.fit.tasks import FoldDomain, GroupedFold, PublishedSplits, run_all
+from perfcast.fit.training_data import training_data
 from perfcast.progress import quiet
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import TrainingData
     from perfcast.fit.tasks import Task
+    from perfcast.fit.training_data import TrainingData
     from perfcast.progress import Progress
 
 SPLITS_A_TASK = 10
@@ -38,13 +38,13 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
 
     Args:
         dataset: as `dataset.parquet`.
-        options: what to forecast and from what.
+        options: what to predict and from what.
         progress: shows how far it is, as `perfcast.progress.track`.
 
     Raises:
-        DataError: the dataset cannot be learned from.
+        DataError: the dataset cannot be trained on.
     """
-    tables = {name: learning_table(dataset, metric, options) for name, metric in options.metrics.items()}
+    tables = {name: training_data(dataset, metric, options) for name, metric in options.metrics.items()}
     plan = [task for name, table in tables.items() for task in _algorithm_tasks(name, table, options)]
     done = _run(plan, options.jobs, progress, "evaluate algorithms")
     splits = splits_table(
@@ -61,31 +61,30 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
         name: half_widths_without_family(validation, deployed[name], options.interval)
         for name, validation in validations.items()
     }
-    ranking = _rank(tables, deployed, options, progress)
+    importance = _feature_importance(tables, deployed, options, progress)
     return Evaluation(
         splits=splits,
         predictions=predictions_table(validations, widths, deployed, options),
-        ranking=ranking,
+        feature_importance=importance,
         summary=summarise(dataset, validations, widths, splits, deployed, options),
     )
 
 
 def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> Iterator[Task]:
-    rows = table.rows
     for algorithm in PUBLISHED_ALGORITHMS:
         for first in range(0, options.splits, SPLITS_A_TASK):
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
-            yield PublishedSplits(metric, algorithm, rows, splits, options.test_share)
+            yield PublishedSplits(metric, algorithm, table, splits, options.test_share)
     # Without experts these are the ensemble again.
-    apart = [algorithm for algorithm in ALGORITHMS if algorithm != EXPERTS or has_experts(rows)]
+    apart = [algorithm for algorithm in ALGORITHMS if algorithm != MIXTURE or has_large_family(table)]
     algorithms = (*apart, *baseline_names(options))
     flops = options.features.index(options.flops_column) if options.flops_column in options.features else -1
-    for scheme in dict.fromkeys(same_scheme(table, scheme) for scheme in SCHEMES):
+    for scheme in dict.fromkeys(equivalent_scheme(table, scheme) for scheme in SCHEMES):
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
-            yield FoldDomain(metric, scheme, rows, fold)
+            yield FoldDomain(metric, scheme, table, fold)
             for algorithm in algorithms:
-                yield HonestFold(metric, algorithm, scheme, rows, groups, fold, flops, options.seed)
+                yield GroupedFold(metric, algorithm, scheme, table, groups, fold, flops, options.seed)
 
 
 def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str) -> list[tuple[Task, Any]]:
@@ -97,39 +96,39 @@ def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str)
     return done
 
 
-def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Task, Any]]) -> Validation:
-    forecasts: dict[tuple[str, str], np.ndarray] = {}
+def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Task, Any]]) -> CrossValidation:
+    predictions: dict[tuple[str, str], np.ndarray] = {}
     spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
-    made = {scheme: same_scheme(table, scheme) for scheme in SCHEMES}
+    made = {scheme: equivalent_scheme(table, scheme) for scheme in SCHEMES}
     for task, result in done:
-        if not isinstance(task, (HonestFold, FoldDomain)) or task.metric != metric:
+        if not isinstance(task, (GroupedFold, FoldDomain)) or task.metric != metric:
             continue
         for scheme in (scheme for scheme, source in made.items() if source == task.scheme):
-            if isinstance(task, HonestFold):
+            if isinstance(task, GroupedFold):
                 key = task.algorithm, scheme
-                forecasts.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
+                predictions.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
                 spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
             else:
                 distances.setdefault(scheme, np.empty(len(table)))[task.fold.test] = result.distances
                 inside.setdefault(scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result.inside
-    return Validation(table, forecasts, spreads, distances, inside)
+    return CrossValidation(table, predictions, spreads, distances, inside)
 
 
-def _rank(
+def _feature_importance(
     tables: Mapping[str, TrainingData], deployed: Mapping[str, str], options: FitOptions, progress: Progress
 ) -> pd.DataFrame:
     tasks: list[Task] = []
     for name, table in tables.items():
-        tasks.append(SplitCounts(name, table.rows, table.families, options.seed))
+        tasks.append(SplitCounts(name, table, table.families, options.seed))
         for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed):
-            tasks.append(PermutationImportance(name, deployed[name], table.rows, table.families, fold, options.seed))
-    done = _run(tasks, options.jobs, progress, "rank features")
-    f_scores = {task.metric: scores for task, scores in done if isinstance(task, SplitCounts)}
+            tasks.append(PermutationImportance(name, deployed[name], table, table.families, fold, options.seed))
+    done = _run(tasks, options.jobs, progress, "measure feature importance")
+    split_counts = {task.metric: scores for task, scores in done if isinstance(task, SplitCounts)}
     growth = {
         name: sum(errors for task, errors in done if isinstance(task, PermutationImportance) and task.metric == name)
         / len(table)
         for name, table in tables.items()
     }
-    return ranking_table(tables, f_scores, growth)
+    return importance_table(tables, split_counts, growth)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from perfcast.fit.cross_validation import CrossValidation
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.table import TrainingData
-    from perfcast.fit.validation import Validation
+    from perfcast.fit.training_data import TrainingData
 
-_TABLES = ("splits", "predictions", "ranking")
+_TABLES = ("splits", "predictions", "feature_importance")
 _SUMMARY = "summary.json"
 FILES = (*(f"{name}.parquet" for name in _TABLES), _SUMMARY)
 """What a folder with an evaluation holds."""
@@ -32,25 +32,25 @@ class Evaluation:
     Empty where nothing was fitted.
 
     Attributes:
-        splits: the published protocol, a row a (metric, algorithm, split).
-        predictions: honest validation, a row a (metric, algorithm, scheme, model).
-        ranking: a row a (metric, feature).
+        splits: the published protocol, one row per (metric, algorithm, split).
+        predictions: grouped cross-validation, one row per (metric, algorithm, scheme, model).
+        feature_importance: one row per (metric, feature).
         summary: JSON-ready.
     """
 
     splits: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
-    ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    feature_importance: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary: dict[str, Any] = field(default_factory=dict)
 
     def of_metric(self, table: str, metric: str) -> pd.DataFrame:
-        """Return the rows of ``table`` (`splits`, `predictions` or `ranking`) that belong to ``metric``."""
+        """Return the rows of ``table`` (`splits`, `predictions` or `feature_importance`) that belong to ``metric``."""
         rows: pd.DataFrame = getattr(self, table)
         return rows[rows["metric"] == metric] if len(rows) else rows
 
 
 def write_evaluation(evaluation: Evaluation, folder: str | os.PathLike[str]) -> None:
-    """Write ``evaluation`` to ``folder``: splits, predictions and ranking as Parquet, and summary.json."""
+    """Write ``evaluation`` to ``folder``: splits, predictions and feature importance as Parquet, and summary.json."""
     for name in _TABLES:
         write_table(Path(folder) / f"{name}.parquet", getattr(evaluation, name))
     write_json(Path(folder) / _SUMMARY, evaluation.summary)
@@ -73,7 +73,7 @@ def splits_table(errors: Sequence[tuple[str, str, int, float]]) -> pd.DataFrame:
 
 
 def predictions_table(
-    validations: Mapping[str, Validation],
+    validations: Mapping[str, CrossValidation],
     widths: Mapping[str, Mapping[str, np.ndarray]],
     deployed: Mapping[str, str],
     options: FitOptions,
@@ -82,7 +82,7 @@ def predictions_table(
     parts = []
     for metric, validation in validations.items():
         table = validation.table
-        for (algorithm, scheme), predicted in validation.forecasts.items():
+        for (algorithm, scheme), predicted in validation.predictions.items():
             factor = np.exp(widths[metric][scheme]) if algorithm == deployed[metric] else np.nan
             part = {
                 "metric": metric,
@@ -104,21 +104,21 @@ def predictions_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def ranking_table(
+def importance_table(
     tables: Mapping[str, TrainingData],
-    f_scores: Mapping[str, np.ndarray],
+    split_counts: Mapping[str, np.ndarray],
     growth: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
-    """Return `ranking`, each metric's most important feature first."""
+    """Return `feature_importance`, each metric's most important feature first."""
     parts = [
         pd.DataFrame(
             {
                 "metric": metric,
                 "feature": table.features,
-                "f_score": f_scores[metric].astype(int),
-                "permutation_mape": growth[metric],
+                "split_count": split_counts[metric].astype(int),
+                "mape_increase": growth[metric],
             }
-        ).sort_values("permutation_mape", ascending=False, kind="stable")
+        ).sort_values("mape_increase", ascending=False, kind="stable")
         for metric, table in tables.items()
     ]
     return pd.concat(parts, ignore_index=True)

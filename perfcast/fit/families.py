@@ -17,7 +17,7 @@ def known_families(families: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(names[largest[counts[largest] >= FEWEST]].tolist()))
 
 
-def kinship(families: np.ndarray, known: tuple[str, ...]) -> np.ndarray:
+def encode_families(families: np.ndarray, known: tuple[str, ...]) -> np.ndarray:
     """Return what learners see of the ``families`` of rows: rows × ``known``, zeros for a family that is not known.
 
     The weight is in standard deviations of the other inputs.

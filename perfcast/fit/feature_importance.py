@@ -14,7 +14,7 @@ from perfcast.fit.regressors import fit_estimator
 
 if TYPE_CHECKING:
     from perfcast.fit.splits import Fold
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 SHUFFLES = 5
 _DEPTHS = (2, 4, 6)
@@ -25,13 +25,13 @@ class SplitCounts:
     """How often boosted trees of the features alone split on each of them; their depth is tuned on MAPE."""
 
     metric: str
-    rows: Rows
+    rows: TrainingData
     families: np.ndarray
     seed: int
 
     def run(self) -> np.ndarray:
         """Return the number of splits of each feature."""
-        rows = self.rows.repaired(self.rows.fences)
+        rows = self.rows.winsorized(self.rows.outlier_bounds)
         grid = tuple({"physical": False, "max_depth": depth} for depth in _DEPTHS)
         settings = tune("xgboost", rows, self.families, self.seed, grid)
         encoding = fit_encoding(rows, physical=0)
@@ -46,27 +46,27 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class PermutationImportance:
-    """How much worse one family is forecast, without having learned from it, when a feature is shuffled."""
+    """How much worse one family is prediction, without having trained on it, when a feature is shuffled."""
 
     metric: str
     algorithm: str
-    rows: Rows
+    rows: TrainingData
     families: np.ndarray
     fold: Fold
     seed: int
 
     def run(self) -> np.ndarray:
         """Return by how many percentage points each feature makes the test rows' errors grow in sum."""
-        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
-        trained = train(self.algorithm, learned, self.families[self.fold.train], self.seed)
-        errors = percentage_errors(test.target, trained.forecast(test).values).sum()
+        training, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        trained = train(self.algorithm, training, self.families[self.fold.train], self.seed)
+        errors = percentage_errors(test.target, trained.predict(test).values).sum()
         growth = np.zeros(self.rows.inputs.shape[1])
         for feature in np.flatnonzero(np.ptp(self.rows.inputs, axis=0)).tolist():
-            forecasts = trained.forecast(self._shuffled(feature)).values.reshape(SHUFFLES, -1)
-            growth[feature] = percentage_errors(test.target, forecasts).sum() / SHUFFLES - errors
+            predictions = trained.predict(self._shuffled(feature)).values.reshape(SHUFFLES, -1)
+            growth[feature] = percentage_errors(test.target, predictions).sum() / SHUFFLES - errors
         return growth
 
-    def _shuffled(self, feature: int) -> Rows:
+    def _shuffled(self, feature: int) -> TrainingData:
         # Values come from the whole table: a family of one row has nothing to shuffle with.
         random = np.random.default_rng([self.seed, feature])
         rows = self.rows.take(np.tile(self.fold.test, SHUFFLES))

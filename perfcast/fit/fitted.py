@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.encoding import Encoding
-    from perfcast.fit.experts import Experts
     from perfcast.fit.learners import Learner
+    from perfcast.fit.mixture import MixtureOfExperts
 
 
 @dataclass(frozen=True)
@@ -21,42 +21,44 @@ class Fitted:
     encoding: Encoding
     learner: Learner
 
-    def predict(self, inputs: np.ndarray, kin: np.ndarray) -> np.ndarray:
-        """Return one forecast a row of ``inputs`` (rows × features), in the target's unit; see `Forecaster`."""
-        return self.encoding.decode(inputs, self.learner.predict(np.hstack([self.encoding.encode(inputs), kin])))
+    def predict(self, inputs: np.ndarray, family_codes: np.ndarray) -> np.ndarray:
+        """Return one prediction per row of ``inputs`` (rows × features), in the target's unit; see `Ensemble`."""
+        return self.encoding.decode(
+            inputs, self.learner.predict(np.hstack([self.encoding.encode(inputs), family_codes]))
+        )
 
 
-class Forecast(NamedTuple):
-    """Forecasts in the target's unit, and the standard deviation of the logarithms of what voted, a number a row."""
+class Prediction(NamedTuple):
+    """Predictions in the target's unit, and the standard deviation of the members' logarithms, one number per row."""
 
     values: np.ndarray
     spreads: np.ndarray
 
 
 @dataclass(frozen=True)
-class Forecaster:
-    """What an algorithm fits: regressors that vote, and experts that are heard before them.
+class Ensemble:
+    """What an algorithm fits: one regressor or several, and a mixture of experts that may take precedence.
 
     Attributes:
-        fences: what of the features is plausible; the rest is repaired before anybody looks.
-        members: regressors; the median of their logarithms counts, so that what one errs in alone is outvoted.
-        experts: of families, None where there are none: they count for as much as they are certain.
+        outlier_bounds: what is plausible for the features; the rest is winsorized before anything else is done.
+        members: regressors; the median of their logarithms counts, so that one member's error is outvoted.
+        experts: of families, None where there are none; the gating weight is their share of the prediction.
     """
 
-    fences: OutlierBounds
+    outlier_bounds: OutlierBounds
     members: tuple[Fitted, ...]
-    experts: Experts | None = None
+    experts: MixtureOfExperts | None = None
 
-    def forecast(self, inputs: np.ndarray, kin: np.ndarray) -> Forecast:
-        """Return forecasts for ``inputs`` (rows × features).
+    def predict(self, inputs: np.ndarray, family_codes: np.ndarray) -> Prediction:
+        """Return predictions for ``inputs`` (rows × features).
 
-        ``kin`` is what `perfcast.fit.families.kinship` says of the rows' families, rows × families.
+        ``family_codes`` is what `perfcast.fit.families.encode_families` makes of the rows' families.
         """
-        inputs = self.fences.repaired(inputs)
-        votes = [np.log(member.predict(inputs, kin)) for member in self.members]
-        answer = np.median(votes, axis=0)
+        inputs = self.outlier_bounds.winsorized(inputs)
+        logarithms = [np.log(member.predict(inputs, family_codes)) for member in self.members]
+        combined = np.median(logarithms, axis=0)
         if self.experts is not None:
-            told, certainty = self.experts.predict(inputs)
-            votes.append(np.log(told))
-            answer = certainty * votes[-1] + (1 - certainty) * answer
-        return Forecast(np.exp(answer), np.std(votes, axis=0))
+            by_experts, gating_weight = self.experts.predict(inputs)
+            logarithms.append(np.log(by_experts))
+            combined = gating_weight * logarithms[-1] + (1 - gating_weight) * combined
+        return Prediction(np.exp(combined), np.std(logarithms, axis=0))

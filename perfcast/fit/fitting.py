@@ -8,68 +8,70 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.fit.encoding import ROBUST, Encoding, fit_encoding
-from perfcast.fit.experts import fit_experts
-from perfcast.fit.families import kinship, known_families
-from perfcast.fit.fitted import Fitted, Forecast, Forecaster
+from perfcast.fit.families import encode_families, known_families
+from perfcast.fit.fitted import Ensemble, Fitted, Prediction
 from perfcast.fit.measures import mape
-from perfcast.fit.options import ENSEMBLE, EXPERTS
+from perfcast.fit.mixture import fit_mixture
+from perfcast.fit.options import ENSEMBLE, MIXTURE
 from perfcast.fit.regressors import GRIDS, Settings, fit_learner
 from perfcast.fit.splits import Fold, grouped_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 TUNING_FOLDS = 3
 TUNING_ROWS = 300
 
 
-VOTERS: tuple[tuple[str, Settings], ...] = (
+ENSEMBLE_MEMBERS: tuple[tuple[str, Settings], ...] = (
     ("extra_trees", {"physical": ROBUST, "ratios": True}),
     ("svr", {"physical": ROBUST, "ratios": True, "C": 3.0, "gamma": 0.9}),
     ("mlp", {"physical": ROBUST, "ratios": True, "alpha": 10.0}),
 )
-"""Which regressors vote in the ensemble, and their settings."""
+"""The regressors of the ensemble, and their settings."""
 
 
 @dataclass(frozen=True)
 class Trained:
     """What was fitted, the families that it knows, and the settings of each of its members."""
 
-    forecaster: Forecaster
+    ensemble: Ensemble
     families: tuple[str, ...]
     members: tuple[tuple[str, Settings], ...]
 
-    def forecast(self, rows: Rows) -> Forecast:
-        """Return forecasts for ``rows``, whose target is not looked at."""
-        return self.forecaster.forecast(rows.inputs, kinship(rows.families, self.families))
+    def predict(self, rows: TrainingData) -> Prediction:
+        """Return predictions for ``rows``, whose target is not looked at."""
+        return self.ensemble.predict(rows.inputs, encode_families(rows.families, self.families))
 
 
-def train(algorithm: str, rows: Rows, groups: np.ndarray, seed: int) -> Trained:
-    """Return ``algorithm`` fitted on ``rows``: tuned (see `tune` for ``groups``), but for what votes in an ensemble.
+def train(algorithm: str, rows: TrainingData, groups: np.ndarray, seed: int) -> Trained:
+    """Return ``algorithm`` fitted on ``rows``: tuned (see `tune` for ``groups``), except for an ensemble's members.
 
-    What votes is told the families, too.
+    Members of an ensemble see the families as well.
     """
-    fences = rows.fences
-    rows = rows.repaired(fences)
-    votes = algorithm in (ENSEMBLE, EXPERTS)
-    families = known_families(rows.families) if votes else ()
-    chosen = VOTERS if votes else ((algorithm, tune(algorithm, rows, groups, seed)),)
+    bounds = rows.outlier_bounds
+    rows = rows.winsorized(bounds)
+    is_ensemble = algorithm in (ENSEMBLE, MIXTURE)
+    families = known_families(rows.families) if is_ensemble else ()
+    chosen = ENSEMBLE_MEMBERS if is_ensemble else ((algorithm, tune(algorithm, rows, groups, seed)),)
     encodings = _encodings(rows, [settings for _, settings in chosen])
     members = tuple(
         _fit_encoded(name, settings, rows, encodings[_kind(settings)], seed, families) for name, settings in chosen
     )
-    experts = fit_experts(rows, seed) if algorithm == EXPERTS else None
-    return Trained(Forecaster(fences, members, experts), families, chosen)
+    experts = fit_mixture(rows, seed) if algorithm == MIXTURE else None
+    return Trained(Ensemble(bounds, members, experts), families, chosen)
 
 
-def fit(algorithm: str, settings: Settings, rows: Rows, seed: int) -> Fitted:
+def fit(algorithm: str, settings: Settings, rows: TrainingData, seed: int) -> Fitted:
     """Return ``algorithm`` with ``settings`` fitted on ``rows``."""
     return _fit_encoded(algorithm, settings, rows, _encodings(rows, [settings])[_kind(settings)], seed)
 
 
-def tune(algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None) -> Settings:
+def tune(
+    algorithm: str, rows: TrainingData, groups: np.ndarray, seed: int, grid: Sequence[Settings] | None = None
+) -> Settings:
     """Return the settings of ``algorithm`` with the least MAPE over three folds that part no group.
 
     Only ``rows`` are looked at, of more than 300 a random 300. Where they hold a single group, there is
@@ -82,35 +84,42 @@ def tune(algorithm: str, rows: Rows, groups: np.ndarray, seed: int, grid: Sequen
     if len(grid) == 1 or len(set(groups)) < 2:
         return grid[0]
     folds = grouped_folds(groups, TUNING_FOLDS, seed)
-    forecasts = _forecasts(algorithm, grid, rows, folds, seed)
-    return grid[int(np.argmin([mape(rows.target, forecast) for forecast in forecasts]))]
+    predictions = _predictions(algorithm, grid, rows, folds, seed)
+    return grid[int(np.argmin([mape(rows.target, prediction) for prediction in predictions]))]
 
 
-def _forecasts(algorithm: str, grid: Sequence[Settings], rows: Rows, folds: Sequence[Fold], seed: int) -> np.ndarray:
-    forecasts = np.empty((len(grid), len(rows.target)))
+def _predictions(
+    algorithm: str, grid: Sequence[Settings], rows: TrainingData, folds: Sequence[Fold], seed: int
+) -> np.ndarray:
+    predictions = np.empty((len(grid), len(rows.target)))
     for fold in folds:
         train, test = rows.take(fold.train), rows.take(fold.test)
         encodings = _encodings(train, grid)
         for position, settings in enumerate(grid):
             fitted = _fit_encoded(algorithm, settings, train, encodings[_kind(settings)], seed)
-            forecasts[position, fold.test] = fitted.predict(test.inputs, kinship(test.families, ()))
-    return forecasts
+            predictions[position, fold.test] = fitted.predict(test.inputs, encode_families(test.families, ()))
+    return predictions
 
 
 def _kind(settings: Settings) -> tuple[int, bool]:
     return int(settings["physical"]), bool(settings.get("ratios", False))
 
 
-def _encodings(rows: Rows, grid: Sequence[Settings]) -> dict[tuple[int, bool], Encoding]:
+def _encodings(rows: TrainingData, grid: Sequence[Settings]) -> dict[tuple[int, bool], Encoding]:
     """Return the encoding of each kind that settings of ``grid`` ask for, fitted once."""
     kinds = {_kind(settings) for settings in grid}
     return {kind: fit_encoding(rows, kind[0], with_ratios=kind[1]) for kind in kinds}
 
 
 def _fit_encoded(
-    algorithm: str, settings: Settings, rows: Rows, encoding: Encoding, seed: int, families: tuple[str, ...] = ()
+    algorithm: str,
+    settings: Settings,
+    rows: TrainingData,
+    encoding: Encoding,
+    seed: int,
+    families: tuple[str, ...] = (),
 ) -> Fitted:
-    encoded = np.hstack([encoding.encode(rows.inputs), kinship(rows.families, families)])
+    encoded = np.hstack([encoding.encode(rows.inputs), encode_families(rows.families, families)])
     target = encoding.encode_target(rows.inputs, rows.target)
     if "gamma" in settings:  # of one input: distances grow with how many there are, but not with families
         settings = {**settings, "gamma": settings["gamma"] / len(encoding.mean)}

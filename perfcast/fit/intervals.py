@@ -1,7 +1,7 @@
-"""Intervals around forecasts, from the errors made on rows and families that were not learned from.
+"""Intervals around predictions, from the errors made on rows and families that were not trained on.
 
 Conformal prediction with normalised residuals (Lei et al., "Distribution-free predictive inference for regression",
-2018), in logarithms. How far a network is from those learned from, and how far the regressors that vote are apart,
+2018), in logarithms. How far a network is from those trained on, and how far the members are apart,
 says by how much wider than usual its interval has to be.
 """
 
@@ -18,7 +18,7 @@ from perfcast.fit.splits import grouped_folds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfcast.fit.validation import Validation
+    from perfcast.fit.cross_validation import CrossValidation
 
 _NEAR = 0.05
 _AGREED = 0.005
@@ -45,8 +45,8 @@ class Intervals:
         """Return half the widths in natural logarithms, a number a row.
 
         Args:
-            distances: from what was learned from (see `perfcast.fit.domain`).
-            spreads: standard deviations of the logarithms of the members' forecasts.
+            distances: from what was trained on (see `perfcast.fit.domain`).
+            spreads: standard deviations of the logarithms of the members' predictions.
         """
         return self.quantile[0] * self._expected(_signals(distances, spreads))
 
@@ -55,7 +55,7 @@ class Intervals:
 
 
 class Errors(NamedTuple):
-    """Errors of rows that were not learned from, as logarithms, and what might have told them."""
+    """Errors of rows that were not trained on, as logarithms, and what they depend on."""
 
     residuals: np.ndarray
     distances: np.ndarray
@@ -66,7 +66,7 @@ class Errors(NamedTuple):
         return Errors(*(values[rows] for values in self))
 
 
-def errors_of(validation: Validation, algorithm: str, scheme: str) -> Errors:
+def errors_of(validation: CrossValidation, algorithm: str, scheme: str) -> Errors:
     """Return the errors of ``algorithm`` under ``scheme``."""
     return Errors(
         validation.log_residuals(algorithm, scheme),
@@ -76,11 +76,11 @@ def errors_of(validation: Validation, algorithm: str, scheme: str) -> Errors:
 
 
 def calibrate(unseen: Errors, others: Sequence[Errors], share: float) -> Intervals:
-    """Return intervals that contain ``share`` of rows of families not learned from, if they err as ``unseen`` do.
+    """Return intervals that contain ``share`` of rows of families not trained on, if they err as ``unseen`` do.
 
     Args:
-        unseen: errors on families that were not learned from.
-        others: errors on other rows that were not, which tell what to expect near those learned from.
+        unseen: errors on families that were not trained on.
+        others: errors on other rows that were not, which tell what to expect near those trained on.
         share: such as 0.9.
     """
     everything = [unseen, *others]
@@ -103,18 +103,18 @@ def enough_families(families: int, share: float) -> bool:
     return _rank(families, share) <= families
 
 
-def calibrated(validation: Validation, algorithm: str, share: float, rows: np.ndarray | None = None) -> Intervals:
-    """Return the intervals of ``algorithm``, calibrated on ``rows`` (all where not given) of all honest schemes."""
+def calibrated(validation: CrossValidation, algorithm: str, share: float, rows: np.ndarray | None = None) -> Intervals:
+    """Return the intervals of ``algorithm``, calibrated on ``rows`` (all where not given) of all schemes."""
     chosen = np.arange(len(validation.table)) if rows is None else rows
     found = {s: errors_of(validation, algorithm, s).take(chosen) for s in SCHEMES if validation.has(algorithm, s)}
     unseen = found.pop(DEPLOYMENT_SCHEME)
     return calibrate(unseen, list(found.values()), share)
 
 
-def half_widths_without_family(validation: Validation, algorithm: str, share: float) -> dict[str, np.ndarray]:
+def half_widths_without_family(validation: CrossValidation, algorithm: str, share: float) -> dict[str, np.ndarray]:
     """Return half the widths by scheme, each row's from intervals that no row of its family calibrated.
 
-    Families are left out one by one, or several at a time where there are more than thirty.
+    Families are held out one by one, or several at a time where there are more than thirty.
     """
     errors = {s: errors_of(validation, algorithm, s) for s in SCHEMES if validation.has(algorithm, s)}
     widths = {scheme: np.empty(len(validation.table)) for scheme in errors}
@@ -126,7 +126,7 @@ def half_widths_without_family(validation: Validation, algorithm: str, share: fl
 
 
 def conformal_quantile(residuals: np.ndarray, share: float) -> float:
-    """Return the half width around forecasts that holds ``share`` of new ones that err as ``residuals`` do.
+    """Return the half width around predictions that holds ``share`` of new ones that err as ``residuals`` do.
 
     It is the ⌈(n + 1)·share⌉-th smallest of the n absolute residuals, by MAPIE; the largest where that is it, or
     there are too few for the share.

@@ -1,4 +1,4 @@
-"""How wrong forecasts are."""
+"""How wrong predictions are."""
 
 from __future__ import annotations
 

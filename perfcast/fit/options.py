@@ -14,31 +14,31 @@ PUBLISHED_ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
 """The five regressors of the published method, by their names in files."""
 
 ENSEMBLE = "ensemble"
-"""Regressors that vote."""
+"""The median of several regressors."""
 
-EXPERTS = "experts"
-"""A physical model for each family, and the ensemble for networks of none; see `perfcast.fit.experts`."""
+MIXTURE = "mixture_of_experts"
+"""A physical model for each family, and the ensemble for networks of none; see `perfcast.fit.mixture`."""
 
-ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE, EXPERTS)
+ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE, MIXTURE)
 """All that may be deployed."""
 
 BASELINES = ("flops_only", "nearest_neighbour")
 """What a regressor has to beat to be worth its keep."""
 
 SCHEMES = ("random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size")
-"""The honest validations."""
+"""The schemes of grouped cross-validation."""
 
 CHOOSING_SCHEMES = ("leave_one_family_out", "unseen_network", "unseen_input_size")
 """Those that resemble what is asked, and so choose the algorithm: random folds part the sizes of one network."""
 
 COVERAGE_SLACK = 0.05
-"""How far the share that intervals held may lie below what they promise before users are told."""
+"""How far the share that intervals held may lie below what they promise before a warning is shown."""
 
 MIN_ROWS = 5
 """How many measured models there have to be at least to learn from."""
 
 MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
-"""How many rows a metric is learned from at most, all metrics together, and each metric whatever the others take."""
+"""How many rows a metric is trained on at most, all metrics together, and each metric whatever the others take."""
 
 MOST_SEED = 2**32 - 1
 """The largest seed that all libraries take."""
@@ -49,14 +49,14 @@ DEPLOYMENT_SCHEME = "leave_one_family_out"
 
 @dataclass(frozen=True)
 class Metric:
-    """What is forecast: the dataset's column that holds it and its unit."""
+    """What is predicted: the dataset's column that holds it and its unit."""
 
     column: str
     unit: str
 
 
 def default_metrics() -> dict[str, Metric]:
-    """Return the metrics fitted unless told otherwise: latency and memory of inference."""
+    """Return the metrics fitted by default: latency and memory."""
     return {
         "latency_ms": Metric("latency_ms", "ms"),
         "ram_mb": Metric("ram_run_peak_mb", "MB"),
@@ -69,13 +69,13 @@ class FitOptions:
 
     Attributes:
         features: the dataset's columns to learn from (see `perfcast.fit.selection.select_features`).
-        metrics: what to forecast, by the name it has in files and answers.
+        metrics: what to prediction, by the name it has in files and answers.
         splits: random splits of the published protocol, 0 to do without; their seeds are 0, 1, …, splits - 1.
         seed: seed of everything that is random and is not a published split.
         jobs: processes to use; results do not depend on it.
         test_share: share of the rows tested in a published split.
-        interval: share of forecasts that the intervals should contain.
-        flops_column: the column that the baseline `flops_only` reads; without it that baseline is left out.
+        interval: share of predictions that the intervals should contain.
+        flops_column: the column that the baseline `flops_only` reads; without it that baseline is held out.
         additive: the columns of which run time and memory are a sum with weights that are not negative;
             chosen by `perfcast.fit.selection.additive_features` unless given.
         implausible: features that are repaired where they are far more than usual for the product of some others (see
@@ -95,7 +95,7 @@ class FitOptions:
 
     @property
     def most_rows(self) -> int:
-        """How many rows each metric is learned from at most: what validation takes grows fast with them."""
+        """How many rows each metric is trained on at most: what validation takes grows fast with them."""
         return min(MOST_ROWS, max(ENOUGH_ROWS, MOST_VALUES // len(self.metrics)))
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class FitOptions:
         checks = (
             (bool(self.features), "features: name at least one column to learn from"),
             (len(set(self.features)) == len(self.features), "features: a column is named twice"),
-            (bool(self.metrics), "metrics: name at least one metric to forecast"),
+            (bool(self.metrics), "metrics: name at least one metric to predict"),
             (self.splits >= 0, f"splits: must not be negative, but is {self.splits}"),
             (0 <= self.seed <= MOST_SEED, f"seed: must be from 0 to {MOST_SEED}, not {self.seed}"),
             (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),

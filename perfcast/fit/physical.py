@@ -32,7 +32,7 @@ class Physics:
     capped: np.ndarray
 
     def log_estimate(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the logarithm of what the costs forecast for ``inputs`` (rows × features), one number a row."""
+        """Return the logarithm of what the costs prediction for ``inputs`` (rows × features), one number a row."""
         estimate = with_one(inputs) @ self.costs
         if self.roots.any():
             estimate = estimate + np.sqrt(np.maximum(inputs, 0)) @ self.roots

@@ -77,7 +77,7 @@ CHEAP = ("poly", "svr")
 
 def fit_learner(algorithm: str, settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> Learner:
     """Return ``algorithm``'s learner fitted on ``encoded`` (rows × inputs) and the encoded ``target``."""
-    return portable(fit_estimator(algorithm, settings, encoded, target, seed))
+    return learner_of(fit_estimator(algorithm, settings, encoded, target, seed))
 
 
 def fit_estimator(
@@ -87,9 +87,9 @@ def fit_estimator(
     return _ESTIMATORS[algorithm](settings, encoded, target, seed)
 
 
-def portable(estimator: RegressorMixin | xgboost.Booster) -> Learner:
+def learner_of(estimator: RegressorMixin | xgboost.Booster) -> Learner:
     """Return the learner that answers as ``estimator`` does, without the library that fitted it."""
-    return _PORTABLE[type(estimator)](estimator)
+    return _LEARNERS[type(estimator)](estimator)
 
 
 def _ridge(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> Ridge:
@@ -217,7 +217,7 @@ _ESTIMATORS: dict[str, Callable[..., RegressorMixin | xgboost.Booster]] = {
     "extra_trees": _extra_trees,
     "gaussian_process": _gaussian_process,
 }
-_PORTABLE: dict[type, Callable[..., Learner]] = {
+_LEARNERS: dict[type, Callable[..., Learner]] = {
     Ridge: _polynomial,
     SVR: _support_vectors,
     MLPRegressor: _perceptron,

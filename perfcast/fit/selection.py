@@ -24,7 +24,7 @@ PHYSICAL = (
 """What the hardware has to do, beside the published features."""
 
 # One column for each thing that costs: work, slow work, moving, holding, calling. More columns that say
-# nearly the same share a cost between them by chance, and forecasts of other families get worse.
+# nearly the same share a cost between them by chance, and predictions of other families get worse.
 _COSTS = (
     *("flops", "depthwise_macs", "other_macs", "input_pixels", "sum_activations"),
     *("fused_moved_bytes", "peak_activation_bytes", "weight_bytes", "fused_layers", "graph_forces_xla"),
@@ -79,7 +79,7 @@ def select_features(columns: Sequence[str]) -> tuple[str, ...]:
     """Return which of a table's feature ``columns`` to learn from.
 
     These are the published and physical features; a table from elsewhere, with fewer than five of them, is
-    learned from as it is.
+    trained on as it is.
     """
     known = tuple(name for name in (*PUBLISHED, *PHYSICAL) if name in columns)
     return known if len(known) >= _ENOUGH else tuple(columns)

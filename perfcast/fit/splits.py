@@ -1,4 +1,4 @@
-"""Which rows are learned from and which are tested: the published random splits and the honest schemes."""
+"""Which rows are trained on and which are tested: the published random splits and grouped cross-validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from perfcast.fit.options import SCHEMES
 
 if TYPE_CHECKING:
-    from perfcast.fit.table import TrainingData
+    from perfcast.fit.training_data import TrainingData
 
 SCHEME_FOLDS = 5
 FAMILY_FOLDS = 10
@@ -41,7 +41,7 @@ def scheme_groups(table: TrainingData, scheme: str) -> np.ndarray:
     return groups[scheme]
 
 
-def same_scheme(table: TrainingData, scheme: str) -> str:
+def equivalent_scheme(table: TrainingData, scheme: str) -> str:
     """Return the first of the schemes that parts the same rows as ``scheme``, often itself.
 
     Where each row is a family of its own, leaving families out is leaving rows out, and need not be done twice.
@@ -59,10 +59,10 @@ def _first_rows(groups: np.ndarray) -> np.ndarray:
 def scheme_folds(table: TrainingData, scheme: str, seed: int) -> list[Fold]:
     """Return the folds of ``scheme``; none where the table holds a single group.
 
-    Families are left out one by one, or in ten folds where there are more than 500 rows or 50 families, which take
+    Families are held out one by one, or in ten folds where there are more than 500 rows or 50 families, which take
     long; rows, networks and input sizes go into five folds (fewer where there are fewer).
     """
-    scheme = same_scheme(table, scheme)
+    scheme = equivalent_scheme(table, scheme)
     groups = scheme_groups(table, scheme)
     distinct = len(set(groups))
     if distinct < 2:

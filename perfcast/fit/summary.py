@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from perfcast.fit.cross_validation import CrossValidation
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.validation import Validation
 
 SCHEMA_VERSION = 2
 
 
 def summarise(
     dataset: pd.DataFrame,
-    validations: Mapping[str, Validation],
+    validations: Mapping[str, CrossValidation],
     widths: Mapping[str, Mapping[str, np.ndarray]],
     splits: pd.DataFrame,
     deployed: Mapping[str, str],
@@ -65,12 +65,12 @@ def summarise(
     }
 
 
-def _algorithm(validation: Validation, algorithm: str, published: pd.DataFrame, seed: int) -> dict[str, Any]:
+def _algorithm(validation: CrossValidation, algorithm: str, published: pd.DataFrame, seed: int) -> dict[str, Any]:
     table = validation.table
     return {
         "published": _published(published, algorithm) if (published["algorithm"] == algorithm).any() else None,
         **{
-            scheme: error_summary(table.target, validation.forecasts[algorithm, scheme], table.families, seed)
+            scheme: error_summary(table.target, validation.predictions[algorithm, scheme], table.families, seed)
             if validation.has(algorithm, scheme)
             else None
             for scheme in SCHEMES
@@ -93,9 +93,9 @@ def _published(splits: pd.DataFrame, algorithm: str) -> dict[str, float]:
 
 
 def _interval(
-    validation: Validation, widths: Mapping[str, np.ndarray], algorithm: str, options: FitOptions
+    validation: CrossValidation, widths: Mapping[str, np.ndarray], algorithm: str, options: FitOptions
 ) -> dict[str, Any]:
-    """Return how often and how wide the intervals hold families left out, and what plain ones would do."""
+    """Return how often and how wide the intervals hold families held out, and what plain ones would do."""
     families = validation.table.families
     residuals = validation.log_residuals(algorithm, DEPLOYMENT_SCHEME)
     holds = np.abs(residuals) <= widths[DEPLOYMENT_SCHEME]
@@ -126,16 +126,16 @@ def _interval(
 
 
 def _scheme(
-    validation: Validation, algorithm: str, scheme: str, widths: np.ndarray, rows: np.ndarray
+    validation: CrossValidation, algorithm: str, scheme: str, widths: np.ndarray, rows: np.ndarray
 ) -> dict[str, Any] | None:
     """Return error, coverage and width of those ``rows`` (booleans), None where there are none."""
     if not rows.any():
         return None
     residuals = validation.log_residuals(algorithm, scheme)[rows]
-    forecasts = validation.forecasts[algorithm, scheme][rows]
+    predictions = validation.predictions[algorithm, scheme][rows]
     return {
         "models": int(rows.sum()),
-        "mape": mape(validation.table.target[rows], forecasts),
+        "mape": mape(validation.table.target[rows], predictions),
         "coverage": float((np.abs(residuals) <= widths[rows]).mean()),
         "width_factor": _width(widths[rows]),
     }

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from perfcast.fit.baselines import predict_baseline
 from perfcast.fit.domain import Location, fit_domain
-from perfcast.fit.families import kinship
-from perfcast.fit.fitted import Forecast
+from perfcast.fit.families import encode_families
+from perfcast.fit.fitted import Prediction
 from perfcast.fit.fitting import fit, train, tune
 from perfcast.fit.measures import mape
 from perfcast.fit.options import BASELINES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from perfcast.fit.splits import Fold
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 
 class Task(Protocol):
@@ -42,7 +42,7 @@ class PublishedSplits:
 
     metric: str
     algorithm: str
-    rows: Rows
+    rows: TrainingData
     splits: range
     test_share: float
 
@@ -52,21 +52,21 @@ class PublishedSplits:
 
     def _mape(self, split: int) -> float:
         fold = published_split(len(self.rows.target), self.test_share, split)
-        learned, test = self.rows.take(fold.train), self.rows.take(fold.test)
-        fences = learned.fences
-        learned, test = learned.repaired(fences), test.repaired(fences)
+        training, test = self.rows.take(fold.train), self.rows.take(fold.test)
+        bounds = training.outlier_bounds
+        training, test = training.winsorized(bounds), test.winsorized(bounds)
         # No setting may be chosen by looking at a test part. Cheap algorithms are tuned inside each split's
         # training part; tuning the others ten thousand times would take days: they keep their first settings.
         settings = GRIDS[self.algorithm][0]
         if self.algorithm in CHEAP:
-            settings = tune(self.algorithm, learned, np.arange(len(learned.target)), seed=split)
-        fitted = fit(self.algorithm, settings, learned, seed=split)
-        return mape(test.target, fitted.predict(test.inputs, kinship(test.families, ())))
+            settings = tune(self.algorithm, training, np.arange(len(training.target)), seed=split)
+        fitted = fit(self.algorithm, settings, training, seed=split)
+        return mape(test.target, fitted.predict(test.inputs, encode_families(test.families, ())))
 
 
 @dataclass(frozen=True)
-class HonestFold:
-    """One fold of an honest scheme, with one algorithm or baseline.
+class GroupedFold:
+    """One fold of grouped cross-validation, with one algorithm or baseline.
 
     Attributes:
         groups: of each row; what the scheme does not part, tuning does not part either.
@@ -76,35 +76,35 @@ class HonestFold:
     metric: str
     algorithm: str
     scheme: str
-    rows: Rows
+    rows: TrainingData
     groups: np.ndarray
     fold: Fold
     flops: int
     seed: int
 
-    def run(self) -> Forecast:
-        """Return the forecasts of the fold's test rows."""
-        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+    def run(self) -> Prediction:
+        """Return the predictions of the fold's test rows."""
+        training, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         if self.algorithm in BASELINES:
-            made = predict_baseline(self.algorithm, learned, test.inputs, self.flops)
-            return Forecast(made, np.zeros(len(made)))
-        return train(self.algorithm, learned, self.groups[self.fold.train], self.seed).forecast(test)
+            made = predict_baseline(self.algorithm, training, test.inputs, self.flops)
+            return Prediction(made, np.zeros(len(made)))
+        return train(self.algorithm, training, self.groups[self.fold.train], self.seed).predict(test)
 
 
 @dataclass(frozen=True)
 class FoldDomain:
-    """How far the test rows of one fold of an honest scheme are from its training rows."""
+    """How far the test rows of one fold of grouped cross-validation are from its training rows."""
 
     metric: str
     scheme: str
-    rows: Rows
+    rows: TrainingData
     fold: Fold
 
     def run(self) -> Location:
         """Return where the test rows are, seen from the training rows."""
-        learned, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
-        fences = learned.fences
-        return fit_domain(learned.repaired(fences).inputs).locate(test.repaired(fences).inputs)
+        training, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
+        bounds = training.outlier_bounds
+        return fit_domain(training.winsorized(bounds).inputs).locate(test.winsorized(bounds).inputs)
 
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perfcast.errors import DataError
-from perfcast.features.plausible import fit_fences, rules_of
+from perfcast.features.plausible import fit_outlier_bounds, rules_of
 from perfcast.tables.checks import checked_values, usable, wrong_features
 from perfcast.tables.identity import identity, unknown
 from perfcast.tables.names import SIZE
@@ -156,11 +156,11 @@ def _by_unit(mapping: Mapping) -> list[list[int]]:
 
 
 def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) -> list[pd.DataFrame]:
-    """Return which features are not believed; they are repaired by whoever learns from them."""
+    """Return which features are implausible; they are winsorized in training."""
     names = tuple(features)
-    fences = fit_fences(features.to_numpy(), *rules_of(names, mapping.implausible))
-    wrong = fences.exceeded(features.to_numpy())
+    bounds = fit_outlier_bounds(features.to_numpy(), *rules_of(names, mapping.implausible))
+    wrong = bounds.exceeded(features.to_numpy())
     return [
         at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))
-        for rule, feature in enumerate(fences.features)
+        for rule, feature in enumerate(bounds.features)
     ]

@@ -19,7 +19,7 @@ PUBLISHED_BEST = {"time": 9.0, "memory": 5.3}
 
 @pytest.fixture(scope="module", params=FOLDERS)
 def fitted(request, tmp_path_factory):
-    """Return the kind of metric, and of each board the predictor's folder and forecasts for unseen input sizes."""
+    """Return the kind of metric, and of each board the predictor's folder and predictions for unseen input sizes."""
     kind, folder = request.param, tmp_path_factory.mktemp("fitted")
     mapping = ("--mapping", ROOT / f"config/tables/edge_gpu_2022_{kind}.yaml")
     boards = {}
@@ -66,4 +66,4 @@ def test_intervals_hold_what_they_promise_on_unseen_families(fitted):
     low, high = clustered_interval(held, families, seed=0)
     assert low <= 0.9 <= high, (low, held.mean(), high)
     assert 0.85 < held.mean() < 0.95
-    assert plain / len(held) < held.mean() - 0.05, "rows of unseen families are not like rows left out by chance"
+    assert plain / len(held) < held.mean() - 0.05, "rows of unseen families are not like rows held out by chance"

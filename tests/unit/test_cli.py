@@ -230,7 +230,7 @@ def forecast_of(name, interval, coverage):
 @pytest.mark.parametrize(("interval", "heading"), [(0.9, "90% interval"), (0.95, "95% interval")])
 def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp_path, monkeypatch, interval, heading):
     hidden = "net\x1b]0;owned\x07\x00\u202e\x9b_8"
-    monkeypatch.setattr("perfcast.fit.predictor.load_predictor", lambda _: forecast_of(hidden, interval, 0.9))
+    monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: forecast_of(hidden, interval, 0.9))
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
     assert answer.exit_code == 0, answer.output
     assert heading in answer.output
@@ -240,7 +240,7 @@ def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp
 
 @pytest.mark.parametrize(("coverage", "said"), [(0.81, True), (0.88, False), (0.95, False)])
 def test_intervals_that_hold_too_seldom_are_said(library, tmp_path, monkeypatch, coverage, said):
-    monkeypatch.setattr("perfcast.fit.predictor.load_predictor", lambda _: forecast_of("net_8", 0.9, coverage))
+    monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: forecast_of("net_8", 0.9, coverage))
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
     assert ("latency: on families left out, the intervals held 81% of the time" in answer.output) is said
 

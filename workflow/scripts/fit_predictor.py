@@ -8,7 +8,7 @@ from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import FitOptions, Metric
-from perfcast.fit.predictor import check_replaceable, save_predictor
+from perfcast.fit.persistence.folder import check_replaceable, save_predictor
 from perfcast.fit.selection import select_features
 from perfcast.pipeline.stage import stage
 from perfcast.progress import track

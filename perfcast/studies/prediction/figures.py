@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 _BAR = 22
 
 
-def ranking_figures(result: MetricResult, ranking: pd.DataFrame) -> tuple[Figure, Figure]:
-    """Return the two rankings of one metric, both in the order of the permutation importance."""
+def importance_figures(result: MetricResult, importance: pd.DataFrame) -> tuple[Figure, Figure]:
+    """Return the two importances of one metric's features, both in the order of the permutation importance."""
     label = labels.metric_label(result.metric)
-    ordered = ranking.sort_values("permutation_mape") if len(ranking) else ranking
+    ordered = importance.sort_values("mape_increase") if len(importance) else importance
     return (
         _bars(
-            f"ranking-f-{result.metric}",
+            f"importance-splits-{result.metric}",
             f"{label}: F-score, as in the document's Figure 2",
             ordered,
-            ("f_score", "Number of splits that use the feature", COLOURS[0]),
+            ("split_count", "Number of splits that use the feature", COLOURS[0]),
         ),
         _bars(
-            f"ranking-p-{result.metric}",
+            f"importance-permutation-{result.metric}",
             f"{label}: permutation importance",
             ordered,
-            ("permutation_mape", "Error grows by, percentage points", COLOURS[2]),
+            ("mape_increase", "Error grows by, percentage points", COLOURS[2]),
         ),
     )
 
@@ -45,7 +45,7 @@ def ranking_figures(result: MetricResult, ranking: pd.DataFrame) -> tuple[Figure
 def _bars(key: str, title: str, rows: pd.DataFrame, value: tuple[str, str, str]) -> Figure:
     column, axis, colour = value
     if not len(rows):
-        return Figure(key, title, title, missing="No ranking was computed for this metric.")
+        return Figure(key, title, title, missing="No feature importance was computed for this metric.")
     names = [plot_text(name) for name in rows["feature"]]
     trace = {
         "type": "bar",

@@ -25,7 +25,7 @@ _ALGORITHMS = {
     "extra_trees": "Extra trees",
     "gaussian_process": "Gaussian process",
     "ensemble": "Ensemble",
-    "experts": "Family experts",
+    "mixture_of_experts": "Mixture of experts",
     "flops_only": "FLOPs only (baseline)",
     "nearest_neighbour": "Nearest neighbour (baseline)",
 }

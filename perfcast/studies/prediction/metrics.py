@@ -20,7 +20,7 @@ class MetricView:
 
     Attributes:
         metric, label, unit: its names.
-        ranking: its feature rankings, as figures and as a table.
+        importance: of its features, as figures and as a table.
         predicted: what the predicted-against-measured plot draws, None without predictions.
         choices: the algorithms and schemes to choose from there.
         errors: the figures of errors.
@@ -32,8 +32,8 @@ class MetricView:
     metric: str
     label: str
     unit: str
-    ranking: tuple[Figure, ...]
-    ranking_table: Table
+    importance: tuple[Figure, ...]
+    importance_table: Table
     predicted: dict[str, Any] | None
     choices: dict[str, list[tuple[str, str]]]
     errors: tuple[Figure, ...]
@@ -44,22 +44,22 @@ class MetricView:
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Its figures but predicted against measured, which is drawn anew for each choice."""
-        return (*self.ranking, *self.errors)
+        return (*self.importance, *self.errors)
 
 
 def metric_view(data: ReportData, result: MetricResult) -> MetricView:
     """Return what a page shows of one metric."""
-    ranking = data.evaluation.of_metric("ranking", result.metric)
+    importance = data.evaluation.of_metric("feature_importance", result.metric)
     predicted = error_figures.predicted_data(data, result)
     families = error_figures.deployed_errors(data, result, DEPLOYMENT_SCHEME)
     sizes = error_figures.deployed_errors(data, result, "unseen_input_size")
-    ordered = ranking.sort_values("permutation_mape", ascending=False) if len(ranking) else ranking
+    ordered = importance.sort_values("mape_increase", ascending=False) if len(importance) else importance
     return MetricView(
         metric=result.metric,
         label=labels.metric_label(result.metric),
         unit=result.unit,
-        ranking=figures.ranking_figures(result, ranking),
-        ranking_table=tables.ranking_table(result, ordered),
+        importance=figures.importance_figures(result, importance),
+        importance_table=tables.importance_table(result, ordered),
         predicted=predicted,
         choices=error_figures.predicted_choices(predicted, result) if predicted else {},
         errors=(

@@ -231,8 +231,8 @@ def _natural(key: Any) -> tuple[float, str]:
     return float(key) if fmt.is_number(key) else 0.0, str(key)
 
 
-def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
-    """Return both rankings of the features of one metric."""
+def importance_table(result: MetricResult, importance: pd.DataFrame) -> Table:
+    """Return both importances of the features of one metric."""
     columns = (
         Column("Feature", numeric=False),
         Column("F-score (splits that use it)"),
@@ -242,14 +242,14 @@ def ranking_table(result: MetricResult, ranking: pd.DataFrame) -> Table:
         Row(
             (
                 Cell(str(row["feature"])),
-                Cell(fmt.whole(row["f_score"])),
-                number_cell(row["permutation_mape"]),
+                Cell(fmt.whole(row["split_count"])),
+                number_cell(row["mape_increase"]),
             )
         )
-        for _, row in ranking.iterrows()
+        for _, row in importance.iterrows()
     )
-    caption = f"{labels.metric_label(result.metric)}: ranking of the features"
-    return Table(caption, columns, tuple(rows), "No ranking was computed for this metric.")
+    caption = f"{labels.metric_label(result.metric)}: feature importance"
+    return Table(caption, columns, tuple(rows), "No feature importance was computed for this metric.")
 
 
 def noise_table(data: ReportData) -> Table:

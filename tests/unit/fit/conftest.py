@@ -1,4 +1,4 @@
-"""A small dataset with known physics, and what is learned from it once for all tests."""
+"""A small dataset with known physics, and what is trained on it once for all tests."""
 
 import numpy as np
 import pandas as pd

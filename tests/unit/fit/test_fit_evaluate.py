@@ -8,6 +8,7 @@ import pytest
 
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.choice import TIE, chosen_without_family, most_accurate
+from perfcast.fit.cross_validation import CrossValidation
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import (
@@ -15,17 +16,16 @@ from perfcast.fit.options import (
     BASELINES,
     CHOOSING_SCHEMES,
     DEPLOYMENT_SCHEME,
-    EXPERTS,
+    MIXTURE,
     PUBLISHED_ALGORITHMS,
     SCHEMES,
     Metric,
 )
-from perfcast.fit.table import learning_table
-from perfcast.fit.validation import Validation
+from perfcast.fit.training_data import training_data
 
 from .conftest import FEATURES, make_dataset, make_options
 
-EVALUATED = tuple(name for name in ALGORITHMS if name != EXPERTS)
+EVALUATED = tuple(name for name in ALGORITHMS if name != MIXTURE)
 """No family of the dataset is large enough for experts."""
 
 
@@ -35,7 +35,7 @@ def test_tables_have_the_promised_columns(evaluation):
         "metric", "unit", "algorithm", "scheme", "model", "family", "input_size",
         "measured", "predicted", "lower", "upper", "spread", "distance", "in_domain",
     ]  # fmt: skip
-    assert list(evaluation.ranking) == ["metric", "feature", "f_score", "permutation_mape"]
+    assert list(evaluation.feature_importance) == ["metric", "feature", "split_count", "mape_increase"]
     assert set(evaluation.predictions["algorithm"]) == {*EVALUATED, *BASELINES}
     assert set(evaluation.predictions["scheme"]) == set(SCHEMES)
 
@@ -85,11 +85,11 @@ def test_learning_beats_the_baselines(evaluation):
     assert best < min(algorithms[name]["leave_one_family_out"]["mape"] for name in BASELINES)
 
 
-def test_ranking_finds_what_time_depends_on(evaluation):
-    ranking = evaluation.ranking.set_index("feature")
-    assert set(ranking.index) == set(FEATURES)
-    assert ranking["permutation_mape"].idxmax() in {"flops", "sum_activations"}
-    assert ranking.loc["channels", "f_score"] == ranking.loc["channels", "permutation_mape"] == 0
+def test_feature_importance_finds_what_time_depends_on(evaluation):
+    importance = evaluation.feature_importance.set_index("feature")
+    assert set(importance.index) == set(FEATURES)
+    assert importance["mape_increase"].idxmax() in {"flops", "sum_activations"}
+    assert importance.loc["channels", "split_count"] == importance.loc["channels", "mape_increase"] == 0
 
 
 def test_results_do_not_depend_on_jobs_or_on_other_rows():
@@ -100,7 +100,7 @@ def test_results_do_not_depend_on_jobs_or_on_other_rows():
     second = evaluate(pd.concat([dataset, replicates, failed]), make_options(splits=2, jobs=2))
     pd.testing.assert_frame_equal(first.splits, second.splits)
     pd.testing.assert_frame_equal(first.predictions, second.predictions)
-    pd.testing.assert_frame_equal(first.ranking, second.ranking)
+    pd.testing.assert_frame_equal(first.feature_importance, second.feature_importance)
     metric = second.summary["metrics"]["latency_ms"]
     assert metric["excluded"] == {
         "not_measured": 3,
@@ -115,7 +115,7 @@ def test_results_do_not_depend_on_jobs_or_on_other_rows():
 
 def test_written_evaluation_reads_back(evaluation, tmp_path):
     write_evaluation(evaluation, tmp_path / "evaluation")
-    for name in ("splits", "predictions", "ranking"):
+    for name in ("splits", "predictions", "feature_importance"):
         table = pd.read_parquet(tmp_path / "evaluation" / f"{name}.parquet")
         pd.testing.assert_frame_equal(table, getattr(evaluation, name), check_dtype=False)
     assert json.loads((tmp_path / "evaluation/summary.json").read_text()) == evaluation.summary
@@ -169,11 +169,11 @@ def test_what_is_not_to_be_trusted_is_not_learned_from():
     table = make_dataset(families=3, networks=1, sizes=(64, 96, 224))
     trust = ["rejected", "noisy", *["trusted"] * 7]
     metric = make_options().metrics["latency_ms"]
-    found = learning_table(table.assign(trust=trust), metric, make_options())
+    found = training_data(table.assign(trust=trust), metric, make_options())
     assert list(found.models) == list(table["model"][1:])
     assert found.excluded["rejected"] == 1
     with pytest.raises(DataError, match=r"0 measured rows are too few .*9 more were rejected as not to be trusted"):
-        learning_table(table.assign(trust="rejected"), metric, make_options())
+        training_data(table.assign(trust="rejected"), metric, make_options())
 
 
 def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evaluation):
@@ -193,11 +193,11 @@ def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evalu
 
 
 def test_a_family_is_not_forecast_by_the_algorithm_that_suits_it_alone():
-    table = learning_table(make_dataset(families=2), make_options().metrics["latency_ms"], make_options())
+    table = training_data(make_dataset(families=2), make_options().metrics["latency_ms"], make_options())
     first = table.families == "family0"
     off = {"poly": np.where(first, 1.0, 1.5), "svr": np.where(first, 1.4, 1.0)}
-    forecasts = {(name, DEPLOYMENT_SCHEME): table.target * off.get(name, 2.0) for name in ALGORITHMS}
-    validation = Validation(table, forecasts, {}, {}, {})
+    predictions = {(name, DEPLOYMENT_SCHEME): table.target * off.get(name, 2.0) for name in ALGORITHMS}
+    validation = CrossValidation(table, predictions, {}, {}, {})
     assert most_accurate(validation) == "svr"
     np.testing.assert_allclose(chosen_without_family(validation) / table.target, np.where(first, 1.4, 1.5))
 
@@ -205,7 +205,7 @@ def test_a_family_is_not_forecast_by_the_algorithm_that_suits_it_alone():
 def test_factors_that_are_features_may_vary():
     table = pd.concat([make_dataset(), make_dataset().assign(batch=8)], ignore_index=True)
     options = make_options(splits=1, features=("flops", "batch"), metrics={"t": Metric("latency_mean_ms", "ms")})
-    assert len(learning_table(table, options.metrics["t"], options)) == 64
+    assert len(training_data(table, options.metrics["t"], options)) == 64
 
 
 @pytest.mark.parametrize(

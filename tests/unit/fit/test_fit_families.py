@@ -6,12 +6,12 @@ import pytest
 from perfcast.errors import PredictorError
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
-from perfcast.fit.experts import fit_experts
-from perfcast.fit.families import MOST, kinship, known_families
+from perfcast.fit.families import MOST, encode_families, known_families
 from perfcast.fit.fitting import train
-from perfcast.fit.options import ENSEMBLE, EXPERTS
-from perfcast.fit.predictor import load_predictor, save_predictor
-from perfcast.fit.table import learning_table
+from perfcast.fit.mixture import fit_mixture
+from perfcast.fit.options import ENSEMBLE, MIXTURE
+from perfcast.fit.persistence.folder import load_predictor, save_predictor
+from perfcast.fit.training_data import training_data
 
 from .conftest import make_dataset, make_options
 from .test_fit_predictor import rewrite, with_algorithm
@@ -27,7 +27,7 @@ def make_slower(**sizes):
 
 
 def rows_of(table):
-    return learning_table(table, make_options().metrics["latency_ms"], make_options()).rows
+    return training_data(table, make_options().metrics["latency_ms"], make_options())
 
 
 def test_families_of_several_rows_are_known_the_largest_of_many():
@@ -37,18 +37,18 @@ def test_families_of_several_rows_are_known_the_largest_of_many():
 
 
 def test_what_is_not_known_of_a_family_is_zero():
-    told = kinship(np.array(["b", "x", ""], dtype=object), ("a", "b"))
+    told = encode_families(np.array(["b", "x", ""], dtype=object), ("a", "b"))
     assert (told > 0).tolist() == [[False, True], [False, False], [False, False]]
-    assert kinship(np.array(["b"], dtype=object), ()).shape == (1, 0)
+    assert encode_families(np.array(["b"], dtype=object), ()).shape == (1, 0)
 
 
 def test_networks_of_a_known_family_are_forecast_as_their_kin():
     rows = rows_of(make_slower(families=3, networks=8, sizes=(64, 128)))
     unseen = np.arange(len(rows.target)) % 16 >= 14
-    learned, test = rows.take(np.flatnonzero(~unseen)), rows.take(np.flatnonzero(unseen))
-    trained = train(ENSEMBLE, learned, learned.families, seed=0)
-    errors = np.abs(trained.forecast(test).values / test.target - 1)
-    untold = trained.forecaster.forecast(test.inputs, kinship(np.array([""] * len(test.target)), trained.families))
+    training, test = rows.take(np.flatnonzero(~unseen)), rows.take(np.flatnonzero(unseen))
+    trained = train(ENSEMBLE, training, training.families, seed=0)
+    errors = np.abs(trained.predict(test).values / test.target - 1)
+    untold = trained.ensemble.predict(test.inputs, encode_families(np.array([""] * len(test.target)), trained.families))
     own = test.families == "family1"
     assert errors.mean() < 0.1
     assert np.abs(untold.values / test.target - 1)[own].mean() > 2 * errors[own].mean()
@@ -83,14 +83,14 @@ def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, f
 
 def test_only_families_of_many_networks_have_experts():
     few = rows_of(make_dataset(families=3, networks=5))
-    assert fit_experts(few, seed=0) is None
-    alone = train(ENSEMBLE, few, few.families, seed=0).forecast(few)
-    assert (train(EXPERTS, few, few.families, seed=0).forecast(few).values == alone.values).all()
+    assert fit_mixture(few, seed=0) is None
+    alone = train(ENSEMBLE, few, few.families, seed=0).predict(few)
+    assert (train(MIXTURE, few, few.families, seed=0).predict(few).values == alone.values).all()
     many = rows_of(make_dataset(families=3, networks=20, sizes=(64,)))
-    experts = fit_experts(many.take(np.flatnonzero(np.arange(60) < 45)), seed=0)
+    experts = fit_mixture(many.take(np.flatnonzero(np.arange(60) < 45)), seed=0)
     assert experts is not None
     assert len(experts.costs) == 2
     assert experts.gate.value.shape[1] == 3, "the third family is among the others"
-    told, certainty = experts.predict(many.inputs)
+    told, gating_weight = experts.predict(many.inputs)
     assert (told > 0).all()
-    assert ((certainty >= 0) & (certainty <= 1)).all()
+    assert ((gating_weight >= 0) & (gating_weight <= 1)).all()

@@ -7,8 +7,8 @@ import pytest
 
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit.evaluation import write_evaluation
-from perfcast.fit.manifest import SCHEMA_VERSION
-from perfcast.fit.predictor import check_replaceable, load_predictor, save_predictor
+from perfcast.fit.persistence.folder import check_replaceable, load_predictor, save_predictor
+from perfcast.fit.persistence.manifest import SCHEMA_VERSION
 
 from .test_fit_predictor import rewrite
 

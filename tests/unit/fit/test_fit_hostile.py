@@ -13,7 +13,8 @@ import pytest
 from perfcast.errors import PredictorError
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
-from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.fit.options import MIXTURE
+from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.storage import digest_of, digest_of_json
 
 from .conftest import make_dataset, make_options
@@ -76,8 +77,8 @@ def refused(folder, *names):
         ((*METRIC, "errors", "repeatability_percent"), 1),
         *((("schema_version",), value) for value in (True, 0, -1, 1.5, "1", None, [])),
         (("target",), 5),
-        (("context",), []),
-        (("context",), {"device": "cpu"}),
+        (("environment",), []),
+        (("environment",), {"device": "cpu"}),
         (("training_digest",), "none"),
     ],
 )
@@ -107,7 +108,7 @@ EXPERTS_ARRAYS = (
 @pytest.fixture(scope="module")
 def experts():
     dataset, options = make_dataset(families=3, networks=20, sizes=(64,)), make_options(splits=0)
-    return fit_predictor(dataset, with_algorithm(evaluate(dataset, options), "experts"), options)
+    return fit_predictor(dataset, with_algorithm(evaluate(dataset, options), MIXTURE), options)
 
 
 def test_experts_survive_the_folder(experts, tmp_path):
@@ -120,7 +121,7 @@ def test_experts_survive_the_folder(experts, tmp_path):
 def test_experts_that_no_fit_makes_are_refused(experts, tmp_path, key, change):
     save_predictor(experts, tmp_path / "p")
     array = "experts.gate.value" if key == "experts.gate" else key
-    reseal_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
+    rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
     refused(tmp_path / "p", "latency_ms.npz", key)
 
 
@@ -139,7 +140,7 @@ LEAVES = {
 def test_forests_that_no_fit_makes_are_refused(experts, tmp_path, array, change):
     save_predictor(experts, tmp_path / "p")
     key = f"experts.gate.{array}"
-    reseal_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
+    rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(tmp_path / "p", "latency_ms.npz", "trees are damaged")
 
 
@@ -168,7 +169,7 @@ def test_numbers_that_are_none_need_a_digest_too(folder, number):
     refused(folder, "manifest.json", "digest")
 
 
-def reseal_arrays(folder, change):
+def rewrite_checksum_arrays(folder, change):
     path = folder / "latency_ms.npz"
     with np.load(path) as archive:
         arrays = dict(archive)
@@ -176,10 +177,10 @@ def reseal_arrays(folder, change):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     path.write_bytes(buffer.getvalue())
-    reseal(folder, path)
+    rewrite_checksum(folder, path)
 
 
-def reseal(folder, path):
+def rewrite_checksum(folder, path):
     digest = digest_of(path.read_bytes())
     rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"]["files"].update({path.name: digest}))
 
@@ -218,8 +219,8 @@ def reseal(folder, path):
         ("0.encoding.physics.capped", lambda capped: np.ones(3)),
         ("0.encoding.ratios", lambda ratios: np.full((1, 6), 99.0)),
         ("0.encoding.anchored", lambda anchored: np.ones(2)),
-        ("fences.features", lambda features: np.array([99])),
-        ("fences.others", lambda others: np.zeros((3, 1), dtype=int)),
+        ("outlier_bounds.features", lambda features: np.array([99])),
+        ("outlier_bounds.others", lambda others: np.zeros((3, 1), dtype=int)),
         ("intervals.low", lambda low: low + 1e6),
         ("intervals.high", lambda high: high[:1]),
         ("intervals.quantile", lambda quantile: -quantile - 1),
@@ -227,12 +228,12 @@ def reseal(folder, path):
     ],
 )
 def test_arrays_that_no_fit_makes_are_refused(folder, key, change):
-    reseal_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
+    rewrite_checksum_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(folder, "latency_ms.npz")
 
 
 def test_domains_beyond_all_numbers_are_refused(folder):
-    reseal_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
+    rewrite_checksum_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
     refused(folder, "latency_ms.npz")
 
 
@@ -306,7 +307,7 @@ def test_hostile_boosted_trees_are_refused_before_xgboost_reads_them(boosted, tm
     model = json.loads(path.read_text())
     change(model)
     path.write_text(json.dumps(model))
-    reseal(tmp_path / "p", path)
+    rewrite_checksum(tmp_path / "p", path)
     with pytest.raises(
         PredictorError, match=rf"latency_ms\.0\.xgb\.json.*({'|'.join(NODES) if key is NODES else key})"
     ):
@@ -318,7 +319,7 @@ def test_what_is_no_json_is_refused_before_xgboost_reads_it(boosted, tmp_path, d
     save_predictor(boosted, tmp_path / "p")
     path = tmp_path / "p" / "latency_ms.0.xgb.json"
     path.write_bytes(data)
-    reseal(tmp_path / "p", path)
+    rewrite_checksum(tmp_path / "p", path)
     refused(tmp_path / "p", "latency_ms.0.xgb.json")
 
 
@@ -327,7 +328,7 @@ def test_of_two_equal_keys_xgboost_reads_the_one_that_was_checked(boosted, datas
     path = tmp_path / "p" / "latency_ms.0.xgb.json"
     text = path.read_text()
     path.write_text(re.sub(r'"left_children":', '"left_children":[2000000000],"left_children":', text))
-    reseal(tmp_path / "p", path)
+    rewrite_checksum(tmp_path / "p", path)
     found, expected = load_predictor(tmp_path / "p").predict(dataset), boosted.predict(dataset)
     np.testing.assert_array_equal(found["prediction"], expected["prediction"])
 

@@ -6,7 +6,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from xgboost import DMatrix
 
 from perfcast.fit.learners import monomials
-from perfcast.fit.regressors import GRIDS, fit_estimator, portable
+from perfcast.fit.regressors import GRIDS, fit_estimator, learner_of
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_portable_learner_answers_as_the_library(algorithm, data):
     for settings in (GRIDS[algorithm][0], GRIDS[algorithm][-1]):
         estimator = fit_estimator(algorithm, settings, encoded, target, seed=1)
         expected = library_answer(algorithm, settings, estimator, unseen)
-        np.testing.assert_allclose(portable(estimator).predict(unseen), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(learner_of(estimator).predict(unseen), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_monomials_are_ordered_as_in_scikit_learn(data):

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
 from perfcast.features.definitions import FEATURES
-from perfcast.features.plausible import fit_fences, rules_of
+from perfcast.features.plausible import fit_outlier_bounds, rules_of
 from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
 from perfcast.fit.fitting import train, tune
 from perfcast.fit.intervals import Errors, calibrate, conformal_quantile, enough_families
 from perfcast.fit.measures import error_summary
-from perfcast.fit.options import ALGORITHMS, ENSEMBLE, EXPERTS, SCHEMES, Metric
+from perfcast.fit.options import ALGORITHMS, ENSEMBLE, MIXTURE, SCHEMES, Metric
 from perfcast.fit.physical import fit_physical, fit_robust
 from perfcast.fit.regressors import GRIDS
 from perfcast.fit.selection import PHYSICAL, PUBLISHED, additive_features, select_features
-from perfcast.fit.splits import grouped_folds, published_split, same_scheme, scheme_folds
-from perfcast.fit.table import Rows, learning_table
+from perfcast.fit.splits import equivalent_scheme, grouped_folds, published_split, scheme_folds
+from perfcast.fit.training_data import TrainingData, training_data
 
 from .conftest import make_dataset, make_options
 
@@ -73,30 +73,33 @@ def test_encoding_decodes_what_it_encoded(physical, with_ratios):
 
 def make_rows(inputs, target):
     nothing = np.zeros(0, dtype=int)
-    return Rows(
+    rows = np.arange(len(target))
+    return TrainingData(
+        features=("parameters", "layers", "sum_activations", "input_elements"),
+        additive=np.ones(inputs.shape[1], bool),
         inputs=inputs,
         target=target,
-        additive=np.ones(inputs.shape[1], bool),
-        ratios=np.array([[1.0, -1.0, 0.0, -1.0]]),
-        caps=np.array([[0, 1]]),
-        families=np.arange(len(target)) % 3,
-        networks=np.arange(len(target)),
+        models=rows,
+        networks=rows,
+        families=rows % 3,
+        sizes=rows,
+        excluded={},
         implausible=(nothing, nothing.reshape(0, 0)),
     )
 
 
-def test_what_is_far_more_than_usual_is_repaired():
+def test_what_is_far_more_than_usual_is_winsorized():
     random = np.random.default_rng(0)
     first, second = 10 ** random.uniform(2, 4, (2, 60))
     inputs = np.column_stack([5 * first * second * random.lognormal(0, 0.1, 60), first, second])
     broken = inputs.copy()
     broken[::20, 0] *= 1e4
-    fences = fit_fences(broken, np.array([0]), np.array([[1, 2]]))
-    assert list(np.flatnonzero(fences.exceeded(broken)[:, 0])) == [0, 20, 40]
-    np.testing.assert_allclose(fences.repaired(broken)[::20, 0], inputs[::20, 0], rtol=0.5)
-    assert (fences.repaired(broken)[1:20] == inputs[1:20]).all()
-    few = fit_fences(broken[:10], np.array([0]), np.array([[1, 2]]))
-    assert (few.repaired(broken) == broken).all()
+    outlier_bounds = fit_outlier_bounds(broken, np.array([0]), np.array([[1, 2]]))
+    assert list(np.flatnonzero(outlier_bounds.exceeded(broken)[:, 0])) == [0, 20, 40]
+    np.testing.assert_allclose(outlier_bounds.winsorized(broken)[::20, 0], inputs[::20, 0], rtol=0.5)
+    assert (outlier_bounds.winsorized(broken)[1:20] == inputs[1:20]).all()
+    few = fit_outlier_bounds(broken[:10], np.array([0]), np.array([[1, 2]]))
+    assert (few.winsorized(broken) == broken).all()
 
 
 def test_rules_name_features_that_are_there():
@@ -135,7 +138,7 @@ def test_known_features_exist():
 
 
 def test_schemes_hold_out_what_they_say():
-    table = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options())
+    table = training_data(make_dataset(), make_options().metrics["latency_ms"], make_options())
     assert len(scheme_folds(table, "leave_one_family_out", 0)) == 4
     networks = scheme_folds(table, "unseen_network", 0)
     assert len(networks) == 5
@@ -245,16 +248,16 @@ def test_error_summary_is_wider_when_families_differ():
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_learns_the_physics(algorithm):
-    rows = learning_table(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options()).rows
+    rows = training_data(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options())
     order = np.random.default_rng(0).permutation(len(rows.target))
-    learned, test = rows.take(order[16:]), rows.take(order[:16])
-    forecast = train(algorithm, learned, learned.families, seed=0).forecast(test)
-    assert np.abs(forecast.values / test.target - 1).mean() < 0.1
-    assert ((forecast.spreads > 0) == (algorithm in (ENSEMBLE, EXPERTS))).all()
+    training, test = rows.take(order[16:]), rows.take(order[:16])
+    prediction = train(algorithm, training, training.families, seed=0).predict(test)
+    assert np.abs(prediction.values / test.target - 1).mean() < 0.1
+    assert ((prediction.spreads > 0) == (algorithm in (ENSEMBLE, MIXTURE))).all()
 
 
 def test_tuning_looks_at_its_rows_only_and_is_repeatable():
-    rows = learning_table(make_dataset(), make_options().metrics["latency_ms"], make_options()).rows
+    rows = training_data(make_dataset(), make_options().metrics["latency_ms"], make_options())
     groups = np.arange(len(rows.target)) % 4
     assert tune("poly", rows, groups, 0) == tune("poly", rows, groups, 0)
     assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], "one group leaves nothing to compare"
@@ -262,8 +265,8 @@ def test_tuning_looks_at_its_rows_only_and_is_repeatable():
 
 def test_schemes_that_part_the_same_rows_are_one():
     table = make_dataset(sizes=(224,), networks=1, families=8)
-    found = learning_table(table, make_options().metrics["latency_ms"], make_options())
-    assert {scheme: same_scheme(found, scheme) for scheme in SCHEMES} == {
+    found = training_data(table, make_options().metrics["latency_ms"], make_options())
+    assert {scheme: equivalent_scheme(found, scheme) for scheme in SCHEMES} == {
         "random_folds": "random_folds",
         "leave_one_family_out": "random_folds",
         "unseen_network": "random_folds",
@@ -280,7 +283,7 @@ def test_of_many_rows_some_are_drawn():
     many["model"] = many["model"] + "_" + many["seed"].astype(str)
     metrics = {f"m{number}": Metric("latency_mean_ms", "ms") for number in range(12)}
     options = make_options(metrics=metrics)
-    found = learning_table(many, metrics["m0"], options)
+    found = training_data(many, metrics["m0"], options)
     assert len(found) == options.most_rows == 400
     assert found.excluded["not_drawn"] == len(many) - 400
-    assert len(learning_table(many, metrics["m0"], make_options())) == len(many)
+    assert len(training_data(many, metrics["m0"], make_options())) == len(many)

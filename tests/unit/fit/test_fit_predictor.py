@@ -1,4 +1,4 @@
-"""The deployed predictor: its forecasts, its folder, and what it refuses to load."""
+"""The deployed predictor: its predictions, its folder, and what it refuses to load."""
 
 import io
 import json
@@ -12,9 +12,9 @@ import pytest
 
 from perfcast.errors import DataError, PredictorError
 from perfcast.fit.deploy import fit_predictor
-from perfcast.fit.manifest import SCHEMA_VERSION
-from perfcast.fit.options import ALGORITHMS, EXPERTS
-from perfcast.fit.predictor import load_predictor, save_predictor
+from perfcast.fit.options import ALGORITHMS, MIXTURE
+from perfcast.fit.persistence.folder import load_predictor, save_predictor
+from perfcast.fit.persistence.manifest import SCHEMA_VERSION
 from perfcast.storage import digest_of, digest_of_json
 
 from .conftest import FEATURES, make_dataset
@@ -23,7 +23,7 @@ from .conftest import FEATURES, make_dataset
 def with_algorithm(evaluation, algorithm):
     summary = json.loads(json.dumps(evaluation.summary))
     summary["metrics"]["latency_ms"]["deployed"] = algorithm
-    return type(evaluation)(evaluation.splits, evaluation.predictions, evaluation.ranking, summary)
+    return type(evaluation)(evaluation.splits, evaluation.predictions, evaluation.feature_importance, summary)
 
 
 def rewrite(folder, change):
@@ -58,7 +58,7 @@ def test_forecasts_extrapolate_with_the_physics_and_say_so(predictor):
     assert not predictor.predict(table.assign(flops=1e15))["in_domain"].any()
 
 
-@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != EXPERTS])
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != MIXTURE])
 def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, options, tmp_path):
     made = fit_predictor(dataset, with_algorithm(evaluation, algorithm), options)
     save_predictor(made, tmp_path / "predictor")
@@ -71,7 +71,7 @@ def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, opt
 
 
 def test_the_label_commands_no_terminal(predictor):
-    hostile = replace(predictor, target="a\x1b[31m\nb", context={"device": ["c\x9bd"]})
+    hostile = replace(predictor, target="a\x1b[31m\nb", environment={"device": ["c\x9bd"]})
     assert hostile.label == "a\ufffd[31m\ufffdb (c\ufffdd)"
 
 
@@ -190,7 +190,7 @@ def test_loading_and_predicting_needs_no_fitting_library(folder, dataset, tmp_pa
     dataset.to_parquet(tmp_path / "features.parquet")
     table = str(tmp_path / "features.parquet")
     code = (
-        "import sys, pandas; from perfcast.fit.predictor import load_predictor;"
+        "import sys, pandas; from perfcast.fit.persistence.folder import load_predictor;"
         f"load_predictor({str(folder)!r}).predict(pandas.read_parquet({table!r}));"
         "assert not {'sklearn', 'scipy', 'tensorflow', 'joblib'} & set(sys.modules)"
     )

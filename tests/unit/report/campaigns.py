@@ -196,12 +196,12 @@ def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -
     first = dataset[(dataset["replicate"] == 0) & (dataset["status"] == "measured")]
     made = [_split_rows(draw, metric, splits) for metric in METRICS]
     predictions = pd.concat([_predictions(draw, metric, first) for metric in METRICS], ignore_index=True)
-    ranking = pd.DataFrame(
+    importance = pd.DataFrame(
         {
             "metric": metric,
             "feature": feature,
-            "f_score": int(900 / rank),
-            "permutation_mape": 20.0 / rank**1.5,
+            "split_count": int(900 / rank),
+            "mape_increase": 20.0 / rank**1.5,
         }
         for metric in METRICS
         for rank, feature in enumerate(FEATURES, 1)
@@ -211,7 +211,7 @@ def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -
         "schema_version": 1,
         "metrics": {name: _metric_summary(name, table, predictions) for name in METRICS},
     }
-    return Evaluation(table, predictions, ranking, summary)
+    return Evaluation(table, predictions, importance, summary)
 
 
 INTERVALS = {"models": 34, "mape": 12.5, "coverage": 0.91, "width_factor": 1.96}

@@ -296,7 +296,7 @@ def every_figure(data):
     for column in ("temperature_c", "cpu_mhz"):
         yield campaign_figures.state_figure(data, visits, column)
     for result in data.metrics:
-        yield from figures.ranking_figures(result, data.evaluation.of_metric("ranking", result.metric))
+        yield from figures.importance_figures(result, data.evaluation.of_metric("feature_importance", result.metric))
         yield figures.repeatability_figure(result, series.replicate_pairs(data, result))
         yield error_figures.splits_figure(data, result)
         yield error_figures.family_figure(data, result)

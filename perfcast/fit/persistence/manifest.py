@@ -1,4 +1,4 @@
-"""A predictor's manifest, read and checked before anything in it is believed."""
+"""A predictor's manifest, read and checked before anything in it is used."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     import jsonschema
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MANIFEST = "manifest.json"
 _LONGEST = 200
 
 
-def seal(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return ``manifest`` with its own digest, as `read_manifest` wants it."""
+def with_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return ``manifest`` with its own checksum, as `read_manifest` wants it."""
     return manifest | {"manifest_digest": digest_of_json(manifest)}
 
 

@@ -1,7 +1,7 @@
 """Fitted regressors as files that any later version can read and that cannot run code.
 
-A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>`, `fences.<attribute>`,
-`experts.<attribute>` and, for each regressor that votes, `<number>.encoding.<attribute>` and
+A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>`,
+`outlier_bounds.<attribute>`, `experts.<attribute>` and, for each regressor, `<number>.encoding.<attribute>` and
 `<number>.learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
 """
 
@@ -11,7 +11,7 @@ import io
 import zipfile
 import zlib
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -19,20 +19,21 @@ from perfcast.errors import PredictorError
 from perfcast.features.plausible import OutlierBounds
 from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
-from perfcast.fit.experts import Experts
-from perfcast.fit.fitted import Fitted, Forecaster
+from perfcast.fit.fitted import Ensemble, Fitted
 from perfcast.fit.intervals import Intervals
 from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess
-from perfcast.fit.soundness import (
+from perfcast.fit.mixture import MixtureOfExperts
+from perfcast.fit.persistence.validation import (
     check_domain,
     check_encoding,
-    check_experts,
-    check_fences,
     check_forest,
     check_intervals,
+    check_mixture,
+    check_outlier_bounds,
     check_process,
 )
-from perfcast.fit.xgboost_json import checked_model
+from perfcast.fit.persistence.xgboost_json import checked_model
+from perfcast.fit.predictor import MetricModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,22 +51,14 @@ Part = TypeVar("Part")
 Arrays = dict[str, np.ndarray]
 
 
-class Parts(NamedTuple):
-    """What a metric's forecasts are made of."""
-
-    forecaster: Forecaster
-    domain: Domain
-    intervals: Intervals
-
-
-def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
+def to_files(metric: str, model: MetricModel) -> dict[str, bytes]:
     """Return the contents of the files of ``metric``, by file name."""
-    arrays = _flat("domain", parts.domain) | _flat("intervals", parts.intervals)
-    arrays |= _flat("fences", parts.forecaster.fences)
-    if parts.forecaster.experts is not None:
-        arrays |= _flat("experts", parts.forecaster.experts)
+    arrays = _flat("domain", model.domain) | _flat("intervals", model.intervals)
+    arrays |= _flat("outlier_bounds", model.ensemble.outlier_bounds)
+    if model.ensemble.experts is not None:
+        arrays |= _flat("experts", model.ensemble.experts)
     files = {}
-    for number, member in enumerate(parts.forecaster.members):
+    for number, member in enumerate(model.ensemble.members):
         arrays |= _flat(f"{number}.encoding", member.encoding)
         if isinstance(member.learner, Boosted):
             files[_json_name(metric, number)] = member.learner.model
@@ -76,7 +69,9 @@ def to_files(metric: str, parts: Parts) -> dict[str, bytes]:
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(metric: str, algorithms: Sequence[str], sizes: tuple[int, int], files: Mapping[str, bytes]) -> Parts:
+def from_files(
+    metric: str, algorithms: Sequence[str], sizes: tuple[int, int], files: Mapping[str, bytes]
+) -> MetricModel:
     """Return what `to_files` made ``files`` of.
 
     Args:
@@ -92,17 +87,19 @@ def from_files(metric: str, algorithms: Sequence[str], sizes: tuple[int, int], f
     arrays = _read_arrays(npz, _file(npz, files))
     domain = _part(npz, "domain", Domain, arrays)
     intervals = _part(npz, "intervals", Intervals, arrays)
-    fences = _part(npz, "fences", OutlierBounds, arrays)
+    bounds = _part(npz, "outlier_bounds", OutlierBounds, arrays)
     check_domain(npz, domain, features)
-    check_fences(npz, fences, features)
+    check_outlier_bounds(npz, bounds, features)
     check_intervals(npz, intervals)
     members = tuple(_member(metric, n, name, sizes, arrays, files) for n, name in enumerate(algorithms))
-    experts = _part(npz, "experts", Experts, arrays) if any(key.startswith("experts.") for key in arrays) else None
+    experts = (
+        _part(npz, "experts", MixtureOfExperts, arrays) if any(key.startswith("experts.") for key in arrays) else None
+    )
     if experts is not None:
-        check_experts(npz, experts, features)
-    parts = Parts(Forecaster(fences, members, experts), domain, intervals)
-    _try_out(", ".join(files), parts, families)
-    return parts
+        check_mixture(npz, experts, features)
+    model = MetricModel(Ensemble(bounds, members, experts), domain, intervals)
+    _try_out(", ".join(files), model, families)
+    return model
 
 
 def _member(
@@ -174,22 +171,22 @@ def _part(name: str, part: str, kind: type[Part], arrays: Arrays) -> Part:
     return kind(**values)
 
 
-def _try_out(name: str, parts: Parts, families: int) -> None:
-    """Forecast at both ends of the domain, so that arrays that do not fit together are found while loading."""
-    domain = parts.domain
+def _try_out(name: str, model: MetricModel, families: int) -> None:
+    """Predict at both ends of the domain, so that arrays that do not fit together are found while loading."""
+    domain = model.domain
     try:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])
             inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
-            kin = np.zeros((len(inputs), families))
-            # One that is outvoted makes a forecast, too, and may not be outvoted elsewhere.
-            alone = [member.predict(inputs, kin) for member in parts.forecaster.members]
-            forecast = parts.forecaster.forecast(inputs, kin)
+            family_codes = np.zeros((len(inputs), families))
+            # One that is outvoted makes a prediction, too, and may not be outvoted elsewhere.
+            alone = [member.predict(inputs, family_codes) for member in model.ensemble.members]
+            prediction = model.ensemble.predict(inputs, family_codes)
             inside = domain.contains(inputs)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
-    if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *forecast)) or inside.shape != (3,):
-        raise PredictorError(f"{name}: its numbers do not make a forecast")
+    if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *prediction)) or inside.shape != (3,):
+        raise PredictorError(f"{name}: its numbers do not make a prediction")
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from perfcast.default_predictor import DATASET, PREDICTOR
-from perfcast.fit.predictor import load_predictor
+from perfcast.fit.persistence.folder import load_predictor
 
 
 def test_the_starter_forecasts_what_it_was_measured_with_and_says_where():
@@ -12,6 +12,6 @@ def test_the_starter_forecasts_what_it_was_measured_with_and_says_where():
     assert set(predictor.metrics) == {"latency_ms", "ram_mb"}
     assert "threads, tensorflow" in predictor.label
     measured = pd.read_parquet(DATASET).query("status == 'measured' and replicate == 0")
-    forecasts = predictor.predict(measured).query("metric == 'latency_ms'")
-    errors = np.abs(forecasts["prediction"].to_numpy() / measured["latency_ms"].to_numpy() - 1)
+    predictions = predictor.predict(measured).query("metric == 'latency_ms'")
+    errors = np.abs(predictions["prediction"].to_numpy() / measured["latency_ms"].to_numpy() - 1)
     assert np.median(errors) < 0.2

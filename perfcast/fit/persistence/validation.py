@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.domain import Domain
     from perfcast.fit.encoding import Encoding
-    from perfcast.fit.experts import Experts
     from perfcast.fit.intervals import Intervals
+    from perfcast.fit.mixture import MixtureOfExperts
     from perfcast.fit.physical import Physics
 
 _LOG_LIMIT = 700.0
@@ -26,7 +26,7 @@ _MOST_EXPONENT = 10
 
 
 def check_encoding(name: str, encoding: Encoding, features: int) -> None:
-    """Refuse an encoding that does not fit ``features``, or makes forecasts that no measurement could be.
+    """Refuse an encoding that does not fit ``features``, or makes predictions that no measurement could be.
 
     Raises:
         PredictorError: it names the file ``name`` and the array.
@@ -82,7 +82,7 @@ def check_physics(name: str, physics: Physics, features: int) -> None:
     )
 
 
-def check_experts(name: str, experts: Experts, features: int) -> None:
+def check_mixture(name: str, experts: MixtureOfExperts, features: int) -> None:
     """Refuse experts that do not fit ``features``, each other or their gate.
 
     Raises:
@@ -129,22 +129,22 @@ def check_experts(name: str, experts: Experts, features: int) -> None:
     )
 
 
-def check_fences(name: str, fences: OutlierBounds, features: int) -> None:
-    """Refuse fences that do not fit ``features``, or make numbers that none can be.
+def check_outlier_bounds(name: str, bounds: OutlierBounds, features: int) -> None:
+    """Refuse bounds that do not fit ``features``, or make numbers that none can be.
 
     Raises:
         PredictorError: it names the file ``name`` and the array.
     """
-    others, rules = fences.others, fences.features.shape
+    others, rules = bounds.others, bounds.features.shape
     _refuse_unless(
         name,
         (
-            ("fences.features", len(rules) == 1 and _are_indices(fences.features, features), "are no features"),
-            ("fences.others", others.ndim == 2 and others.shape[:1] == rules, "is not one list a feature"),
-            ("fences.others", _are_indices(others + 1, features + 1), "leads beyond the features"),
-            ("fences.high", fences.high.shape == rules, "is of the wrong size"),
-            ("fences.typical", fences.typical.shape == rules, "is of the wrong size"),
-            ("fences.typical", (np.abs(fences.typical) <= _LOG_LIMIT).all(), "is more than any number"),
+            ("outlier_bounds.features", len(rules) == 1 and _are_indices(bounds.features, features), "are no features"),
+            ("outlier_bounds.others", others.ndim == 2 and others.shape[:1] == rules, "is not one list a feature"),
+            ("outlier_bounds.others", _are_indices(others + 1, features + 1), "leads beyond the features"),
+            ("outlier_bounds.high", bounds.high.shape == rules, "is of the wrong size"),
+            ("outlier_bounds.typical", bounds.typical.shape == rules, "is of the wrong size"),
+            ("outlier_bounds.typical", (np.abs(bounds.typical) <= _LOG_LIMIT).all(), "is more than any number"),
         ),
     )
 

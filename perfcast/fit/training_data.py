@@ -1,4 +1,4 @@
-"""The rows to learn one metric from, taken out of the dataset and checked."""
+"""The rows that one metric is trained on, taken out of the dataset and checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from perfcast.dataset.valid import measured_rows, replicates_of, valid_rows
 from perfcast.errors import DataError
 from perfcast.factors import NAMES as FACTORS
-from perfcast.features.plausible import fit_fences, rules_of
+from perfcast.features.plausible import fit_outlier_bounds, rules_of
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents
 from perfcast.storage import digest_of
@@ -23,56 +23,21 @@ if TYPE_CHECKING:
     from perfcast.fit.options import FitOptions, Metric
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The numbers of a table's rows.
-
-    Attributes:
-        inputs: rows × features.
-        target: one positive number a row.
-        additive: for each feature, whether time and memory may be a sum of it.
-        families, networks: of each row.
-        implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_fences` takes it.
-        ratios: exponents, ratios × features, see `perfcast.fit.selection.RATIOS`.
-        caps: pairs of indices of features, see `perfcast.fit.selection.CAPS`.
-    """
-
-    inputs: np.ndarray
-    target: np.ndarray
-    additive: np.ndarray
-    ratios: np.ndarray
-    caps: np.ndarray
-    families: np.ndarray
-    networks: np.ndarray
-    implausible: tuple[np.ndarray, np.ndarray]
-
-    def take(self, rows: np.ndarray) -> Rows:
-        """Return the rows numbered ``rows``."""
-        taken = {name: getattr(self, name)[rows] for name in ("inputs", "target", "families", "networks")}
-        return replace(self, **taken)
-
-    @property
-    def fences(self) -> OutlierBounds:
-        """What is plausible for the features, learned from these rows."""
-        return fit_fences(self.inputs, *self.implausible)
-
-    def repaired(self, fences: OutlierBounds) -> Rows:
-        """Return the rows with what is usual in place of what ``fences`` do not believe."""
-        return replace(self, inputs=fences.repaired(self.inputs))
+_PER_ROW = ("inputs", "target", "models", "networks", "families", "sizes")
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The rows that one metric is learned from.
+    """The rows that one metric is trained on.
 
     Attributes:
         features: names of the columns of ``inputs``.
         additive: for each feature, whether time and memory may be a sum of it (see `FitOptions.additive`).
         inputs: rows × features, finite.
-        target: one positive number a row, in the metric's unit.
+        target: one positive number per row, in the metric's unit.
         models, networks, families, sizes: what each row is about; a network is a model whatever its input size.
         excluded: how many rows of the dataset were left out, by reason.
-        implausible: see `Rows`.
+        implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_outlier_bounds` takes it.
     """
 
     features: tuple[str, ...]
@@ -90,46 +55,54 @@ class TrainingData:
         return len(self.target)
 
     @property
-    def rows(self) -> Rows:
-        """The numbers alone."""
-        ratios, caps = ratio_exponents(self.features), cap_pairs(self.features)
-        return Rows(
-            inputs=self.inputs,
-            target=self.target,
-            additive=self.additive,
-            ratios=ratios,
-            caps=caps,
-            families=self.families,
-            networks=self.networks,
-            implausible=self.implausible,
-        )
+    def ratios(self) -> np.ndarray:
+        """Exponents, ratios × features, see `perfcast.fit.selection.RATIOS`."""
+        return ratio_exponents(self.features)
+
+    @property
+    def caps(self) -> np.ndarray:
+        """Pairs of indices of features, see `perfcast.fit.selection.CAPS`."""
+        return cap_pairs(self.features)
+
+    @property
+    def outlier_bounds(self) -> OutlierBounds:
+        """What is plausible for the features, determined from these rows."""
+        return fit_outlier_bounds(self.inputs, *self.implausible)
+
+    def take(self, rows: np.ndarray) -> TrainingData:
+        """Return the rows numbered ``rows``."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _PER_ROW})
+
+    def winsorized(self, bounds: OutlierBounds) -> TrainingData:
+        """Return the rows with usual values in place of those beyond ``bounds``."""
+        return replace(self, inputs=bounds.winsorized(self.inputs))
 
     def digest(self) -> str:
-        """Return the digest of all that is learned from."""
+        """Return the digest of all that is trained on."""
         names = "\n".join([*self.features, *map(str, self.models), *map(str, self.families)])
         return digest_of(names.encode() + self.inputs.tobytes() + self.target.tobytes())
 
 
-def learning_table(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> TrainingData:
-    """Return the rows of ``dataset`` that ``metric`` is learned from: measured, not rejected, replicate 0, positive.
+def training_data(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> TrainingData:
+    """Return the rows of ``dataset`` that ``metric`` is trained on: measured, not rejected, replicate 0, positive.
 
     A value may be zero or less where little is left after the null model's was taken off (a tiny model's
     memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others. Of more
     rows than `FitOptions.most_rows` so many are drawn at random.
 
     Raises:
-        DataError: a column is missing or holds what cannot be learned from, or there are too few rows.
+        DataError: a column is missing or holds what cannot be trained on, or there are too few rows.
     """
     _require_columns(dataset, ("model", "family", "input_size", metric.column, *options.features))
-    measured, believed = measured_rows(dataset), valid_rows(dataset)
-    first = believed[replicates_of(believed) == 0]
+    measured, valid = measured_rows(dataset), valid_rows(dataset)
+    first = valid[replicates_of(valid) == 0]
     rows = first[first[metric.column].notna()]
     _refuse_mixed_factors(rows, options.features)
     values = number_columns(rows, (metric.column,))[:, 0]
     excluded = {
         "not_measured": len(dataset) - len(measured),
-        "rejected": len(measured) - len(believed),
-        "repetitions": len(believed) - len(first),
+        "rejected": len(measured) - len(valid),
+        "repetitions": len(valid) - len(first),
         "no_value": len(first) - len(rows),
         "not_positive": int((values <= 0).sum()),
     }

@@ -1,7 +1,7 @@
 """A physical model for each large family of networks, and a gate that says how like each a network is.
 
 What a multiply-accumulate or a layer costs differs between families more than features tell. Where a family has many
-networks, such as random ones, this is learned from them, held near the costs of all. So there is an expert for each
+networks, such as random ones, this is trained on them, held near the costs of all. So there is an expert for each
 large family, corrected by a Gaussian process, whose noise grows where it is far off. A family of few networks at many
 sizes says little of its next network.
 """
@@ -18,7 +18,7 @@ from perfcast.fit.learners import Forest, matern
 from perfcast.fit.physical import least_absolute, with_one
 
 if TYPE_CHECKING:
-    from perfcast.fit.table import Rows
+    from perfcast.fit.training_data import TrainingData
 
 FEWEST = 20
 """With fewer networks a family has no expert."""
@@ -33,7 +33,7 @@ _SIGNAL, _LENGTH, _NOISE = 0.1, 2.0, 0.08
 
 
 @dataclass(frozen=True)
-class Experts:
+class MixtureOfExperts:
     """Experts and the gate before them.
 
     Attributes:
@@ -60,14 +60,14 @@ class Experts:
     owners: np.ndarray
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return a forecast a row of ``inputs`` (rows × features), in the target's unit, and its certainty.
+        """Return one prediction per row of ``inputs`` (rows × features), in the target's unit, and its gating weight.
 
-        The certainty is 0 where the gate does not know a row's family, and 1 where it is sure of it.
+        The gating weight is 0 where the gate does not know a row's family, and 1 where it is sure of it.
         """
         seen, terms = logarithms(inputs, self.ratios), with_one(inputs[:, self.terms])
         likely = self.gate.predict(seen)[:, : len(self.costs)]
-        certainty = np.clip((likely.max(axis=1) - _UNSURE) / (_SURE - _UNSURE), 0, 1)
-        return np.exp(self._mean(seen, terms, likely)), certainty
+        gating_weight = np.clip((likely.max(axis=1) - _UNSURE) / (_SURE - _UNSURE), 0, 1)
+        return np.exp(self._mean(seen, terms, likely)), gating_weight
 
     def _mean(self, seen: np.ndarray, terms: np.ndarray, likely: np.ndarray) -> np.ndarray:
         """Return the mean of what the experts say, in logarithms, each by how likely its family is."""
@@ -76,18 +76,18 @@ class Experts:
         # Where none is likely none is heard, but each has to say something.
         shares = np.where(shares.any(axis=1, keepdims=True), shares, 1.0)
         shares = shares / shares.sum(axis=1, keepdims=True)
-        overall, told = _estimate(terms, self.overall), np.zeros(len(terms))
+        overall, mean = _estimate(terms, self.overall), np.zeros(len(terms))
         for family, costs in enumerate(self.costs):
             asked = shares[:, family] > 0
             answer = _near(terms[asked] @ costs, overall[asked]) + self.offsets[family]
             own, where = self.owners == family, (seen[asked] - self.centres[family]) / self.scales[family]
             answer = answer + matern(where, self.points[own], _LENGTH) @ self.weights[own]
-            told[asked] += shares[asked, family] * answer
-        return told
+            mean[asked] += shares[asked, family] * answer
+        return mean
 
 
-def fit_experts(rows: Rows, seed: int) -> Experts | None:
-    """Return the experts learned from ``rows``, None where no family has twenty networks."""
+def fit_mixture(rows: TrainingData, seed: int) -> MixtureOfExperts | None:
+    """Return the experts trained on ``rows``, None where no family has twenty networks."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     from perfcast.fit.regressors import forest_of
@@ -100,7 +100,7 @@ def fit_experts(rows: Rows, seed: int) -> Experts | None:
     overall = least_absolute(terms / rows.target[:, None], _KNEE, _ALONE, _ROUNDS)
     gate = ExtraTreesClassifier(60, min_samples_leaf=2, max_features=0.3, random_state=seed).fit(seen, groups)
     members = [_fit_expert(seen, terms, rows.target, groups == group, overall) for group in range(experts)]
-    return Experts(
+    return MixtureOfExperts(
         terms=terms_of,
         ratios=rows.ratios,
         overall=overall,
@@ -125,12 +125,12 @@ class _Expert:
     weights: np.ndarray
 
 
-def has_experts(rows: Rows) -> bool:
-    """Return whether `fit_experts` finds a family that is large enough."""
+def has_large_family(rows: TrainingData) -> bool:
+    """Return whether `fit_mixture` finds a family that is large enough."""
     return _groups(rows)[1] > 0
 
 
-def _groups(rows: Rows) -> tuple[np.ndarray, int]:
+def _groups(rows: TrainingData) -> tuple[np.ndarray, int]:
     """Return the number of each row's family and how many have experts; all others share the number after these."""
     names, members = np.unique(rows.families.astype(str), return_inverse=True)
     networks = [len(set(rows.networks[members == family])) for family in range(len(names))]

@@ -1,0 +1,189 @@
+"""A predictor's folder, which cannot run code: written as a whole, checked before anything in it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcast.errors import PredictorError, UsageError
+from perfcast.fit import evaluation
+from perfcast.fit.persistence.arrays import from_files, to_files
+from perfcast.fit.persistence.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, with_checksum
+from perfcast.fit.predictor import MetricPredictor, Predictor
+from perfcast.storage import digest_of, write_bytes, write_json
+from perfcast.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OLD = "old"
+_BESIDE = frozenset(
+    ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in evaluation.FILES))
+)
+"""What commands and the workflow write beside a predictor."""
+
+
+def save_predictor(
+    predictor: Predictor, folder: str | os.PathLike[str], more: Callable[[Path], None] | None = None
+) -> None:
+    """Write ``predictor`` to ``folder``, which is replaced as a whole or, where that fails, stays as it was.
+
+    Args:
+        predictor: what to write.
+        folder: where to; of a link, what it leads to is replaced.
+        more: writes what belongs beside it into the folder that it is given.
+
+    Raises:
+        UsageError: as `check_replaceable`.
+        PredictorError: writing or replacing failed.
+    """
+    check_replaceable(Path(folder))
+    target = Path(os.path.realpath(folder))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _aside(target) as aside:
+            fresh = aside / "new"
+            _write(predictor, fresh)
+            if more:
+                more(fresh)
+            if target.exists():
+                target.rename(aside / _OLD)
+            fresh.rename(target)
+    except OSError as error:
+        raise PredictorError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """Yield a folder beside ``target``, deleted in the end; its `old` is put back where nothing took its place."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    old = aside / _OLD
+    try:
+        yield aside
+    finally:
+        if old.exists() and not target.exists():
+            try:
+                old.rename(target)
+            except OSError as error:
+                raise PredictorError(f"{target}: cannot be put back ({error.strerror}): it is kept as {old}") from error
+        # By now all is done that was asked for: what cannot be deleted is no failure of it.
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
+    """Return the predictor that `save_predictor` wrote to ``folder``.
+
+    Raises:
+        PredictorError: a file is missing, damaged, edited, of a newer version, or holds what no predictor can;
+            it names the file and, in the manifest, the key.
+    """
+    directory = Path(folder)
+    manifest = read_manifest(directory / MANIFEST)
+    try:
+        return Predictor(
+            metrics={name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()},
+            target=manifest["target"],
+            environment=manifest["environment"],
+            training_digest=manifest["training_digest"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse, before any work is done for it, a folder that `save_predictor` must not or cannot replace.
+
+    Raises:
+        UsageError: it holds something else than a predictor, is a link that leads nowhere, or cannot be written.
+    """
+    try:
+        if folder.is_symlink() and not folder.exists():
+            raise UsageError(f"{folder}: is a link that leads nowhere; remove it or name another folder")
+        if folder.exists() and (foreign := _first_foreign(folder)):
+            raise UsageError(
+                f"{folder}: holds something else than a predictor ({foreign}), so it is not replaced; "
+                "move that away or name another folder"
+            )
+        _try_to_write_beside(Path(os.path.realpath(folder)))
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
+
+
+def _try_to_write_beside(target: Path) -> None:
+    nearest = next(parent for parent in target.parents if parent.exists())
+    tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=nearest).cleanup()
+
+
+def _first_foreign(folder: Path) -> str | None:
+    """Return the first entry of ``folder``, by name, that is no part of a predictor; None where all are."""
+    beside = folder / "evaluation"
+    entries = [*folder.iterdir(), *(beside.iterdir() if beside.is_dir() else ())]
+    own = _names_of_predictor(folder / MANIFEST)
+    return min({entry.relative_to(folder).as_posix() for entry in entries} - own, default=None)
+
+
+def _names_of_predictor(path: Path) -> frozenset[str]:
+    """Return what a folder may hold by its manifest in ``path``, of any version; nothing where it is no predictor's."""
+    try:
+        manifest = json.loads(path.read_bytes())
+        version = manifest["schema_version"]
+        files = {file for metric in manifest["metrics"].values() for file in metric["files"]}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return frozenset()
+    return _BESIDE | files | {MANIFEST} if isinstance(version, int) and files else frozenset()
+
+
+def _write(predictor: Predictor, folder: Path) -> None:
+    entries = {}
+    for name, metric in predictor.metrics.items():
+        files = to_files(name, metric.model)
+        for file, data in files.items():
+            write_bytes(folder / file, data)
+        entries[name] = {
+            "unit": metric.unit,
+            "algorithm": metric.algorithm,
+            "features": list(metric.features),
+            "families": list(metric.families),
+            **metric.details,
+            "files": {file: digest_of(data) for file, data in files.items()},
+        }
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "perfcast_version": VERSION,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": predictor.target,
+        "environment": dict(predictor.environment),
+        "training_digest": predictor.training_digest,
+        "metrics": entries,
+    }
+    write_json(folder / MANIFEST, with_checksum(manifest))
+
+
+def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
+    contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
+    features, families = tuple(entry["features"]), tuple(entry["families"])
+    algorithms = [member["algorithm"] for member in entry["members"]]
+    return MetricPredictor(
+        unit=entry["unit"],
+        algorithm=entry["algorithm"],
+        features=features,
+        families=families,
+        model=from_files(name, algorithms, (len(features), len(families)), contents),
+        details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
+    )
+
+
+def _read_verified(path: Path, digest: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PredictorError(f"{path}: cannot be read ({error.strerror})") from error
+    if digest_of(data) != digest:
+        raise PredictorError(f"{path}: is damaged or was changed (its digest does not match the manifest)")
+    return data
