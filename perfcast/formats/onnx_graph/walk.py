@@ -150,7 +150,7 @@ class Walk:
         names = list(filter(None, form.node.output))
         attributes = _attributes(form.node)
         if _is_constant(form.node.op_type, form.inputs):
-            self._add_computed(form.node.op_type, form.inputs, attributes, found, names)
+            self._add_computed(form.node, form.inputs, found, names)
             return
         if not names or names[0] not in found:
             node = described(proto.name, proto.op_type)
@@ -169,25 +169,19 @@ class Walk:
         self.nodes.append(Node(proto.name, op, tuple(form.inputs), outputs, attributes, form.activation))
 
     def _add_computed(
-        self,
-        op: str,
-        inputs: Sequence[Value | None],
-        attributes: Mapping[str, Any],
-        found: Mapping[str, Value],
-        names: Sequence[str],
+        self, proto: onnx.NodeProto, inputs: Sequence[Value | None], found: Mapping[str, Value], names: Sequence[str]
     ) -> None:
         """Add what a node computes from constants."""
-        weights = _sources(op, inputs)
-        data = _computed(op, inputs, attributes, found.get(names[0]) if names else None)
+        weights = _sources(proto.op_type, inputs)
+        data = _computed(proto, inputs, found.get(names[0]) if names else None, self.versions[""])
         for position, name in enumerate(names):
             if data is not None and position == 0:
                 self._add(name, known(name, data, weights))
             elif name in found:
                 self._add(name, replace(found[name], constant=True, weights=weights))
             else:
-                raise SourceError(
-                    f"the shape of the constant {escape_control(name)[:80]!r} ({escape_control(op)}) is not known"
-                )
+                constant = f"constant {escape_control(name)[:80]!r} ({escape_control(proto.op_type)})"
+                raise SourceError(f"the shape of the {constant} is not known")
 
     def _unused(self, name: str) -> str:
         unused, count = name, 1
@@ -238,17 +232,18 @@ def _sources(op: str, inputs: Sequence[Value | None]) -> tuple[Weight, ...]:
 
 
 def _computed(
-    op: str, inputs: Sequence[Value | None], attributes: Mapping[str, Any], result: Value | None
+    proto: onnx.NodeProto, inputs: Sequence[Value | None], result: Value | None, version: int
 ) -> np.ndarray | None:
     """Return a constant's elements, None where they are many or not known."""
+    op, first = proto.op_type, inputs[0] if inputs else None
     if op not in OF_DATA_SHAPES and (result is None or result.elements > MOST_KNOWN):
         return None
-    first = inputs[0] if inputs else None
     if op == "Shape" and first is not None:
+        attributes = _attributes(proto)
         shape = np.array(first.shape, dtype=np.int64)
         return shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
     if op == "Size" and first is not None:
         return np.array(first.elements, dtype=np.int64) if first.elements < 2**63 else None
     if any(value is not None and value.data is None for value in inputs):
         return None
-    return fold(op, [None if value is None else value.data for value in inputs], attributes)
+    return fold(proto, [None if value is None else value.data for value in inputs], version)

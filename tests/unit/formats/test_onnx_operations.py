@@ -3,9 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from perfcast.features.layers import flops
 from perfcast.formats.onnx_graph import read_onnx
+from perfcast.formats.onnx_graph.folding import fold
 from tests.unit.formats.onnx_files import Builder, saved
 from tests.unit.formats.reading import layers, whole
 
@@ -300,3 +302,24 @@ def test_quantised_inputs_have_their_channels_last_like_all_others(op, tmp_path)
 
     assert whole(network)["input_shape"] == [8, 8, 3]
     assert [layer["output_shapes"][0] for layer in layers(network)] == [[8, 8, 3], [6, 6, 4]]
+
+
+@pytest.mark.parametrize(
+    ("op", "opset", "inputs", "attributes", "expected"),
+    [
+        ("Div", 17, ([-7, 7], [2, 2]), {}, [-3, 3]),
+        ("Div", 17, ([7], [0]), {}, None),
+        ("Mod", 17, ([7], [0]), {}, None),
+        ("Squeeze", 11, ([[5]],), {"axes": [0]}, [5]),
+        ("Squeeze", 13, ([[5]], [0]), {}, [5]),
+        ("Slice", 17, ([1, 2, 3, 4], [-1], [-(2**63)], [0], [-2]), {}, [4, 2]),
+        ("ReduceProd", 17, ([2, 3, 4],), {"keepdims": 0}, 24),
+        ("Gather", 17, ([4, 5], [9]), {}, None),
+        ("Cast", 17, ([4],), {"to": 8}, None),
+        ("MatMul", 17, ([[1]], [[1]]), {}, None),
+    ],
+)
+def test_small_constants_are_computed_or_unknown(op, opset, inputs, attributes, expected):
+    node = helper.make_node(op, [f"x{i}" for i in range(len(inputs))], ["y"], **attributes)
+    folded = fold(node, [np.array(values, np.int64) for values in inputs], opset)
+    assert (folded if folded is None else folded.tolist()) == expected
