@@ -60,11 +60,9 @@ class SourceTree:
 
     def files(self, entries: Iterable[str | Path], *, without: Collection[str] = ()) -> set[Path]:
         """Return the files that `digest` reads."""
-        closed = {path for name in (*_AROUND, *without) for path in self._files_of(name)}
+        closed = {path for name in (*_AROUND, *without) for path in self._module(name)}
         found: set[Path] = set()
-        waiting = [
-            path for entry in entries for path in ([entry] if isinstance(entry, Path) else self._files_of(entry))
-        ]
+        waiting = [path for entry in entries for path in self._entry(entry)]
         while waiting:
             path = waiting.pop()
             if path not in found and path not in closed:
@@ -75,9 +73,14 @@ class SourceTree:
     def _entry(self, entry: str | Path) -> list[Path]:
         if isinstance(entry, Path):
             return [entry]
-        if not (files := self._files_of(entry)) or files[-1].stem != entry.rpartition(".")[2]:
+        if not self._module(entry):
             raise ModuleNotFoundError(f"there is no module {entry}")
-        return files
+        return self._files_of(entry)
+
+    def _module(self, name: str) -> list[Path]:
+        """Return the one file of a module, of a package its `__init__`; nothing where there is none."""
+        place = self.root.joinpath(*name.split("."))
+        return [path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()][:1]
 
     def _files_of(self, name: str) -> list[Path]:
         """Return the files that stand for a name: a module's, and of each package around it `__init__` and data.
@@ -90,7 +93,8 @@ class SourceTree:
 
     def _resolved(self, name: str) -> list[Path]:
         if _SCHEMA.fullmatch(name):
-            return [self.root / _PACKAGE / "schemas" / name]
+            schema = self.root / _PACKAGE / "schemas" / name
+            return [schema] if schema.is_file() else []
         parts = name.removesuffix(".*").split(".")
         if parts[0] != _PACKAGE:
             return []

@@ -221,19 +221,3 @@ def _type_hint(value: Any, wanted: str) -> str:
 
 def _short(text: str, most: int = _SHOWN) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
-
-
-def find_file(name: str, folders: list[Path]) -> Path:
-    """Return the first of ``folders`` that holds the file ``name``, joined with it.
-
-    Raises:
-        UsageError: none does.
-    """
-    try:
-        for folder in folders:
-            if (folder / name).is_file():
-                return folder / name
-    except OSError as error:
-        raise UsageError(f"{_short(name)}: cannot be read ({error.strerror or error})") from error
-    places = dict.fromkeys(str(folder.resolve()) for folder in folders)
-    raise UsageError(f"{name}: there is no such file in {' or '.join(places)}")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfcast.cli.files import PROJECT_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from perfcast.planning import Settings
 
-_FOLDERS = [Path(), Path(__file__).resolve().parents[2]]
 _TARGET = click.option("--target", help="The target to measure on.  [default: the configuration's, or else local]")
 _CONFIGFILE = click.option(
     "--configfile",
     "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PROJECT_FILE,
     multiple=True,
     help="Configuration over the defaults, as Snakemake takes it; may be given again.",
 )
@@ -36,4 +37,4 @@ def chosen(target: str | None, files: tuple[Path, ...]) -> Settings:
     """
     from perfcast.planning import read_settings
 
-    return read_settings(target, files, _FOLDERS)
+    return read_settings(target, files)

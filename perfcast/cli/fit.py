@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfcast.cli.files import PROJECT_FILE
 from perfcast.cli.output import show_table
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.options import MOST_SEED
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mapping",
     "mapping_file",
-    type=click.Path(path_type=Path),
+    type=PROJECT_FILE,
     required=True,
     help="What the tables' columns mean, such as config/tables/edge_gpu_2022_time.yaml.",
 )

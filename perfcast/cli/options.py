@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfcast.cli.files import PROJECT_FILE
 from perfcast.cli.output import native_libraries_silent
 from perfcast.errors import PerfcastError
 from perfcast.models.shapes import parse_input_shapes
+from perfcast.project_files import all_sheets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from perfcast.export.exports import Export
     from perfcast.sources import Library
 
-_SHEETS = (Path("config/models"), Path(__file__).resolve().parents[2] / "config/models")
 _STORE = Path("results/store")
 
 _OPTIONS = (
@@ -42,7 +43,7 @@ _OPTIONS = (
     click.option(
         "--sheet",
         "sheets",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=PROJECT_FILE,
         multiple=True,
         help="Sheet to look names up in; may be given again.  [default: all of config/models]",
     ),
@@ -138,8 +139,7 @@ class Request:
         from perfcast.export.artifacts import ArtifactStore
         from perfcast.sources import Library
 
-        folder = next((folder for folder in _SHEETS if folder.is_dir()), _SHEETS[0])
-        default = tuple(dict.fromkeys((*first, *sorted(folder.glob("*.csv")))))
+        default = tuple(dict.fromkeys((*first, *all_sheets())))
         return Library(self.sheets or default, ArtifactStore(store))
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import find_file, read_mapping, with_defaults
+from perfcast.config import read_mapping, with_defaults
 from perfcast.pipeline.checks import check_store, checked_models, checked_target, tool_versions
+from perfcast.project_files import find_project_file
 from perfcast.tables.mapping import load_mapping
 
 if TYPE_CHECKING:
@@ -95,19 +96,18 @@ def read_campaign(config: dict[str, Any], origin: str, base: Path, *, conda: boo
     Raises:
         UsageError: one line that says what is wrong, and where.
     """
-    folders = [Path(), base]
     config = with_defaults(config, read_mapping(base / DEFAULTS))
-    target = checked_target(config, origin, folders)
+    target = checked_target(config, origin, base)
     config["store"] = config["store"] or f"{config['results']}/store"
     results = config["results"]
     check_store(config["store"], (f"{results}/manifests", f"{results}/{config['target']}"), origin)
     pins = (base / "envs/perfcast.yaml").read_text() if conda else None
     if "tables" in target:
-        tables = tuple(str(find_file(name, folders)) for name in target["tables"])
-        mapping = str(find_file(target["mapping"], folders))
+        tables = tuple(str(find_project_file(name, base)) for name in target["tables"])
+        mapping = str(find_project_file(target["mapping"], base))
         metrics = _metrics_of_tables(mapping, target.get("metrics", ()))
         return Campaign(config, target, metrics, None, tables, mapping, tool_versions(FIT_TOOLS, pins))
-    sheets = [find_file(name, folders) for name in config["models"]["sheets"]]
+    sheets = [find_project_file(name, base) for name in config["models"]["sheets"]]
     models = checked_models(sheets, config["models"]["synthetic"])
     tools = tool_versions((*EXPORT_TOOLS, *FIT_TOOLS), pins)
     return Campaign(config, target, target["metrics"], models, (), None, tools)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.target import read_description
-from perfcast.config import check, find_file, read_extended
+from perfcast.config import check, read_extended
 from perfcast.errors import PerfcastError, UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.models.collect import collect
+from perfcast.project_files import find_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,13 +32,13 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def checked_target(config: dict[str, Any], origin: str, folders: Sequence[Path]) -> dict[str, Any]:
+def checked_target(config: dict[str, Any], origin: str, base: Path) -> dict[str, Any]:
     """Check a complete configuration and the target that it names; return the target's description.
 
     Args:
         config: the configuration, its defaults filled in.
         origin: where it was read from, for messages.
-        folders: where the target is looked for.
+        base: where the target is that the working directory has not.
 
     Raises:
         UsageError: a value is wrong, or there is no such target.
@@ -48,7 +49,7 @@ def checked_target(config: dict[str, Any], origin: str, folders: Sequence[Path])
             "or add `--config target=<a file of config/targets>`"
         )
     check(config, "config", origin)
-    path = find_file(f"{config['targets']}/{config['target']}.yaml", list(folders))
+    path = find_project_file(f"{config['targets']}/{config['target']}.yaml", base)
     description, files = read_extended(path)
     if "tables" not in description:
         return read_description(path)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.target import Target, read_description
-from perfcast.config import check, find_file, read_mapping, with_defaults
+from perfcast.config import check, read_mapping, with_defaults
+from perfcast.project_files import find_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,30 +42,28 @@ class Settings:
     hosts: tuple[str, ...] | None
 
 
-def read_settings(target: str | None, files: Sequence[Path], folders: list[Path]) -> Settings:
+def read_settings(target: str | None, files: Sequence[Path]) -> Settings:
     """Read the settings of a campaign.
 
     Args:
         target: name of the target; None for that of the configurations, or else `local`.
         files: configurations over the defaults, the last one first in rank.
-        folders: where the defaults, targets and sheets are looked for, such as the working directory and the
-            project's.
 
     Raises:
         UsageError: a file is absent or wrong: one line that names it and the key.
     """
     values: dict[str, Any] = {}
-    for path in (find_file(DEFAULTS, folders), *files):
+    for path in (find_project_file(DEFAULTS), *files):
         values = with_defaults(read_mapping(path), values)
     values["target"] = target or values.get("target", _TARGET)
     check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
     target, results = values["target"], Path(values["results"])
-    path = find_file(f"{values['targets']}/{target}.yaml", folders)
+    path = find_project_file(f"{values['targets']}/{target}.yaml")
     description = read_description(path)
     return Settings(
         target=Target.from_dict(path.stem, description),
         description=description,
-        sheets=tuple(find_file(name, folders) for name in values["models"]["sheets"]),
+        sheets=tuple(find_project_file(name) for name in values["models"]["sheets"]),
         synthetic=values["models"]["synthetic"],
         store=Path(values["store"] or results / "store"),
         results=results / target,

@@ -84,6 +84,13 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     return Imported(dataset, tuple(features), listed(lines))
 
 
+def labelled(imported: Imported, mapping: Mapping, target: str) -> pd.DataFrame:
+    """Return an imported dataset as one of a target's, which says itself what its features are."""
+    dataset = imported.dataset.assign(target=target)
+    dataset.attrs.update(features=list(imported.features), implausible=dict(mapping.implausible))
+    return dataset
+
+
 def _valid(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
     """Return the rows that count and can be learned from, their features, and what is wrong with the others."""
     table, lines = _counting(table, mapping)

@@ -1,10 +1,9 @@
 import copy
-from pathlib import Path
 
 import pytest
 
 from perfcast.bench.target import Target, available_cpus, read_description
-from perfcast.config import check, find_file, read_yaml, schema
+from perfcast.config import check, read_yaml, schema
 from perfcast.errors import UsageError
 
 
@@ -83,15 +82,6 @@ def test_what_is_no_yaml_is_one_line(tmp_path, content):
     with pytest.raises(UsageError, match=r"bad\.yaml") as caught:
         read_yaml(path)
     assert "\n" not in str(caught.value)
-
-
-def test_files_are_found_in_the_first_folder_that_has_them(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "x").touch()
-    assert find_file("x", [tmp_path / "a", tmp_path / "b"]) == tmp_path / "b" / "x"
-    with pytest.raises(UsageError, match="y: there is no such file"):
-        find_file("y", [tmp_path / "a", Path()])
 
 
 def test_each_metric_that_may_be_learned_is_a_column_of_the_dataset():

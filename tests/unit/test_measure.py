@@ -100,8 +100,8 @@ def test_what_was_measured_is_shown_and_measured_again_only_on_demand(folder):
     assert list(table["replicate"]) == [1, 0]
 
 
-def test_the_workflow_finds_what_was_measured(folder, root):
-    settings = read_settings("idle", [folder / "my.yaml"], [folder, root])
+def test_the_workflow_finds_what_was_measured(folder):
+    settings = read_settings("idle", [folder / "my.yaml"])
     artifacts, store = ArtifactStore(settings.store), MeasurementStore(settings.store)
     campaign = Campaign(settings.target, open_transport(settings.target), artifacts, store)
     tasks = campaign.tasks(export_models(collect(settings.sheets, None).specs, artifacts), campaign.environment())

@@ -66,8 +66,8 @@ def test_a_plan_counts_models_measurements_and_bytes(folder):
     assert "operations and bytes alone" in answer.output
 
 
-def test_what_is_measured_is_not_planned_again(folder, root):
-    settings = read_settings("idle", [folder[0] / "my.yaml"], [folder[0], root])
+def test_what_is_measured_is_not_planned_again(folder):
+    settings = read_settings("idle", [folder[0] / "my.yaml"])
     artifacts = ArtifactStore(settings.store)
     exports = export_models(collect(settings.sheets, None).specs, artifacts)
     transport = open_transport(settings.target)

@@ -4,17 +4,15 @@ from pathlib import Path
 
 from perfcast.pipeline.stage import stage
 from perfcast.storage import write_table
-from perfcast.tables.dataset import import_table
+from perfcast.tables.dataset import import_table, labelled
 from perfcast.tables.mapping import load_mapping
 from perfcast.tables.reading import read_tables
 
 with stage(snakemake.log[0]) as log:
-    mapping = load_mapping(Path(snakemake.input.mapping)).chosen(snakemake.params.metrics)
+    params = snakemake.params
+    mapping = load_mapping(Path(snakemake.input.mapping)).chosen(params.metrics)
     table = read_tables([Path(path) for path in snakemake.input.tables], mapping)
-    keep_outliers = snakemake.params.keep_outliers
-    imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=snakemake.threads)
-    dataset = imported.dataset.assign(target=snakemake.params.target)
-    dataset.attrs.update(features=list(imported.features), implausible=dict(mapping.implausible))
+    imported = import_table(table, mapping, keep_outliers=params.keep_outliers, jobs=snakemake.threads)
     write_table(snakemake.output.problems, imported.problems)
-    write_table(snakemake.output.dataset, dataset)
+    write_table(snakemake.output.dataset, labelled(imported, mapping, params.target))
     log(f"{len(imported.dataset)} rows; {len(imported.problems)} problems")

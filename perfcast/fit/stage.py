@@ -1,0 +1,80 @@
+"""The fit stage: a dataset in; the evaluation of all algorithms and the deployed predictor out, each a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfcast.features.definitions import FEATURES
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.evaluate import evaluate
+from perfcast.fit.evaluation import write_evaluation
+from perfcast.fit.options import FitOptions, Metric
+from perfcast.fit.persistence.folder import check_replaceable, save_predictor
+from perfcast.fit.selection import select_features
+from perfcast.storage import digest_of_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from perfcast.fit.evaluation import Evaluation
+    from perfcast.progress import Progress
+
+
+@dataclass(frozen=True)
+class FitFolders:
+    """Where a fit's results go."""
+
+    evaluation: Path
+    predictor: Path
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each file in them, by folder and name."""
+        files = [path for folder in (self.evaluation, self.predictor) for path in sorted(folder.iterdir())]
+        return {f"{path.parent.name}/{path.name}": digest_of_file(path) for path in files}
+
+
+def options_of(
+    dataset: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]], choices: Mapping[str, Any], jobs: int
+) -> FitOptions:
+    """Return the options that a dataset is fitted with: one of other tables says itself what its features are.
+
+    Args:
+        dataset: one row per measurement or imported row.
+        metrics: column and unit of each metric.
+        choices: the section `fit` of a configuration.
+        jobs: processes to use.
+
+    Raises:
+        UsageError: an option is out of its range.
+    """
+    features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])
+    implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}
+    chosen = {name: Metric(**metric) for name, metric in metrics.items()}
+    return FitOptions(tuple(features), chosen, jobs=jobs, implausible=implausible, **choices)
+
+
+def learn(dataset: pd.DataFrame, options: FitOptions, folders: FitFolders, progress: Progress) -> Evaluation:
+    """Evaluate all algorithms, fit the best on all rows, and write both; nothing is written unless both succeed.
+
+    Raises:
+        DataError: there is too little to learn from.
+        UsageError: the predictor's folder holds something else.
+    """
+    check_replaceable(folders.predictor)
+    evaluation = evaluate(dataset, options, progress)
+    predictor = fit_predictor(dataset, evaluation, options)
+    write_evaluation(evaluation, folders.evaluation)
+    save_predictor(predictor, folders.predictor)
+    return evaluation
+
+
+def outcome_lines(evaluation: Evaluation) -> list[str]:
+    """Return one line per metric: what is deployed, and what it was trained on."""
+    return [
+        f"{name}: {found['deployed']} fitted on {found['models']} models of {found['families']} families"
+        for name, found in evaluation.summary["metrics"].items()
+    ]
