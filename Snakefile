@@ -27,10 +27,10 @@ else:
     include: "workflow/rules/features.smk"
     include: "workflow/rules/benchmark.smk"
     include: "workflow/rules/dataset.smk"
-    include: "workflow/rules/report.smk"
 
 
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/studies.smk"
 
 
 rule all:
@@ -38,3 +38,4 @@ rule all:
     input:
         report=f"{TARGET_RESULTS}/report.html",
         summary=f"{TARGET_RESULTS}/summary.txt",
+        studies=expand(f"{RESULTS}/studies/{{study}}.html", study=config["studies"]),

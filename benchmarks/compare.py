@@ -21,7 +21,8 @@ from scipy import stats
 
 from perfcast.dataset.build import build_dataset
 from perfcast.features.table import features_table
-from perfcast.studies.comparison import Options, compare, pair
+from perfcast.studies.comparison.comparison import Options, compare
+from perfcast.studies.comparison.pairs import pair
 
 SMALL = """keras_applications,MobileNet,96,alpha=0.5
 keras_applications,MobileNetV2,96,

@@ -159,11 +159,20 @@ def check(values: Any, name: str, origin: str) -> None:
     Raises:
         UsageError: the first key that is wrong, and why.
     """
-    errors = _VALIDATOR(schema(name)).iter_errors(values)
+    check_values(values, schema(name), origin)
+
+
+def check_values(values: Any, description: dict[str, Any], origin: str, below: str = "") -> None:
+    """Check values against a schema; ``origin`` is the file that they come from, ``below`` the key they stand at.
+
+    Raises:
+        UsageError: the first key that is wrong, and why.
+    """
+    errors = _VALIDATOR(description).iter_errors(values)
     first = jsonschema.exceptions.best_match(errors)
     if first is None:
         return
-    key = ".".join(str(part) for part in first.absolute_path)
+    key = ".".join(str(part) for part in (*filter(None, [below]), *first.absolute_path))
     raise UsageError(f"{origin}: {key + ': ' if key else ''}{_plain(first)}")
 
 

@@ -10,6 +10,7 @@ from perfcast.config import read_mapping
 from perfcast.pipeline.campaign import read_campaign
 from perfcast.pipeline.parameters import parameters_of
 from perfcast.pipeline.shards import PerShard
+from perfcast.pipeline.studies import PerStudy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,22 +19,23 @@ SHARDED = ("collect_models", "export_shard", "benchmark_shard")
 
 
 def jobs_of(file: Path, tree: Path) -> dict[str, Any]:
-    """Return the parameters of each job, `rule` or `rule shard`, of the configuration in a file.
+    """Return the parameters of each job, `rule`, `rule shard` or `rule study`, of the configuration in a file.
 
     Files that it names are looked for in the working directory, then in ``tree``, whose code it is.
     """
     campaign = read_campaign(read_mapping(file), str(file), tree)
     found = {}
     for rule, parameters in parameters_of(campaign, tree).items():
-        for shard in campaign.shards if rule in SHARDED else [None]:
-            name = rule if shard is None else f"{rule} {shard}"
-            found[name] = {key: _value(value, shard) for key, value in parameters.items()}
+        pieces: Any = campaign.config["studies"] if rule == "run_study" else [None]
+        for piece in campaign.shards if rule in SHARDED else pieces:
+            name = rule if piece is None else f"{rule} {piece}"
+            found[name] = {key: _value(value, piece) for key, value in parameters.items()}
     return found
 
 
-def _value(value: Any, shard: int | None) -> Any:
+def _value(value: Any, piece: int | str | None) -> Any:
     # As Snakemake compares parameters: by their text.
-    return yaml.safe_dump(value.values[shard or 0] if isinstance(value, PerShard) else value)
+    return yaml.safe_dump(value.values[piece] if isinstance(value, PerShard | PerStudy) else value)
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from perfcast.cli.bundle import bundle
-from perfcast.cli.compare import compare
 from perfcast.cli.fit import fit
 from perfcast.cli.ingest import ingest
 from perfcast.cli.measure import measure
@@ -17,6 +16,7 @@ from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan
 from perfcast.cli.predict import predict
+from perfcast.cli.study import study, study_command
 from perfcast.errors import PerfcastError
 from perfcast.models.external.kinds import ENDINGS
 from perfcast.storage import write_table
@@ -48,7 +48,8 @@ def main() -> None:
 
 main.add_command(plan)
 main.add_command(measure)
-main.add_command(compare)
+main.add_command(study)
+main.add_command(study_command("comparison", "compare"))
 main.add_command(bundle)
 main.add_command(ingest)
 main.add_command(fit)

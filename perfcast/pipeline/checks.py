@@ -15,6 +15,7 @@ from perfcast.errors import PerfcastError, UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.models.collect import collect
 from perfcast.project_files import find_project_file
+from perfcast.studies.registry import check_studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +50,7 @@ def checked_target(config: dict[str, Any], origin: str, base: Path) -> dict[str,
             "or add `--config target=<a file of config/targets>`"
         )
     check(config, "config", origin)
+    check_studies(config["studies"], origin)
     path = find_project_file(f"{config['targets']}/{config['target']}.yaml", base)
     description, files = read_extended(path)
     if "tables" not in description:

@@ -14,7 +14,9 @@ from perfcast.code_digest import SourceTree
 from perfcast.export.key import not_run
 from perfcast.pipeline.campaign import EXPORT_TOOLS, FIT_TOOLS
 from perfcast.pipeline.shards import PerShard, specs_by_shard
+from perfcast.pipeline.studies import PerStudy, folders_of, options_of
 from perfcast.storage import digest_of_json
+from perfcast.studies.registry import study_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +38,16 @@ def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
         code_root: the checkout whose code runs: it holds `perfcast` and `workflow/scripts`.
 
     Returns:
-        plain values, and a `PerShard` for each parameter that differs among a rule's shards.
+        plain values, and a `PerShard` or `PerStudy` for each parameter that differs among a rule's shards or studies.
     """
     code = SourceTree(code_root)
     rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
-    return rules | {"fit_predictor": _of_fit(campaign, code)}
+    report = _of_study("prediction", [campaign.target_results], {"store": campaign.store}, code)
+    return rules | {
+        "fit_predictor": _of_fit(campaign, code),
+        "render_report": report,
+        "run_study": _of_studies(campaign, code),
+    }
 
 
 def _of_tables(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]:
@@ -52,7 +59,6 @@ def _of_tables(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]:
             "tools": _versions(campaign, FIT_TOOLS),
             "code": _code("import_tables", code, code.root / _MAPPING_SCHEMA),
         },
-        "render_imported_report": _of_report(campaign) | {"code": _code("render_imported_report", code)},
     }
 
 
@@ -70,7 +76,6 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
         "extract_features": {"code": _code("extract_features", code)},
         "benchmark_shard": store | device | count | {"code": _code("benchmark_shard", code)},
         "build_dataset": store | {"code": _code("build_dataset", code)},
-        "render_report": store | _of_report(campaign) | {"code": _code("render_report", code)},
     }
 
 
@@ -88,15 +93,28 @@ def _of_fit(campaign: Campaign, code: SourceTree) -> Parameters:
     return {
         "fit": campaign.config["fit"],
         "metrics": campaign.metrics,
-        **_of_report(campaign),
+        "target": campaign.name,
+        "evaluation": f"{campaign.target_results}/evaluation",
+        "predictor": f"{campaign.target_results}/predictor",
         "tools": _versions(campaign, FIT_TOOLS),
         "code": _code("fit_predictor", code),
     }
 
 
-def _of_report(campaign: Campaign) -> Parameters:
-    folder = campaign.target_results
-    return {"target": campaign.name, "evaluation": f"{folder}/evaluation", "predictor": f"{folder}/predictor"}
+def _of_studies(campaign: Campaign, code: SourceTree) -> Parameters:
+    each = {
+        name: _of_study(name, folders_of(campaign, name), options_of(campaign, name), code)
+        for name in campaign.config["studies"]
+    }
+    keys = ("study", "folders", "options", "code")
+    return {key: PerStudy({name: values[key] for name, values in each.items()}) for key in keys}
+
+
+def _of_study(name: str, folders: list[str], options: Parameters, code: SourceTree) -> Parameters:
+    # The registry names all studies, and a study is not run again because of another one.
+    script, module = code.root / "workflow/scripts/run_study.py", f"{study_packages()[name]}.study"
+    digest = code.digest([script, module], without=["perfcast.studies.registry"])
+    return {"study": name, "folders": folders, "options": options, "code": digest}
 
 
 def measured(campaign: Campaign) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.system.checkout import check_out, snakemake
 from tests.unit.test_cli_tables import MAPPING, rows
 
 TARGET = {"description": "a table of a test", "tables": ["table.csv"], "mapping": "mapping.yaml"}
-RULES = {"import_tables", "fit_predictor", "render_imported_report", "all"}
+RULES = {"import_tables", "fit_predictor", "render_report", "all"}
 
 
 @pytest.fixture(scope="module")

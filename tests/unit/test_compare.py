@@ -8,7 +8,8 @@ from scipy import stats
 
 from perfcast.cli import main
 from perfcast.errors import UsageError
-from perfcast.studies.comparison import Options, compare, pair, read_dataset
+from perfcast.studies.comparison.comparison import Options, compare
+from perfcast.studies.comparison.pairs import pair, read_dataset
 from perfcast.studies.comparison.significance import adjusted
 from perfcast.studies.comparison.variance import between_models, moderated, scale
 
@@ -122,8 +123,8 @@ def test_what_does_not_count_is_left_out_and_said(files, chance):
     answer = run(*files(a=pd.concat([first, repeated]), b=second))
     assert answer.exit_code == 0, answer.output
     assert "8 in both, 3 only in A, 1 only in B" in answer.output
-    assert "left out of A: 1 rejected\n" in answer.output
-    assert "left out of B: 1 not measured, 1 without a value\n" in answer.output
+    assert "excluded from A: 1 rejected\n" in answer.output
+    assert "excluded from B: 1 not measured, 1 without a value\n" in answer.output
 
 
 def test_one_measurement_in_both_is_said(files, chance):
@@ -147,12 +148,12 @@ def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
     for arguments, words in (
         ([a, tmp_path / "absent.parquet"], "absent.parquet: there is no such file"),
         ([tmp_path, a], "dataset.parquet: there is no such file"),
-        ([a, tmp_path / "text.parquet"], "text.parquet: is no dataset"),
+        ([a, tmp_path / "text.parquet"], "text.parquet: not a dataset"),
         ([a, others], "no model is in both"),
         ([a, twice], "the second dataset has model_0 several times"),
         ([headless, a], "has no column status"),
         ([a, memoryless, "--metric", MEMORY], f"memoryless.parquet: has no column {MEMORY}"),
-        ([a, a, "--metric", "flops"], "--metric flops: cannot be compared; there are latency_ms"),
+        ([a, a, "--metric", "flops"], "metric flops: cannot be compared; there are latency_ms"),
         ([short, short], "nothing tells noise from change for 1 model"),
         ([worded, a], "its column latency_ms holds no numbers"),
         ([a, tmp_path / ("x" * 300)], "name too long"),

@@ -23,3 +23,7 @@ IS_IMPORTED = CAMPAIGN.models is None
 CORES = cores_of(workflow)
 # Where caching is off, Snakemake warns of each rule that could be cached.
 CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
+
+
+wildcard_constraints:
+    study="|".join(config["studies"]) or "no study",

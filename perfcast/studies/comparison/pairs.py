@@ -10,11 +10,11 @@ import pandas as pd
 
 from perfcast.dataset.columns import METRIC_COLUMNS
 from perfcast.dataset.noise import replicate_pairs
-from perfcast.dataset.reading import read_dataset as dataset_of
 from perfcast.dataset.valid import measured_rows, valid_rows
 from perfcast.errors import UsageError
 from perfcast.factors import NAMES
 from perfcast.studies.comparison.visits import Visits, visits_of
+from perfcast.studies.results import read_results
 from perfcast.text import escape_control, format_list
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 IDENTITY = ["model", "batch", "workload"]
 _REQUIRED = (*IDENTITY, "status", "replicate")
-_FILE = "dataset.parquet"
 _MOST = 3
 
 
@@ -76,31 +75,16 @@ def read_dataset(path: Path, column: str) -> pd.DataFrame:
     """Return a dataset: a file, or the `dataset.parquet` of a target's folder.
 
     Raises:
-        UsageError: it is not there, no dataset, or lacks the column: one line that names it.
+        UsageError: it is missing, not a dataset, or lacks the column: one line that names it.
     """
-    table = _read(path)
-    missing = [name for name in _REQUIRED if name not in table]
-    if missing:
-        raise UsageError(f"{path}: is no dataset of perfcast: it has no column {missing[0]}")
     if column not in METRIC_COLUMNS:
-        raise UsageError(f"--metric {column}: cannot be compared; there are {', '.join(METRIC_COLUMNS)}")
+        raise UsageError(f"metric {column}: cannot be compared; there are {', '.join(METRIC_COLUMNS)}")
+    table = read_results(path, _REQUIRED)
     if column not in table:
         raise UsageError(f"{path}: has no column {column}; make it again with this perfcast: run the workflow")
     if not pd.api.types.is_numeric_dtype(table[column]):
-        raise UsageError(f"{path}: is no dataset of perfcast: its column {column} holds no numbers")
+        raise UsageError(f"{path}: not a dataset of perfcast: its column {column} holds no numbers")
     return table
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        file = path / _FILE if path.is_dir() else path
-        return dataset_of(file)
-    except FileNotFoundError as error:
-        told = "name a dataset.parquet or the folder of a target's results"
-        raise UsageError(f"{file}: there is no such file; {told}") from error
-    # Of the file system, and what its reader raises over files of all kinds.
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
-        raise UsageError(f"{path}: is no dataset ({str(error).splitlines()[0][:200]})") from error
 
 
 def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:

@@ -25,7 +25,7 @@ def imported_page(
     dataset: pd.DataFrame,
     problems: pd.DataFrame,
     evaluation: Evaluation,
-    manifest: Mapping[str, Any],
+    manifest: Mapping[str, Any] | None,
     *,
     target: str,
 ) -> Page:
@@ -35,7 +35,7 @@ def imported_page(
         dataset: as imported.
         problems: what was wrong with the rows of its tables.
         evaluation: the target's evaluation tables.
-        manifest: the predictor's.
+        manifest: the predictor's, None where nothing was fitted.
         target: the target's name.
     """
     data = ReportData(target, dataset, {}, evaluation, metric_results(evaluation), {}, manifest)

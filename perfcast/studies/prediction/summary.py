@@ -15,7 +15,6 @@ from perfcast.studies.prediction.trust import trust_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
 
@@ -167,29 +166,11 @@ def measured_sentence(dataset: pd.DataFrame) -> str:
     return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"
 
 
-def summary_lines(
-    dataset: pd.DataFrame,
-    evaluation: Evaluation,
-    *,
-    report: str | Path,
-    predictor: str | Path | None,
-) -> list[str]:
-    """Return a target's summary: what was measured, trust, repeatability, a line a metric, where the results are.
-
-    Args:
-        dataset: the target's dataset.
-        evaluation: the target's evaluation tables.
-        report: where the report is.
-        predictor: where the predictor is, None where none was fitted.
-
-    Returns:
-        Six lines for two metrics, without line ends.
-    """
-    metrics = metric_results(evaluation)
-    where = f"predictor: {predictor}" if predictor is not None else "no predictor was fitted"
+def summary_lines(dataset: pd.DataFrame, evaluation: Evaluation) -> list[str]:
+    """Return a target's summary: what was measured, trust, repeatability, one line per metric; without line ends."""
     errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
     trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
-    lines = [measured_sentence(dataset), trusted, _repeatability(metrics), *errors, f"report: {report}; {where}"]
+    lines = [measured_sentence(dataset), trusted, _repeatability(metric_results(evaluation)), *errors]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
 

@@ -7,7 +7,7 @@ from browser import check_page, find_chromium
 
 from perfcast.fit.evaluation import Evaluation
 from perfcast.pages import write_page
-from perfcast.studies.prediction import report_page
+from perfcast.studies.prediction.page import report_page
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs chromium or google-chrome on the PATH")
 

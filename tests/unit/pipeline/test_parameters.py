@@ -77,6 +77,9 @@ MODULES = {
     "perfcast/stability/warmup.py": DATASET | FIT | REPORT,
     "perfcast/fit/tasks.py": FIT,
     "perfcast/studies/prediction/facts.py": REPORT,
+    "perfcast/pages/tables.py": REPORT,
+    "perfcast/studies/comparison/changes.py": set(),
+    "perfcast/studies/registry.py": set(),
     "perfcast/storage.py": EXPORT | BENCHMARK | FEATURES | TABLES | DATASET | FIT | REPORT,
     "perfcast/progress.py": set(),
     "perfcast/pipeline/stage.py": set(),
@@ -87,7 +90,8 @@ MODULES = {
 }
 
 DATA = {
-    "perfcast/studies/prediction/templates/report.css": REPORT,
+    "perfcast/studies/prediction/templates/prediction.js": REPORT,
+    "perfcast/pages/templates/page.css": REPORT,
     "perfcast/schemas/model.schema.json": EXPORT,
     "perfcast/schemas/predictor.schema.json": FIT,
     "perfcast/schemas/target.schema.yaml": set(),
@@ -165,7 +169,7 @@ def test_rules_of_tables_depend_on_their_mapping_and_the_options_of_importing(tm
     target.write_text("description: measured elsewhere\ntables: [table.csv]\nmapping: config/tables/perfcast.yaml\n")
     (tmp_path / "config.yaml").write_text("target: elsewhere\n")
     before = jobs_of(tmp_path / "config.yaml", tree)
-    assert before.keys() == {"import_tables", "fit_predictor", "render_imported_report"}
+    assert before.keys() == {"import_tables", "fit_predictor", "render_report"}
     target.write_text(target.read_text() + "keep_outliers: true\n")
     options = jobs_of(tmp_path / "config.yaml", tree)
     assert changed(before, options) == {"import_tables"}
@@ -187,3 +191,17 @@ def test_the_number_of_cpus_counts_where_it_decides_the_threads(campaign, monkey
     before = jobs(campaign)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert changed(before, jobs(campaign)) == MEASURING
+
+
+def test_a_study_depends_on_its_own_modules_and_options(campaign, append):
+    study = "studies:\n  comparison: {targets: [quick, other]}\n"
+    campaign.edit("config.yaml", "target: quick", f"target: quick\n{study}")
+    before = jobs(campaign)
+    assert "run_study comparison" in before
+    append("perfcast/studies/prediction/facts.py", CODE)
+    assert changed(before, jobs(campaign)) == REPORT
+    append("perfcast/studies/comparison/changes.py", CODE)
+    assert changed(before, jobs(campaign)) == {*REPORT, "run_study comparison"}
+    before = jobs(campaign)
+    campaign.edit("config.yaml", "other]", "other], alpha: 0.1")
+    assert changed(before, jobs(campaign)) == {"run_study comparison"}

@@ -11,7 +11,7 @@ from campaigns import HOSTILE, SCHEMES
 from perfcast.errors import DataError
 from perfcast.fit.evaluation import Evaluation
 from perfcast.pages import Page, write_page
-from perfcast.studies.prediction import report_page
+from perfcast.studies.prediction.page import report_page
 
 
 class Reader(HTMLParser):

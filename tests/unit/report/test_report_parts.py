@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from perfcast.dataset.build import SCHEMA
 from perfcast.fit.evaluation import Evaluation
-from perfcast.pages import formatting
+from perfcast.pages import Page, formatting
 from perfcast.pages.embed import embedded_json, finite, packed, plot_text
 from perfcast.pages.figures import GREY, category_styles
 from perfcast.studies.prediction import (
@@ -22,7 +23,6 @@ from perfcast.studies.prediction import (
     figures,
     model_tables,
     series,
-    summary_lines,
     tables,
     trust,
 )
@@ -30,7 +30,8 @@ from perfcast.studies.prediction.drift import trend
 from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.inputs import MetricResult, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
-from perfcast.studies.prediction.summary import headline
+from perfcast.studies.prediction.summary import headline, summary_lines
+from perfcast.studies.study import Findings
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +366,8 @@ def test_contexts_flatten_nested_facts(data):
 
 
 def test_summary_is_six_lines(campaign):
-    lines = summary_lines(campaign.dataset, campaign.evaluation, report="r/report.html", predictor="r/predictor")
+    found = tuple(summary_lines(campaign.dataset, campaign.evaluation))
+    lines = Findings(found, Page("x"), files={"predictor": Path("r/predictor")}).summary("r/report.html")
     assert len(lines) == 6
     assert lines[0] == "40 models measured in 8 families, 3 failed, 6 measured again"
     assert lines[1] == "trust: 30 of 40 models trusted (75.0 %), 5 noisy, 5 rejected, 0 impossible; no drift"
@@ -379,17 +381,11 @@ def test_summary_is_six_lines(campaign):
 
 
 def test_summary_without_a_predictor(campaign):
-    lines = summary_lines(campaign.dataset, Evaluation(), report="report.html", predictor=None)
-    assert lines[2:] == [
-        "repeatability: unknown, no replicates",
-        "errors: nothing was fitted",
-        "report: report.html; no predictor was fitted",
-    ]
+    lines = summary_lines(campaign.dataset, Evaluation())
+    assert lines[2:] == ["repeatability: unknown, no replicates", "errors: nothing was fitted"]
 
 
 def test_headline_warns_where_a_baseline_does_as_well(campaign):
-    from perfcast.studies.prediction.summary import headline
-
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     algorithms = result.values["algorithms"]
     better = algorithms | {"flops_only": {"leave_one_family_out": {"mape": 1.0}}}
@@ -399,8 +395,6 @@ def test_headline_warns_where_a_baseline_does_as_well(campaign):
 
 
 def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign):
-    from perfcast.studies.prediction.summary import headline
-
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     found = headline(result)
     assert found.error == formatting.percent(17.3)

@@ -1,0 +1,112 @@
+"""What a comparison found, in sentences and a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from perfcast.pages import Column, Row, Table, text_row
+from perfcast.studies.comparison.comparison import FASTER, SAME, SLOWER
+from perfcast.text import format_number, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from perfcast.studies.comparison.comparison import Comparison
+
+_LISTED = 30
+_NAMED = 5
+_LONGEST = 60
+_MARKS = {SLOWER: "bad", FASTER: "own"}
+
+
+def summary(comparison: Comparison) -> tuple[str | Table, ...]:
+    """Return what to print: what was compared, the models that changed most, and what follows."""
+    every = models_table(comparison)
+    rows = every.rows if len(every.rows) <= _LISTED else every.rows[: _LISTED // 2] + every.rows[-_LISTED // 2 :]
+    lines: list[str | Table] = [*preface(comparison), Table(every.caption, every.columns, rows)]
+    if len(rows) < len(every.rows):
+        lines.append(f"… {len(every.rows) - len(rows)} models between these are not shown; --out FILE lists all")
+    return (*lines, *conclusions(comparison))
+
+
+def models_table(comparison: Comparison) -> Table:
+    """Return one row per model, the worst first."""
+    unit = unit_of(comparison)
+    numbers = (f"A, {unit}", f"B, {unit}", "net B/A", "95% interval", "p")
+    columns = (Column("model", numeric=False), *map(Column, numbers), Column("outcome", numeric=False))
+    return Table("Models by their net ratio", columns, tuple(_row(row) for row in comparison.models.itertuples()))
+
+
+def unit_of(comparison: Comparison) -> str:
+    """Return the unit of what is compared."""
+    return comparison.pairs.column.rpartition("_")[2].replace("mb", "MB")
+
+
+def _row(row: Any) -> Row:
+    return text_row(
+        str(row.model),
+        format_number(row.a),
+        format_number(row.b),
+        f"{row.net_ratio:.3f}",
+        f"{row.low:.3f} to {row.high:.3f}",
+        _p_value(min(row.slower_p, row.faster_p)),
+        "" if row.outcome == SAME else row.outcome,
+        mark=_MARKS.get(row.outcome, ""),
+    )
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def preface(comparison: Comparison) -> list[str]:
+    """Return what was compared, and what differs besides the models' numbers."""
+    pairs = comparison.pairs
+    lines = [
+        f"{name}: {shorten(a, _LONGEST)} in A, {shorten(b, _LONGEST)} in B"
+        for name, (a, b) in pairs.differences.items()
+    ]
+    lines = ["what differs: " + "; ".join(lines)] if lines else ["what differs: no factor"]
+    alone = [f", {count} only in {side}" for side, count in zip("AB", pairs.alone, strict=True) if count]
+    lines.append(f"models compared by {pairs.column}: {len(pairs.a)} in both{''.join(alone)}")
+    for side, reasons in zip("AB", pairs.left_out, strict=True):
+        if reasons:
+            lines.append(f"excluded from {side}: {_counted(reasons)}")
+    if pairs.identical:
+        lines.append(f"{pairs.identical} of the models have the very same measurement in both: no repetition of it")
+    return lines
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """Return what follows: regressions, improvements, and what was taken for the machine's."""
+    lines = [line for line in (_of_the_machine(comparison),) if line]
+    options, models = comparison.options, comparison.models
+    beyond = f"beyond {options.threshold:.0%}"
+    for kind, names in (("regression", comparison.regressions), ("improvement", comparison.improvements[::-1])):
+        if names:
+            ratios = models.set_index("model")["net_ratio"]
+            told = ", ".join(f"{name} {ratios[name]:.2f}" for name in names[:_NAMED])
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            lines.append(f"{kind} {beyond}: {len(names)} of {len(models)} models, {told}{more}")
+    if not comparison.regressions:
+        found = f"that of one model would likely be found from {comparison.detectable:.0%} on"
+        lines.append(f"no significant regression {beyond}; {found}")
+    return lines
+
+
+def _of_the_machine(comparison: Comparison) -> str:
+    """Say what was taken for the machine's, and what for all models'."""
+    together, calibration = comparison.together, f"the calibration workload {comparison.calibration:.3f}"
+    timed = not math.isnan(comparison.calibration)
+    if together is None:
+        return f"B/A of {calibration}: taken off as the machine's" if timed else ""
+    said = f"B/A of the typical model {together.ratio:.3f}" + (f", of {calibration}" if timed else "")
+    if math.isnan(together.net):
+        return f"{said}; taken off as the machine's: too few visits tell it from a change of all models"
+    said += f"; beyond that {together.net:.3f} ({together.low:.3f} to {together.high:.3f})" if timed else ""
+    return f"{said}: " + ("taken off as the machine's" if together.outcome == "same" else f"all are {together.outcome}")

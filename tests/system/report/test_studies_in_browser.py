@@ -1,0 +1,101 @@
+"""A study that is added by its folder and one entry: its command, its rule, and its page in a browser."""
+
+import difflib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import check_page, find_chromium
+
+from perfcast.pages import write_page
+from perfcast.studies.comparison.study import STUDY as COMPARISON
+from tests.conftest import ROOT
+from tests.system.checkout import check_out, snakemake
+
+TARGETS = ("many", "one")
+ENTRY = '    "perfcast.studies.toy",\n'
+in_browser = pytest.mark.skipif(find_chromium() is None, reason="needs chromium or google-chrome on the PATH")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout with the toy study and two measured targets."""
+    folder = check_out(ROOT, tmp_path_factory.mktemp("studies") / "checkout")
+    shutil.copytree(ROOT / "tests/toy_study", folder / "perfcast/studies/toy")
+    registry = folder / "perfcast/studies/registry.py"
+    before = registry.read_text()
+    registry.write_text(before.replace(")\n", f"{ENTRY})\n", 1))
+    changed = [
+        line for line in difflib.ndiff(before.splitlines(), registry.read_text().splitlines()) if line[0] in "+-"
+    ]
+    assert changed == [f"+ {ENTRY.rstrip()}"]
+    for name, count in zip(TARGETS, (3, 1), strict=True):
+        (folder / "results" / name).mkdir(parents=True)
+        models = pd.DataFrame({"model": [f"<i>{number}" for number in range(count)]})
+        models.to_parquet(folder / f"results/{name}/dataset.parquet")
+    return folder
+
+
+def configured(folder, targets):
+    (folder / "studies.yaml").write_text(f"studies: {{toy: {{targets: [{', '.join(targets)}], enough: 2}}}}\n")
+    return ("--configfile", "my.yaml", "studies.yaml")
+
+
+def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
+    paths = [f"results/{name}" for name in TARGETS]
+    command = [sys.executable, "-c", "from perfcast.cli import main; main()", "study", "toy", *paths]
+    answer = subprocess.run(
+        [*command, "--enough", "2", "--out", "toy.html"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 3, answer.stderr
+    assert "few models: results/one" in answer.stdout
+    answer = snakemake(checkout, *configured(checkout, TARGETS), "--", "results/studies/toy.html")
+    assert answer.returncode == 0, answer.stderr
+    page = (checkout / "results/studies/toy.html").read_text()
+    assert page == (checkout / "toy.html").read_text()
+    summary = (checkout / "results/studies/toy.txt").read_text().splitlines()
+    assert summary == ["few models: results/one", "report: results/studies/toy.html"]
+
+
+def test_a_study_without_its_datasets_is_refused_in_one_line(checkout):
+    answer = snakemake(checkout, *configured(checkout, ("many", "absent")), "-n", "--", "results/studies/toy.html")
+    assert answer.returncode == 2, answer.stderr
+    (line,) = [line for line in answer.stderr.splitlines() if line.startswith("error:")]
+    assert "studies.toy.targets: results/absent/dataset.parquet is missing; run the workflow" in line
+
+
+@in_browser
+def test_the_page_of_a_study_is_drawn_and_fits(checkout, tmp_path):
+    check = check_page(checkout / "results/studies/toy.html", screenshots=tmp_path)
+    assert check.faults() == []
+    assert [width.plots for width in check.widths] == [1, 1]
+
+
+@in_browser
+@pytest.mark.parametrize("models", [3, 120])
+def test_the_page_of_a_comparison_is_drawn_and_fits(models, tmp_path):
+    chance = np.random.default_rng(0)
+    for name, factor in (("a", 1.0), ("b", 1.2)):
+        measured(chance, models, factor).to_parquet(tmp_path / f"{name}.parquet")
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    findings = COMPARISON.run(paths, COMPARISON.chosen({"metric": "ram_run_peak_mb"}))
+    write_page(tmp_path / "page.html", findings.page)
+    check = check_page(tmp_path / "page.html", screenshots=tmp_path)
+    assert check.faults() == []
+    assert [width.plots for width in check.widths] == [2, 2]
+
+
+def measured(chance, models, factor):
+    """A dataset of ``models`` and three replicates, with the first model larger by ``factor``."""
+    rows = pd.DataFrame(
+        {
+            "model": [f"<b>model_{number}</b>" for number in range(models)],
+            "batch": 1, "workload": "inference", "status": "measured", "trust": "trusted", "replicate": 0,
+            "ram_run_peak_mb": np.arange(10, 10 + models) * chance.normal(1, 0.01, models),
+        }
+    )  # fmt: skip
+    rows.loc[0, "ram_run_peak_mb"] *= factor
+    return pd.concat([rows, rows.iloc[:3].assign(replicate=1)])

@@ -1,0 +1,17 @@
+"""Run a study; write its page and its summary."""
+
+from pathlib import Path
+
+from perfcast.pages import write_page
+from perfcast.pipeline.stage import stage
+from perfcast.storage import write_text
+from perfcast.studies.registry import find_study
+
+with stage(snakemake.log[0]) as log:
+    study = find_study(snakemake.params.study)
+    folders = [Path(folder) for folder in snakemake.params.folders]
+    findings = study.run(folders, study.chosen(snakemake.params.options))
+    write_page(snakemake.output.report, findings.page)
+    lines = findings.summary(snakemake.output.report)
+    write_text(snakemake.output.summary, "\n".join(lines) + "\n")
+    log(f"{snakemake.params.study} of {len(folders)} datasets: status {findings.status}")
