@@ -26,8 +26,12 @@ def wheel(tmp_path_factory, root):
             shutil.copytree(root / part, folder / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(root / part, folder / part)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", "."]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    # By way of the source distribution, so that both hold all that is needed.
+    build = "from setuptools.build_meta import build_sdist; build_sdist('source')"
+    subprocess.run([sys.executable, "-c", build], cwd=folder, check=True, capture_output=True, timeout=300)
+    (source,) = (folder / "source").iterdir()
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", "dist", source], cwd=folder, check=True, capture_output=True, timeout=300)
     (built,) = (folder / "dist").iterdir()
     return built
 

@@ -1,0 +1,43 @@
+"""The fit stage: what a dataset is fitted with, and what its manifest records."""
+
+import pandas as pd
+import pytest
+
+from perfcast.errors import UsageError
+from perfcast.features.definitions import FEATURES
+from perfcast.fit.stage import FitFolders, options_of
+from perfcast.storage import digest_of
+
+METRICS = {"latency_ms": {"column": "latency_ms", "unit": "ms"}}
+CHOICES = {"splits": 1, "seed": 3, "test_share": 0.2, "interval": 0.8}
+
+
+def test_a_measured_dataset_is_fitted_with_perfcasts_features():
+    options = options_of(pd.DataFrame(), METRICS, CHOICES, 2)
+    assert set(options.features) <= {feature.name for feature in FEATURES}
+    assert (options.jobs, options.seed, options.interval, options.implausible) == (2, 3, 0.8, {})
+    assert options.metrics["latency_ms"].unit == "ms"
+
+
+def test_an_imported_dataset_says_itself_what_its_features_are():
+    dataset = pd.DataFrame()
+    dataset.attrs.update(features=["cells", "width"], implausible={"cells": ["width"]})
+    options = options_of(dataset, METRICS, CHOICES, 1)
+    assert options.features == ("cells", "width")
+    assert options.implausible == {"cells": ("width",)}
+
+
+def test_an_option_out_of_range_is_refused():
+    with pytest.raises(UsageError, match="interval"):
+        options_of(pd.DataFrame(), METRICS, CHOICES | {"interval": 2}, 1)
+
+
+def test_the_manifest_names_each_file_with_its_digest(tmp_path):
+    folders = FitFolders(tmp_path / "evaluation", tmp_path / "predictor")
+    for folder in (folders.evaluation, folders.predictor):
+        folder.mkdir()
+        (folder / "summary.json").write_text(folder.name)
+    assert folders.digests() == {
+        "evaluation/summary.json": digest_of(b"evaluation"),
+        "predictor/summary.json": digest_of(b"predictor"),
+    }
