@@ -1,4 +1,4 @@
-"""What all tests share: markers, the groups that parallel workers take, and the rule that nothing is skipped in CI."""
+"""What all tests share: markers, what parallel workers take, and the rule that nothing is skipped in CI."""
 
 import os
 import shutil
@@ -21,6 +21,7 @@ settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER_MARKS = ("system", "slow", "campaign")
+ONE_WORKER = ("tests/unit/fit/",)
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +39,29 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(items):
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in FOLDER_MARKS:
             item.add_marker(folder)
         if getattr(item.obj, "is_hypothesis_test", False):
             item.add_marker("examples")
-        if config.pluginmanager.hasplugin("xdist"):
-            # One worker takes a whole module: its fixtures are made once.
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Have one worker run all tests of a module, or of a folder whose modules share what takes long to make.
+
+    (`--dist loadgroup` does not see the groups of marks under pytest 9.)
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneWorker(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in ONE_WORKER if file.startswith(folder)), file)
+
+    return OneWorker(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,12 +1,10 @@
 """Measuring through the campaign's door, with the real runner in a process of its own."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from perfcast.progress import quiet
 from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
 from tests.unit.campaigns import plan_of, tasks_of
+from tests.waiting import eventually
 
 SPECS = [
     ModelSpec("basic_model_1_3_8_2", "basic_model", "synthetic", "basic_model", (32, 32, 3),
@@ -157,11 +156,12 @@ def test_the_runner_ends_with_whoever_started_it(campaign, exported, tmp_path):
     command = [sys.executable, RUNNER, "--die-with-parent", tmp_path / "plan.json"]
     starter = f"import subprocess; subprocess.run({[str(word) for word in command]!r})"
     stage = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while len(family := psutil.Process(stage.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(family) == 2
-    time.sleep(0.5)  # The child asks to end with its parent as its first act.
+
+    def measuring():
+        family = psutil.Process(stage.pid).children(recursive=True)
+        return family if len(family) == 2 and family[1].cpu_times().user > 0.1 else None
+
+    family = eventually(measuring)
     stage.kill()
     stage.wait()
     _, alive = psutil.wait_procs(family, timeout=10)
@@ -208,14 +208,8 @@ def test_a_child_that_is_killed_takes_nothing_else_with_it(campaign, exported, t
 
 def _child_of(pid):
     """Return the process that measures a model."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for child in psutil.Process(pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if child.status() != psutil.STATUS_ZOMBIE:
-                    return child.pid
-        time.sleep(0.02)
-    raise AssertionError("no child")
+    children = psutil.Process(pid).children
+    return eventually(lambda: [each.pid for each in children() if each.status() != psutil.STATUS_ZOMBIE])[0]
 
 
 def test_a_runner_that_dies_says_its_last_words(campaign, exported, tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from perfcast.cli import main
 from tests.unit.test_campaign import SPECS
 
+pytestmark = pytest.mark.heavy
+
 COMMAND = [sys.executable, "-c", "from perfcast.cli import main; main(prog_name='perfcast')"]
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.unit.test_cli import places, run, saved
 
+pytestmark = pytest.mark.heavy
+
 
 def table_of(folder, *arguments, code=0):
     out = folder / "features.csv"

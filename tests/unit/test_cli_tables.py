@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,9 @@ import yaml
 from perfcast.storage import digest_of_json
 from tests.unit.tables.test_imports import MAPPING
 from tests.unit.test_cli import run
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.heavy
 
 
 def rows():
@@ -270,13 +272,12 @@ def test_a_fit_that_is_terminated_takes_its_workers_along(tmp_path):
 
 def wait_for_workers(pid):
     """Return the children of a fit once two of them are at work."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def workers():
         children = psutil.Process(pid).children(recursive=True)
-        if sum(child.cpu_times().user > 0.5 for child in children) >= 2:
-            return children
-        time.sleep(0.1)
-    raise AssertionError("no workers were started")
+        return children if sum(child.cpu_times().user > 0.5 for child in children) >= 2 else None
+
+    return eventually(workers)
 
 
 def edited(folder, change):

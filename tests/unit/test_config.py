@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 
 from perfcast.bench.target import Target, available_cpus, read_description
@@ -40,48 +38,6 @@ def test_each_option_is_documented_and_each_documented_option_exists(root, name)
     properties = schema(name)["properties"]
     options = {".".join(path) for path in _leaves(properties)}
     assert documented == options
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "words"),
-    [
-        (("shards",), 0, "shards: 0 is less than the minimum"),
-        (("shards",), "four", "shards: 'four' is not of type 'integer'"),
-        (("shard",), 4, "unknown key shard; known are fit, hosts, models"),
-        (("target",), "../etc", "target: '../etc' does not match"),
-        (("models", "sheets"), "x.csv", "models.sheets: 'x.csv' is not of type 'array'"),
-        (("models", "synthetic"), {"count": 3}, "models.synthetic"),
-        (("fit", "splits"), 1.5, "fit.splits: 1.5 is not of type 'integer'"),
-        (("fit", "test_share"), 1, "fit.test_share: 1 is greater than or equal"),
-        (("fit", "split"), 3, "fit: unknown key split"),
-    ],
-)
-def test_a_wrong_option_is_named(config, path, value, words):
-    wrong = copy.deepcopy(config)
-    inner = wrong
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    with pytest.raises(UsageError) as caught:
-        check(wrong, "config", "my.yaml")
-    assert str(caught.value).startswith("my.yaml: ")
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_option_is_named(config):
-    del config["fit"]
-    with pytest.raises(UsageError, match=r"my\.yaml: 'fit' is a required property"):
-        check(config, "config", "my.yaml")
-
-
-@pytest.mark.parametrize("content", ["a: [1", "\t", "a: &x\n- *y"])
-def test_what_is_no_yaml_is_one_line(tmp_path, content):
-    path = tmp_path / "bad.yaml"
-    path.write_text(content)
-    with pytest.raises(UsageError, match=r"bad\.yaml") as caught:
-        read_yaml(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_each_metric_that_may_be_learned_is_a_column_of_the_dataset():

@@ -22,16 +22,23 @@ from perfcast.errors import BenchmarkError, DataError, PerfcastError, StoreError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.storage import canonical_json, digest_of
 from tests.unit.campaigns import HOSTILE_NAME, dummy_exports, hostile_export
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture
-def description(root):
+def described(root):
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"]["fixed"] |= {"toolchain": "noop", "threads": 1}
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
     description["replicates"] = {"share": 1.0, "count": 1}
     return description
+
+
+@pytest.fixture
+def description(root):
+    return described(root)
 
 
 @pytest.fixture
@@ -44,6 +51,22 @@ def here(tmp_path):
 def drive(here, description, tmp_path):
     """A folder that was written, for three models that are measured twice."""
     return written(here, description, tmp_path / "my drive; $(id)")
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory, root):
+    """A store and a drive of its that was run to its end; each test gets a copy of both."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "here").mkdir()
+    assert run(written(folder / "here", described(root), folder / "drive"))[0] == 0
+    return folder
+
+
+@pytest.fixture
+def ran(first_run, here, tmp_path):
+    """The drive that was run."""
+    shutil.copytree(first_run / "here", here, dirs_exist_ok=True)
+    return shutil.copytree(first_run / "drive", tmp_path / "my drive; $(id)")
 
 
 def written(here, description, folder):
@@ -78,7 +101,7 @@ def answers(drive):
     return [json.loads(json.loads(line)["answer"]) for line in (drive / "answers.jsonl").read_text().splitlines()]
 
 
-def test_what_is_measured_from_a_drive_comes_back(drive, here):
+def test_measurements_of_a_drive_are_ingested(drive, here):
     status, said = run(drive)
     assert status == 0, said
     assert said.splitlines()[-1] == ("all 6 models are done: take the folder back, and run `perfcast ingest`")
@@ -94,7 +117,7 @@ def test_what_is_measured_from_a_drive_comes_back(drive, here):
 
 
 @pytest.mark.parametrize("letters", ["C", "C.UTF-8"])
-def test_a_models_name_is_only_a_name(here, description, tmp_path, letters, monkeypatch):
+def test_hostile_model_name_runs_nothing(here, description, tmp_path, letters, monkeypatch):
     monkeypatch.setenv("LC_ALL", letters)
     folder = tmp_path / "drive"
     write_bundle(
@@ -120,26 +143,24 @@ def test_a_devices_own_python_needs_the_standard_library_alone(drive):
         assert done.stdout == f"perfcast.runner.{part}\n", done.stderr
 
 
-def test_bringing_back_again_changes_nothing(drive, here):
-    run(drive)
-    brought_back(here, drive)
+def test_second_ingest_changes_nothing(ran, here):
+    brought_back(here, ran)
     before = records(here)
-    found = brought_back(here, drive)
+    found = brought_back(here, ran)
     assert (found.new, found.measured, found.missing) == (0, 6, 0)
     assert records(here) == before
 
 
-def test_running_again_when_all_is_done_measures_nothing(drive):
-    run(drive)
-    before = (drive / "answers.jsonl").read_bytes()
-    assert run(drive)[0] == 0
-    assert (drive / "answers.jsonl").read_bytes() == before
+def test_second_run_measures_nothing(ran):
+    before = (ran / "answers.jsonl").read_bytes()
+    assert run(ran)[0] == 0
+    assert (ran / "answers.jsonl").read_bytes() == before
 
 
-def test_a_kill_loses_at_most_the_visit_in_flight(here, description, tmp_path):
-    description["protocol"] = {"name": "published", "iterations": 200, "discard": 0, "visits": 40}
+def test_kill_loses_at_most_the_visit_in_flight(here, description, tmp_path):
+    description["protocol"] = {"name": "published", "iterations": 60, "discard": 0, "visits": 12}
     drive = written(here, description, tmp_path / "drive")
-    for count in (20, 90):
+    for count in (6, 30):
         process = start(drive)
         wait_for(drive, "visit", count)
         process.send_signal(signal.SIGKILL)
@@ -149,19 +170,14 @@ def test_a_kill_loses_at_most_the_visit_in_flight(here, description, tmp_path):
     status, said = run(drive)
     assert status == 0, said
     assert brought_back(here, drive).missing == 0
-    assert [len(record["visits"]) for record in records(here)] == [40] * 6
+    assert [len(record["visits"]) for record in records(here)] == [12] * 6
     visits = [(answer["key"], answer["visit"]) for answer in answers(drive) if answer["event"] == "visit"]
-    assert len(visits) == len(set(visits)) == 240
+    assert len(visits) == len(set(visits)) == 72
 
 
 def wait_for(drive, event, count):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        path = drive / "answers.jsonl"
-        if path.exists() and path.read_text().count(f'\\"event\\": \\"{event}\\"') >= count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("nothing is measured")
+    path, words = drive / "answers.jsonl", f'\\"event\\": \\"{event}\\"'
+    eventually(lambda: path.exists() and path.read_text().count(words) >= count)
 
 
 def edited(lines, at):
@@ -185,36 +201,33 @@ def no_json(lines, at):
 
 
 @pytest.mark.parametrize("change", [edited, left_out, moved, repeated, no_json])
-def test_an_answer_that_was_changed_is_refused_and_those_before_are_kept(drive, here, change):
-    run(drive)
-    log = drive / "answers.jsonl"
+def test_changed_answer_is_refused_and_those_before_are_kept(ran, here, change):
+    log = ran / "answers.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     before = list(lines)
-    change(lines, next(at for at, answer in enumerate(answers(drive)) if answer["event"] == "visit"))
+    change(lines, next(at for at, answer in enumerate(answers(ran)) if answer["event"] == "visit"))
     assert lines != before
     log.write_text("".join(lines))
     with pytest.raises(DataError, match=rf"^{re.escape(str(log))}, line \d+: was changed after it was measured"):
-        brought_back(here, drive)
+        brought_back(here, ran)
     log.write_text("".join(before))
-    assert brought_back(here, drive).missing == 0
+    assert brought_back(here, ran).missing == 0
 
 
-def test_a_last_line_that_was_cut_off_is_measured_again(drive, here):
-    run(drive)
-    log = drive / "answers.jsonl"
+def test_truncated_last_answer_is_measured_again(ran, here):
+    log = ran / "answers.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:10]) + lines[10][:50])
-    assert brought_back(here, drive).missing > 0
-    status, said = run(drive)
+    assert brought_back(here, ran).missing > 0
+    status, said = run(ran)
     assert status == 0, said
     assert "the last 50 bytes are damaged and left out" in said
-    assert brought_back(here, drive).missing == 0
+    assert brought_back(here, ran).missing == 0
 
 
-def test_another_bundles_answers_are_refused(drive, here, description, tmp_path):
-    run(drive)
+def test_answers_of_another_bundle_are_refused(ran, here, description, tmp_path):
     other = written(here, description, tmp_path / "other")
-    (other / "answers.jsonl").write_bytes((drive / "answers.jsonl").read_bytes())
+    (other / "answers.jsonl").write_bytes((ran / "answers.jsonl").read_bytes())
     with pytest.raises(DataError, match="line 1: was changed after it was measured"):
         brought_back(here, other)
 
@@ -225,16 +238,15 @@ def test_a_drive_of_another_store_is_refused(drive, tmp_path):
         brought_back(tmp_path / "elsewhere", drive)
 
 
-def test_a_changed_bundle_is_refused(drive, here):
-    run(drive)
-    bundle = json.loads((drive / "bundle.json").read_text())
+def test_a_changed_bundle_is_refused(ran, here):
+    bundle = json.loads((ran / "bundle.json").read_text())
     bundle["plan"]["time_limit_s"] = 1
-    (drive / "bundle.json").write_bytes(canonical_json(bundle))
+    (ran / "bundle.json").write_bytes(canonical_json(bundle))
     with pytest.raises(UsageError, match=r"bundle\.json was changed"):
-        brought_back(here, drive)
+        brought_back(here, ran)
 
 
-def test_answers_that_no_runner_gives_are_refused_although_their_seal_fits(drive, here):
+def test_foreign_answers_with_valid_checksums_are_refused(drive, here):
     """Who has the folder can compute checksums: they show damage, and the content is checked all the same."""
     checksum = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest()
     text = json.dumps({"event": "measurement", "key": "../../etc/passwd"})
@@ -244,7 +256,7 @@ def test_answers_that_no_runner_gives_are_refused_although_their_seal_fits(drive
         brought_back(here, drive)
 
 
-def test_a_graph_that_was_changed_on_the_drive_fails_alone(here, description, tmp_path):
+def test_damaged_graph_fails_alone(here, description, tmp_path):
     drive = written(here, description, tmp_path / "drive")
     (graph,) = (drive / "graphs").iterdir()
     graph.write_bytes(graph.read_bytes()[:-3])
@@ -263,40 +275,39 @@ def begun(drive):
     return environment, next(answer for answer in answers(drive) if answer["event"] == "visiting")
 
 
-def test_a_model_that_freezes_the_device_twice_is_on_record(drive, here):
+def test_model_that_freezes_the_device_twice_is_recorded(ran, here):
     """The system's start has another name after the model in flight, twice: as after a freeze and the power button."""
-    run(drive)
-    environment, visiting = begun(drive)
-    seal_anew(drive, [answer for boot in "ab" for answer in (started(boot), environment | {"boot": boot}, visiting)])
+    environment, visiting = begun(ran)
+    frozen_twice = [answer for boot in "ab" for answer in (started(boot), environment | {"boot": boot}, visiting)]
+    with_new_checksums(ran, frozen_twice)
     for _ in range(2):
-        assert brought_back(here, drive).measured == 0
-    status, terminal = run(drive)
+        assert brought_back(here, ran).measured == 0
+    status, terminal = run(ran)
     assert status == 0, terminal
-    assert not [answer for answer in answers(drive)[6:] if answer.get("key") == visiting["key"]]
-    assert brought_back(here, drive).missing == 0
+    assert not [answer for answer in answers(ran)[6:] if answer.get("key") == visiting["key"]]
+    assert brought_back(here, ran).missing == 0
     frozen = [record for record in records(here) if record["status"] == "froze"]
     assert [record["reason"] for record in frozen] == ["the device went down twice while it was measured"]
-    assert brought_back(here, drive).new == 0
+    assert brought_back(here, ran).new == 0
 
 
 @pytest.mark.parametrize("between", [[{"event": "ended"}], []])
-def test_what_was_interrupted_in_order_or_between_visits_froze_nothing(drive, here, between):
-    run(drive)
-    environment, visiting = begun(drive)
-    visit = next(answer for answer in answers(drive) if answer["event"] == "visit")
+def test_orderly_interruption_is_not_recorded_as_a_freeze(ran, here, between):
+    environment, visiting = begun(ran)
+    visit = next(answer for answer in answers(ran) if answer["event"] == "visit")
     said = []
     for boot in "abc":
         said += [started(boot), environment | {"boot": boot}]
         said += [visiting, *between] if between else []
     if not between:
         said = [*said[:2], visiting, visit, *said[2:]]
-    seal_anew(drive, said)
-    assert run(drive)[0] == 0
-    assert brought_back(here, drive).missing == 0
+    with_new_checksums(ran, said)
+    assert run(ran)[0] == 0
+    assert brought_back(here, ran).missing == 0
     assert {record["status"] for record in records(here)} == {"measured"}
 
 
-def test_ctrl_c_is_on_record(here, description, tmp_path):
+def test_ctrl_c_is_recorded(here, description, tmp_path):
     description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
     drive = written(here, description, tmp_path / "drive")
     process = start(drive)
@@ -308,10 +319,10 @@ def test_ctrl_c_is_on_record(here, description, tmp_path):
 
 def test_measurements_under_other_conditions_are_kept_apart(here, description, tmp_path):
     """Under A, then B, then A again."""
-    description["protocol"] = {"name": "published", "iterations": 200, "discard": 0, "visits": 40}
+    description["protocol"] = {"name": "published", "iterations": 60, "discard": 0, "visits": 12}
     drive = written(here, description, tmp_path / "drive")
     cpus = sorted(os.sched_getaffinity(0))
-    for allowed, count in ((cpus, 70), (cpus[:1], 140)):
+    for allowed, count in ((cpus, 20), (cpus[:1], 40)):
         process = start(drive, allowed)
         wait_for(drive, "visit", count)
         process.send_signal(signal.SIGKILL)
@@ -342,7 +353,7 @@ def test_a_copy_of_a_folder_is_another_campaign(here, description, tmp_path):
         first.communicate(timeout=60)
 
 
-def seal_anew(drive, said):
+def with_new_checksums(drive, said):
     checksum, lines = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest(), []
     for answer in said:
         text = json.dumps(answer)
@@ -351,7 +362,7 @@ def seal_anew(drive, said):
     (drive / "answers.jsonl").write_text("".join(lines))
 
 
-def test_a_folder_with_something_in_it_is_not_written_to(here, description, tmp_path):
+def test_folder_that_is_not_empty_is_refused(here, description, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.tex").write_text("all of it")
     with pytest.raises(UsageError, match=r"full: is not empty; name a new folder"):
@@ -359,7 +370,7 @@ def test_a_folder_with_something_in_it_is_not_written_to(here, description, tmp_
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(here, description, tmp_path):
+def test_folder_that_cannot_be_made_is_one_line(here, description, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/version/x")):
         with pytest.raises(UsageError, match=r"cannot be made \(.*\); name another folder"):
@@ -377,7 +388,7 @@ def test_an_empty_folder_is_written_to_as_it_is(here, description, tmp_path, mon
     ]  # fmt: skip
 
 
-def test_what_is_no_file_is_refused(drive, here):
+def test_answers_that_are_not_a_plain_file_are_refused(drive, here):
     os.mkfifo(drive / "answers.jsonl")
     with pytest.raises(UsageError, match=r"answers\.jsonl: is no plain file"):
         brought_back(here, drive)
@@ -408,20 +419,19 @@ IMPOSSIBLE = [
 ]
 
 
-def test_what_cannot_be_is_refused_although_its_seal_fits(drive, here):
-    run(drive)
-    said = answers(drive)
+def test_impossible_answers_with_valid_checksums_are_refused(ran, here):
+    said = answers(ran)
     for event, change in IMPOSSIBLE:
         at = next(at for at, answer in enumerate(said) if answer["event"] == event)
-        seal_anew(drive, [*said[:at], said[at] | change])
+        with_new_checksums(ran, [*said[:at], said[at] | change])
         with pytest.raises(BenchmarkError):
-            brought_back(here, drive)
+            brought_back(here, ran)
     at = next(at for at, answer in enumerate(said) if answer["event"] == "visit")
     said[at]["samples"]["wall_ns"] = [-1] * 1_000_000
-    seal_anew(drive, said[: at + 1])
+    with_new_checksums(ran, said[: at + 1])
     before = time.process_time()
     with pytest.raises(BenchmarkError, match="answered what it should not"):
-        brought_back(here, drive)
+        brought_back(here, ran)
     assert time.process_time() - before < 10  # It took 30 s, and 3.4 GB.
 
 
@@ -431,15 +441,14 @@ def test_this_machine_needs_no_drive(here, root, tmp_path):
         written(here, description, tmp_path / "drive")
 
 
-def test_what_the_store_keeps_of_a_bundle_is_checked(drive, here):
-    run(drive)
+def test_damaged_copy_of_a_bundle_in_the_store_is_refused(ran, here):
     (kept,) = (here / "bundles").iterdir()
     kept.write_text("{}")
     with pytest.raises(StoreError, match="not a record of perfcast"):
-        brought_back(here, drive)
+        brought_back(here, ran)
 
 
-def test_a_drive_that_was_never_run_says_so(drive, here):
+def test_drive_that_was_never_run_is_refused(drive, here):
     with pytest.raises(UsageError, match=r"was `python3 run\.py` run\?"):
         brought_back(here, drive)
 

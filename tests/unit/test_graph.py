@@ -10,6 +10,8 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import build_artifact, export_models
 from perfcast.models.spec import ModelSpec
 
+pytestmark = pytest.mark.heavy
+
 SPECS = {
     "mobilenetv2": ModelSpec(
         "mobilenetv2_alpha0.35",

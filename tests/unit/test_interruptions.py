@@ -21,6 +21,9 @@ from perfcast.errors import BenchmarkError
 from perfcast.progress import quiet
 from perfcast.storage import ABANDONED_AFTER_S
 from tests.unit.campaigns import dummy_exports, idle_campaign, measure, plan_of
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.heavy
 
 VISITS = 3
 
@@ -125,16 +128,15 @@ def test_without_the_kernels_help_the_runner_ends_with_whoever_started_it(campai
     command = [sys.executable, "-c", WITHOUT_THE_KERNELS_HELP, str(RUNNER), "--die-with-parent", str(path)]
     starter = f"import subprocess; subprocess.run({command!r})"
     stage = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def working():
         family = psutil.Process(stage.pid).children(recursive=True)
-        if len(family) == 2 and family[1].cpu_times().user > 0.3:
-            break
-        time.sleep(0.05)
+        return family if len(family) == 2 and family[1].cpu_times().user > 0.3 else None
+
+    family = eventually(working)
     stage.kill()
     stage.wait()
     _, alive = psutil.wait_procs(family, timeout=15)
-    assert len(family) == 2
     assert alive == []
 
 

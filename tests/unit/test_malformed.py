@@ -68,6 +68,7 @@ CONFIGS = [
     ("shards: 2", 'shards: "2"', "shards: '2' is not of type 'integer'; write numbers without quotes"),
     ("shards: 2", "shards:", "shards: None is not of type 'integer'; leave the key out for the default"),
     ("splits: 5", "test_share: .nan", "fit.test_share: nan is not of type 'number'"),
+    ("splits: 5", "test_share: 1", "fit.test_share: 1 is greater than or equal"),
     ("splits: 5", "interval: .inf", "fit.interval: inf is not of type 'number'"),
     ("splits: 5", "seed: 4294967296", "fit.seed: 4294967296 is greater than the maximum"),
     ("fit:\n  splits: 5", "fit: [splits, 5]", "fit: ['splits', 5] is not of type 'object'"),

@@ -22,6 +22,8 @@ from perfcast.export.stage import export_models
 from perfcast.models.collect import collect
 from perfcast.planning import read_settings
 
+pytestmark = pytest.mark.heavy
+
 FIRST, SECOND = "basic_model_1_3_8_2_32", "basic_model_2_3_8_2_48"
 SHEET = """source,builder,input_size,parameters
 synthetic,basic_model,32,conv_layers=1;filter_size=3;filters=8;strides=2

@@ -15,6 +15,8 @@ from perfcast.models.collect import collect
 from perfcast.planning import read_settings
 from perfcast.progress import quiet
 
+pytestmark = pytest.mark.heavy
+
 SHEET = """source,builder,input_size,parameters
 synthetic,basic_model,32,conv_layers=1;filter_size=3;filters=8;strides=2
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=8;strides=2

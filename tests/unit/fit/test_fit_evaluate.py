@@ -25,6 +25,8 @@ from perfcast.fit.training_data import training_data
 
 from .conftest import FEATURES, make_dataset, make_options
 
+pytestmark = pytest.mark.heavy
+
 EVALUATED = tuple(name for name in ALGORITHMS if name != MIXTURE)
 """No family of the dataset is large enough for experts."""
 

@@ -16,6 +16,8 @@ from perfcast.fit.training_data import training_data
 from .conftest import make_dataset, make_options
 from .test_fit_predictor import rewrite, with_algorithm
 
+pytestmark = pytest.mark.heavy
+
 SLOWER = 1.5
 
 

@@ -12,6 +12,8 @@ from perfcast.fit.persistence.manifest import SCHEMA_VERSION
 
 from .test_fit_predictor import rewrite
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def folder(predictor, tmp_path):

@@ -20,6 +20,8 @@ from perfcast.storage import digest_of, digest_of_json
 from .conftest import make_dataset, make_options
 from .test_fit_predictor import rewrite, with_algorithm
 
+pytestmark = pytest.mark.heavy
+
 METRIC = ("metrics", "latency_ms")
 NODES = ("left_children", "right_children")
 

@@ -246,6 +246,7 @@ def test_error_summary_is_wider_when_families_differ():
     assert differing["mape_high"] - differing["mape_low"] > 10
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_learns_the_physics(algorithm):
     rows = training_data(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options())

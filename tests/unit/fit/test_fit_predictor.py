@@ -19,6 +19,8 @@ from perfcast.storage import digest_of, digest_of_json
 
 from .conftest import FEATURES, make_dataset
 
+pytestmark = pytest.mark.heavy
+
 
 def with_algorithm(evaluation, algorithm):
     summary = json.loads(json.dumps(evaluation.summary))

@@ -133,6 +133,7 @@ def test_names_that_would_harm_a_terminal_are_shown_harmless():
     assert not {"\x1b", "\x07"} & set(message)
 
 
+@pytest.mark.heavy
 def test_nested_models_that_multiply_end_soon():
     inner = model2(layer2("relu", "ReLU", "x"))["config"]
     for level in range(18):
@@ -144,6 +145,7 @@ def test_nested_models_that_multiply_end_soon():
     assert time.perf_counter() - started < 20
 
 
+@pytest.mark.heavy
 def test_wrappers_that_multiply_end_soon():
     layer = {"class_name": "LSTM", "config": {"units": 3, "return_sequences": True}}
     for _ in range(60):

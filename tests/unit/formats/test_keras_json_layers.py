@@ -6,6 +6,8 @@ from keras import layers, ops
 
 from tests.unit.formats.keras_texts import agree, chained
 
+pytestmark = pytest.mark.heavy
+
 IMAGE, SERIES, VOLUME = (9, 10, 4), (12, 4), (5, 6, 7, 2)
 FIRST = {"data_format": "channels_first"}
 

@@ -16,6 +16,8 @@ from tests.unit.descriptors import chain, described
 from tests.unit.formats import onnx_files
 from tests.unit.formats.reading import features, layers, whole
 
+pytestmark = pytest.mark.heavy
+
 BUILDERS = (
     onnx_files.residual_block,
     onnx_files.separable_block,

@@ -9,6 +9,8 @@ from perfcast.formats.tensorflow_graph import read_saved_model
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import layers
 
+pytestmark = pytest.mark.heavy
+
 SHAPE = (12, 6)
 
 

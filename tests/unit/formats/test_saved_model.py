@@ -16,6 +16,8 @@ from tests.unit.descriptors import GRAPH
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import features, layers
 
+pytestmark = pytest.mark.heavy
+
 EQUAL = (
     *("macs", "conv_macs", "depthwise_macs", "dense_macs", "other_macs", "weighted_sum_neurons"),
     *("parameters", "conv_parameters", "bn_parameters", "fc_parameters"),

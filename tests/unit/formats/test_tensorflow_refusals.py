@@ -9,6 +9,8 @@ from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
 from tests.unit.formats import tensorflow_files as files
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):

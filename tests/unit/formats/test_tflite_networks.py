@@ -12,7 +12,7 @@ from tests.unit.formats.reading import features, layers, whole
 from tests.unit.formats.tflite_files import Builder
 
 _SIZE = 12
-pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs were expected")
+pytestmark = [pytest.mark.filterwarnings("ignore:Statistics for quantized inputs were expected"), pytest.mark.heavy]
 
 
 def network(size=_SIZE):

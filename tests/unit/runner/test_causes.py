@@ -13,6 +13,8 @@ from perfcast.runner import noise_indicators
 from perfcast.runner.noise_indicators import NAMES, Causes
 from perfcast.runner.sampling import time_runs
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 
 

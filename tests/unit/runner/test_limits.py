@@ -13,6 +13,8 @@ import pytest
 from perfcast.runner.peaks import count_cores, cpus_by_speed, measure_peaks
 from perfcast.runner.toolchains.noop import NoopToolchain
 
+pytestmark = pytest.mark.alone
+
 FACTORS = {"batch": 1, "graph_optimizations": True, "weights_as": "constant"}
 LEEWAY = 3
 """The machine may be quieter, or busier, when a limit is compared than when it was measured."""

@@ -16,6 +16,8 @@ from perfcast.runner.memory import SystemMemory
 from perfcast.runner.memory_budget import available_bytes
 from tests.unit.runner.runs import GOOD, PUBLISHED, SLOW_TO_LOAD, coded, plan_of, run, task
 
+pytestmark = pytest.mark.heavy
+
 MB = 1_000_000
 LIMIT = 800 * MB
 FEW = PUBLISHED | {"iterations": 4, "discard": 0, "visits": 2}

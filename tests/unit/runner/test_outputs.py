@@ -16,6 +16,8 @@ from perfcast.runner.toolchains.noop import NoopToolchain
 from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain, source_of
 from tests.unit.runner.runs import FACTORS, PUBLISHED, plan_of, run, task
 
+pytestmark = pytest.mark.heavy
+
 SIZE = 8
 WEIGHTS = np.random.default_rng(1).standard_normal((SIZE, 5)).astype(np.float32)
 

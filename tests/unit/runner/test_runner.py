@@ -7,6 +7,8 @@ import pytest
 
 from tests.unit.runner.runs import ADAPTIVE, GOOD, PUBLISHED, SLOW_TO_LOAD, coded, key_of, plan_of, run
 
+pytestmark = pytest.mark.heavy
+
 CAUSES = {
     *("voluntary_switches", "involuntary_switches", "minor_faults", "major_faults"),
     *("run_delay_ns", "steal_ns", "interrupt_ns"),
@@ -131,6 +133,7 @@ def parent_of(pid):
     assert [answer["key"] for answer in done.of("measurement")][-1] == key_of("crowded")
 
 
+@pytest.mark.alone
 def test_the_time_limit_is_for_the_time_that_a_model_itself_takes(tmp_path):
     """Two models of 1.2 s each, visited in turn, under a limit of 2 s; a third takes 3 s, in short visits."""
     code = "import time\ndef infer(x):\n    time.sleep({})\n    return [x[:, :2] + 1]\n"
@@ -150,6 +153,7 @@ def test_disturbed_visits_are_repeated_as_often_as_is_allowed(tmp_path):
         assert done.outcome(name) == ("measured", None)
 
 
+@pytest.mark.alone
 def test_the_adaptive_protocol_ends_early(tmp_path):
     """One model takes the same time each time, the other twice as long in every other visit."""
     steady = "import time\ndef infer(x):\n    time.sleep(0.01)\n    return [x[:, :2] + 1]\n"
@@ -168,6 +172,7 @@ def infer(x):
     assert done.outcome("steady") == done.outcome("shifting") == ("measured", None)
 
 
+@pytest.mark.alone
 def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_visits(tmp_path):
     """What loads in no time, and what takes longer than a visit: each notes the process that loads it."""
     note = "import os\nwith open({!r}, 'a') as file:\n    file.write('%d ' % os.getpid())\n"

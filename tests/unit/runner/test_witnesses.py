@@ -15,6 +15,8 @@ from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.cpu_contention import CpuContention, usable_cpus
 from perfcast.runner.schedule import SLOW_FACTOR
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 BUSY = "import os; os.sched_setaffinity(0, {%d}); print(flush=True)\nwhile True: pass"
 
