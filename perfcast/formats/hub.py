@@ -47,7 +47,7 @@ def resolve(handle: str) -> Path:
     if path.is_dir():
         return _model_folder(handle, path)
     if not path.name.lower().endswith(_ARCHIVES):
-        raise UsageError(f"{handle}: is no address, no .tar.gz file and no folder of a SavedModel")
+        raise UsageError(f"{handle}: must be an address, a .tar.gz file or the folder of a SavedModel")
     if not path.is_file():
         raise UsageError(f"{handle}: there is no such file")
     return _model_folder(handle, _unpacked(handle, path))
@@ -58,9 +58,9 @@ def _check_address(address: str) -> None:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError as error:
-        raise UsageError(f"{address}: is no address ({error})") from error
+        raise UsageError(f"{address}: not a valid address ({error})") from error
     if parts.scheme.lower() not in _SCHEMES or not host:
-        raise UsageError(f"{address}: has to begin with https:// and a host")
+        raise UsageError(f"{address}: must begin with https:// and a host")
     if parts.scheme.lower() == "http" and not _is_this_machine(host):
         raise UsageError(f"{address}: use https; http is for this machine only, as anyone could change the model")
 
@@ -82,7 +82,7 @@ def _model_folder(handle: str, folder: Path) -> Path:
         return folder
     found = [path.parent for path in sorted(folder.glob(f"*/{_SAVED_MODEL}")) if path.is_file()]
     if not found:
-        raise SourceError(f"{handle}: holds no SavedModel: there is no file {_SAVED_MODEL} in it")
+        raise SourceError(f"{handle}: holds no SavedModel: it has no file {_SAVED_MODEL}")
     if len(found) > 1:
         names = ", ".join(escape_control(path.name)[:80] for path in found[:_MOST_NAMED])
         raise SourceError(f"{handle}: holds {len(found)} SavedModels ({names}); take one of them by itself")
@@ -200,7 +200,7 @@ def _receive(handle: str, answer: Any, folder: Path) -> None:
             kind = " ".join(answer.headers.get("Content-Type", "").split())[:80]
             if not received or not kind or is_zipped(archive):
                 raise
-            raise SourceError(f"{handle}: the server answers {kind}, and that is no archive of a model") from error
+            raise SourceError(f"{handle}: the server answered {kind}, which is not an archive of a model") from error
 
 
 def _copy(handle: str, answer: Any, file: IO[bytes]) -> int:

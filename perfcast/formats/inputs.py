@@ -50,8 +50,8 @@ def _image(name: str, declared: Sequence[int | None] | None, size: Shape) -> Sha
         return (batch, height, width, _CHANNELS[-1])
     if len(declared) != 4:
         raise UsageError(
-            f"input {name[:80]!r} has the shape {_sizes(declared)}, which is no image's; "
-            f"say its whole shape, as {name[:80]}=1,128"
+            f"input {name[:80]!r} has the shape {_sizes(declared)}, which is not an image's; "
+            f"give its whole shape, as {name[:80]}=1,128"
         )
     if declared[1] in _CHANNELS and declared[3] not in _CHANNELS:
         return (batch, declared[1] or 0, height, width)
@@ -78,7 +78,7 @@ def _settle(name: str, declared: Sequence[int | None] | None, given: Shape | Non
     if given is None:
         if declared is None or None in declared[1:]:
             sizes = "of unknown rank" if declared is None else _sizes(declared)
-            raise UsageError(f"input {name[:80]!r} has an open shape, {sizes}; say it: --input-shape {name[:80]}=1,…")
+            raise UsageError(f"input {name[:80]!r} has an open shape, {sizes}; give it: --input-shape {name[:80]}=1,…")
         given = (1, *(size for size in declared[1:] if size is not None))
     fits = declared is None or (
         len(declared) == len(given) and all(known in (None, size) for known, size in zip(declared, given, strict=True))

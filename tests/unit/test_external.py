@@ -139,14 +139,14 @@ def test_open_sizes_are_settled(declared, given, settled):
 @pytest.mark.parametrize(
     ("declared", "given", "words"),
     [
-        ({"x": [None, None]}, {}, "has an open shape, ?,?; say it: --input-shape x=1"),
+        ({"x": [None, None]}, {}, "has an open shape, ?,?; give it: --input-shape x=1"),
         ({"x": None}, {}, "of unknown rank"),
         ({"x": [None, 8]}, {"y": (1, 8)}, "has no input 'y'; its inputs are x"),
         ({"x": [None, 8]}, {"x": (1, 9)}, "has the shape ?,8, not 1,9"),
         ({"x": [None, 8]}, {"": (1, 8, 8)}, "has the shape ?,8, not 1,8,8"),
         ({"x": [4, 8]}, {}, "has the shape 4,8, fixed to a batch of 4; export it with a batch that is open or 1"),
         ({"x": []}, {}, "is a single number"),
-        ({"x": [None, 8]}, {IMAGE: (1, 8, 8)}, "which is no image's"),
+        ({"x": [None, 8]}, {IMAGE: (1, 8, 8)}, "which is not an image's"),
         ({"x": [1, 8], "y": [1, 8]}, {"": (1, 8)}, "it has 2 inputs; name each"),
     ],
 )

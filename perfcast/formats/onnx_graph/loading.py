@@ -40,11 +40,11 @@ def load(path: Path) -> onnx.ModelProto:
             raise SourceError("is larger than the 2 GB that ONNX allows; save its weights as external data")
         model = onnx.load_model_from_string(path.read_bytes(), format="protobuf")
     except (DecodeError, UnicodeDecodeError) as error:
-        raise SourceError("is no readable ONNX file") from error
+        raise SourceError("not a readable ONNX file") from error
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror or error})") from error
     if not model.graph.node or not model.graph.output:
-        raise SourceError("is no ONNX model: its graph has no nodes or no outputs")
+        raise SourceError("not an ONNX model: its graph has no nodes or no outputs")
     opset(model)
     _refuse_undecodable(model)
     return _inline(model)
@@ -64,7 +64,7 @@ def _refuse_undecodable(model: onnx.ModelProto) -> None:
     words += [word for function in model.functions for word in (function.name, *function.input, *function.output)]
     words += [entry.domain for entry in (*model.opset_import, *model.functions)]
     if not all(isinstance(word, str) for word in words):
-        raise SourceError("is no readable ONNX file: a name in it is no text")
+        raise SourceError("not a readable ONNX file: a name in it is not valid text")
 
 
 def opset(model: onnx.ModelProto) -> int:
@@ -78,7 +78,7 @@ def opset(model: onnx.ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS]
     newest = onnx.defs.onnx_opset_version()
     if not versions:
-        raise SourceError("is no ONNX model: it does not say which opset it uses")
+        raise SourceError("not an ONNX model: it declares no opset")
     if not _OLDEST_OPSET <= versions[0] <= newest:
         hint = "update onnx" if versions[0] > newest else "convert it with onnx.version_converter"
         raise SourceError(f"is of opset {versions[0]}; opsets {_OLDEST_OPSET} to {newest} are read: {hint}")
@@ -106,7 +106,7 @@ def _refuse_explosion(model: onnx.ModelProto) -> None:
 
     def size_of(key: tuple[str, str], callers: tuple[tuple[str, str], ...]) -> int:
         if key in callers or len(callers) > len(bodies) or len(callers) > _DEEPEST:
-            raise SourceError(f"its function {escape_control(key[1])[:80]!r} calls itself, or others too deep")
+            raise SourceError(f"its function {escape_control(key[1])[:80]!r} calls itself, or others too deeply")
         if key not in sizes:
             sizes[key] = total(bodies[key], (*callers, key))
         return sizes[key]

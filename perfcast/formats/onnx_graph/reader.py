@@ -101,7 +101,7 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
 
 def _declared(port: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
     if not port.type.HasField("tensor_type"):
-        raise SourceError(f"its input {port.name[:80]!r} is no tensor")
+        raise SourceError(f"its input {port.name[:80]!r} is not a tensor")
     if not port.type.tensor_type.HasField("shape"):
         return None
     return tuple(dim.dim_value if dim.dim_value > 0 else None for dim in port.type.tensor_type.shape.dim)

@@ -56,7 +56,7 @@ class Walk:
                 happens, or does not tell the shape of what it returns; the message names it.
         """
         if depth > _DEEPEST:
-            raise SourceError(f"its branches are nested more than {_DEEPEST} deep")
+            raise SourceError(f"its branches are nested more than {_DEEPEST} levels deep")
         self._declared |= declared_values(graph)
         for tensor in graph.initializer:
             self._add(tensor.name, constant_of(tensor, tensor.name))
@@ -79,7 +79,9 @@ class Walk:
         if proto.op_type == "If":
             return self._take_branch(proto, inputs, depth)
         if proto.op_type in _LOOPS:
-            raise SourceError(f"{described(proto.name, proto.op_type)} repeats a part of the graph; that is not read")
+            raise SourceError(
+                f"{described(proto.name, proto.op_type)} repeats a part of the graph; loops are not supported"
+            )
         if self._is_same(proto, inputs):
             return None
         return self._add_node(proto, inputs)
@@ -113,7 +115,7 @@ class Walk:
         condition = inputs[0].scalar() if inputs and inputs[0] is not None else None
         if condition is None:
             node = described(proto.name, proto.op_type)
-            raise SourceError(f"{node} decides at run time what the network does; that is not read")
+            raise SourceError(f"{node} decides at run time what the network does, which is not supported")
         wanted = "then_branch" if condition else "else_branch"
         graphs = [attribute.g for attribute in proto.attribute if attribute.name == wanted]
         if not graphs or len(graphs[0].output) != len(proto.output):

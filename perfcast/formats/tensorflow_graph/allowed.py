@@ -87,7 +87,7 @@ def refuse_control_flow(nodes: Iterable[Any]) -> None:
     """
     for node in nodes:
         if node.op in CONTROL_FLOW or node.op.startswith(_LISTS):
-            raise SourceError(f"{_place(node)} branches or loops: its layers cannot be told without running it")
+            raise SourceError(f"{_place(node)} branches or loops: its layers cannot be determined without running it")
 
 
 def _place(node: Any) -> str:
@@ -108,7 +108,7 @@ def _check(node: Any) -> None:
     place = _place(node)
     definition = op_def_registry.get(node.op)
     if definition is None:
-        raise SourceError(f"{place} is no operation that TensorFlow has; it needs code that is not in the file")
+        raise SourceError(f"{place} is not an operation of TensorFlow; it needs code that is not in the file")
     harmful = node.op in _HARMFUL or node.op.startswith(_HARMFUL_PREFIXES)
     if harmful or (definition.is_stateful and node.op not in _HARMLESS):
         raise SourceError(f"{place} may touch files or run code; graphs that compute numbers only are read")

@@ -28,7 +28,7 @@ def parse_graph(path: Path) -> Any:
 
     graph = _parse(path, graph_pb2.GraphDef(), "frozen TensorFlow graph")
     if not graph.node:
-        raise SourceError("is no frozen TensorFlow graph, or an empty one")
+        raise SourceError("not a frozen TensorFlow graph, or an empty one")
     return graph
 
 
@@ -42,7 +42,7 @@ def parse_meta_graph(folder: Path) -> Any:
 
     path = folder / "saved_model.pb"
     if not path.is_file():
-        raise SourceError("is no SavedModel: there is no file saved_model.pb in it")
+        raise SourceError("not a SavedModel: it has no file saved_model.pb")
     saved = _parse(path, saved_model_pb2.SavedModel(), "SavedModel: its saved_model.pb")
     tagged = [graph for graph in saved.meta_graphs if _SERVE in graph.meta_info_def.tags]
     untagged = [graph for graph in saved.meta_graphs if not graph.meta_info_def.tags]
@@ -58,12 +58,12 @@ def _parse(path: Path, message: Any, what: str) -> Any:
 
     try:
         if path.stat().st_size > _LARGEST_PROTO:
-            raise SourceError(f"is no readable {what}: larger than 2 GiB, which no protocol buffer is")
+            raise SourceError(f"not a readable {what}: larger than 2 GiB, the limit of protocol buffers")
         message.ParseFromString(path.read_bytes())
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
     except (DecodeError, RuntimeError, ValueError) as error:
-        raise SourceError(f"is no readable {what}: damaged or of another format") from error
+        raise SourceError(f"not a readable {what}: damaged or in another format") from error
     return message
 
 
@@ -111,7 +111,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     import tensorflow as tf
 
     if not (folder / "variables.index").is_file():
-        raise SourceError("its variables are missing: there is no file variables/variables.index")
+        raise SourceError("its variables are missing: it has no file variables/variables.index")
     try:
         reader = tf.train.load_checkpoint(str(folder / "variables"))
     except (tf.errors.OpError, ValueError, RuntimeError) as error:

@@ -206,7 +206,7 @@ def _loop_with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any
     for key in ("cond", "body"):
         name = node.attr[key].func.name
         if name not in functions:
-            raise SourceError(f"operation {node.name[:80]!r} loops over a function that is not there")
+            raise SourceError(f"operation {node.name[:80]!r} loops over a function that is missing")
         copies[key] = type(functions[name])()
         copies[key].CopyFrom(functions[name])
     body, condition = copies["body"].signature, copies["cond"].signature
@@ -288,7 +288,7 @@ def _needed(nodes: Mapping[str, Any], outputs: Sequence[str], fed: set[str]) -> 
         if name in needed:
             continue
         if name not in nodes:
-            raise SourceError(f"its graph is damaged: the operation {name[:80]!r} is not there")
+            raise SourceError(f"its graph is damaged: the operation {name[:80]!r} is missing")
         needed.add(name)
         pending += [tensor for tensor in nodes[name].input if tensor not in fed]
     return needed

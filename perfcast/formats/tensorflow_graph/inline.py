@@ -160,7 +160,7 @@ class _Inliner:
         """Add one turn of a loop."""
         functions = [self.functions.get(node.attr[key].func.name) for key in ("cond", "body")]
         if None in functions:
-            raise SourceError(f"operation {name[:80]!r} loops over a function that is not there")
+            raise SourceError(f"operation {name[:80]!r} loops over a function that is missing")
         bounds = bounds_of(name, inputs, *functions)
         first = len(self.result.nodes)
         started = [
@@ -235,5 +235,5 @@ def _outer(
     if node in arguments:
         return arguments[node]
     if node not in offsets or label not in offsets[node] or not is_index(index or "0"):
-        raise SourceError(f"a function reads {name[:80]!r}, which is not there")
+        raise SourceError(f"a function reads {name[:80]!r}, which is missing")
     return f"{names[node]}:{offsets[node][label] + int(index or 0)}"

@@ -132,7 +132,7 @@ def _needed(source: Source) -> Source:
     while pending:
         name = pending.pop().removeprefix("^").split(":")[0]
         if name not in nodes:
-            raise SourceError(f"is damaged: the operation {name[:80]!r} is not there")
+            raise SourceError(f"is damaged: the operation {name[:80]!r} is missing")
         if name not in needed:
             needed.add(name)
             pending += [read for read in nodes[name].input if read.startswith("^") or normal(read) not in fed]

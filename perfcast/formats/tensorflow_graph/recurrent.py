@@ -39,7 +39,7 @@ def with_loop(layers: Sequence[Layer], loop: Loop, turns: int, outputs: Collecti
     macs = sum(part.macs for part in parts)
     if not macs:
         raise SourceError(
-            f"operation {loop.name[:80]!r} branches or loops: its layers cannot be told without running it"
+            f"operation {loop.name[:80]!r} branches or loops: its layers cannot be determined without running it"
         )
     wanted = {name for layer in others for name in layer.inputs} | set(outputs)
     kinds = Counter(part.type for part in parts)

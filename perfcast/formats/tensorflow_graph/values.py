@@ -23,7 +23,7 @@ def constant_values(node: Any) -> np.ndarray:
     tensor = node.attr["value"].tensor
     sizes = [size.size for size in tensor.tensor_shape.dim]
     if min(sizes, default=0) < 0 or math.prod(sizes) > LARGEST_GRAPH:
-        raise SourceError(f"constant {node.name[:80]!r} has no shape that a constant can have: {sizes}")
+        raise SourceError(f"constant {node.name[:80]!r} has an impossible shape: {sizes}")
     try:
         return tensor_util.MakeNdarray(tensor)
     except (ValueError, TypeError) as error:

@@ -116,7 +116,7 @@ def type_of(number: int, name: str) -> Any:
     try:
         return tf.dtypes.as_dtype(number)
     except TypeError as error:
-        raise SourceError(f"{name[:80]!r} has no type that TensorFlow has") from error
+        raise SourceError(f"{name[:80]!r} has no type known to TensorFlow") from error
 
 
 def assemble(

@@ -95,17 +95,17 @@ def _undamaged() -> Iterator[None]:
     try:
         yield
     except _DAMAGES as error:
-        raise SourceError("is no readable TensorFlow Lite file: it is damaged") from error
+        raise SourceError("not a readable TensorFlow Lite file: it is damaged") from error
 
 
 def parse(content: bytes) -> Graph:
     """Return the main graph of a file's content.
 
     Raises:
-        SourceError: it is no TensorFlow Lite file, or damaged.
+        SourceError: it not a TensorFlow Lite file, or damaged.
     """
     if content[4:8] != _IDENTIFIER:
-        raise SourceError("is no TensorFlow Lite file")
+        raise SourceError("not a TensorFlow Lite file")
     with _undamaged():
         return _Parser(content).graph()
 
@@ -120,7 +120,7 @@ class _Parser:
 
     def graph(self) -> Graph:
         if not self._model.SubgraphsLength():
-            raise SourceError("is no TensorFlow Lite model: it has no graph")
+            raise SourceError("not a TensorFlow Lite model: it has no graph")
         main = self._model.Subgraphs(0)
         codes = [_code(self._model.OperatorCodes(i)) for i in range(self._model.OperatorCodesLength())]
         tensors = tuple(self._tensor(main.Tensors(i)) for i in range(main.TensorsLength()))

@@ -64,7 +64,7 @@ def block(graph: Graph, operator: OperatorRecord) -> tuple[int, ...]:
     sizes = () if data is None else tuple(int(size) for size in data.reshape(-1))
     if not sizes or min(sizes) < 1:
         name = graph.tensors[operator.outputs[0]].name if operator.outputs else operator.code
-        raise SourceError(f"operator {name[:120]!r} ({operator.code}): its block's shape is not told by the file")
+        raise SourceError(f"operator {name[:120]!r} ({operator.code}): the file does not define its block shape")
     return sizes
 
 

@@ -45,7 +45,7 @@ def read_tflite(path: Path, shapes: Mapping[str, Shape]) -> Network:
 
     Raises:
         UsageError: `shapes` do not fit the file's inputs, or leave a size open.
-        SourceError: the file is no TensorFlow Lite file, is damaged, or does what is not read; one line without
+        SourceError: the file not a TensorFlow Lite file, is damaged, or does what is not read; one line without
             the path.
     """
     try:
@@ -114,7 +114,7 @@ class _Walk:
         name = self.graph.tensors[record.outputs[0]].name.partition(";")[0] if record.outputs else record.code
         described = f"operator {name[:120]!r} ({record.code})"
         if record.code in _CALLS:
-            raise SourceError(f"{described} calls another graph of the file; that is not read")
+            raise SourceError(f"{described} calls another graph of the file, which is not supported")
         read = tuple(self._read(index, described) for index in record.inputs)
         given = [index for index in record.outputs if index in self.values]
         if given:

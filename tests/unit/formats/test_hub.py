@@ -229,7 +229,7 @@ def test_a_circle_of_redirections_is_told_in_one_line(hub, cache):
 def test_a_page_instead_of_an_archive_is_told_by_its_type(hub, cache):
     hub.archives[PATH] = b"<!doctype html><html>" + b"log in first " * 100
     hub.types[PATH] = "text/html; charset=utf-8"
-    refused(hub.address + PATH, cache, "answers text/html; charset=utf-8, and that is no archive")
+    refused(hub.address + PATH, cache, "answered text/html; charset=utf-8, which is not an archive")
 
 
 SLOW = "/slow/1"

@@ -157,7 +157,7 @@ def test_files_that_a_saved_models_function_would_write_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("op", "match"), [("MyOwnOp", "no operation that TensorFlow has"), ("", "no operation that TensorFlow has")]
+    ("op", "match"), [("MyOwnOp", "not an operation of TensorFlow"), ("", "not an operation of TensorFlow")]
 )
 def test_operations_that_tensorflow_lacks(op, match, tmp_path):
     from tensorflow.core.framework import graph_pb2
@@ -176,7 +176,7 @@ def test_loops_are_refused_by_name(tmp_path):
         x = placeholder(tf)
         tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * 2.0), [tf.constant(0), x])
 
-    refuse(build, tmp_path, r"branches or loops: its layers cannot be told")
+    refuse(build, tmp_path, r"branches or loops: its layers cannot be determined")
 
 
 def save_function(function, folder):
@@ -241,7 +241,7 @@ def test_functions_that_call_each_other_without_end(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\xff" * 4000, b"not a graph"])
 def test_files_that_are_no_graph(content, tmp_path):
     (tmp_path / "graph.pb").write_bytes(content)
-    with pytest.raises(SourceError, match="is no"):
+    with pytest.raises(SourceError, match="not a "):
         read_frozen_graph(tmp_path / "graph.pb", {})
 
 

@@ -26,7 +26,7 @@ def test_refuses_what_is_no_tflite(content, tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
 
-    with pytest.raises(SourceError, match="is no"):
+    with pytest.raises(SourceError, match="not a "):
         read_tflite(path, {})
 
 
