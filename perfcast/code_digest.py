@@ -45,7 +45,8 @@ class SourceTree:
 
         Args:
             entries: names of modules, such as `perfcast.fit.evaluate`, or paths of scripts and data.
-            without: names of modules that do not count, as they are known not to run, nor what only they import.
+            without: names of modules and packages that do not count, as they are known not to run, nor what only they
+                import.
 
         Raises:
             ModuleNotFoundError: there is no module of an entry's name.
@@ -60,7 +61,7 @@ class SourceTree:
 
     def files(self, entries: Iterable[str | Path], *, without: Collection[str] = ()) -> set[Path]:
         """Return the files that `digest` reads."""
-        closed = {path for name in (*_AROUND, *without) for path in self._module(name)}
+        closed = {path for name in (*_AROUND, *without) for path in self._all_of(name)}
         found: set[Path] = set()
         waiting = [path for entry in entries for path in self._entry(entry)]
         while waiting:
@@ -81,6 +82,11 @@ class SourceTree:
         """Return the one file of a module, of a package its `__init__`; nothing where there is none."""
         place = self.root.joinpath(*name.split("."))
         return [path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()][:1]
+
+    def _all_of(self, name: str) -> Iterable[Path]:
+        """Return what goes with a module or package that does not count; of the whole package its `__init__` alone."""
+        folder = self.root.joinpath(*name.split("."))
+        return self._module(name) if name == _PACKAGE or not folder.is_dir() else folder.rglob("*")
 
     def _files_of(self, name: str) -> list[Path]:
         """Return the files that stand for a name: a module's, and of each package around it `__init__` and data.

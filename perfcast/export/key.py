@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _STAGE = "export.stage"
 _CATALOGUES = ("keras_applications", "synthetic", "dense")
 _EXTERNAL = ("export.external", "models.external.kinds")
+# Readers of files that can be predicted but not measured, hence are never exported.
+_UNMEASURABLE = ("formats.onnx_graph", "formats.tflite_graph")
 
 
 def export_key(spec: ModelSpec) -> str:
@@ -33,8 +35,7 @@ def _code_of(source: str) -> str:
 
 def not_run(sources: Iterable[str]) -> frozenset[str]:
     """Return the modules that do not run where models of these sources alone are exported."""
-    makers = {source: (f"models.{source}",) for source in _CATALOGUES}
+    makers = {source: {f"models.{source}"} for source in _CATALOGUES}
     used = {name for source in sources for name in makers.get(source, _EXTERNAL)}
-    return frozenset(
-        f"perfcast.{name}" for names in (*makers.values(), _EXTERNAL) for name in names if name not in used
-    )
+    others = set(_EXTERNAL).union(*makers.values()) - used
+    return frozenset(f"perfcast.{name}" for name in (*others, *_UNMEASURABLE))

@@ -12,6 +12,7 @@ from perfcast.export.key import export_key, not_run
 from perfcast.export.stage import build_artifact
 from perfcast.models import dense, synthetic
 from perfcast.models.build import SOURCES
+from perfcast.models.external.kinds import KINDS
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.spec import spec_of
 
@@ -90,6 +91,13 @@ def test_docstrings_that_are_read_count(tree):
     assert digest(tree) != before
 
 
+def test_of_a_package_that_does_not_run_nothing_counts(tree):
+    names = {
+        path.name for path in SourceTree(tree).files(["perfcast.entry"], without=["perfcast.room", "perfcast.plugs"])
+    }
+    assert not {"lazy.py", "page.html", "plug.py"} & names
+
+
 def test_what_is_known_not_to_run_is_not_followed(tree):
     before = digest(tree, without=["perfcast.direct"])
     (tree / "perfcast/indirect.py").write_text("X = 1\n")
@@ -153,12 +161,23 @@ def test_all_code_that_makes_an_artifact_counts_in_its_key(source, request):
     assert ran <= counted
 
 
+def counted_for(source):
+    counted = SourceTree().files(["perfcast.export.stage"], without=not_run([source]))
+    return {str(path.relative_to(Path(perfcast.__file__).parent)) for path in counted}
+
+
 def test_code_of_other_sources_does_not_count_in_a_key():
-    counted = SourceTree().files(["perfcast.export.stage"], without=not_run(["synthetic"]))
-    names = {str(path.relative_to(Path(perfcast.__file__).parent)) for path in counted}
+    names = counted_for("synthetic")
     assert "models/synthetic.py" in names
     assert not {"models/dense.py", "models/keras_applications.py", "export/external.py"} & names
     assert not [name for name in names if re.match(r"formats/(tflite_graph|onnx_graph|hub)", name)]
+
+
+def test_of_external_models_readers_of_what_cannot_be_measured_do_not_count():
+    assert {kind.label for kind in KINDS if kind.unmeasurable} == {"descriptor", "ONNX", "LiteRT"}
+    names = counted_for("file")
+    assert {"formats/hub.py", "formats/keras_json/network.py", "formats/tensorflow_graph/model.py"} <= names
+    assert not [name for name in names if re.match(r"formats/(tflite_graph|onnx_graph)", name)]
 
 
 def test_every_source_is_known_to_keys():
