@@ -118,7 +118,7 @@ class Campaign:
 
     def _probe(self, device: Device) -> Probe:
         """Ask a device what it is; while somebody else measures there, wait."""
-        retry = RetryPolicy(self.target.patience_s)
+        retry = RetryPolicy(self.target.retry_timeout_s)
         while True:
             try:
                 return device.probe(self.target.factors, self.target.settings)
@@ -127,7 +127,7 @@ class Campaign:
 
     def _insist(self, device: Device, probe: Probe | None, collector: ResultCollector, advance: Advance) -> None:
         """Run until all is measured; where the device is lost or taken, wait and go on from what is stored."""
-        retry = RetryPolicy(self.target.patience_s)
+        retry = RetryPolicy(self.target.retry_timeout_s)
         while True:
             try:
                 probe = probe or device.probe(self.target.factors, self.target.settings)

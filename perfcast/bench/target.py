@@ -154,9 +154,9 @@ class Target:
         return bool(self.transport.get("container"))
 
     @property
-    def patience_s(self) -> float:
+    def retry_timeout_s(self) -> float:
         """For how long a device is waited for that is lost."""
-        return float(self.transport.get("patience_s", 1800.0))
+        return float(self.transport.get("retry_timeout_s", 1800.0))
 
     @classmethod
     def from_dict(cls, name: str, values: dict[str, Any]) -> Target:

@@ -146,7 +146,7 @@ def stand_in(folder, environment):
     target = read_description(folder / "config/targets/jetson_nano.yaml")
     target["device"]["architecture"] = os.uname().machine
     target["transport"]["container"] |= {"memory_mb": MEMORY_MB, "python": str(environment / "bin/python")}
-    target["transport"]["patience_s"] = 120
+    target["transport"]["retry_timeout_s"] = 120
     target["factors"]["fixed"]["threads"] = 2
     target["protocol"] |= {"iterations": 24, "discard": 4, "visits": 4, "warmup_s": 0.05}
     (folder / "stand_in").mkdir()
@@ -245,9 +245,9 @@ def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, t
     done = run(checkout, board)
     said = done.stdout + done.stderr
     assert done.returncode == 1
-    assert "error: jetson_nano cannot be measured on board before this is mended:" in said
+    assert "error: jetson_nano cannot be measured on board; fix this first:" in said
     assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in said
-    assert "  - the image absent:1 is not there: `docker pull` it, and `docker tag` it with this name" in said
+    assert "  - the image absent:1 is missing: `docker pull` it, and `docker tag` it with this name" in said
     assert not (checkout / "results/jetson_nano/logs/benchmark").exists()
     assert not (checkout / "results/store/measurements").exists()
 

@@ -51,7 +51,7 @@ def tools(tmp_path, monkeypatch):
 def description(root):
     description = read_yaml(root / "config/targets/local.yaml")
     container = {"image": "an_image:1", "memory_mb": 500, "python": sys.executable}
-    description["transport"] = {"kind": "local", "patience_s": 60, "container": container}
+    description["transport"] = {"kind": "local", "retry_timeout_s": 60, "container": container}
     description["factors"]["fixed"]["toolchain"] = "noop"
     description["protocol"] = {"name": "published", "iterations": 8, "discard": 2, "visits": 2}
     description["settings"] = {}
@@ -93,6 +93,6 @@ def test_what_is_missing_is_said_before(tools, description):
     engine.write_text('#!/bin/sh\n[ "$1" = info ]\n')
     engine.chmod(0o755)
     transport = open_transport(Target.from_dict("boxed", description))
-    message = rf"boxed cannot be measured on {platform.node()} before this is mended:\n  - the image an_image:1 is not"
+    message = rf"boxed cannot be measured on {platform.node()}; fix this first:\n  - the image an_image:1 is not"
     with pytest.raises(UsageError, match=message):
         transport.check()

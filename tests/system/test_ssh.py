@@ -46,7 +46,7 @@ def board(tmp_path, monkeypatch):
 def target(root):
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"]["fixed"]["toolchain"] = "noop"
-    description["transport"] = {"kind": "ssh", "patience_s": 60, "folder": "kept; touch spoiled \"'$(id)"}
+    description["transport"] = {"kind": "ssh", "retry_timeout_s": 60, "folder": "kept; touch spoiled \"'$(id)"}
     description["device"] = {"kind": "cpu", "name": None}
     description["settings"] = {}
     return replace(Target.from_dict("a_board", description), protocol=FEW, replicates=Replicates(0.0, 0))
@@ -161,7 +161,7 @@ def test_a_board_that_is_gone_is_waited_for(board, campaign, monkeypatch):
 
 def test_a_board_that_does_not_come_back_is_one_line_in_the_end(board, campaign, monkeypatch):
     campaign = lasting(campaign)
-    impatient = replace(campaign.target, transport=campaign.target.transport | {"patience_s": 2})
+    impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 2})
     campaign = replace(campaign, target=impatient)
     after(VisitStore, "put", (30,), board.down, monkeypatch)
     with pytest.raises(LinkError, match=r"board: it does not answer; is it on, and in the network\?$"):
@@ -240,7 +240,7 @@ def test_what_is_no_ssh_is_one_line(campaign, monkeypatch, command, message):
 def test_a_board_that_says_nothing_when_graphs_are_brought_is_given_up(board, campaign, monkeypatch):
     board.tool("python3", 'case "$*" in *--receive*) exec sleep 100 ;; *) exec "$PYTHON" "$@" ;; esac')
     monkeypatch.setattr("perfcast.bench.remote.upload.ANSWERS_S", 2)
-    impatient = replace(campaign.target, transport=campaign.target.transport | {"patience_s": 1})
+    impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 1})
     with pytest.raises(LinkError, match="nothing was said for 2 s"):
         measured(replace(campaign, target=impatient), dummy_exports(campaign.artifacts.root))
 
@@ -354,7 +354,7 @@ def test_all_that_a_board_lacks_is_said_at_once(board, campaign, target):
     with pytest.raises(UsageError) as caught:
         open_transport(poor, [NAME]).check()
     said = str(caught.value).splitlines()
-    assert said[0] == "a_board cannot be measured on board before this is mended:"
+    assert said[0] == "a_board cannot be measured on board; fix this first:"
     assert [line[:32] for line in said[1:]] == [
         "  - it is a machine of type armv",
         "  - python3 is Python 3.5; 3.6 o",
@@ -366,7 +366,7 @@ def test_all_that_a_board_lacks_is_said_at_once(board, campaign, target):
 
 ENGINES = [
     ('echo "permission denied while trying to connect" >&2; exit 1', "docker cannot be used (permission denied while"),
-    ('[ "$1" = info ]', "the image a_b:1 is not there"),
+    ('[ "$1" = info ]', "the image a_b:1 is missing"),
     ('[ "$1" = info ] || echo arm64', "the image a_b:1 is for aarch64, the machine is x86_64"),
 ]
 

@@ -54,7 +54,7 @@ def test_a_sound_device_has_no_problem():
             {"engine_refused": "permission denied"},
             "docker cannot be used (permission denied); may you use it? `sudo usermod -aG docker $USER`",
         ),
-        ({"image": ""}, "the image a:1 is not there: `docker pull` it, and `docker tag` it with this name"),
+        ({"image": ""}, "the image a:1 is missing: `docker pull` it, and `docker tag` it with this name"),
         ({"image": "amd64"}, "the image a:1 is for x86_64, the machine is aarch64"),
     ],
 )

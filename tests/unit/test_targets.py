@@ -117,7 +117,7 @@ def test_hosts_are_for_targets_that_are_other_machines(root):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("folder", "a:b"), ("folder", "a\nb"), ("python", ""), ("patience_s", -1), ("kind", "pigeon"),
+        ("folder", "a:b"), ("folder", "a\nb"), ("python", ""), ("retry_timeout_s", -1), ("kind", "pigeon"),
         ("container", {"image": "--privileged"}), ("container", {"image": "a b"}), ("container", {"engine": "docker"}),
         ("container", {"image": "a", "engine": "sh"}), ("container", {"image": "a", "runtime": "-v /:/x"}),
     ],

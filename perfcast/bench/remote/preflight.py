@@ -150,7 +150,7 @@ def _container(found: Found, remote: Remote) -> str:
         return f"{engine} cannot be used ({refused}); may you use it? `sudo usermod -aG {engine} $USER`"
     image = found.facts.get("image", "")
     if not image:
-        return f"the image {container.image} is not there: `{engine} pull` it, and `{engine} tag` it with this name"
+        return f"the image {container.image} is missing: `{engine} pull` it, and `{engine} tag` it with this name"
     machine = found.facts.get("machine")
     if (of_image := _ARCHITECTURES.get(image, image)) != machine:
         return f"the image {container.image} is for {of_image}, the machine is {machine}"

@@ -147,7 +147,7 @@ class HostDevice:
             raise LinkError(f"{self.target} cannot be measured: {error}") from error
         if problems := preflight.problems_of(found, self.remote):
             listed = "".join(f"\n  - {problem}" for problem in problems)
-            raise UsageError(f"{self.target} cannot be measured on {self.host} before this is mended:{listed}")
+            raise UsageError(f"{self.target} cannot be measured on {self.host}; fix this first:{listed}")
         if not found.has_runner:
             place = self.remote.folder, self.remote.python, self.runner.name
             said = self.link.run(KEEP_RUNNER, *place, content=self.runner.content)
