@@ -53,7 +53,7 @@ def test_a_table_gets_a_dataset_a_predictor_and_a_report(results):
     splits = pd.read_parquet(results / "evaluation/splits.parquet")
     assert set(splits["algorithm"]) == {"poly", "svr", "mlp", "forest", "xgboost"}
     page = (results / "report.html").read_text()
-    for words in ("24 rows in 4 families, 1 problem found in them", "Families left out, within the domain", "is zero"):
+    for words in ("24 rows in 4 families, 1 problem found in them", "Held-out families, within the domain", "is zero"):
         assert words in page
     assert "anet0&lt;b&gt;" in page or "anet0<b>" not in page
     summary = (results / "summary.txt").read_text().splitlines()

@@ -28,13 +28,13 @@ def interval_figure(data: ReportData) -> Figure:
     widths = half_widths(measured)
     traces = _by_trust(measured, widths, "%{text}<br>%{x} ms ± %{y} %<extra></extra>")
     layout = _latency_layout({"title": {"text": "± % of the latency"}, "rangemode": "tozero"})
-    alt = f"Scatter of {len(measured)} models; intervals are ± {fmt.percent(widths.median())} in the median."
+    alt = f"Scatter of {len(measured)} models; the median interval is ± {fmt.percent(widths.median())}."
     return Figure(key, title, alt, traces, layout)
 
 
 def mean_figure(data: ReportData) -> Figure:
-    """Return how far the published mean of each model is from its judged latency."""
-    key, title = "means", "The published mean against the judged latency"
+    """Return how far the published mean of each model is from its estimated latency."""
+    key, title = "means", "The published mean against the estimated latency"
     measured = data.measured
     if not len(measured):
         return Figure(key, title, title, missing="No model was measured.")
@@ -70,7 +70,7 @@ def _latency_layout(yaxis: dict[str, Any]) -> dict[str, Any]:
     return {
         "height": 320,
         "showlegend": True,
-        "xaxis": {"type": "log", "title": {"text": "Judged latency, ms"}},
+        "xaxis": {"type": "log", "title": {"text": "Estimated latency, ms"}},
         "yaxis": yaxis,
     }
 
@@ -104,7 +104,7 @@ def state_figure(data: ReportData, visits: pd.DataFrame, column: str) -> Figure:
     title, unit = _STATES[column]
     known = visits[visits[column].notna()]
     if not len(known):
-        return Figure(column, title, title, missing=f"The platform does not tell its {title.split()[0].lower()}.")
+        return Figure(column, title, title, missing=f"The platform does not report its {title.split()[0].lower()}.")
     reach = f"from {fmt.number(known[column].min())} to {fmt.number(known[column].max())} {unit}"
     layout = _time_layout({"title": {"text": f"{title.split()[0]}, {unit}"}})
     alt = f"Scatter over {len(known)} visits, {reach}."

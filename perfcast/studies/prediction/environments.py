@@ -42,7 +42,7 @@ def environment_view(data: ReportData) -> EnvironmentView:
             for digest in shown
         ),
     )
-    table = Table("Contexts of the measurements", columns, rows, "No environment was recorded for this dataset.")
+    table = Table("Environments of the measurements", columns, rows, "No environment was recorded for this dataset.")
     return EnvironmentView(table, tuple(_warnings(data, counts, given)))
 
 
@@ -59,7 +59,7 @@ def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str])
             yield f"Settings that the target asks for could not be applied: {refused}."
     for digest in sorted(set(counts) - set(given)):
         count = fmt.pluralize(counts[digest], "measurement")
-        yield f"Context {digest[:_SHORT]} is named by {count} but was not given."
+        yield f"Environment {digest[:_SHORT]} of {count} is missing from the store."
 
 
 def _row(key: str, shown: Mapping[str, Mapping[str, str]]) -> Row:

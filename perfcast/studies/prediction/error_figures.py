@@ -51,7 +51,7 @@ def splits_figure(data: ReportData, result: MetricResult) -> Figure:
     count = splits["split"].nunique()
     caption = (
         f"Boxes hold the middle half of {fmt.pluralize(count, 'split')}, whiskers reach from the 5th to the "
-        "95th percentile. Star: the seed that the published protocol reports. Diamond: families left out."
+        "95th percentile. Star: the seed that the published protocol reports. Diamond: held-out families."
     )
     alt = f"Box plots of the error over {count} random splits for {', '.join(map(labels.algorithm_label, names))}."
     floor = _noise_marks(result, boxes["y"])
@@ -104,7 +104,7 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
 def family_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return the leave-one-family-out error of the deployed algorithm, family by family."""
     label = labels.metric_label(result.metric)
-    key, title = f"families-{result.metric}", f"{label}: error on each family when it is left out"
+    key, title = f"families-{result.metric}", f"{label}: error on each family when it is held out"
     errors = deployed_errors(data, result, DEPLOYMENT_SCHEME)
     if not len(errors):
         return Figure(key, title, title, missing="No leave-one-family-out predictions of the deployed algorithm.")
@@ -141,7 +141,7 @@ def _noise_marks(result: MetricResult, rows: list[str]) -> list[dict[str, Any]]:
             "x": finite([floor] * len(rows)),
             "y": rows,
             "marker": {"symbol": "line-ns-open", "color": GREY, "size": 18, "line": {"width": 2}},
-            "hovertemplate": "measured again: %{x} % away in the median<extra></extra>",
+            "hovertemplate": "measured again: median difference %{x} %<extra></extra>",
         }
     ]
 
@@ -172,7 +172,7 @@ def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]
 def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
     """Return the error of the deployed algorithm at input sizes it never saw."""
     label = labels.metric_label(result.metric)
-    key, title = f"sizes-{result.metric}", f"{label}: error at each input size when it is left out"
+    key, title = f"sizes-{result.metric}", f"{label}: error at each input size when it is held out"
     errors = deployed_errors(data, result, "unseen_input_size")
     if not len(errors):
         return Figure(key, title, title, missing="No predictions at unseen input sizes by the deployed algorithm.")

@@ -28,7 +28,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         known = {name: str(data.manifest.get(name) or fmt.MISSING) for name in _MANIFEST}
         found.append(("predictor made", known["created_at"].replace("T", " ").replace("+00:00", " UTC")))
         found.append(("by perfcast", known["perfcast_version"]))
-        found.append(("learned from data with digest", known["training_digest"][:_DIGEST]))
+        found.append(("trained on data with digest", known["training_digest"][:_DIGEST]))
     return found
 
 

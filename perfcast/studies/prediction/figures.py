@@ -62,12 +62,12 @@ def _bars(key: str, title: str, rows: pd.DataFrame, value: tuple[str, str, str])
         "yaxis": {"type": "category", "automargin": True, "dtick": 1},
         "showlegend": False,
     }
-    return Figure(key, title, f"Bars, a feature each. {axis}; largest for {top}.", (trace,), layout)
+    return Figure(key, title, f"Bars, one per feature. {axis}; largest for {top}.", (trace,), layout)
 
 
 def wall_process_figure(data: ReportData) -> Figure:
     """Return mean wall time against mean process time of every model (the document's Figure 9)."""
-    key, title = "wall-process", "Mean process over mean wall time, a point a model"
+    key, title = "wall-process", "Mean process over mean wall time, one point per model"
     columns = ("latency_mean_ms", "process_mean_ms")
     models = _positive(data.measured, columns)
     if not len(models):
@@ -99,8 +99,8 @@ def wall_process_figure(data: ReportData) -> Figure:
     busy = float((process / wall).median())
     alt = f"Scatter of process over wall time of {len(models)} models; median ratio {fmt.number(busy)}."
     caption = (
-        f"In the median {fmt.number(busy)} processor cores were busy. Above the lines, more threads ran than "
-        "were asked for; below 1 core, the processor waited (for an accelerator, memory, or its turn)."
+        f"The median number of busy processor cores is {fmt.number(busy)}. Above the lines, more threads ran than "
+        "were requested; below 1 core, the processor waited (for an accelerator, memory, or its turn)."
     )
     return Figure(key, title, alt, (points, *lines), layout, caption)
 
@@ -157,7 +157,7 @@ def _pattern_figure(data: ReportData, examples: Mapping[str, int], pattern: Publ
         },
     }
     caption = (
-        f"{row['label']}: judged {fmt.number(row['latency_ms'])} ms ({row['trust']}), "
+        f"{row['label']}: estimated {fmt.number(row['latency_ms'])} ms ({row['trust']}), "
         f"mean {fmt.number(row['latency_mean_ms'])} ms."
     )
     alt = f"Wall time over iterations of {row['label']}: {pattern.look}."
@@ -169,7 +169,7 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
     label = labels.metric_label(result.metric)
     key, title = f"repeatability-{result.metric}", f"{label}: difference between replicates"
     if not len(pairs):
-        reason = "No model was measured twice, so the noise floor is unknown and forecasts cannot be judged by it."
+        reason = "No model was measured twice, so the noise floor is unknown so errors cannot be compared with it."
         return Figure(key, title, title, missing=reason)
     trace = {
         "type": "scatter",
@@ -190,7 +190,7 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
     return Figure(
         key,
         title,
-        f"Scatter of {len(pairs)} pairs of replicates; they differ by {fmt.percent(middle)} in the median.",
+        f"Scatter of {len(pairs)} pairs of replicates; their median difference is {fmt.percent(middle)}.",
         (trace,),
         layout,
     )

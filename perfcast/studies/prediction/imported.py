@@ -85,7 +85,7 @@ def _problems_table(problems: pd.DataFrame) -> Table:
         text_row(fmt.escape_control(problem), fmt.escape_control(column or "all"), fmt.whole(len(group)), done)
         for (problem, column, done), group in groups
     )
-    return Table("What was wrong", columns, rows, "Every row was learned from.")
+    return Table("What was wrong", columns, rows, "Every row is used for training.")
 
 
 def _rows_table(problems: pd.DataFrame) -> Table:

@@ -17,7 +17,7 @@ _METRICS = {
     "power_mw": "Power",
 }
 _ALGORITHMS = {
-    "poly": "Poly",
+    "poly": "Ridge polynomial",
     "svr": "SVR",
     "mlp": "MLP",
     "forest": "Random forest",

@@ -37,7 +37,7 @@ def drift_view(visits: pd.DataFrame) -> DriftView:
     """Say whether the calibration workload's time has a trend over the visits (of `series.visit_table`)."""
     found = _trend(visits, "calibration_ms")
     if found is None:
-        text = f"Whether the machine drifted cannot be told: under {FEWEST} visits, or all within {SHORTEST_S} s."
+        text = f"Drift of the machine is unknown: fewer than {FEWEST} visits, or all within {SHORTEST_S} s."
         return DriftView(text, False, "drift unknown")
     size, chance = fmt.percent(abs(found.percent)), f"Mann and Kendall's test, p {_p(found.p_value)}"
     slower = "slower" if found.percent > 0 else "faster"
@@ -69,9 +69,9 @@ def machine_notes(dataset: pd.DataFrame, visits: pd.DataFrame) -> tuple[str, ...
 def _state_note(visits: pd.DataFrame, column: str, name: str, unit: str) -> Iterator[str]:
     known = visits[column].dropna()
     if not len(known):
-        yield f"The platform does not tell its {name}."
+        yield f"The platform does not report its {name}."
         return
-    reach = f"The {name} was {fmt.number(known.median())}{fmt.SPACE}{unit} in the median"
+    reach = f"The median {name} was {fmt.number(known.median())}{fmt.SPACE}{unit}"
     reach += f", from {fmt.number(known.min())} to {fmt.number(known.max())}"
     found = _trend(visits, column)
     if found is None or not found.is_sure:
@@ -85,18 +85,18 @@ def _others_note(dataset: pd.DataFrame) -> Iterator[str]:
     known = dataset["others_cpus"].dropna()
     if len(known):
         most = fmt.number(known.max())
-        yield f"Other work took {fmt.number(known.median())} CPUs in the median of the measurements, {most} at most."
+        yield f"Other processes used {fmt.number(known.median())} CPUs (median over the measurements), {most} at most."
 
 
 def _throttling_note(dataset: pd.DataFrame) -> str:
     known = dataset["throttled"].dropna()
     if not len(known):
-        return "The platform does not tell whether it was throttled."
+        return "The platform does not report throttling."
     count = int(known.sum())
     if not count:
         return "The processor was not throttled."
     share = f"{count:,} of {fmt.pluralize(len(known), 'measurement')}"
-    return f"The processor was throttled between the first and the last visit of {share}: their latencies hold it."
+    return f"The processor was throttled between the first and the last visit of {share}: their latencies include it."
 
 
 def _swap_note(dataset: pd.DataFrame) -> Iterator[str]:

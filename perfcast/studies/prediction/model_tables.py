@@ -38,7 +38,7 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
         Column("Model", numeric=False),
         Column("Family", numeric=False),
         Column("Input, px"),
-        Column("Verdict", numeric=False),
+        Column("Status", numeric=False),
         Column("Trust", numeric=False),
         Column("Pattern", numeric=False),
         Column("Latency, ms"),

@@ -68,20 +68,22 @@ def headline(result: MetricResult) -> Headline:
 def _honest_line(result: MetricResult) -> str:
     chosen = result.chosen()
     if not fmt.is_number(chosen.get("mape")):
-        return "The error on families left out of the choice of algorithm was not evaluated."
+        return "The error on families held out of the choice of algorithm was not evaluated."
     error, middle = fmt.percent(chosen["mape"]), fmt.percent(chosen.get("median_ape"))
     return (
-        f"On a family left out of both learning and the choice of algorithm, the forecast is off by {error} "
-        f"in the mean{_interval(chosen)}, by {middle} in the median."
+        f"On a family held out of both training and the choice of algorithm, the mean error is {error}"
+        f"{_interval(chosen)}, the median error {middle}."
     )
 
 
 def _deployed_line(result: MetricResult) -> str:
     honest, name = result.honest(), labels.algorithm_label(result.deployed)
     if not fmt.is_number(honest.get("mape")):
-        return f"{name} is deployed; its error on families left out was not evaluated."
+        return f"Deployed: {name}. Its error on held-out families was not evaluated."
     error = f"{fmt.percent(honest['mape'])}{_interval(honest)}"
-    return f"{name} is deployed. Its own mean error on families left out, {error}, may flatter: it was chosen by it."
+    return (
+        f"Deployed: {name}. Its own error on held-out families, {error}, is optimistic, since it was used to choose it."
+    )
 
 
 def _interval(errors: Mapping[str, Any]) -> str:
@@ -98,7 +100,7 @@ def _published_line(result: MetricResult) -> str:
     if not fmt.is_number(own.get("best_accuracy")):
         return f"The published protocol was not run for it; of those it was run for, the best is {highest}."
     top, middle = labels.accuracy(own["best_accuracy"]), labels.accuracy(own.get("median_accuracy"))
-    text = f"Its accuracy by the published protocol is {top} in the best random split, {middle} in the median."
+    text = f"Its accuracy by the published protocol is {top} in the best random split, its median over all splits {middle}."
     return text if best == result.deployed else f"{text} The best of all is {highest}."
 
 
@@ -107,7 +109,7 @@ def _noise_line(result: MetricResult) -> str:
     if not fmt.is_number(noise.get("median")):
         return "Repeatability is unknown: no model was measured twice."
     return (
-        f"Measuring the same model again gives a value {fmt.percent(noise['median'])} away in the median, "
+        f"Measuring the same model again gives a median difference of {fmt.percent(noise['median'])}, "
         f"{fmt.percent(noise.get('p95'))} at the 95th percentile: errors near that are mostly noise."
     )
 
@@ -128,14 +130,14 @@ def _baseline_line(result: MetricResult) -> str:
         for name in BASELINES
         if fmt.is_number(mape := result.scheme(name, DEPLOYMENT_SCHEME).get("mape"))
     ]
-    return f"For comparison, on families left out: {', '.join(errors)}." if errors else "No baseline was evaluated."
+    return f"For comparison, on held-out families: {', '.join(errors)}." if errors else "No baseline was evaluated."
 
 
 def _learned_line(result: MetricResult) -> str:
     excluded = result.values.get("excluded") or {}
     left_out = ", ".join(f"{count:,} {_EXCLUDED.get(why, why)}" for why, count in excluded.items() if count)
-    learned = f"Learned from {fmt.pluralize(int(result.values.get('models') or 0), 'measurement')}"
-    return f"{learned}; left out: {left_out}." if left_out else f"{learned}."
+    learned = f"Trained on {fmt.pluralize(int(result.values.get('models') or 0), 'measurement')}"
+    return f"{learned}; excluded: {left_out}." if left_out else f"{learned}."
 
 
 def _warnings(result: MetricResult) -> list[str]:
@@ -145,11 +147,11 @@ def _warnings(result: MetricResult) -> list[str]:
         mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
         if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
             found.append(
-                f"{labels.algorithm_label(name)} does no worse than the chosen algorithm on families left out."
+                f"{labels.algorithm_label(name)} does no worse than the chosen algorithm on held-out families."
             )
     coverage: Any = result.values.get("interval_coverage")
     if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
-        found.append("The intervals hold less often than they say.")
+        found.append("The intervals hold the measured value less often than they promise.")
     if result.values.get("interval_guaranteed") is False:
         found.append("Too few families were measured for intervals that can be relied on.")
     return found
@@ -198,7 +200,7 @@ def _metric_line(result: MetricResult) -> str:
         published = f"published best accuracy {highest} ({labels.algorithm_label(best)})"
     if not result.deployed:
         return f"{_plain(result)}: no algorithm deployed; {published}"
-    error = f"{fmt.percent(chosen.get('mape'))} error on families left out, the choice of algorithm included"
+    error = f"{fmt.percent(chosen.get('mape'))} error on held-out families, the choice of algorithm included"
     error += _interval(chosen)
     return f"{_plain(result)}: {labels.algorithm_label(result.deployed)}, {error}; {published}"
 

@@ -25,16 +25,16 @@ def metric_of_unit(data: ReportData, unit: str) -> MetricResult | None:
 
 
 def results_table(data: ReportData) -> Table:
-    """Return the document's Table 1 with this target's row first and a column of honest accuracies."""
+    """Return the document's Table 1 with this target's row first and a column of accuracies on held-out families."""
     columns = (
         Column("Target", numeric=False),
         Column("Number of inputs"),
         Column("Time: algorithm", numeric=False),
         Column("Time: accuracy"),
-        Column("Time: honest accuracy"),
+        Column("Time: accuracy on held-out families"),
         Column("RAM: algorithm", numeric=False),
         Column("RAM: accuracy"),
-        Column("RAM: honest accuracy"),
+        Column("RAM: accuracy on held-out families"),
     )
     time, ram = metric_of_unit(data, "ms"), metric_of_unit(data, "MB")
     inputs = [int(result.values["models"]) for result in (time, ram) if result and result.values.get("models")]
@@ -123,18 +123,18 @@ def algorithms_table(result: MetricResult) -> Table:
 
 
 _SCHEME_ROWS = {
-    "leave_one_family_out": "Families left out",
-    "unseen_network": "Networks left out",
-    "unseen_input_size": "Input sizes left out",
-    "random_folds": "Random rows left out",
+    "leave_one_family_out": "Held-out families",
+    "unseen_network": "Held-out networks",
+    "unseen_input_size": "Held-out input sizes",
+    "random_folds": "Held-out random rows",
 }
-_DOMAIN_ROWS = {"inside": "Families left out, within the domain", "outside": "Families left out, outside the domain"}
+_DOMAIN_ROWS = {"inside": "Held-out families, within the domain", "outside": "Held-out families, outside the domain"}
 
 
 def intervals_table(result: MetricResult) -> Table:
     """Return how often and how wide the deployed algorithm's intervals hold, and what plain ones would do."""
     columns = (
-        Column("Forecast", numeric=False),
+        Column("Predicted", numeric=False),
         Column("Models"),
         Column("MAPE, %"),
         Column("Coverage"),
@@ -146,7 +146,7 @@ def intervals_table(result: MetricResult) -> Table:
     if plain := result.values.get("split_conformal"):
         rows.append(
             text_row(
-                "Plain split conformal (calibrated on random rows), on families left out",
+                "Plain split conformal (calibrated on random rows), on held-out families",
                 fmt.MISSING,
                 fmt.MISSING,
                 fmt.percent(100 * plain["coverage"]),

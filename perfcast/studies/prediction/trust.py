@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from perfcast.studies.prediction.inputs import ReportData
 
 TRUSTS = {
-    "trusted": "The latency stands, within its interval.",
-    "noisy": "The latency stands, but less surely than it should: see the reason. Learned from.",
-    "rejected": "The latency is not to be believed. Kept in the dataset, not learned from.",
+    "trusted": "The latency is valid, within its interval.",
+    "noisy": "The latency is valid but less certain than it should be: see the reason. Used for training.",
+    "rejected": "The latency is not valid. Kept in the dataset, not used for training.",
 }
-_IMPOSSIBLE = "Faster than the device can compute or read its weights. Not learned from."
+_IMPOSSIBLE = "Faster than the device can compute or read its weights. Not used for training."
 _MISLEADING = 0.05
 _NORMAL = 0.05
 
@@ -144,7 +144,7 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
     gap = (measured["latency_mean_ms"] / measured["latency_ms"] - 1).abs()
     yield (
         f"In {int((gap > _MISLEADING).sum()):,} of {fmt.pluralize(count, 'model')} the published mean is more than "
-        f"5{fmt.SPACE}% away from the judged latency; in the median it is {fmt.percent(100 * gap.median())} away."
+        f"5{fmt.SPACE}% away from the estimated latency; the median difference is {fmt.percent(100 * gap.median())}."
     )
     tested = measured["normality_p"].dropna()
     if len(tested):
@@ -154,7 +154,7 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
         )
     if len(found := measured["warmup"].dropna().astype(float)):
         yield (
-            f"Warm-up was found to take {fmt.pluralize(int(found.median()), 'inference')} of a visit in the median, "
+            f"The median warm-up of a visit took {fmt.pluralize(int(found.median()), 'inference')}, "
             f"{int(found.max()):,} at most."
         )
     dropped = measured["proven_outliers"].fillna(0)
@@ -162,8 +162,8 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
         gain = measured.loc[dropped > 0, "outlier_gain_percent"].median()
         yield (
             f"{fmt.pluralize(int(dropped.sum()), 'sample')} of {fmt.pluralize(int((dropped > 0).sum()), 'model')} were "
-            "slow for a cause that was seen, such as a switch to another process, and do not count for the judged "
-            f"latency: its interval got {fmt.percent(gain)} narrower in the median."
+            "slow for a cause that was seen, such as a switch to another process, and do not count for the estimated "
+            f"latency: the median interval became {fmt.percent(gain)} narrower."
         )
 
 
@@ -177,7 +177,7 @@ def _cost_notes(rows: pd.DataFrame) -> Iterator[str]:
     timed, beside = float(rows["timed_s"].sum()), float(rows["overhead_s"].sum())
     yield (
         f"Measuring took {fmt.duration(timed + beside)}: {fmt.duration(timed)} of timed inferences and "
-        f"{fmt.duration(beside)} beside them, for loading, checking and the calibration workload."
+        f"{fmt.duration(beside)} of overhead for loading, checking and the calibration workload."
     )
     each = rows["timed_s"] / rows["runs"]
     spared = (rows["iterations"] - rows["runs"]).clip(lower=0)

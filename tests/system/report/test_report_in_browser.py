@@ -57,7 +57,7 @@ def test_page_is_drawn_and_fits_and_reacts(tmp_path, campaigns):
     assert check.faults() == []
     assert [width.plots for width in check.widths] == [26, 26]
     chosen, sorted_models, tools = check.answers
-    assert "200 kept samples, judged" in chosen[0]
+    assert "200 kept samples, estimated" in chosen[0]
     assert chosen[0] != chosen[1]
     assert "40 models" in chosen[2]
     (up_marked, up), (down_marked, down), counts = sorted_models

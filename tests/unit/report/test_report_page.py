@@ -181,7 +181,7 @@ def test_one_metric_only(campaign):
 def test_a_summary_without_numbers_gives_a_page(campaign):
     summary = {"metrics": {"latency_ms": {"unit": "ms", "column": "latency_mean_ms", "deployed": "svr"}}}
     read = render(replace(campaign, evaluation=Evaluation(summary=summary)))
-    assert "its error on families left out was not evaluated" in read.text
+    assert "Its error on held-out families was not evaluated" in read.text
     assert "The published protocol was not run for this metric." in read.text
 
 
@@ -220,7 +220,7 @@ def test_trust_is_told_with_its_reasons_and_the_machine_with_its_drift(read):
 
 def test_a_context_that_is_not_given_is_named(campaign):
     assert (
-        "cccccccccccc is named by 49 measurements but was not given" in render(replace(campaign, environments={})).text
+        "cccccccccccc of 49 measurements is missing from the store" in render(replace(campaign, environments={})).text
     )
 
 

@@ -129,8 +129,8 @@ def drawn(change=0.0, noise=0.01, count=200, seed=0):
         (drawn(0.05), True, r"the calibration workload became (4|5)\.\d+ % slower"),
         (drawn(-0.05), True, "faster from the first visit to the last"),
         (drawn(0.005, 0.002), False, "too little to matter"),
-        (drawn(0.5, count=9), False, "cannot be told: under 10 visits"),
-        (drawn().head(0), False, "cannot be told"),
+        (drawn(0.5, count=9), False, "is unknown: fewer than 10 visits"),
+        (drawn().head(0), False, "is unknown"),
     ],
 )
 def test_drift_of_the_machine_is_tested(visits, drifted, said):
@@ -162,14 +162,14 @@ def test_a_trend_tells_how_much_something_changed():
 def test_the_machines_notes_say_what_happened_and_what_is_not_known(data):
     notes = " ".join(machine_notes(data.dataset, series.visit_table(data.dataset))).replace(formatting.SPACE, " ")
     assert "it rose by 14" in notes
-    assert "The clock was 1,479 MHz in the median, from 1,479 to 1,479, without a trend." in notes
+    assert "The median clock was 1,479 MHz, from 1,479 to 1,479, without a trend." in notes
     assert "throttled between the first and the last visit of 1 of 49 measurements" in notes
-    assert "Other work took 0.0500 CPUs in the median" in notes
+    assert "Other processes used 0.0500 CPUs (median" in notes
     assert "swapped" not in notes
     silent = data.dataset.assign(throttled=pd.NA, swapped_pages=3.0)
     notes = " ".join(machine_notes(silent, drawn()))
-    assert "does not tell whether it was throttled" in notes
-    assert "does not tell its temperature" in notes
+    assert "does not report throttling" in notes
+    assert "does not report its temperature" in notes
     assert "Memory was swapped during visits of 49 models: these visits do not count" in notes
 
 
@@ -252,10 +252,10 @@ def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
 def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data):
     table = tables.intervals_table(data.metrics[0])
     cells = {row.cells[0].text: [cell.text.replace("\u00a0", " ") for cell in row.cells[1:]] for row in table.rows}
-    assert cells["Families left out"] == ["34", "12.5", "91.0 %", "1.96"]
-    assert cells["Families left out, within the domain"][2] == "95.0 %"
-    assert cells["Families left out, outside the domain"] == ["0", "–", "–", "–"]
-    assert cells["Networks left out"][0] == "0", "this campaign was made before networks were left out"
+    assert cells["Held-out families"] == ["34", "12.5", "91.0 %", "1.96"]
+    assert cells["Held-out families, within the domain"][2] == "95.0 %"
+    assert cells["Held-out families, outside the domain"] == ["0", "–", "–", "–"]
+    assert cells["Held-out networks"][0] == "0", "this campaign was made before networks were left out"
     (plain,) = [cells for name, cells in cells.items() if name.startswith("Plain split conformal")]
     assert plain == ["–", "–", "42.0 %", "1.21"]
     assert tables.intervals_table(MetricResult("m", {})).rows == ()
@@ -264,7 +264,7 @@ def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data
 @pytest.mark.parametrize(
     ("deployed", "line"),
     [
-        ("svr", "by the published protocol is 96.00 % in the best random split, 90.00 % in the median."),
+        ("svr", "by the published protocol is 96.00 % in the best random split, its median over all splits 90.00 %."),
         ("ensemble", "was not run for it; of those it was run for, the best is SVR with 96.00 %."),
     ],
 )
@@ -373,7 +373,7 @@ def test_summary_is_six_lines(campaign):
     assert lines[1] == "trust: 30 of 40 models trusted (75.0 %), 5 noisy, 5 rejected, 0 impossible; no drift"
     assert lines[2].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")
     assert (
-        "17.3 % error on families left out, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[3]
+        "17.3 % error on held-out families, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[3]
     )
     assert "published best accuracy" in lines[3]
     assert lines[5] == "report: r/report.html; predictor: r/predictor"
@@ -398,9 +398,9 @@ def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign)
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     found = headline(result)
     assert found.error == formatting.percent(17.3)
-    assert "left out of both learning and the choice of algorithm" in found.lines[0]
+    assert "held out of both training and the choice of algorithm" in found.lines[0]
     assert formatting.percent(17.3) in found.lines[0]
-    assert found.lines[-1] == "Learned from 40 measurements; left out: 3 not measured, 1 not above zero."
+    assert found.lines[-1] == "Trained on 40 measurements; excluded: 3 not measured, 1 not above zero."
     assert formatting.percent(result.honest()["mape"]) in found.lines[1]
     older = replace(result, values={key: value for key, value in result.values.items() if "chosen" not in key})
     assert headline(older).error == formatting.MISSING, "an error that flatters takes no one's place"

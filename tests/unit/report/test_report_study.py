@@ -42,7 +42,7 @@ def test_a_folder_of_results_gives_its_report(results):
 def test_environments_that_the_store_lacks_are_named(results):
     page = results / "report.html"
     assert run(results / "dataset.parquet", "--store", results, "--out", page).exit_code == 0
-    assert "49 measurements but was not given" in page.read_text()
+    assert "of 49 measurements is missing from the store" in page.read_text()
 
 
 @pytest.mark.parametrize(

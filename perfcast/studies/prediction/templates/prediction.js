@@ -149,7 +149,7 @@
     drawHistogram(wall, mean, deviation, median);
     const [low, location, high] = entry.judged;
     const interval = low === null || high === null ? "" : ` (95 % interval ${short(low)} – ${short(high)} ms)`;
-    const judged = location ? `, judged ${short(location)} ms${interval}` : "";
+    const judged = location ? `, estimated ${short(location)} ms${interval}` : "";
     document.getElementById("sample-note").textContent =
       `${chooser.selectedOptions[0].textContent}: ${wall.length} kept samples${judged}, mean ${short(mean)} ms, median ${short(median)} ms, standard deviation ${short(deviation)} ms. ${entry.trust[0].toUpperCase()}${entry.trust.slice(1)}.${cut}`;
   };
