@@ -343,3 +343,16 @@ def test_the_reference_of_another_number_of_threads_is_another_reference(chance)
     second["visit_calibration_ms"] = [0.4 * calibration for calibration in second["visit_calibration_ms"]]
     assert compared(first, second).regressions == []
     assert compared(first, second.assign(threads=2)).regressions != []
+
+
+def test_measurements_under_varied_factors_are_compared_each_with_its_own(files, chance):
+    first = pd.concat([dataset(chance, 8, noise=0.005).assign(threads=threads) for threads in (1, 2)])
+    second = pd.concat([dataset(chance, 8, noise=0.005).assign(threads=threads) for threads in (1, 2)])
+    slower = slowed(second[second["threads"] == 2], ["model_3"], 1.3)
+    answer = run(*files(a=first, b=pd.concat([second[second["threads"] == 1], slower])))
+    assert answer.exit_code == 1, answer.output
+    assert "models compared by latency_ms: 16 in both" in answer.output
+    assert "regression beyond 5%: 1 of 16 models, model_3 · threads 2 1." in answer.output
+    one = compared(first, second[second["threads"] == 1])
+    assert set(one.models["threads"]) == {1}
+    assert one.pairs.alone == (8, 0)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from perfcast.studies.comparison.changes import Change, Changes, changes_of
 from perfcast.studies.comparison.significance import adjusted
+from perfcast.studies.factor_sets import labels
 
 if TYPE_CHECKING:
     from perfcast.studies.comparison.pairs import Pairs
@@ -60,7 +61,8 @@ class Comparison:
     Attributes:
         pairs: what was compared.
         options: what counts.
-        models: a row a model, sorted by `net_ratio`, the worst first; docs/data-model.md lists the columns.
+        models: one row per model and varied factors, sorted by `net_ratio`, the worst
+            first; docs/data-model.md lists the columns.
         calibration: how much slower the calibration workload was, NaN where it was not timed.
         together: what all models have in common, None where there are too few, or the metric has none.
         detectable: by which share one model has to regress to be likely found.
@@ -74,14 +76,22 @@ class Comparison:
     detectable: float
 
     @property
+    def labelled(self) -> pd.DataFrame:
+        """The models with their names in the column `label`, which says under which factors where these are varied."""
+        return self.models.assign(label=labels(self.models, self.pairs.varied))
+
+    @property
     def regressions(self) -> list[str]:
         """The models that became significantly slower, or larger, by more than the threshold."""
-        return list(self.models.loc[self.models["outcome"] == SLOWER, "model"])
+        return self._with_outcome(SLOWER)
 
     @property
     def improvements(self) -> list[str]:
         """The models that became significantly faster, or smaller, by more than the threshold."""
-        return list(self.models.loc[self.models["outcome"] == FASTER, "model"])
+        return self._with_outcome(FASTER)
+
+    def _with_outcome(self, outcome: str) -> list[str]:
+        return list(self.labelled.loc[self.models["outcome"] == outcome, "label"])
 
 
 def compare(pairs: Pairs, options: Options) -> Comparison:
@@ -178,6 +188,7 @@ def _table(
             "model": pairs.a["model"],
             "batch": pairs.a["batch"],
             "workload": pairs.a["workload"],
+            **{name: pairs.a[name] for name in pairs.varied},
             "metric": pairs.column,
             "a": pairs.values[0],
             "b": pairs.values[1],

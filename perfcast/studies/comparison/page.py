@@ -58,7 +58,7 @@ def _sentences(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _changes_figure(comparison: Comparison) -> Figure:
     """Return the net change of each model with its interval; of many models of those that changed most."""
-    models = comparison.models
+    models = comparison.labelled
     half = _DRAWN // 2
     drawn = models if len(models) <= _DRAWN else models.iloc[[*range(half), *range(len(models) - half, len(models))]]
     caption = "Net change: from A to B, without what is the machine's. Bars: 95 % intervals. Dotted: the threshold."
@@ -70,7 +70,7 @@ def _changes_figure(comparison: Comparison) -> Figure:
         "yaxis": {
             "type": "category",
             "categoryorder": "array",
-            "categoryarray": [plot_text(name) for name in drawn["model"][::-1]],
+            "categoryarray": [plot_text(name) for name in drawn["label"][::-1]],
             "automargin": True,
             "dtick": 1,
         },
@@ -78,9 +78,9 @@ def _changes_figure(comparison: Comparison) -> Figure:
     }
     worst = models.iloc[0]
     alt = (
-        f"Net changes of {len(drawn)} models; the largest is a factor of {worst['net_ratio']:.3f} of {worst['model']}."
+        f"Net changes of {len(drawn)} models; the largest is a factor of {worst['net_ratio']:.3f} of {worst['label']}."
     )
-    traces = _traces(drawn, "x", "y", lambda rows: [plot_text(name) for name in rows["model"]])
+    traces = _traces(drawn, "x", "y", lambda rows: [plot_text(name) for name in rows["label"]])
     return Figure("net-changes", "Net change of each model", alt, traces, layout, caption)
 
 
@@ -92,7 +92,7 @@ def _sizes_figure(comparison: Comparison) -> Figure:
         "yaxis": {"title": {"text": _AXIS}},
         "shapes": [_line("y", level) for level in _levels(comparison)],
     }
-    traces = _traces(comparison.models, "y", "x", lambda rows: finite(rows["a"]))
+    traces = _traces(comparison.labelled, "y", "x", lambda rows: finite(rows["a"]))
     alt = f"Scatter of the net change over {comparison.pairs.column} in A, of {len(comparison.models)} models."
     caption = "Where small models change more than large ones, what differs costs a fixed amount per run."
     return Figure("changes-by-size", "Net change over size", alt, traces, layout, caption)
@@ -123,7 +123,7 @@ def _traces(
                 axis: finite(100 * (rows["net_ratio"] - 1)),
                 other: values(rows),
                 f"error_{axis}": bars,
-                "text": [plot_text(name) for name in rows["model"]],
+                "text": [plot_text(name) for name in rows["label"]],
                 "marker": {"color": colour, "symbol": symbol, "size": 8},
                 "hovertemplate": f"%{{text}}: %{{{axis}}} %<extra></extra>",
             }

@@ -1,4 +1,4 @@
-"""The rows of two datasets that can be compared: the same model, batch and workload in both."""
+"""The rows of two datasets that can be compared: the same model, batch, workload and varied factors in both."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from perfcast.dataset.valid import measured_rows, valid_rows
 from perfcast.errors import UsageError
 from perfcast.factors import NAMES
 from perfcast.studies.comparison.visits import Visits, visits_of
+from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.results import read_results
 from perfcast.text import escape_control, format_list
 
@@ -39,6 +40,7 @@ class Pairs:
         alone: how many models only the first, and only the second dataset has.
         differences: the factors that differ, with their values in the first and in the second dataset.
         identical: how many of the pairs are one and the same measurement.
+        varied: the factors that are varied within a dataset, and so the same in a pair.
     """
 
     column: str
@@ -50,6 +52,7 @@ class Pairs:
     alone: tuple[int, int]
     differences: Mapping[str, tuple[str, str]]
     identical: int
+    varied: tuple[str, ...]
 
     @property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +96,9 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
     Raises:
         UsageError: there are none, or a dataset has several for one model.
     """
-    (a, out_a), (b, out_b) = _comparable(first, column), _comparable(second, column)
+    varied = varied_factors(first, second)
+    identity = list(dict.fromkeys([*IDENTITY, *varied]))
+    (a, out_a), (b, out_b) = (_comparable(table, column, identity) for table in (first, second))
     _refuse_several(a, "the first")
     _refuse_several(b, "the second")
     common = a.index.intersection(b.index).sort_values()
@@ -115,6 +120,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
         alone=(len(a) - len(common), len(b) - len(common)),
         differences=differences,
         identical=_identical(*sides),
+        varied=varied,
     )
 
 
@@ -126,7 +132,7 @@ def _visits(side: pd.DataFrame, column: str, differences: Mapping[str, tuple[str
     return [replace(visits, calibrations=np.full(len(visits), np.nan)) for visits in found]
 
 
-def _comparable(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def _comparable(table: pd.DataFrame, column: str, identity: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
     once = table[table["replicate"] == 0]
     measured = measured_rows(once)
     believed = valid_rows(once)
@@ -134,7 +140,7 @@ def _comparable(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, dict[st
     usable = believed[np.isfinite(values) & (values > 0)]
     steps = {"not measured": (once, measured), "rejected": (measured, believed), "without a value": (believed, usable)}
     left_out = {reason: len(before) - len(after) for reason, (before, after) in steps.items()}
-    return usable.set_index(IDENTITY), {reason: count for reason, count in left_out.items() if count}
+    return usable.set_index(identity), {reason: count for reason, count in left_out.items() if count}
 
 
 def _refuse_several(side: pd.DataFrame, which: str) -> None:

@@ -35,7 +35,7 @@ def models_table(comparison: Comparison) -> Table:
     unit = unit_of(comparison)
     numbers = (f"A, {unit}", f"B, {unit}", "net B/A", "95% interval", "p")
     columns = (Column("model", numeric=False), *map(Column, numbers), Column("outcome", numeric=False))
-    return Table("Models by their net ratio", columns, tuple(_row(row) for row in comparison.models.itertuples()))
+    return Table("Models by their net ratio", columns, tuple(_row(row) for row in comparison.labelled.itertuples()))
 
 
 def unit_of(comparison: Comparison) -> str:
@@ -45,7 +45,7 @@ def unit_of(comparison: Comparison) -> str:
 
 def _row(row: Any) -> Row:
     return text_row(
-        str(row.model),
+        str(row.label),
         format_number(row.a),
         format_number(row.b),
         f"{row.net_ratio:.3f}",
@@ -89,7 +89,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     beyond = f"beyond {options.threshold:.0%}"
     for kind, names in (("regression", comparison.regressions), ("improvement", comparison.improvements[::-1])):
         if names:
-            ratios = models.set_index("model")["net_ratio"]
+            ratios = comparison.labelled.set_index("label")["net_ratio"]
             told = ", ".join(f"{name} {ratios[name]:.2f}" for name in names[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             lines.append(f"{kind} {beyond}: {len(names)} of {len(models)} models, {told}{more}")

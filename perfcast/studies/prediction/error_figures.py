@@ -10,6 +10,8 @@ from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles
+from perfcast.studies.factor_sets import labels as labels_of
+from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _ROW = 30
 _LABEL = 26
+_POINT = ["model", "number"]
 
 
 def with_errors(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -206,12 +209,14 @@ def predicted_data(data: ReportData, result: MetricResult) -> dict[str, Any] | N
     rows = with_errors(data.evaluation.of_metric("predictions", result.metric))
     if not len(rows):
         return None
-    models = rows.drop_duplicates("model").set_index("model")
+    # One model has several rows where factors vary, in the same order under each algorithm and scheme.
+    rows = rows.assign(number=rows.groupby(["algorithm", "scheme", "model"]).cumcount())
+    models = rows.drop_duplicates(_POINT).set_index(_POINT)
     styles = category_styles(list(models["family"]))
     families = list(styles)
     choices: dict[str, Any] = {}
     for (algorithm, scheme), group in rows.groupby(["algorithm", "scheme"], sort=False):
-        chosen = group.drop_duplicates("model").set_index("model").reindex(models.index)
+        chosen = group.set_index(_POINT).reindex(models.index)
         values = {"predicted": finite(chosen["predicted"], 4)}
         if {"lower", "upper"} <= set(chosen) and chosen["lower"].notna().any():
             values |= {bound: finite(chosen[bound], 4) for bound in ("lower", "upper")}
@@ -219,7 +224,7 @@ def predicted_data(data: ReportData, result: MetricResult) -> dict[str, Any] | N
     return {
         "unit": result.unit,
         "deployed": result.deployed,
-        "names": [plot_text(name) for name in models.index],
+        "names": [plot_text(name) for name in labels_of(models.reset_index(), varied_factors(models))],
         "family": [families.index(name) for name in models["family"]],
         "families": [{"name": plot_text(name, _LABEL), **styles[name]} for name in families],
         "measured": finite(models["measured"], 4),

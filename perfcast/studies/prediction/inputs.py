@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.dataset.columns import VISIT_LISTS
 from perfcast.errors import DataError
-from perfcast.factors import factor_named, varying
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
-from perfcast.pages.formatting import escape_control
+from perfcast.studies.factor_sets import labels, varied_factors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,13 +140,13 @@ class ReportData:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The measurements of replicate 0 that gave no number to believe."""
+        """The measurements of replicate 0 without a valid number."""
         return self.first[self.first["status"] != "measured"]
 
     @property
-    def varying(self) -> tuple[str, ...]:
-        """The factors that take more than one value in the dataset."""
-        return varying(self.dataset)
+    def varied(self) -> tuple[str, ...]:
+        """The factors that the target varies."""
+        return varied_factors(self.dataset)
 
 
 def read_inputs(
@@ -165,7 +164,7 @@ def read_inputs(
     lacking = [name for name in _REQUIRED if name not in dataset]
     if lacking:
         raise DataError(f"dataset of target {target}: no column {', '.join(lacking)}")
-    labelled = dataset.assign(label=_labels(dataset)).reset_index(drop=True)
+    labelled = dataset.assign(label=labels(dataset, varied_factors(dataset))).reset_index(drop=True)
     floor = dataset.attrs.get("noise_floor") or {}
     return ReportData(target, labelled, floor, evaluation, metric_results(evaluation), environments, manifest)
 
@@ -175,10 +174,3 @@ def metric_results(evaluation: Evaluation) -> tuple[MetricResult, ...]:
     metrics = evaluation.summary.get("metrics") or {}
     interval = float(evaluation.summary.get("interval") or MetricResult.interval)
     return tuple(MetricResult(name, values, interval) for name, values in metrics.items())
-
-
-def _labels(dataset: pd.DataFrame) -> pd.Series:
-    labels = dataset["model"].map(escape_control).astype(str)
-    for factor in (name for name in varying(dataset) if factor_named(name).schema):
-        labels = labels + " · " + factor + " " + dataset[factor].astype(str)
-    return labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
+from perfcast.pages.formatting import escape_control, words
 from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
 from perfcast.studies.prediction.calibration import PATTERNS
 from perfcast.studies.prediction.trust import half_widths, interval_text, mark_of, trust_of
@@ -36,6 +37,7 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
     """
     columns = (
         Column("Model", numeric=False),
+        *(Column(words(name), numeric=False) for name in data.varied),
         Column("Family", numeric=False),
         Column("Input, px"),
         Column("Status", numeric=False),
@@ -48,15 +50,16 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
         Column("Parameters, million"),
     )
     models = data.first.assign(half_width=half_widths(data.first))
-    rows = (_model_row(row, samples) for row in models.to_dict("index").items())
+    rows = (_model_row(row, samples, data.varied) for row in models.to_dict("index").items())
     return Table("All models", columns, tuple(rows), "The dataset holds no model.")
 
 
-def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) -> Row:
+def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int], varied: tuple[str, ...]) -> Row:
     index, row = item
     status, trust, pattern = str(row["status"]), trust_of(row), fmt.words(fmt.text(row["pattern"]))
     cells = (
-        _linked(row["label"], samples.get(index)),
+        _linked(escape_control(row["model"]), samples.get(index)),
+        *(Cell(escape_control(row[name])) for name in varied),
         Cell(str(row["family"])),
         Cell(str(row["input_size"])),
         Cell(status.replace("_", " ")),
@@ -69,6 +72,7 @@ def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int]) 
         number_cell(_scaled(row, "parameters", 1e-6)),
     )
     keys = {"family": str(row["family"]), "status": status, "trust": trust, "pattern": pattern}
+    keys |= {name: escape_control(row[name]) for name in varied}
     return Row(cells, mark_of(row), keys)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import Page
+from perfcast.pages.formatting import words
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.calibration import SOURCE
 from perfcast.studies.prediction.environments import environment_view
@@ -60,6 +61,7 @@ def report_page(
         samples=samples,
         shown=shown,
         tables=_tables(data, examples, samples.positions),
+        filters=[(key, words(key)) for key in ("family", "status", "trust", "pattern", *data.varied)],
         trust=trust.trust_sentence(data.dataset),
         notes={"samples": trust.trust_notes(data), "cost": trust.cost_notes(data)},
         drift=drift_view(visits),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
 from perfcast.pages import formatting as fmt
+from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.inputs import metric_results
 from perfcast.studies.prediction.machine import drift_view
 from perfcast.studies.prediction.series import visit_table
 from perfcast.studies.prediction.trust import trust_sentence
+from perfcast.text import format_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +102,8 @@ def _published_line(result: MetricResult) -> str:
     if not fmt.is_number(own.get("best_accuracy")):
         return f"The published protocol was not run for it; of those it was run for, the best is {highest}."
     top, middle = labels.accuracy(own["best_accuracy"]), labels.accuracy(own.get("median_accuracy"))
-    text = f"Its accuracy by the published protocol is {top} in the best random split, its median over all splits {middle}."
+    text = f"Its accuracy by the published protocol is {top} in the best random split, "
+    text += f"its median over all splits {middle}."
     return text if best == result.deployed else f"{text} The best of all is {highest}."
 
 
@@ -164,6 +167,11 @@ def measured_sentence(dataset: pd.DataFrame) -> str:
     repeated = int((dataset.loc[dataset["replicate"] > 0, "status"] == "measured").sum())
     families = first.loc[first["status"] == "measured", "family"].nunique()
     text = f"{fmt.pluralize(good, 'model')} measured"
+    if varied := varied_factors(dataset):
+        sets = dataset[list(varied)].drop_duplicates()
+        models = first.loc[first["status"] == "measured", "model"].nunique()
+        text = f"{fmt.pluralize(good, 'measurement')} of {fmt.pluralize(models, 'model')} under "
+        text += f"{fmt.pluralize(len(sets), 'combination')} of {format_list([*varied], len(varied))}"
     text += f" in {fmt.pluralize(families, 'family', 'families')}" if families else ""
     return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"
 

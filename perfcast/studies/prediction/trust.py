@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.studies.factor_sets import varied_factors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,8 @@ def trust_sentence(dataset: pd.DataFrame) -> str:
         return "no model was measured"
     share = fmt.percent(100 * counts["trusted"] / known)
     others = ", ".join(f"{counts[name]:,} {name}" for name in counts if name != "trusted")
-    return f"{counts['trusted']:,} of {fmt.pluralize(known, 'model')} trusted ({share}), {others}"
+    counted = "measurement" if varied_factors(dataset) else "model"
+    return f"{counts['trusted']:,} of {fmt.pluralize(known, counted)} trusted ({share}), {others}"
 
 
 def trust_table(data: ReportData) -> Table:

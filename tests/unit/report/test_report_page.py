@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from campaigns import HOSTILE, SCHEMES
 
@@ -51,6 +52,17 @@ def page(campaign):
 @pytest.fixture(scope="module")
 def read(page):
     return Reader(page)
+
+
+def varied(campaign):
+    """The campaign under one thread as well, where everything takes twice as long."""
+    dataset, predictions = campaign.dataset, campaign.evaluation.predictions
+    slow = dataset.assign(threads=1, latency_ms=2 * dataset["latency_ms"])
+    evaluation = replace(
+        campaign.evaluation,
+        predictions=pd.concat([predictions.assign(threads=4), predictions.assign(threads=1)], ignore_index=True),
+    )
+    return replace(campaign, dataset=pd.concat([dataset, slow], ignore_index=True), evaluation=evaluation)
 
 
 def render(campaign, **keywords):
@@ -224,10 +236,19 @@ def test_a_context_that_is_not_given_is_named(campaign):
     )
 
 
-def test_a_factor_that_varies_is_part_of_the_names(campaign):
-    dataset = campaign.dataset.copy()
-    dataset.loc[dataset.index[0], "threads"] = 1
-    assert "densenet101_128 · threads 1" in render(campaign.with_dataset(dataset)).text
+def test_factors_that_vary_are_columns_filters_and_parts_of_names(campaign):
+    several = varied(campaign)
+    read = render(several)
+    assert "80 measurements of 40 models under 2 combinations of threads in 8 families" in read.text
+    assert "60 of 80 measurements trusted" in read.text
+    selects = [attributes.get("data-key") for tag, attributes in read.tags if tag == "select"]
+    assert "threads" in selects
+    assert {attributes["data-threads"] for _, attributes in read.tags if "data-threads" in attributes} == {"1", "4"}
+    predicted = read.embedded("predicted")["latency_ms"]
+    assert len(predicted["names"]) == len(set(predicted["names"])) == 80
+    assert {name.partition(" · ")[2] for name in predicted["names"]} == {"threads 1", "threads 4"}
+    assert len(predicted["choices"]["xgboost"]["leave_one_family_out"]["predicted"]) == 80
+    assert any("densenet101_128 · threads 1" in part for part in read.text.split("\n"))
 
 
 def test_a_dataset_without_its_columns_is_refused(campaign):

@@ -1,0 +1,30 @@
+"""Models under several factors: what tells their measurements apart, and what they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfcast.factors import ASKED, varying
+from perfcast.text import escape_control
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+
+def varied_factors(*tables: pd.DataFrame) -> tuple[str, ...]:
+    """Return the factors that a target can vary and that take several values within one of the ``tables``.
+
+    Those that one of the tables has no column of are missing.
+    """
+    found = {name for table in tables for name in varying(table)}
+    return tuple(factor.name for factor in ASKED if factor.name in found and all(factor.name in t for t in tables))
+
+
+def labels(table: pd.DataFrame, factors: Sequence[str]) -> pd.Series:
+    """Return a name for each row of a table: its model, and its values of ``factors`` where there are any."""
+    found = table["model"].map(escape_control).astype(str)
+    for name in factors:
+        found = found + " · " + name.replace("_", " ") + " " + table[name].map(escape_control).astype(str)
+    return found
