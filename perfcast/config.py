@@ -1,23 +1,23 @@
-"""Configuration, targets and answers of boards, checked against schemas: one line names file and key."""
+"""Files of configuration and targets: YAML that holds no surprises, and what one takes over from another."""
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
 
 from perfcast.errors import UsageError
 from perfcast.factors import factors_schema
 from perfcast.runner.workloads import METRICS
+from perfcast.schema import check_values, load
+from perfcast.text import shorten
 
-_SCHEMAS = Path(__file__).parent / "schemas"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _LARGEST = 1_000_000
-_BEYOND = 1 << 63
 _SHOWN = 300
 """Characters of a message that repeats what a file says."""
 
@@ -40,7 +40,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise _Refused(f"line {key_node.start_mark.line + 1}: the key {key!r} has to be a text; quote it")
+                raise _Refused(f"line {key_node.start_mark.line + 1}: the key {key!r} must be a string; quote it")
             if key in seen:
                 raise _Refused(f"line {key_node.start_mark.line + 1}: {key} is given twice; remove one")
             seen.add(key)
@@ -65,13 +65,13 @@ def read_yaml(path: Path) -> Any:
     except _Refused as error:
         raise UsageError(f"{path}, {error}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: is not valid YAML: {_short(' '.join(str(error).split()))}") from error
+        raise UsageError(f"{path}: is not valid YAML: {shorten(' '.join(str(error).split()), _SHOWN)}") from error
     except RecursionError as error:
         raise UsageError(f"{path}: is nested too deep") from error
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the content of a YAML file that has to be a mapping.
+    """Return the content of a YAML file that must be a mapping.
 
     Raises:
         UsageError: as `read_yaml`, and where it is something else, such as nothing.
@@ -79,7 +79,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     values = read_yaml(path)
     if not isinstance(values, dict):
         found = "is empty" if values is None else f"is a {type(values).__name__}"
-        raise UsageError(f"{path}: {found}; it has to be of lines `key: value`")
+        raise UsageError(f"{path}: {found}; it must be a YAML mapping, lines of `key: value`")
     return values
 
 
@@ -144,8 +144,8 @@ def with_defaults(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema `config`, `target` or `answer`."""
-    loaded: dict[str, Any] = read_yaml(_SCHEMAS / f"{name}.schema.yaml")
+    """Return the schema `config`, `target`, `imported`, `mapping` or `answer`."""
+    loaded = load(f"{name}.schema.yaml")
     if name == "target":
         loaded["properties"]["factors"] = factors_schema()
         metric = loaded["properties"]["metrics"]["additionalProperties"]["properties"]
@@ -162,71 +162,9 @@ def check(values: Any, name: str, origin: str) -> None:
     check_values(values, schema(name), origin)
 
 
-def check_values(values: Any, description: dict[str, Any], origin: str, below: str = "") -> None:
-    """Check values against a schema; ``origin`` is the file that they come from, ``below`` the key they stand at.
-
-    Raises:
-        UsageError: the first key that is wrong, and why.
-    """
-    errors = _VALIDATOR(description).iter_errors(values)
-    first = jsonschema.exceptions.best_match(errors)
-    if first is None:
-        return
-    key = ".".join(str(part) for part in (*filter(None, [below]), *first.absolute_path))
-    raise UsageError(f"{origin}: {key + ': ' if key else ''}{_plain(first)}")
-
-
-def conforms(values: Any, description: dict[str, Any]) -> bool:
-    """Return whether values conform to a schema; the first that does not ends the search."""
-    return next(_VALIDATOR(description).iter_errors(values), None) is None
-
-
-def _is_integer(_: Any, value: Any) -> bool:
-    # JSON schema takes 4.0 for an integer, which Python's range() does not; and those of any length.
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _BEYOND
-
-
-def _is_number(_: Any, value: Any) -> bool:
-    # NaN is neither below a minimum nor above a maximum.
-    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-_VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": _is_integer, "number": _is_number}
-    ),
-)
-
-
-def _plain(error: jsonschema.ValidationError) -> str:
-    allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    if error.validator == "additionalProperties" and allowed and isinstance(error.instance, dict):
-        unknown = ", ".join(sorted(str(key) for key in set(error.instance) - set(allowed)))
-        return f"unknown key {_short(unknown)}; known are {', '.join(sorted(allowed))}"
-    hint = _hint(error)
-    # A pattern says little that its hint does not.
-    message = f"{_short(repr(error.instance), 60)} does not match" if error.validator == "pattern" else error.message
-    return _short(message) + (f"; {hint}" if hint else "")
-
-
-def _hint(error: jsonschema.ValidationError) -> str:
-    if error.validator == "required":
-        return "add it"
-    if error.validator == "type":
-        return _type_hint(error.instance, str(error.validator_value))
-    return str(error.schema.get("hint", "")) if isinstance(error.schema, dict) else ""
-
-
-def _type_hint(value: Any, wanted: str) -> str:
-    if value is None:
-        return "leave the key out for the default"
-    if isinstance(value, str) and "boolean" in wanted:
-        return "write true or false, without quotes"
-    if isinstance(value, str) and ("integer" in wanted or "number" in wanted):
-        return "write numbers without quotes, and 1000 or 1.0e+3 for 1e3"
-    return "write it in quotes" if "string" in wanted and not isinstance(value, list | dict) else ""
-
-
-def _short(text: str, most: int = _SHOWN) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+def default_of(name: str, *keys: str) -> Any:
+    """Return the default of an option, such as `default_of("config", "fit", "seed")`."""
+    inner = schema(name)
+    for key in keys:
+        inner = inner["properties"][key]
+    return deepcopy(inner["default"])

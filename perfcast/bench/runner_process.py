@@ -11,8 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from perfcast.config import conforms, schema
+from perfcast.config import schema
 from perfcast.errors import BenchmarkError
+from perfcast.schema import conforms
 from perfcast.storage import canonical_json
 from perfcast.text import last_line
 

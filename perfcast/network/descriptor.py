@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from perfcast.errors import DataError
+from perfcast.schema import first_problem, load
 
 SCHEMA_VERSION = 1
 """The version of `model.json` that this module writes."""
-
-_SCHEMA = Path(__file__).parent.parent / "schemas" / "model.schema.json"
 
 MOST_COUNT = 2**53 - 1
 """The most elements, weights or multiply-accumulates of anything: numbers above it are not exact as 64-bit floats."""
@@ -46,14 +41,9 @@ def validate_descriptor(descriptor: Any) -> None:
         DataError: it is none; one line that says where and why.
     """
     _check_version(descriptor)
-    validator = _Validator(_schema())
-    try:
-        error = jsonschema.exceptions.best_match(validator.iter_errors(descriptor))
-    except RecursionError as failure:
-        raise DataError("descriptor: is nested too deep") from failure
-    if error is not None:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path)
-        raise DataError(f"descriptor{place}: {_reason(error)}")
+    if problem := first_problem(descriptor, load("model.schema.json")):
+        place = "".join(f"[{part!r}]" for part in problem.path)
+        raise DataError(f"descriptor{place}: {problem.text}")
     _check_links(descriptor)
 
 
@@ -64,28 +54,6 @@ def _check_version(descriptor: Any) -> None:
             f"descriptor['schema_version'] is above {SCHEMA_VERSION}: written by a newer perfcast; "
             "update perfcast to read it"
         )
-
-
-def _reason(error: jsonschema.ValidationError) -> str:
-    if error.validator == "pattern":
-        # The schema's only pattern; a reader need not decode it.
-        return f"{str(error.instance)[:80]!r} holds control characters or lone surrogates, which no name may"
-    return " ".join(error.message.split())[:300]
-
-
-def _is_whole(_checker: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-# JSON Schema takes 3.0 for an integer; features must not turn into floats by it.
-_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
-)
-
-
-def _schema() -> dict[str, Any]:
-    return json.loads(_SCHEMA.read_bytes())
 
 
 def _check_links(descriptor: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import check_values
 from perfcast.errors import UsageError
+from perfcast.schema import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

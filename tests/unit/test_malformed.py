@@ -26,10 +26,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 # What the file's bytes are, and what has to be said of them.
 BROKEN = [
-    (b"", "is empty; it has to be of lines `key: value`"),
+    (b"", "is empty; it must be a YAML mapping"),
     (b"# nothing but a comment\n", "is empty"),
-    (b"- target: local\n", "is a list; it has to be of lines `key: value`"),
-    (b"local\n", "is a str; it has to be"),
+    (b"- target: local\n", "is a list; it must be a YAML mapping"),
+    (b"local\n", "is a str; it must be"),
     (b"target: local\n\tshards: 2\n", "is not valid YAML"),
     (b"target: [local\n", "is not valid YAML"),
     (b"target: local\ntarget: other\n", ", line 2: target is given twice; remove one"),
@@ -42,7 +42,7 @@ BROKEN = [
     (b"a: " + b"[" * 5000 + b"]" * 5000, "is nested too deep"),
     (BOMB.encode(), ", line 2: write the value out instead of *a"),
     (b"a: &a\n  b: *a\n", ", line 2: write the value out instead of *a"),
-    (b"1: 2\n", ", line 1: the key 1 has to be a text; quote it"),
+    (b"1: 2\n", ", line 1: the key 1 must be a string; quote it"),
     (b"a: " + b"x" * 1_000_001, "has more than 1,000,000 bytes"),
 ]
 
@@ -89,12 +89,12 @@ TARGETS = [
     ("iterations: 96", "iterations: 96\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
     ("discard: 8", "discard: 96", "protocol: discard 96 has to be less than iterations 96"),
     ("discard: 8", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
-    ("toolchain: tensorflow", "toolchain: null", "factors.toolchain: None is not one of ['tensorflow', 'noop']"),
-    ("batch: 1", "batch: 0", "factors.batch: 0 is less than the minimum"),
+    ("toolchain: tensorflow", "toolchain: null", "factors.fixed.toolchain: None is not one of ['tensorflow', 'noop']"),
+    ("batch: 1", "batch: 0", "factors.fixed.batch: 0 is less than the minimum"),
     (
         "graph_optimizations: true",
         "graph_optimizations: 'true'",
-        "factors.graph_optimizations: 'true' is not of type 'boolean'; write true",
+        "factors.fixed.graph_optimizations: 'true' is not of type 'boolean'; write true",
     ),
     ("share: 0.2", "share: 20", "replicates.share: 20 is greater than the maximum of 1"),
     ("time_limit_s: 600", "time_limit_s: .nan", "time_limit_s: nan is not of type 'number'"),

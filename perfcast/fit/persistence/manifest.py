@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import reprlib
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PredictorError
+from perfcast.schema import first_problem, load
 from perfcast.storage import canonical_json, digest_of, digest_of_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import jsonschema
 
 SCHEMA_VERSION = 4
 MANIFEST = "manifest.json"
-_LONGEST = 200
 
 
 def with_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -67,32 +64,10 @@ def _digest_or_none(manifest: dict[str, Any]) -> str | None:
 
 
 def _check_values(path: Path, manifest: dict[str, Any]) -> None:
-    error = _first_error(manifest)
-    if error is not None:
+    if problem := first_problem(manifest, load("predictor.schema.json")):
         # Names come from the file: none may break the line or reach the terminal as a control character.
-        key = ".".join(ascii(part).strip("'") for part in error.absolute_path) or "its keys"
-        raise PredictorError(f"{path}: does not describe a predictor ({key}: {_shortened(error.message)})")
+        key = ".".join(ascii(part).strip("'") for part in problem.path) or "its keys"
+        raise PredictorError(f"{path}: does not describe a predictor ({key}: {problem.reason})")
     shares = {metric["interval"]["share"] for metric in manifest["metrics"].values()}
     if len(shares) > 1:
         raise PredictorError(f"{path}: does not describe a predictor (interval.share: differs among metrics)")
-
-
-def _first_error(manifest: dict[str, Any]) -> jsonschema.ValidationError | None:
-    # Imported late: what only fits or only asks for a class needs no schemas.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    return best_match(Draft202012Validator(_schema()).iter_errors(manifest))
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    text = (resources.files("perfcast") / "schemas" / "predictor.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
-
-
-def _shortened(message: str) -> str:
-    if len(message) <= _LONGEST:
-        return message
-    return f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
