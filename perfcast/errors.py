@@ -68,14 +68,17 @@ def naming(subject: str) -> Iterator[None]:
         UsageError: for one of its kind, and where the file system refuses.
         SourceError: for any other of perfcast's.
     """
-    shown = shorten(subject, _LONGEST_SUBJECT)
     try:
         yield
-    except PerfcastError as error:
-        kind = UsageError if isinstance(error, UsageError) else SourceError
-        text = str(error)
-        raise kind(text if text.startswith(subject) else f"{shown}: {text}") from error
-    except OSError as error:
-        raise UsageError(f"{shown}: cannot be read ({error.strerror or error})") from error
-    except RecursionError as error:
-        raise SourceError(f"{shown}: nested too deeply") from error
+    except (PerfcastError, OSError, RecursionError) as error:
+        raise _named(subject, error) from error
+
+
+def _named(subject: str, error: Exception) -> PerfcastError:
+    shown = shorten(subject, _LONGEST_SUBJECT)
+    if isinstance(error, OSError):
+        return UsageError(f"{shown}: cannot be read ({error.strerror or error})")
+    if isinstance(error, RecursionError):
+        return SourceError(f"{shown}: nested too deeply")
+    kind = UsageError if isinstance(error, UsageError) else SourceError
+    return kind(str(error) if str(error).startswith(subject) else f"{shown}: {error}")
