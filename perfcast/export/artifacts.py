@@ -48,7 +48,8 @@ class ArtifactStore:
 
     def find_export(self, key: str) -> str | None:
         """Return the artifact that ``key`` was exported to, None if it is absent or damaged."""
-        record = self.exports.find(key)
+        # A folder that cannot be looked into is an error of its own, not an absent export.
+        record = self.exports.find(key) if self.exports.has(key) else None
         return record["artifact"] if record and self._has(record["artifact"]) else None
 
     def put(self, key: str, graph: bytes, descriptor: dict[str, Any]) -> str:
