@@ -23,7 +23,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     for name in NAMES:
         values = data.dataset[name].dropna().unique() if name in data.dataset else ()
         if len(values):
-            found.append((_FACTS.get(name, name.replace("_", " ")), ", ".join(map(_fact, values))))
+            found.append((_FACTS.get(name, name.replace("_", " ")), ", ".join(map(_fact, sorted(values)))))
     if data.manifest:
         known = {name: str(data.manifest.get(name) or fmt.MISSING) for name in _MANIFEST}
         found.append(("predictor made", known["created_at"].replace("T", " ").replace("+00:00", " UTC")))

@@ -171,7 +171,8 @@ def measured_sentence(dataset: pd.DataFrame) -> str:
         sets = dataset[list(varied)].drop_duplicates()
         models = first.loc[first["status"] == "measured", "model"].nunique()
         text = f"{fmt.pluralize(good, 'measurement')} of {fmt.pluralize(models, 'model')} under "
-        text += f"{fmt.pluralize(len(sets), 'combination')} of {format_list([*varied], len(varied))}"
+        kind = "combination" if len(varied) > 1 else "value"
+        text += f"{fmt.pluralize(len(sets), kind)} of {format_list([*varied], len(varied))}"
     text += f" in {fmt.pluralize(families, 'family', 'families')}" if families else ""
     return f"{text}, {len(first) - good:,} failed, {repeated:,} measured again"
 

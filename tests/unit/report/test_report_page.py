@@ -239,7 +239,7 @@ def test_a_context_that_is_not_given_is_named(campaign):
 def test_factors_that_vary_are_columns_filters_and_parts_of_names(campaign):
     several = varied(campaign)
     read = render(several)
-    assert "80 measurements of 40 models under 2 combinations of threads in 8 families" in read.text
+    assert "80 measurements of 40 models under 2 values of threads in 8 families" in read.text
     assert "60 of 80 measurements trusted" in read.text
     selects = [attributes.get("data-key") for tag, attributes in read.tags if tag == "select"]
     assert "threads" in selects
