@@ -5,6 +5,7 @@ import os
 from perfcast.pipeline.campaign import read_campaign
 from perfcast.pipeline.parameters import parameters_of
 from perfcast.pipeline.run import cores_of, uses_conda
+from perfcast.pipeline.studies import files_before
 
 ORIGIN = (
     f"the config of module {__name__}"
@@ -27,3 +28,9 @@ CACHE = "omit-software" if "SNAKEMAKE_OUTPUT_CACHE" in os.environ else False
 
 wildcard_constraints:
     study="|".join(config["studies"]) or "no study",
+
+
+def datasets_of_study(wildcards):
+    """Return what a study waits for."""
+    with errors_in_one_line():
+        return files_before(CAMPAIGN, wildcards.study)

@@ -1,13 +1,5 @@
 """Studies: datasets of one or several targets in; a page and a summary of each study out."""
 
-from perfcast.pipeline.studies import files_before
-
-
-def datasets_of_study(wildcards):
-    """Return what a study waits for."""
-    with errors_in_one_line():
-        return files_before(CAMPAIGN, wildcards.study)
-
 
 rule render_report:
     input:
