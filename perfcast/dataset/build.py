@@ -14,6 +14,7 @@ from perfcast.dataset.reading import SCHEMA_VERSION
 from perfcast.dataset.rows import measurement_row
 from perfcast.errors import DataError
 from perfcast.factors import FACTORS
+from perfcast.network.records import FLOAT_BYTES
 from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.stability import impossible
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from perfcast.factors import Factor
 
-_FLOAT_BYTES = 4
 
 _TEXT = [
     *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target"),
@@ -128,7 +128,7 @@ def _why_impossible(row: dict[str, Any], features: pd.Series, peaks: dict[str, f
     if peaks is None:
         return None
     # An embedding reads few of its rows, and normalisations are folded: only these weights are read for certain.
-    read = _FLOAT_BYTES * (features["conv_parameters"] + features["fc_parameters"])
+    read = FLOAT_BYTES * (features["conv_parameters"] + features["fc_parameters"])
     return impossible(row["latency_ms"], float(features["macs"]) * row["batch"], float(read), peaks)
 
 

@@ -66,7 +66,7 @@ def _published(layers: list[Layer]) -> Numbers:
         "bn_parameters": _parameters(filter(records.is_batch_normalisation, layers)),
         "fc_parameters": _parameters(filter(records.is_dense, layers)),
         "parameters": _parameters(layers),
-        "weight_bytes": costs.FLOAT_BYTES * _parameters(layers),
+        "weight_bytes": records.FLOAT_BYTES * _parameters(layers),
     }
 
 
@@ -132,7 +132,7 @@ def _traffic(layers: list[Layer], outputs: set[str], flops: float) -> Numbers:
     free = {layer["name"] for layer in layers if records.is_free(layer)}
     moved = {layer["name"]: costs.moved_bytes(layer) for layer in layers}
     fused = moved | {
-        layer["name"]: costs.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded
+        layer["name"]: records.FLOAT_BYTES * layer["parameters"] for layer in layers if layer["name"] in folded
     }
     roofline = (max(fused[layer["name"]], costs.flops(layer) / _OPERATIONS_PER_BYTE) for layer in layers)
     return {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.network.layer_types import ACTIVATION_TYPES
 from perfcast.network.macs import FLOPS_PER_MAC
 from perfcast.network.records import (
+    FLOAT_BYTES,
     channels,
     has_bias,
     is_activation,
@@ -19,9 +20,6 @@ from perfcast.network.records import (
 
 if TYPE_CHECKING:
     Layer = dict[str, Any]
-
-FLOAT_BYTES = 4
-"""Bytes of one activation or weight."""
 
 ACTIVATION_FLOPS = {
     "relu": 1,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from perfcast.features.layers import FLOAT_BYTES
 from perfcast.network.records import (
+    FLOAT_BYTES,
     is_activation,
     is_batch_normalisation,
     is_convolution,

@@ -17,6 +17,7 @@ from perfcast.models.limits import is_too_large, refuse_too_large
 from perfcast.models.naming import only, whole_number
 from perfcast.models.spec import ModelSpec
 from perfcast.network.macs import convolution_macs, dense_macs
+from perfcast.network.records import FLOAT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,6 @@ _CLASSES = 10
 _CHANNELS = 3
 _MOST = 10_000
 _MOST_COMBINATIONS = 2_000_000
-_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def cost_of(parameters: dict[str, int], input_shape: tuple[int, ...]) -> Cost | 
         channels = filters
     weights += (channels + 1) * _CLASSES
     macs += dense_macs((), (channels, _CLASSES))
-    return Cost(macs, _FLOAT_BYTES * (weights + activations), weights)
+    return Cost(macs, FLOAT_BYTES * (weights + activations), weights)
 
 
 def _stride(layer: int, strides: int) -> int:

@@ -10,7 +10,7 @@ from perfcast.errors import SourceError
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Shape = tuple[int, ...]
 Layout = Literal["channels_first", "channels_last", "same", "free"]
@@ -122,6 +122,17 @@ class Network:
             "outputs": [_port(producers, tensors, name) for name in self.outputs],
             "layers": layers,
         }
+
+
+def per_sample(shape: Sequence[int]) -> Shape:
+    """Return a shape without its batch axis; whole where the batch of 1 is not an axis of its own."""
+    return tuple(shape[1:]) if shape and shape[0] == 1 else tuple(shape)
+
+
+def axes_per_sample(shape: Sequence[int], axes: Iterable[int]) -> Shape:
+    """Return axes of a whole shape, which may count from the last, as sorted axes of `per_sample(shape)`."""
+    dropped = len(shape) - len(per_sample(shape))
+    return tuple(axis - dropped for axis in sorted({axis % len(shape) for axis in axes}) if axis >= dropped)
 
 
 def channels_last(layers: Iterable[Layer]) -> dict[str, Tensor]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Layer = dict[str, Any]
 
+FLOAT_BYTES = 4
+"""Bytes of one activation or weight."""
+
 _FREE_TYPES = frozenset(
     {
         "ActivityRegularization",

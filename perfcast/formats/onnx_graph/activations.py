@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.nodes import is_learned
-from perfcast.network.network import Weight
+from perfcast.network.network import Weight, axes_per_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,11 +92,10 @@ def _reduction(type: str) -> Rule:
         shape, axes = node.needed(0).shape, node.axes()
         if axes is None and node.input(1) is not None:
             raise SourceError(f"{node}: which axes it works on is decided at run time")
-        counted = sorted({axis % len(shape) for axis in axes or range(len(shape))} if shape else ())
-        dropped = 1 if shape[:1] == (1,) else 0
-        per_sample = tuple(axis - dropped for axis in counted if axis >= dropped)
-        spatial = counted == list(range(2, len(shape))) and len(shape) > 3
-        return node.operation(type, weights=(), axes=per_sample, layout="channels_first" if spatial else "same")
+        counted = {axis % len(shape) for axis in axes or range(len(shape))} if shape else set()
+        spatial = counted == set(range(2, len(shape))) and len(shape) > 3
+        kept = axes_per_sample(shape, counted)
+        return node.operation(type, weights=(), axes=kept, layout="channels_first" if spatial else "same")
 
     return rule
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
-from perfcast.network.network import Tensor
+from perfcast.network.network import Tensor, per_sample
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -72,11 +72,6 @@ class Value:
         """Return the elements of a constant, None where they are not known or no whole numbers."""
         known = self.data is not None and self.data.dtype.kind in "iu"
         return tuple(self.data.reshape(-1).tolist()) if self.data is not None and known else None
-
-
-def per_sample(shape: Shape) -> Shape:
-    """Return a shape without its batch axis: its first one where that is 1."""
-    return shape[1:] if shape[:1] == (1,) else shape
 
 
 @dataclass(frozen=True)

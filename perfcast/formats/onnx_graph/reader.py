@@ -12,9 +12,9 @@ from perfcast.formats.onnx_graph import activations, convolutions, products
 from perfcast.formats.onnx_graph.initializers import numpy_name
 from perfcast.formats.onnx_graph.layout import with_channels_last
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS, load, opset
-from perfcast.formats.onnx_graph.nodes import Value, per_sample
+from perfcast.formats.onnx_graph.nodes import Value
 from perfcast.formats.onnx_graph.walk import Walk
-from perfcast.network.network import Network, Tensor
+from perfcast.network.network import Network, Tensor, per_sample
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

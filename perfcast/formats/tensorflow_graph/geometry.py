@@ -7,12 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.tensorflow_graph.node import Node, sample
 from perfcast.network.macs import convolution_macs, einsum_macs, label_sizes, product_macs
+from perfcast.network.network import axes_per_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from perfcast.formats.tensorflow_graph.node import Node
     from perfcast.network.network import Layout, Shape
 
     Fields = dict[str, Any]
@@ -138,9 +139,7 @@ def _bias(node: Node) -> Fields:
 
 def _reduction(node: Node) -> Fields:
     shape = node.shape(0)
-    axes = {axis % len(shape) for axis in node.numbers(1)} if shape else set()
-    skipped = len(shape) - len(sample(shape))
-    return {"axes": tuple(sorted(axis - skipped for axis in axes if axis >= skipped)), "layout": "free"}
+    return {"axes": axes_per_sample(shape, node.numbers(1) if shape else ()), "layout": "free"}
 
 
 def _padding(node: Node) -> Fields:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.network.network import Tensor
+from perfcast.network.network import Tensor, per_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Node:
     def tensor(self, index: int) -> Tensor:
         """Return an output as the network's tensor, without the batch axis."""
         output = self.operation.outputs[index]
-        return Tensor(output.name, sample(self._whole(output)), output.dtype.name)
+        return Tensor(output.name, per_sample(self._whole(output)), output.dtype.name)
 
     def attribute(self, name: str) -> Any:
         """Return an attribute, strings as text."""
@@ -100,8 +100,3 @@ class Node:
     def spatial(self, values: Sequence[int]) -> tuple[int, ...]:
         """Return those of a number an axis that are of spatial axes."""
         return tuple(values[2:] if self.channels_first() else values[1:-1])
-
-
-def sample(shape: Sequence[int]) -> Shape:
-    """Return a shape without its batch axis; whole where the batch of 1 is no axis of its own."""
-    return tuple(shape[1:]) if shape and shape[0] == 1 else tuple(shape)

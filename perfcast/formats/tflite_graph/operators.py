@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.grouping import Operation
 from perfcast.network.macs import convolution_macs, product_macs, recurrent_macs
-from perfcast.network.network import Tensor, Weight
+from perfcast.network.network import Tensor, Weight, axes_per_sample, per_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,7 +50,7 @@ class Value:
     @property
     def tensor(self) -> Tensor:
         """The tensor as networks have it, per sample."""
-        return Tensor(self.name, self.shape[1:] if self.shape[:1] == (1,) else self.shape, self.dtype)
+        return Tensor(self.name, per_sample(self.shape), self.dtype)
 
 
 @dataclass(frozen=True)
@@ -270,12 +270,8 @@ def _leaky(operator: Operator) -> Operation:
 def _reduction(type: str) -> Rule:
     def rule(operator: Operator) -> Operation:
         shape, axes = operator.needed(0).shape, operator.needed(1)
-        known = axes.data.reshape(-1).tolist() if axes.data is not None else range(len(shape))
-        counted = {int(axis) % len(shape) for axis in known} if shape else set()
-        dropped = 1 if shape[:1] == (1,) else 0
-        return operator.operation(
-            type, weights=(), axes=tuple(axis - dropped for axis in sorted(counted) if axis >= dropped)
-        )
+        known = map(int, axes.data.reshape(-1).tolist()) if axes.data is not None else range(len(shape))
+        return operator.operation(type, weights=(), axes=axes_per_sample(shape, known if shape else ()))
 
     return rule
 

@@ -154,6 +154,19 @@ def test_tables_of_words_tell_their_columns(tmp_path, layer, columns):
     assert body == loaded(tmp_path / "words.keras", (1,))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_files_of_keras_2_are_read(tmp_path):
+    import tf_keras
+
+    old = tf_keras.layers
+    model = tf_keras.Sequential([old.Conv1D(4, 3, input_shape=(20, 3)), old.Bidirectional(old.LSTM(5)), old.Dense(2)])
+    model.compile("adam", "mse")
+    expected = json.loads(json.dumps(network_of(json.loads(model.to_json()), {}).descriptor()))
+    for ending in ENDINGS:
+        model.save(tmp_path / f"net{ending}")
+        assert body_of(tmp_path / f"net{ending}") == expected
+
+
 NEITHER = """
 import sys
 from perfcast.cli import main
