@@ -19,7 +19,7 @@ _ROOMS = (
     "activations applications constraints dtype_policies engine initializers layers losses metrics models ops "
     "optimizers quantizers random regularizers"
 )
-_MODULE = re.compile(rf"keras(\.src)?(\.({_ROOMS.replace(' ', '|')})(\.[a-z][a-z0-9_]*)*)?")
+_MODULE = re.compile(rf"keras(\.src)?(\._?legacy)?(\.({_ROOMS.replace(' ', '|')})(\.[a-z][a-z0-9_]*)*)?")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9_]*")
 # Where Keras looks for functions that it knows by name alone, among others.
 _OF_FUNCTIONS = ("builtins", "keras.activations", "keras.losses", "keras.metrics")

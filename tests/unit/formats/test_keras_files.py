@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import stat
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.model import ReadOptions
 from perfcast.models.spec import ModelSpec
 from tests.unit.formats.keras_samples import SAMPLES
-from tests.unit.formats.keras_texts import KEYS, layer2, model2
+from tests.unit.formats.keras_texts import KEYS, build, layer2, model2
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -175,6 +176,18 @@ try:
 finally:
     assert not {"keras", "tensorflow"} & sys.modules.keys()
 """
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_prediction_from_saved_model_takes_less_than_three_seconds(tmp_path, ending):
+    model = build(lambda: keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3)))
+    path = held(tmp_path / f"net{ending}", json.loads(model.to_json()))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", "from perfcast.cli import main; main()", "predict", path]
+    subprocess.run(command, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of the processor's time, which other tests beside this one do not lengthen as they do the clock's.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
