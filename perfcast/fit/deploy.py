@@ -14,13 +14,16 @@ from perfcast.fit.domain import fit_domain
 from perfcast.fit.fitting import train
 from perfcast.fit.intervals import calibrated
 from perfcast.fit.options import DEPLOYMENT_SCHEME
-from perfcast.fit.predictor import MetricModel, MetricPredictor, Predictor
-from perfcast.fit.training_data import training_data
+from perfcast.fit.predictor import MetricModel, MetricPredictor, Part, Predictor
+from perfcast.fit.training_data import part_label, parts_of, tables_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from perfcast.factors import FactorSet
     from perfcast.fit.evaluation import Evaluation
     from perfcast.fit.options import FitOptions
     from perfcast.fit.training_data import TrainingData
@@ -37,13 +40,19 @@ def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOpt
     Raises:
         DataError: the dataset cannot be trained on, or is not the one that was evaluated.
     """
-    tables = {name: training_data(dataset, metric, options) for name, metric in options.metrics.items()}
+    tables = tables_of(dataset, options)
+    parts = parts_of(dataset, options.features)
     return Predictor(
-        metrics={name: _fit_metric(name, table, evaluation, options) for name, table in tables.items()},
+        parts=tuple(_fit_part(part, tables, evaluation, options) for part, _ in parts),
         target=", ".join(_distinct(dataset, "target")),
         environment=_environment(dataset),
         training_digest=digest_of_json({name: table.digest() for name, table in tables.items()}),
     )
+
+
+def _fit_part(part: FactorSet, tables: Mapping[str, TrainingData], evaluation: Evaluation, options: FitOptions) -> Part:
+    names = {name: name + part_label(part) for name in options.metrics}
+    return Part(part, {name: _fit_metric(key, tables[key], evaluation, options) for name, key in names.items()})
 
 
 def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options: FitOptions) -> MetricPredictor:
@@ -55,20 +64,21 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
     intervals = calibrated(validation, algorithm, options.interval)
     with threadpool_limits(limits=1):
         trained = train(algorithm, table, table.families, options.seed)
-    domain = fit_domain(trained.ensemble.outlier_bounds.winsorized(table.inputs))
+    domain = fit_domain(table.winsorized(trained.ensemble.outlier_bounds).per_model)
     return MetricPredictor(
-        unit=options.metrics[name].unit,
+        unit=table.metric.unit,
         algorithm=algorithm,
-        features=table.features,
+        columns=table.columns,
         families=trained.families,
+        combinations=table.combinations,
         model=MetricModel(trained.ensemble, domain, intervals),
         details={
             "members": [
                 {"algorithm": member, "hyperparameters": dict(settings)} for member, settings in trained.members
             ],
             "domain": {
-                "lowest": dict(zip(table.features, table.inputs.min(axis=0).tolist(), strict=True)),
-                "highest": dict(zip(table.features, table.inputs.max(axis=0).tolist(), strict=True)),
+                "lowest": dict(zip(table.columns.features, table.per_model.min(axis=0).tolist(), strict=True)),
+                "highest": dict(zip(table.columns.features, table.per_model.max(axis=0).tolist(), strict=True)),
                 "reach": float(domain.reach[0]),
             },
             "interval": {
@@ -78,7 +88,7 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
                 "coverage": summary["interval_coverage"],
             },
             "errors": {
-                "models": len(table),
+                "models": summary["models"],
                 "families": summary["families"],
                 "repeatability_percent": summary["repeatability_percent"],
                 **summary["algorithms"][algorithm][DEPLOYMENT_SCHEME],

@@ -17,7 +17,7 @@ from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, MIXTURE, PUBLISH
 from perfcast.fit.splits import equivalent_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
 from perfcast.fit.tasks import FoldDomain, GroupedFold, PublishedSplits, run_all
-from perfcast.fit.training_data import training_data
+from perfcast.fit.training_data import tables_of
 from perfcast.progress import quiet
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     Raises:
         DataError: the dataset cannot be trained on.
     """
-    tables = {name: training_data(dataset, metric, options) for name, metric in options.metrics.items()}
+    tables = tables_of(dataset, options)
     plan = [task for name, table in tables.items() for task in _algorithm_tasks(name, table, options)]
     done = _run(plan, options.jobs, progress, "evaluate algorithms")
     splits = splits_table(
@@ -64,7 +64,7 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     importance = _feature_importance(tables, deployed, options, progress)
     return Evaluation(
         splits=splits,
-        predictions=predictions_table(validations, widths, deployed, options),
+        predictions=predictions_table(validations, widths, deployed),
         feature_importance=importance,
         summary=summarise(dataset, validations, widths, splits, deployed, options),
     )

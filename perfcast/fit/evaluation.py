@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfcast.fit.cross_validation import CrossValidation
-    from perfcast.fit.options import FitOptions
     from perfcast.fit.training_data import TrainingData
 
 _TABLES = ("splits", "predictions", "feature_importance")
@@ -76,7 +75,6 @@ def predictions_table(
     validations: Mapping[str, CrossValidation],
     widths: Mapping[str, Mapping[str, np.ndarray]],
     deployed: Mapping[str, str],
-    options: FitOptions,
 ) -> pd.DataFrame:
     """Return `predictions`, with intervals of the half ``widths`` (by metric and scheme, in logarithms)."""
     parts = []
@@ -86,12 +84,14 @@ def predictions_table(
             factor = np.exp(widths[metric][scheme]) if algorithm == deployed[metric] else np.nan
             part = {
                 "metric": metric,
-                "unit": options.metrics[metric].unit,
+                "unit": table.metric.unit,
                 "algorithm": algorithm,
                 "scheme": scheme,
                 "model": table.models,
                 "family": table.families,
                 "input_size": table.sizes,
+                **table.part,
+                **table.factors,
                 "measured": table.target,
                 "predicted": predicted,
                 "lower": predicted / factor,

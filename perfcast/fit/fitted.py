@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.encoding import Encoding
+    from perfcast.fit.inputs import InputColumns
     from perfcast.fit.learners import Learner
     from perfcast.fit.mixture import MixtureOfExperts
 
@@ -40,21 +41,23 @@ class Ensemble:
     """What an algorithm fits: one regressor or several, and a mixture of experts that may take precedence.
 
     Attributes:
+        columns: of the inputs.
         outlier_bounds: what is plausible for the features; the rest is winsorized before anything else is done.
         members: regressors; the median of their logarithms counts, so that one member's error is outvoted.
         experts: of families, None where there are none; the gating weight is their share of the prediction.
     """
 
+    columns: InputColumns
     outlier_bounds: OutlierBounds
     members: tuple[Fitted, ...]
     experts: MixtureOfExperts | None = None
 
     def predict(self, inputs: np.ndarray, family_codes: np.ndarray) -> Prediction:
-        """Return predictions for ``inputs`` (rows × features).
+        """Return predictions for ``inputs`` (rows × columns).
 
         ``family_codes`` is what `perfcast.fit.families.encode_families` makes of the rows' families.
         """
-        inputs = self.outlier_bounds.winsorized(inputs)
+        inputs = self.columns.expanded(self.outlier_bounds.winsorized(inputs))
         logarithms = [np.log(member.predict(inputs, family_codes)) for member in self.members]
         combined = np.median(logarithms, axis=0)
         if self.experts is not None:

@@ -52,7 +52,7 @@ def train(algorithm: str, rows: TrainingData, groups: np.ndarray, seed: int) -> 
     Members of an ensemble see the families as well.
     """
     bounds = rows.outlier_bounds
-    rows = rows.winsorized(bounds)
+    columns, rows = rows.columns, rows.winsorized(bounds).expanded()
     is_ensemble = algorithm in (ENSEMBLE, MIXTURE)
     families = known_families(rows.families) if is_ensemble else ()
     chosen = ENSEMBLE_MEMBERS if is_ensemble else ((algorithm, tune(algorithm, rows, groups, seed)),)
@@ -61,7 +61,7 @@ def train(algorithm: str, rows: TrainingData, groups: np.ndarray, seed: int) -> 
         _fit_encoded(name, settings, rows, encodings[_kind(settings)], seed, families) for name, settings in chosen
     )
     experts = fit_mixture(rows, seed) if algorithm == MIXTURE else None
-    return Trained(Ensemble(bounds, members, experts), families, chosen)
+    return Trained(Ensemble(columns, bounds, members, experts), families, chosen)
 
 
 def fit(algorithm: str, settings: Settings, rows: TrainingData, seed: int) -> Fitted:

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from perfcast.errors import UsageError
+from perfcast.factors import NAMES
 from perfcast.fit.families import encode_families
-from perfcast.fit.training_data import number_columns
+from perfcast.fit.inputs import covered
+from perfcast.fit.training_data import number_columns, part_label
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from perfcast.factors import FactorSet
     from perfcast.fit.domain import Domain
     from perfcast.fit.fitted import Ensemble
+    from perfcast.fit.inputs import InputColumns
     from perfcast.fit.intervals import Intervals
 
 _PIECE = 500
@@ -37,38 +42,51 @@ class MetricPredictor:
     Attributes:
         unit: of its predictions.
         algorithm: its name, such as `ensemble`.
-        features: the columns it needs, in order.
+        columns: the features it needs, in order, and the numeric factors that vary.
         families: that it knows.
+        combinations: the combinations of these factors that were measured, combinations × factors.
         model: regressors, domain and intervals.
         details: what the manifest says besides: `members`, `domain`, `interval`, `errors`.
     """
 
     unit: str
     algorithm: str
-    features: tuple[str, ...]
+    columns: InputColumns
     families: tuple[str, ...]
+    combinations: np.ndarray
     model: MetricModel
     details: Mapping[str, Any]
 
-    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns it needs of a feature table."""
+        return self.columns.features
+
+    def predict(self, features: pd.DataFrame, factors: Mapping[str, float] | None = None) -> pd.DataFrame:
         """Return `unit`, `prediction`, `lower`, `upper` and `in_domain`, one row per row of ``features``.
 
-        A column `family` need not be there, and its families need not be known.
+        A column `family` need not be there, and its families need not be known. ``factors`` has a value for each
+        numeric factor that varies.
 
         Raises:
             DataError: a column is missing or holds something else than finite numbers.
         """
         inputs = number_columns(features, self.features)
+        chosen = np.array([(factors or {})[name] for name in self.columns.factors])
         families = features.get("family", pd.Series("", index=features.index))
         family_codes = encode_families(families.to_numpy(), self.families)
         # Of so many rows the distances to all that was trained on stay in a processor's caches.
         pieces = [slice(start, start + _PIECE) for start in range(0, len(inputs) or 1, _PIECE)]
-        return pd.concat([self._predict(inputs[piece], family_codes[piece]) for piece in pieces], ignore_index=True)
+        found = pd.concat(
+            [self._predict(inputs[piece], chosen, family_codes[piece]) for piece in pieces], ignore_index=True
+        )
+        return found if covered(chosen, self.combinations) else found.assign(in_domain=False)
 
-    def _predict(self, inputs: np.ndarray, family_codes: np.ndarray) -> pd.DataFrame:
+    def _predict(self, features: np.ndarray, chosen: np.ndarray, family_codes: np.ndarray) -> pd.DataFrame:
         ensemble, domain, intervals = self.model
+        inputs = self.columns.with_factors(features, chosen)
         prediction, spreads = ensemble.predict(inputs, family_codes)
-        location = domain.locate(ensemble.outlier_bounds.winsorized(inputs))
+        location = domain.locate(ensemble.outlier_bounds.winsorized(inputs)[:, : len(self.features)])
         factor = np.exp(intervals.half_widths(location.distances, spreads))
         return pd.DataFrame(
             {
@@ -82,20 +100,43 @@ class MetricPredictor:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The predictors of what was measured under the same categorical factors.
+
+    Attributes:
+        factors: those that vary among a predictor's parts, and their values here.
+        metrics: by name.
+    """
+
+    factors: FactorSet
+    metrics: Mapping[str, MetricPredictor]
+
+
+@dataclass(frozen=True)
 class Predictor:
     """Predictors of one target.
 
     Attributes:
-        metrics: by name.
+        parts: one for each combination of categorical factors that was measured.
         target: its name.
-        environment: where and with what it was measured.
+        environment: where and with what it was measured: the values of each factor, and the environments' digests.
         training_digest: of all rows trained on.
     """
 
-    metrics: Mapping[str, MetricPredictor]
+    parts: tuple[Part, ...]
     target: str
     environment: Mapping[str, Any]
     training_digest: str
+
+    @property
+    def metrics(self) -> Mapping[str, MetricPredictor]:
+        """The metrics of its first part, by name; all parts have the same ones."""
+        return self.parts[0].metrics
+
+    @property
+    def numeric_factors(self) -> tuple[str, ...]:
+        """The numeric factors that vary."""
+        return next(iter(self.metrics.values())).columns.factors
 
     @property
     def interval(self) -> float:
@@ -114,28 +155,74 @@ class Predictor:
 
     @property
     def coverage(self) -> dict[str, float]:
-        """The share of measured values that each metric's intervals held, on held-out families."""
-        return {name: float(metric.details["interval"]["coverage"]) for name, metric in self.metrics.items()}
+        """The share of measured values that each metric's intervals held, on held-out families, by part and metric."""
+        return {
+            name + part_label(part.factors): float(metric.details["interval"]["coverage"])
+            for part in self.parts
+            for name, metric in part.metrics.items()
+        }
 
-    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, features: pd.DataFrame, factors: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Return predictions with intervals for the models in ``features``.
 
         Args:
             features: one row per model, with all features the predictor needs and, if the models have names or
                 families, columns `model` and `family`; other columns do not matter.
+            factors: chosen values of factors, None for no choice. Numeric factors that vary must be chosen; of
+                categorical ones that vary and are not chosen, all are predicted for.
 
         Returns:
-            `model`, `metric`, `unit`, `prediction`, `lower`, `upper` (in that unit) and `in_domain`: the rows
-            of ``features`` in their order, each with all metrics.
+            `model`, `metric`, a column for each factor that varies or was chosen, `unit`, `prediction`, `lower`,
+            `upper` (in that unit) and `in_domain`: the rows of ``features`` in their order, each with all metrics.
 
         Raises:
             DataError: a column is missing or holds something else than finite numbers.
+            UsageError: a factor has a value that is not known, or must be chosen.
         """
+        chosen = {name: value for name, value in (factors or {}).items() if value is not None}
+        parts, numbers = self.matching(chosen), self.numbers(chosen)
         names = features.get("model", features.index)
-        parts = []
-        for name, metric in sorted(self.metrics.items()):
-            part = metric.predict(features)
-            part.insert(0, "model", names.astype(str).to_numpy(dtype=object))
-            part.insert(1, "metric", name)
-            parts.append(part)
-        return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+        tables = []
+        for part in parts:
+            shown = chosen | dict(part.factors)
+            for name, metric in sorted(part.metrics.items()):
+                table = metric.predict(features, numbers)
+                heads = {"model": names.astype(str).to_numpy(dtype=object), "metric": name}
+                heads |= {factor: shown[factor] for factor in NAMES if factor in shown}
+                for position, (head, values) in enumerate(heads.items()):
+                    table.insert(position, head, values)
+                tables.append(table)
+        return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+
+    def matching(self, chosen: Mapping[str, Any]) -> tuple[Part, ...]:
+        """Return the parts whose categorical factors are ``chosen``, all of them where nothing is chosen.
+
+        Raises:
+            UsageError: a value was not trained on; it lists those that were.
+        """
+        vary = self.parts[0].factors
+        for name, value in chosen.items():
+            known = [part.factors[name] for part in self.parts] if name in vary else self.environment.get(name, [])
+            if name not in self.numeric_factors and value not in known:
+                raise UsageError(f"{name} {value}: the predictor was trained on {_listed(known)}")
+        wanted = {name: value for name, value in chosen.items() if name in vary}
+        parts = tuple(part for part in self.parts if wanted.items() <= part.factors.items())
+        if not parts:
+            known = [", ".join(f"{name} {value}" for name, value in part.factors.items()) for part in self.parts]
+            raise UsageError(f"the predictor was not trained on this combination, but on {'; '.join(known)}")
+        return parts
+
+    def numbers(self, chosen: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values of the numeric factors that vary.
+
+        Raises:
+            UsageError: one is not ``chosen``; it lists those that were trained on.
+        """
+        if missing := [name for name in self.numeric_factors if name not in chosen]:
+            name = missing[0]
+            raise UsageError(f"{name}: choose a value; the predictor was trained on {_listed(self.environment[name])}")
+        return {name: float(chosen[name]) for name in self.numeric_factors}
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, dict.fromkeys(values))) or "no known value of it"

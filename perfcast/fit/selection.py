@@ -34,7 +34,7 @@ _NOT_ADDITIVE = (
     *("share", "ratio", "fraction", "intensity", "mean", "largest", "_min", "_max"),
     *("input_size", "width", "height", "kernel_size", "forces"),
 )
-
+_PER_SAMPLE = ("flops", "macs", "activation", "pixels", "elements", "neurons", "moved")
 
 RATIOS = (
     ("parameters", "layers"),
@@ -95,3 +95,12 @@ def additive_features(features: Sequence[str]) -> tuple[str, ...]:
     if len(known) >= _ENOUGH:
         return known
     return tuple(name for name in features if not any(word in name for word in _NOT_ADDITIVE))
+
+
+def per_sample_features(features: Sequence[str]) -> tuple[str, ...]:
+    """Return which ``features`` count what every sample of a batch needs again, by the words of their names."""
+    return tuple(
+        name
+        for name in features
+        if any(word in name for word in _PER_SAMPLE) and not any(word in name for word in _NOT_ADDITIVE)
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from perfcast.fit.options import SCHEMES
+from perfcast.fit.training_data import first_rows
 
 if TYPE_CHECKING:
     from perfcast.fit.training_data import TrainingData
@@ -23,17 +24,25 @@ class Fold(NamedTuple):
     test: np.ndarray
 
 
-def published_split(rows: int, test_share: float, split: int) -> Fold:
-    """Return the random split numbered ``split``, which is its seed; at least one row is on either side."""
-    order = np.random.default_rng(split).permutation(rows)
-    tested = min(max(round(rows * test_share), 1), rows - 1)
-    return Fold(train=np.sort(order[tested:]), test=np.sort(order[:tested]))
+def published_split(groups: np.ndarray, test_share: float, split: int) -> Fold:
+    """Return the random split numbered ``split``, which is its seed; at least one group is on either side.
+
+    Args:
+        groups: of each row, never parted, such as `TrainingData.groups`: each model's rows.
+        test_share: share of the groups that are tested.
+        split: its number.
+    """
+    names, members = np.unique(groups, return_inverse=True)
+    order = np.random.default_rng(split).permutation(len(names))
+    tested = min(max(round(len(names) * test_share), 1), len(names) - 1)
+    is_tested = np.isin(members, order[:tested])
+    return Fold(train=np.flatnonzero(~is_tested), test=np.flatnonzero(is_tested))
 
 
 def scheme_groups(table: TrainingData, scheme: str) -> np.ndarray:
-    """Return the group of each row that ``scheme`` never parts: its family, network, input size or just itself."""
+    """Return the group of each row that ``scheme`` never parts: its family, network, input size or just its model."""
     groups = {
-        "random_folds": np.arange(len(table)),
+        "random_folds": table.groups,
         "leave_one_family_out": table.families,
         "unseen_network": table.networks,
         "unseen_input_size": table.sizes,
@@ -46,14 +55,8 @@ def equivalent_scheme(table: TrainingData, scheme: str) -> str:
 
     Where each row is a family of its own, leaving families out is leaving rows out, and need not be done twice.
     """
-    wanted = _first_rows(scheme_groups(table, scheme))
-    return next(each for each in SCHEMES if np.array_equal(_first_rows(scheme_groups(table, each)), wanted))
-
-
-def _first_rows(groups: np.ndarray) -> np.ndarray:
-    """Return for each row the first row of its group."""
-    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    return first[members]
+    wanted = first_rows(scheme_groups(table, scheme))
+    return next(each for each in SCHEMES if np.array_equal(first_rows(scheme_groups(table, each)), wanted))
 
 
 def scheme_folds(table: TrainingData, scheme: str, seed: int) -> list[Fold]:

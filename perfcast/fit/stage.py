@@ -33,8 +33,10 @@ class FitFolders:
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each file in them, by folder and name."""
-        files = [path for folder in (self.evaluation, self.predictor) for path in sorted(folder.iterdir())]
-        return {f"{path.parent.name}/{path.name}": digest_of_file(path) for path in files}
+        files = [(folder, path) for folder in (self.evaluation, self.predictor) for path in sorted(folder.rglob("*"))]
+        return {
+            path.relative_to(folder.parent).as_posix(): digest_of_file(path) for folder, path in files if path.is_file()
+        }
 
 
 def options_of(

@@ -11,6 +11,7 @@ from perfcast.fit.choice import chosen_without_family
 from perfcast.fit.intervals import conformal_quantile, enough_families
 from perfcast.fit.measures import clustered_interval, error_summary, mape
 from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.training_data import rows_of_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +38,11 @@ def summarise(
         table = validation.table
         published = splits[splits["metric"] == name]
         metrics[name] = {
-            "unit": options.metrics[name].unit,
-            "column": options.metrics[name].column,
-            "models": len(table),
+            "unit": table.metric.unit,
+            "column": table.metric.column,
+            **({"part": table.part} if table.part else {}),
+            "models": len(set(table.models)),
+            "rows": len(table),
             "families": len(set(table.families)),
             "input_sizes": len(set(table.sizes)),
             "excluded": table.excluded,
@@ -47,7 +50,7 @@ def summarise(
             "chosen_without_family": error_summary(
                 table.target, chosen_without_family(validation), table.families, options.seed
             ),
-            "repeatability_percent": noise_floor(dataset, options.metrics[name].column),
+            "repeatability_percent": noise_floor(rows_of_part(dataset, table.part), table.metric.column),
             "algorithms": {
                 algorithm: _algorithm(validation, algorithm, published, options.seed)
                 for algorithm in (*ALGORITHMS, *BASELINES)

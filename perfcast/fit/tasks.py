@@ -51,15 +51,15 @@ class PublishedSplits:
         return [self._mape(split) for split in self.splits]
 
     def _mape(self, split: int) -> float:
-        fold = published_split(len(self.rows.target), self.test_share, split)
+        fold = published_split(self.rows.groups, self.test_share, split)
         training, test = self.rows.take(fold.train), self.rows.take(fold.test)
         bounds = training.outlier_bounds
-        training, test = training.winsorized(bounds), test.winsorized(bounds)
+        training, test = training.winsorized(bounds).expanded(), test.winsorized(bounds).expanded()
         # No setting may be chosen by looking at a test part. Cheap algorithms are tuned inside each split's
         # training part; tuning the others ten thousand times would take days: they keep their first settings.
         settings = GRIDS[self.algorithm][0]
         if self.algorithm in CHEAP:
-            settings = tune(self.algorithm, training, np.arange(len(training.target)), seed=split)
+            settings = tune(self.algorithm, training, training.groups, seed=split)
         fitted = fit(self.algorithm, settings, training, seed=split)
         return mape(test.target, fitted.predict(test.inputs, encode_families(test.families, ())))
 
@@ -86,7 +86,7 @@ class GroupedFold:
         """Return the predictions of the fold's test rows."""
         training, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         if self.algorithm in BASELINES:
-            made = predict_baseline(self.algorithm, training, test.inputs, self.flops)
+            made = predict_baseline(self.algorithm, training.expanded(), test.expanded().inputs, self.flops)
             return Prediction(made, np.zeros(len(made)))
         return train(self.algorithm, training, self.groups[self.fold.train], self.seed).predict(test)
 
@@ -104,7 +104,8 @@ class FoldDomain:
         """Return where the test rows are, seen from the training rows."""
         training, test = self.rows.take(self.fold.train), self.rows.take(self.fold.test)
         bounds = training.outlier_bounds
-        return fit_domain(training.winsorized(bounds).inputs).locate(test.winsorized(bounds).inputs)
+        features = test.winsorized(bounds).inputs[:, : len(test.columns.features)]
+        return fit_domain(training.winsorized(bounds).per_model).locate(features)
 
 
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from perfcast.dataset.valid import measured_rows, replicates_of, valid_rows
 from perfcast.errors import DataError
-from perfcast.factors import NAMES as FACTORS
+from perfcast.factors import CATEGORICAL, NAMES, NUMERIC, varying
 from perfcast.features.plausible import fit_outlier_bounds, rules_of
+from perfcast.fit.inputs import InputColumns, combinations
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents
 from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from perfcast.factors import FactorSet
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.options import FitOptions, Metric
 
@@ -31,16 +32,20 @@ class TrainingData:
     """The rows that one metric is trained on.
 
     Attributes:
-        features: names of the columns of ``inputs``.
-        additive: for each feature, whether time and memory may be a sum of it (see `FitOptions.additive`).
-        inputs: rows × features, finite.
+        metric: what is predicted.
+        part: the values of the categorical factors that vary in the dataset, all rows' alike.
+        columns: of ``inputs``: features of one sample and the numeric factors that vary.
+        additive: for each column, whether time and memory may be a sum of it (see `FitOptions.additive`).
+        inputs: rows × columns, finite.
         target: one positive number per row, in the metric's unit.
         models, networks, families, sizes: what each row is about; a network is a model whatever its input size.
         excluded: how many rows of the dataset were left out, by reason.
         implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_outlier_bounds` takes it.
     """
 
-    features: tuple[str, ...]
+    metric: Metric
+    part: FactorSet
+    columns: InputColumns
     additive: np.ndarray
     inputs: np.ndarray
     target: np.ndarray
@@ -53,6 +58,33 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return self.columns.names
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The number of the first row of each row's model: the same model under other factors is no other model."""
+        return first_rows(self.models)
+
+    @property
+    def factors(self) -> dict[str, np.ndarray]:
+        """The values of the numeric factors that vary, by name."""
+        start = len(self.columns.features)
+        return {name: self.inputs[:, start + index] for index, name in enumerate(self.columns.factors)}
+
+    @property
+    def combinations(self) -> np.ndarray:
+        """The distinct combinations of numeric factors that vary, combinations × factors."""
+        return combinations(self.inputs[:, len(self.columns.features) :])
+
+    @property
+    def per_model(self) -> np.ndarray:
+        """The features of each model once, whatever its factors: models × features."""
+        features, first = self.inputs[:, : len(self.columns.features)], np.unique(self.groups)
+        return features if len(first) == len(features) else features[first]
 
     @property
     def ratios(self) -> np.ndarray:
@@ -73,6 +105,17 @@ class TrainingData:
         """Return the rows numbered ``rows``."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _PER_ROW})
 
+    def expanded(self) -> TrainingData:
+        """Return the rows with the inputs that learners see, see `InputColumns.expanded`."""
+        if not self.columns.factors:
+            return self
+        return replace(
+            self,
+            columns=InputColumns(self.columns.expanded_names),
+            additive=np.r_[self.additive, self.additive[self.columns.work]],
+            inputs=self.columns.expanded(self.inputs),
+        )
+
     def winsorized(self, bounds: OutlierBounds) -> TrainingData:
         """Return the rows with usual values in place of those beyond ``bounds``."""
         return replace(self, inputs=bounds.winsorized(self.inputs))
@@ -83,12 +126,78 @@ class TrainingData:
         return digest_of(names.encode() + self.inputs.tobytes() + self.target.tobytes())
 
 
-def training_data(dataset: pd.DataFrame, metric: Metric, options: FitOptions) -> TrainingData:
+def tables_of(dataset: pd.DataFrame, options: FitOptions) -> dict[str, TrainingData]:
+    """Return the training data of each metric, by the name that evaluations have for it.
+
+    Categorical factors that vary part the dataset: the name is then the metric's and the part's, such as
+    `latency_ms[toolchain=tensorflow]`.
+
+    Raises:
+        DataError: as `training_data`.
+    """
+    parts = parts_of(dataset, options.features)
+    return {
+        name + part_label(part): training_data(rows, metric, options, part, numeric_factors(dataset, options.features))
+        for part, rows in parts
+        for name, metric in options.metrics.items()
+    }
+
+
+def part_label(part: FactorSet) -> str:
+    """Return what a part adds to the name of a metric; nothing where no categorical factor varies."""
+    return f"[{','.join(f'{name}={value}' for name, value in part.items())}]" if part else ""
+
+
+def parts_of(dataset: pd.DataFrame, features: tuple[str, ...]) -> list[tuple[FactorSet, pd.DataFrame]]:
+    """Return the parts of a dataset: values of the categorical factors that vary in it, and the rows that have them.
+
+    ``features`` part nothing: they are learned from.
+    """
+    names = [name for name in varying(_usable_rows(dataset)) if name in CATEGORICAL and name not in features]
+    if not names:
+        return [({}, dataset)]
+    known = _usable_rows(dataset)[names].drop_duplicates().sort_values(names, key=lambda column: column.astype(str))
+    parts = [dict(zip(names, values, strict=True)) for values in known.astype(object).itertuples(index=False)]
+    return [(part, rows_of_part(dataset, part)) for part in parts]
+
+
+def rows_of_part(dataset: pd.DataFrame, part: FactorSet) -> pd.DataFrame:
+    """Return the rows of ``dataset`` that have the categorical factors of ``part``."""
+    has = np.ones(len(dataset), dtype=bool)
+    for name, value in part.items():
+        has &= (dataset[name].isna() if pd.isna(value) else dataset[name] == value).to_numpy()
+    return dataset[has]
+
+
+def numeric_factors(dataset: pd.DataFrame, features: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the numeric factors that vary in a dataset and are not among its ``features``."""
+    return tuple(name for name in varying(_usable_rows(dataset)) if name in NUMERIC and name not in features)
+
+
+def _usable_rows(dataset: pd.DataFrame) -> pd.DataFrame:
+    rows = valid_rows(dataset)
+    return rows[replicates_of(rows) == 0]
+
+
+def training_data(
+    dataset: pd.DataFrame,
+    metric: Metric,
+    options: FitOptions,
+    part: FactorSet | None = None,
+    factors: tuple[str, ...] | None = None,
+) -> TrainingData:
     """Return the rows of ``dataset`` that ``metric`` is trained on: measured, not rejected, replicate 0, positive.
 
     A value may be zero or less where little is left after the null model's was taken off (a tiny model's
     memory): relative errors mean nothing for it, and it is no reason to learn nothing from all the others. Of more
     rows than `FitOptions.most_rows` so many are drawn at random.
+
+    Args:
+        dataset: of one part.
+        metric: what is predicted.
+        options: the features, and how many rows there may be.
+        part: the categorical factors that the rows share and others do not have.
+        factors: numeric factors that vary; those that vary in ``dataset`` unless given.
 
     Raises:
         DataError: a column is missing or holds what cannot be trained on, or there are too few rows.
@@ -97,7 +206,10 @@ def training_data(dataset: pd.DataFrame, metric: Metric, options: FitOptions) ->
     measured, valid = measured_rows(dataset), valid_rows(dataset)
     first = valid[replicates_of(valid) == 0]
     rows = first[first[metric.column].notna()]
-    _refuse_mixed_factors(rows, options.features)
+    columns = InputColumns(
+        tuple(options.features), numeric_factors(dataset, options.features) if factors is None else factors
+    )
+    _refuse_repeated(rows, columns.names)
     values = number_columns(rows, (metric.column,))[:, 0]
     excluded = {
         "not_measured": len(dataset) - len(measured),
@@ -109,14 +221,16 @@ def training_data(dataset: pd.DataFrame, metric: Metric, options: FitOptions) ->
     drawn = _drawn(np.flatnonzero(values > 0), options)
     excluded["not_drawn"] = int((values > 0).sum()) - len(drawn)
     rows, target = rows.iloc[drawn], values[drawn]
-    inputs = number_columns(rows, options.features)
+    inputs = number_columns(rows, columns.names)
     families = rows["family"].astype(str).to_numpy(dtype=object)
-    _check_learnable(metric.column, target, families, excluded)
     additive = additive_features(options.features) if options.additive is None else options.additive
+    _check_learnable(metric.column + part_label(part or {}), target, families, excluded)
     return TrainingData(
-        features=tuple(options.features),
+        metric=metric,
+        part=part or {},
+        columns=columns,
         # What never differs costs the same in all rows, as running anything does.
-        additive=np.isin(options.features, additive) & (inputs >= 0).all(axis=0) & (np.ptp(inputs, axis=0) > 0),
+        additive=np.isin(columns.names, additive) & (inputs >= 0).all(axis=0) & (np.ptp(inputs, axis=0) > 0),
         inputs=inputs,
         target=target,
         models=rows["model"].astype(str).to_numpy(dtype=object),
@@ -180,19 +294,20 @@ def _require_columns(table: pd.DataFrame, names: tuple[str, ...]) -> None:
         raise DataError(f"the table lacks the column{'s' * (len(missing) > 1)} {listed}")
 
 
-def _refuse_mixed_factors(rows: pd.DataFrame, features: tuple[str, ...]) -> None:
-    identity = ["model", *(name for name in FACTORS if name in features)]
+def _refuse_repeated(rows: pd.DataFrame, inputs: tuple[str, ...]) -> None:
+    identity = ["model", *(name for name in NAMES if name in inputs)]
     repeated = rows[rows.duplicated(identity, keep=False)]
     if repeated.empty:
         return
     model = repeated["model"].iloc[0]
-    same = repeated[repeated["model"] == model]
-    varying = [name for name in FACTORS if name in same and same[name].nunique(dropna=False) > 1]
-    because = f"they differ in {', '.join(varying)}" if varying else "they have the same factors"
-    raise DataError(
-        f"model '{model}' has {len(same)} rows to learn from ({because}): keep one of them, "
-        "or make what they differ in a feature"
-    )
+    count = (repeated["model"] == model).sum()
+    raise DataError(f"model '{model}' has {count} rows with the same factors to learn from: keep one of them")
+
+
+def first_rows(groups: np.ndarray) -> np.ndarray:
+    """Return for each row the first row of its group."""
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    return first[members]
 
 
 def _check_learnable(column: str, target: np.ndarray, families: np.ndarray, excluded: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ import io
 import zipfile
 import zlib
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -38,6 +38,8 @@ from perfcast.fit.predictor import MetricModel
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from perfcast.fit.inputs import InputColumns
+
 MAX_BYTES = 2**30
 
 # All that `zipfile` and NumPy raise for archives that nobody wrote in earnest.
@@ -49,6 +51,19 @@ _UNREADABLE = (
 Part = TypeVar("Part")
 
 Arrays = dict[str, np.ndarray]
+
+
+class Shape(NamedTuple):
+    """What the arrays of a metric must fit: its columns, a combination of their factors, how many families it knows."""
+
+    columns: InputColumns
+    combination: np.ndarray
+    families: int
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs learners are given besides families."""
+        return len(self.columns.expanded_names)
 
 
 def to_files(metric: str, model: MetricModel) -> dict[str, bytes]:
@@ -69,21 +84,19 @@ def to_files(metric: str, model: MetricModel) -> dict[str, bytes]:
     return {f"{metric}.npz": buffer.getvalue(), **files}
 
 
-def from_files(
-    metric: str, algorithms: Sequence[str], sizes: tuple[int, int], files: Mapping[str, bytes]
-) -> MetricModel:
+def from_files(metric: str, algorithms: Sequence[str], shape: Shape, files: Mapping[str, bytes]) -> MetricModel:
     """Return what `to_files` made ``files`` of.
 
     Args:
         metric: its name, which the files bear.
         algorithms: of the members.
-        sizes: how many features they take, and how many families they know.
+        shape: what they must fit.
         files: contents by file name.
 
     Raises:
         PredictorError: a file is missing, damaged, or does not hold what it should.
     """
-    npz, (features, families) = f"{metric}.npz", sizes
+    npz, features = f"{metric}.npz", len(shape.columns.features)
     arrays = _read_arrays(npz, _file(npz, files))
     domain = _part(npz, "domain", Domain, arrays)
     intervals = _part(npz, "intervals", Intervals, arrays)
@@ -91,26 +104,26 @@ def from_files(
     check_domain(npz, domain, features)
     check_outlier_bounds(npz, bounds, features)
     check_intervals(npz, intervals)
-    members = tuple(_member(metric, n, name, sizes, arrays, files) for n, name in enumerate(algorithms))
+    members = tuple(_member(metric, n, name, shape, arrays, files) for n, name in enumerate(algorithms))
     experts = (
         _part(npz, "experts", MixtureOfExperts, arrays) if any(key.startswith("experts.") for key in arrays) else None
     )
     if experts is not None:
-        check_mixture(npz, experts, features)
-    model = MetricModel(Ensemble(bounds, members, experts), domain, intervals)
-    _try_out(", ".join(files), model, families)
+        check_mixture(npz, experts, shape.inputs)
+    model = MetricModel(Ensemble(shape.columns, bounds, members, experts), domain, intervals)
+    _try_out(", ".join(files), model, shape)
     return model
 
 
 def _member(
-    metric: str, number: int, algorithm: str, sizes: tuple[int, int], arrays: Arrays, files: Mapping[str, bytes]
+    metric: str, number: int, algorithm: str, shape: Shape, arrays: Arrays, files: Mapping[str, bytes]
 ) -> Fitted:
     if algorithm not in LEARNERS:
         raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
-    npz, (features, families) = f"{metric}.npz", sizes
+    npz = f"{metric}.npz"
     encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
-    check_encoding(npz, encoding, features)
-    inputs = len(encoding.mean) + families
+    check_encoding(npz, encoding, shape.inputs)
+    inputs = len(encoding.mean) + shape.families
     if algorithm == "xgboost":
         name = _json_name(metric, number)
         return Fitted(encoding, Boosted(checked_model(name, _file(name, files), inputs)))
@@ -171,18 +184,19 @@ def _part(name: str, part: str, kind: type[Part], arrays: Arrays) -> Part:
     return kind(**values)
 
 
-def _try_out(name: str, model: MetricModel, families: int) -> None:
+def _try_out(name: str, model: MetricModel, shape: Shape) -> None:
     """Predict at both ends of the domain, so that arrays that do not fit together are found while loading."""
     domain = model.domain
     try:
         with np.errstate(all="ignore"):
             ends = np.stack([domain.low, domain.high])
-            inputs = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
-            family_codes = np.zeros((len(inputs), families))
+            features = np.vstack([np.sign(ends) * np.expm1(np.abs(ends)), np.ones(ends.shape[1])])
+            inputs = shape.columns.with_factors(features, shape.combination)
+            expanded, family_codes = shape.columns.expanded(inputs), np.zeros((len(inputs), shape.families))
             # One that is outvoted makes a prediction, too, and may not be outvoted elsewhere.
-            alone = [member.predict(inputs, family_codes) for member in model.ensemble.members]
+            alone = [member.predict(expanded, family_codes) for member in model.ensemble.members]
             prediction = model.ensemble.predict(inputs, family_codes)
-            inside = domain.contains(inputs)
+            inside = domain.contains(features)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
         raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
     if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *prediction)) or inside.shape != (3,):

@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit import evaluation
-from perfcast.fit.persistence.arrays import from_files, to_files
+from perfcast.fit.inputs import InputColumns
+from perfcast.fit.persistence.arrays import Shape, from_files, to_files
 from perfcast.fit.persistence.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, with_checksum
-from perfcast.fit.predictor import MetricPredictor, Predictor
+from perfcast.fit.predictor import MetricPredictor, Part, Predictor
 from perfcast.storage import digest_of, write_bytes, write_json
 from perfcast.version import VERSION
 
@@ -87,7 +90,10 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
     manifest = read_manifest(directory / MANIFEST)
     try:
         return Predictor(
-            metrics={name: _load_metric(directory, name, entry) for name, entry in manifest["metrics"].items()},
+            parts=tuple(
+                _load_part(_part_folder(directory, number, len(manifest["parts"])), entry, manifest)
+                for number, entry in enumerate(manifest["parts"])
+            ),
             target=manifest["target"],
             environment=manifest["environment"],
             training_digest=manifest["training_digest"],
@@ -122,9 +128,9 @@ def _try_to_write_beside(target: Path) -> None:
 
 def _first_foreign(folder: Path) -> str | None:
     """Return the first entry of ``folder``, by name, that is no part of a predictor; None where all are."""
-    beside = folder / "evaluation"
-    entries = [*folder.iterdir(), *(beside.iterdir() if beside.is_dir() else ())]
     own = _names_of_predictor(folder / MANIFEST)
+    inner = [entry for name in own if (entry := folder / name).is_dir()]
+    entries = [*folder.iterdir(), *(entry for beside in inner for entry in beside.iterdir())]
     return min({entry.relative_to(folder).as_posix() for entry in entries} - own, default=None)
 
 
@@ -133,15 +139,45 @@ def _names_of_predictor(path: Path) -> frozenset[str]:
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["schema_version"]
-        files = {file for metric in manifest["metrics"].values() for file in metric["files"]}
+        # Before version 4 a predictor had one part.
+        parts = manifest.get("parts") or [manifest]
+        files = set()
+        for number, part in enumerate(parts):
+            beside = _part_folder(Path(), number, len(parts))
+            files |= {beside.as_posix()} - {"."}
+            files |= {(beside / file).as_posix() for metric in part["metrics"].values() for file in metric["files"]}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return frozenset()
     return _BESIDE | files | {MANIFEST} if isinstance(version, int) and files else frozenset()
 
 
+def _part_folder(folder: Path, number: int, parts: int) -> Path:
+    """Return where the files of a part are: beside the manifest where it is the only one."""
+    return folder if parts == 1 else folder / f"part-{number}"
+
+
 def _write(predictor: Predictor, folder: Path) -> None:
+    parts = [
+        _write_part(part, _part_folder(folder, number, len(predictor.parts)))
+        for number, part in enumerate(predictor.parts)
+    ]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "perfcast_version": VERSION,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": predictor.target,
+        "environment": dict(predictor.environment),
+        "training_digest": predictor.training_digest,
+        "numeric_factors": list(predictor.numeric_factors),
+        "parts": parts,
+    }
+    write_json(folder / MANIFEST, with_checksum(manifest))
+
+
+def _write_part(part: Part, folder: Path) -> dict[str, Any]:
+    """Write the files of a part, and return what the manifest says of it."""
     entries = {}
-    for name, metric in predictor.metrics.items():
+    for name, metric in part.metrics.items():
         files = to_files(name, metric.model)
         for file, data in files.items():
             write_bytes(folder / file, data)
@@ -150,31 +186,35 @@ def _write(predictor: Predictor, folder: Path) -> None:
             "algorithm": metric.algorithm,
             "features": list(metric.features),
             "families": list(metric.families),
+            "combinations": metric.combinations.tolist(),
             **metric.details,
             "files": {file: digest_of(data) for file, data in files.items()},
         }
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "perfcast_version": VERSION,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "target": predictor.target,
-        "environment": dict(predictor.environment),
-        "training_digest": predictor.training_digest,
-        "metrics": entries,
-    }
-    write_json(folder / MANIFEST, with_checksum(manifest))
+    return {"factors": dict(part.factors), "metrics": entries}
 
 
-def _load_metric(folder: Path, name: str, entry: dict[str, Any]) -> MetricPredictor:
+def _load_part(folder: Path, entry: dict[str, Any], manifest: dict[str, Any]) -> Part:
+    factors = tuple(manifest["numeric_factors"])
+    return Part(
+        entry["factors"],
+        {name: _load_metric(folder, name, metric, factors) for name, metric in entry["metrics"].items()},
+    )
+
+
+def _load_metric(folder: Path, name: str, entry: dict[str, Any], factors: tuple[str, ...]) -> MetricPredictor:
     contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
-    features, families = tuple(entry["features"]), tuple(entry["families"])
+    columns, families = InputColumns(tuple(entry["features"]), factors), tuple(entry["families"])
+    combinations = np.array(entry["combinations"], dtype=float)
+    if combinations.shape != (len(combinations), len(factors)):
+        raise PredictorError(f"{folder / MANIFEST}: metric '{name}': combinations do not fit numeric_factors")
     algorithms = [member["algorithm"] for member in entry["members"]]
     return MetricPredictor(
         unit=entry["unit"],
         algorithm=entry["algorithm"],
-        features=features,
+        columns=columns,
         families=families,
-        model=from_files(name, algorithms, (len(features), len(families)), contents),
+        combinations=combinations,
+        model=from_files(name, algorithms, Shape(columns, combinations[0], len(families)), contents),
         details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
     )
 

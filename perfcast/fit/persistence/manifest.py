@@ -68,6 +68,10 @@ def _check_values(path: Path, manifest: dict[str, Any]) -> None:
         # Names come from the file: none may break the line or reach the terminal as a control character.
         key = ".".join(ascii(part).strip("'") for part in problem.path) or "its keys"
         raise PredictorError(f"{path}: does not describe a predictor ({key}: {problem.reason})")
-    shares = {metric["interval"]["share"] for metric in manifest["metrics"].values()}
+    parts = manifest["parts"]
+    shares = {metric["interval"]["share"] for part in parts for metric in part["metrics"].values()}
+    for key in ("factors", "metrics"):
+        if any(part[key].keys() != parts[0][key].keys() for part in parts):
+            raise PredictorError(f"{path}: does not describe a predictor (parts: {key} differ in their names)")
     if len(shares) > 1:
         raise PredictorError(f"{path}: does not describe a predictor (interval.share: differs among metrics)")

@@ -43,8 +43,10 @@ def accuracy(value: Any) -> str:
 
 
 def metric_label(metric: str) -> str:
-    """Return how a metric is called in headings."""
-    return _METRICS.get(metric, words(metric))
+    """Return how a metric is called in headings, and which part of a predictor it is of where there are several."""
+    name, _, part = metric.partition("[")
+    label = _METRICS.get(name, words(name))
+    return f"{label} ({part[:-1].replace('=', ' ').replace(',', ', ')})" if part else label
 
 
 def algorithm_label(algorithm: str | None) -> str:

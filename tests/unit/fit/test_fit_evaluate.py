@@ -142,8 +142,7 @@ def changed(column, row, value):
         (changed("flops", 2, np.nan), r"'flops', row 2 \(family0_net0_128\)"),
         (changed("flops", 2, "many"), "'flops', row 2 .*not 'many'"),
         (make_dataset().drop(columns="flops"), "lacks the column 'flops'"),
-        (pd.concat([make_dataset(), make_dataset().assign(batch=8)]), "differ in batch"),
-        (pd.concat([make_dataset(), make_dataset()]), "the same factors"),
+        (pd.concat([make_dataset(), make_dataset()]), "has 2 rows with the same factors"),
     ],
 )
 def test_data_that_cannot_be_learned_from_is_refused_in_one_line(dataset, message):

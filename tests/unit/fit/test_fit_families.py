@@ -78,7 +78,7 @@ def test_a_predictor_keeps_its_families_and_does_without(predictor, tmp_path):
 @pytest.mark.parametrize("families", [["family0"], [], ["family0", "family0", "family1"], None, [1, 2, 3]])
 def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, families):
     save_predictor(predictor[1], tmp_path / "p")
-    rewrite(tmp_path / "p", lambda manifest: manifest["metrics"]["latency_ms"].update(families=families))
+    rewrite(tmp_path / "p", lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(families=families))
     with pytest.raises(PredictorError, match=r"do not fit together|families|latency_ms.npz"):
         load_predictor(tmp_path / "p")
 

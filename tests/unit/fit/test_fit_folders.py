@@ -23,7 +23,7 @@ def folder(predictor, tmp_path):
 
 def test_saving_again_replaces_the_whole_folder(predictor, folder, dataset):
     (folder / "stale.npz").write_bytes(b"old")
-    rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"]["files"].update({"stale.npz": "0"}))
+    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"]["files"].update({"stale.npz": "0"}))
     save_predictor(predictor, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["latency_ms.npz", "manifest.json"]
     assert [path.name for path in folder.parent.iterdir()] == ["predictor"], "nothing is left beside it"

@@ -22,7 +22,7 @@ from .test_fit_predictor import rewrite, with_algorithm
 
 pytestmark = pytest.mark.heavy
 
-METRIC = ("metrics", "latency_ms")
+METRIC = ("parts", 0, "metrics", "latency_ms")
 NODES = ("left_children", "right_children")
 
 
@@ -63,8 +63,8 @@ def refused(folder, *names):
         *(((*METRIC, "interval", "coverage"), value) for value in (2, "all")),
         ((*METRIC, "interval", "guaranteed"), 1),
         ((*METRIC, "interval"), {}),
-        (("metrics",), {}),
-        (("metrics",), []),
+        (("parts", 0, "metrics"), {}),
+        (("parts", 0, "metrics"), []),
         *(((*METRIC, "unit"), value) for value in ({}, "", 5)),
         *(((*METRIC, "features"), value) for value in ([[1]], [], ["flops", "flops"], "flops", {"flops": 1})),
         *(((*METRIC, "algorithm"), value) for value in ("pickle", [], None)),
@@ -148,8 +148,10 @@ def test_forests_that_no_fit_makes_are_refused(experts, tmp_path, array, change)
 
 def test_metrics_that_differ_in_their_share_are_refused(folder):
     def change(manifest):
-        manifest["metrics"]["second"] = json.loads(json.dumps(manifest["metrics"]["latency_ms"]))
-        manifest["metrics"]["second"]["interval"]["share"] = 0.5
+        manifest["parts"][0]["metrics"]["second"] = json.loads(
+            json.dumps(manifest["parts"][0]["metrics"]["latency_ms"])
+        )
+        manifest["parts"][0]["metrics"]["second"]["interval"]["share"] = 0.5
 
     rewrite(folder, change)
     refused(folder, "manifest.json", "interval.share")
@@ -157,7 +159,10 @@ def test_metrics_that_differ_in_their_share_are_refused(folder):
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a\x1b[2Jb", "a\nb"])
 def test_metrics_whose_name_is_no_file_name_are_refused(folder, name):
-    rewrite(folder, lambda manifest: manifest["metrics"].update({name: manifest["metrics"]["latency_ms"]}))
+    rewrite(
+        folder,
+        lambda manifest: manifest["parts"][0]["metrics"].update({name: manifest["parts"][0]["metrics"]["latency_ms"]}),
+    )
     refused(folder, "manifest.json", "metrics")
 
 
@@ -166,7 +171,7 @@ def test_numbers_that_are_none_need_a_digest_too(folder, number):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["manifest_digest"]
-    manifest["metrics"]["latency_ms"]["interval"]["width_factor"] = "here"
+    manifest["parts"][0]["metrics"]["latency_ms"]["interval"]["width_factor"] = "here"
     path.write_text(json.dumps(manifest).replace('"here"', number))
     refused(folder, "manifest.json", "digest")
 
@@ -184,7 +189,7 @@ def rewrite_checksum_arrays(folder, change):
 
 def rewrite_checksum(folder, path):
     digest = digest_of(path.read_bytes())
-    rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"]["files"].update({path.name: digest}))
+    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"]["files"].update({path.name: digest}))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from perfcast.fit.baselines import flops_only
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
 from perfcast.fit.fitting import train, tune
+from perfcast.fit.inputs import InputColumns
 from perfcast.fit.intervals import Errors, calibrate, conformal_quantile, enough_families
 from perfcast.fit.measures import error_summary
 from perfcast.fit.options import ALGORITHMS, ENSEMBLE, MIXTURE, SCHEMES, Metric
@@ -75,7 +76,9 @@ def make_rows(inputs, target):
     nothing = np.zeros(0, dtype=int)
     rows = np.arange(len(target))
     return TrainingData(
-        features=("parameters", "layers", "sum_activations", "input_elements"),
+        metric=Metric("y", "ms"),
+        part={},
+        columns=InputColumns(("parameters", "layers", "sum_activations", "input_elements")),
         additive=np.ones(inputs.shape[1], bool),
         inputs=inputs,
         target=target,
@@ -109,7 +112,7 @@ def test_rules_name_features_that_are_there():
 
 
 def test_published_split_depends_on_its_number_alone():
-    first, again, other = (published_split(50, 0.2, split) for split in (7, 7, 8))
+    first, again, other = (published_split(np.arange(50), 0.2, split) for split in (7, 7, 8))
     assert len(first.test) == 10
     assert set(first.train) | set(first.test) == set(range(50))
     assert (first.test == again.test).all()

@@ -134,7 +134,7 @@ def test_a_newer_schema_is_refused_as_such(folder):
         load_predictor(folder)
 
 
-@pytest.mark.parametrize("key", ["metrics", "target", "training_digest"])
+@pytest.mark.parametrize("key", ["parts", "numeric_factors", "target", "training_digest"])
 def test_a_manifest_without_a_key_is_refused(folder, key):
     rewrite(folder, lambda manifest: manifest.pop(key))
     with pytest.raises(PredictorError, match="does not describe a predictor"):
@@ -169,7 +169,7 @@ def test_hostile_arrays_are_refused(folder, capfd, array, replacement):
     np.savez(buffer, allow_pickle=True, **arrays)
     path.write_bytes(buffer.getvalue())
     files = {path.name: digest_of(buffer.getvalue())}
-    rewrite(folder, lambda manifest: manifest["metrics"]["latency_ms"].update(files=files))
+    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(files=files))
     with pytest.raises(PredictorError, match=r"latency_ms\.npz"):
         load_predictor(folder)
     assert "code ran" not in capfd.readouterr().out
@@ -183,7 +183,7 @@ def test_trees_that_run_in_circles_are_refused(dataset, evaluation, options, tmp
     arrays["0.learner.left"] = np.where(arrays["0.learner.left"] > 0, 0, -1)
     np.savez(path, **arrays)
     files = {path.name: digest_of(path.read_bytes())}
-    rewrite(tmp_path / "p", lambda manifest: manifest["metrics"]["latency_ms"].update(files=files))
+    rewrite(tmp_path / "p", lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(files=files))
     with pytest.raises(PredictorError, match="trees are damaged"):
         load_predictor(tmp_path / "p")
 
