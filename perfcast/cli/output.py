@@ -79,17 +79,21 @@ def check_ending(out: Path, endings: tuple[str, ...] = (".csv", ".parquet")) -> 
 
 def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
     """Print forecasts as a table, and which metrics' intervals hold less than they promise."""
+    from perfcast.factors import NAMES
     from perfcast.fit.options import COVERAGE_SLACK
 
+    factors = [name for name in forecasts if name in NAMES]
     rows = []
     for row in forecasts.itertuples():
         interval = f"{format_number(row.lower)} to {format_number(row.upper)} {row.unit}"
         warning = "" if row.in_domain else "unlike what was measured: the interval promises nothing"
-        rows.append((row.model, row.metric, f"{format_number(row.prediction)} {row.unit}", interval, warning))
+        chosen = (str(getattr(row, name)) for name in factors)
+        rows.append((row.model, row.metric, *chosen, f"{format_number(row.prediction)} {row.unit}", interval, warning))
     show_table(
         {
             "model": "left",
             "metric": "left",
+            **dict.fromkeys(factors, "left"),
             "forecast": "right",
             f"{predictor.interval:.0%} interval": "right",
             "": "left",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from perfcast.cli.factors import choosing_factors
 from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, show_forecasts
 from perfcast.default_predictor import PREDICTOR
@@ -38,7 +39,10 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
     help="What the columns of tables mean: SOURCEs are then tables, CSV or Parquet, and --out has all their columns.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
-def predict(request: Request, folder: Path | None, mapping: Path | None, out: Path | None) -> None:
+@choosing_factors
+def predict(
+    request: Request, folder: Path | None, mapping: Path | None, out: Path | None, factors: dict[str, Any]
+) -> None:
     """Forecast latency and memory of models, with prediction intervals; SOURCEs that fail are left out.
 
     Without --predictor the machine that forecasts are for is the one where perfcast's own predictor was measured,
@@ -51,12 +55,12 @@ def predict(request: Request, folder: Path | None, mapping: Path | None, out: Pa
     if mapping:
         tables = [Path(source) for source in request.sources]
         into = _apart_from(tables, out)
-        _predict_tables(tables, mapping, load_predictor(folder or PREDICTOR), into)
+        _predict_tables(tables, mapping, load_predictor(folder or PREDICTOR), into, factors)
         return
     loaded = load_predictor(folder or PREDICTOR)
     answer = request.features()
     if len(answer.table):
-        forecasts = loaded.predict(answer.table)
+        forecasts = loaded.predict(answer.table, factors)
         if out:
             write_table(out, forecasts)
         else:
@@ -79,16 +83,19 @@ def _apart_from(paths: list[Path], out: Path | None) -> Path:
     return out
 
 
-def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path) -> None:
+def _predict_tables(
+    paths: list[Path], mapping_file: Path, predictor: Predictor, out: Path, factors: dict[str, Any]
+) -> None:
     import pandas as pd
 
     from perfcast.tables.checks import usable
     from perfcast.tables.dataset import features_of
+    from perfcast.tables.factors import factors_of
     from perfcast.tables.identity import families_of
     from perfcast.tables.mapping import load_mapping
     from perfcast.tables.reading import ROW, TABLE, tables_as_they_stand, without_markers
 
-    mapping = load_mapping(mapping_file)
+    mapping = load_mapping(mapping_file).without_factors(factors)
     wanted = list(dict.fromkeys(name for metric in predictor.metrics.values() for name in metric.features))
     try:
         needed = mapping.columns_of(wanted)
@@ -97,9 +104,10 @@ def _predict_tables(paths: list[Path], mapping_file: Path, predictor: Predictor,
     table = tables_as_they_stand(paths, mapping, needed, "the predictor learned from")
     known = without_markers(table, mapping)
     features = features_of(known, mapping, wanted)
-    forecast = usable(features)
     asked = features.assign(family=families_of(known, mapping))
-    forecasts = _wide(predictor, asked[forecast]).reindex(range(len(table)))
+    known_factors = factors_of(known, mapping).assign(**factors)
+    forecast = usable(features) & known_factors.notna().all(axis=1).to_numpy()
+    forecasts = _wide(predictor, asked[forecast], known_factors[forecast]).reindex(range(len(table)))
     if taken := [name for name in forecasts if name in table]:
         raise UsageError(f"{', '.join(map(str, paths))}: has a column {taken[0]!r} already; rename or drop it")
     shown = table.drop(columns=[ROW, TABLE])
@@ -134,16 +142,38 @@ def _typed(column: pd.Series) -> pd.Series:
     return numbers.reindex(column.index)
 
 
-def _wide(predictor: Predictor, features: pd.DataFrame) -> pd.DataFrame:
-    """Return forecasts in columns, a row a row of ``features``; with several metrics each column bears its metric."""
+def _wide(predictor: Predictor, features: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions in columns, one row per row of ``features``; with several metrics each column has its metric.
+
+    ``factors`` has a column for each factor that is chosen or that the table has.
+    """
     import pandas as pd
 
+    if factors.empty or not len(factors.columns):
+        return _wide_alike(predictor, features, {})
+    pieces = [
+        _wide_alike(predictor, features.loc[rows.index], rows.iloc[0].to_dict())
+        for _, rows in factors.groupby(list(factors), sort=False)
+    ]
+    return pd.concat(pieces).loc[features.index]
+
+
+def _wide_alike(predictor: Predictor, features: pd.DataFrame, factors: dict[str, Any]) -> pd.DataFrame:
+    """Return the same of rows under the same factors."""
+    import pandas as pd
+
+    parts, numbers = predictor.matching(factors), predictor.numbers(factors)
+    if len(parts) > 1:
+        vary = ", ".join(name for name in parts[0].factors if name not in factors)
+        raise UsageError(
+            f"choose {vary}: the predictor was trained on several values, and a table's rows have one each"
+        )
     columns = {}
-    for name, metric in predictor.metrics.items():
-        prefix = f"{name}_" if len(predictor.metrics) > 1 else ""
-        found = metric.predict(features)
+    for name, metric in parts[0].metrics.items():
+        prefix = f"{name}_" if len(parts[0].metrics) > 1 else ""
+        found = metric.predict(features, numbers)
         for column in ("prediction", "lower", "upper", "in_domain"):
             columns[prefix + column] = found[column].set_axis(features.index)
-        # Of a row without a forecast nobody knows.
+        # Of a row without a prediction nobody knows.
         columns[f"{prefix}in_domain"] = columns[f"{prefix}in_domain"].astype("boolean")
     return pd.DataFrame(columns)

@@ -11,6 +11,7 @@ import pandas as pd
 from perfcast.errors import DataError
 from perfcast.features.plausible import fit_outlier_bounds, rules_of
 from perfcast.tables.checks import checked_values, usable, wrong_features
+from perfcast.tables.factors import factor_codes, factors_of
 from perfcast.tables.identity import identity, unknown
 from perfcast.tables.names import SIZE
 from perfcast.tables.numbers import encoded, feature_columns, numbers_of
@@ -68,19 +69,21 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
         raise _nothing("0 rows are left", lines, several)
     values, wrong = checked_values(table, mapping)
     lines += wrong
-    stays, values, wrong = merged(table, features, values, mapping)
+    factors = factors_of(table, mapping)
+    inputs = pd.concat([features, factor_codes(factors)], axis=1)
+    stays, values, wrong = merged(table, inputs, values, mapping)
     lines += wrong
-    table, features, values = table[stays], features[stays], values[stays]
+    table, features, factors, values = table[stays], features[stays], factors[stays], values[stays]
     constant = [name for name in features if features[name].nunique() == 1]
     if len(constant) == features.shape[1]:
         raise _nothing(f"all features are the same in {pluralize(len(table), 'row')} left", lines, several)
-    values, wrong = _without_outliers(table, features, values, mapping, keep=keep_outliers, jobs=jobs)
+    values, wrong = _without_outliers(table, inputs[stays], values, mapping, keep=keep_outliers, jobs=jobs)
     lines += wrong
     lines += _implausible(table, features, mapping)
     lines.append(constant_columns(constant))
     # Of a feature of that name the dataset has the column already: they are one.
     more = features.drop(columns=SIZE, errors="ignore")
-    dataset = pd.concat([identity(table, mapping), more, values], axis=1).reset_index(drop=True)
+    dataset = pd.concat([identity(table, mapping, factors), factors, more, values], axis=1).reset_index(drop=True)
     return Imported(dataset, tuple(features), listed(lines))
 
 
@@ -98,6 +101,13 @@ def _valid(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.Data
     table = table[~nameless]
     if table.empty:
         return table, pd.DataFrame(), [*lines, *wrong]
+    factors = factors_of(table, mapping)
+    lacking = factors.isna().any(axis=1).to_numpy()
+    lines += [
+        at_rows(table, factors[name].isna().to_numpy(), Problem(mapping.factors[name], "is missing", LEFT_OUT))
+        for name in factors
+    ]
+    table = table[~lacking]
     features = features_of(table, mapping)
     whole = usable(features)
     return table[whole], features[whole], [*lines, *wrong, *wrong_features(table, features)]

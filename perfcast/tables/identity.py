@@ -50,8 +50,11 @@ def _wrong_sizes(size: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Return the columns `perfcast.tables.names.RESERVED` of rows that are not `unknown`, `model` each name once."""
+def identity(table: pd.DataFrame, mapping: Mapping, factors: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns `perfcast.tables.names.RESERVED` of rows that are not `unknown`.
+
+    A name of `model` stands once for each combination of ``factors``, which has a column for each factor.
+    """
     name = table[mapping.model].astype("str")
     size = _sizes(table, mapping)
     # A network is the same at any size: names may end in it.
@@ -59,7 +62,7 @@ def identity(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "network": [each.removesuffix(end) for each, end in zip(name, ends, strict=True)],
-            "model": _unique(list(name)),
+            "model": _unique_per_combination(name, factors),
             "family": families_of(table, mapping),
             SIZE: size,
             "replicate": 0,
@@ -75,6 +78,12 @@ def _sizes(table: pd.DataFrame, mapping: Mapping) -> np.ndarray:
         return np.zeros(len(table), dtype=int)
     size = numbers_of(table, [mapping.input_size])[mapping.input_size].to_numpy()
     return size.astype(int) if (size % 1 == 0).all() else size
+
+
+def _unique_per_combination(names: pd.Series, factors: pd.DataFrame) -> pd.Series:
+    if factors.empty:
+        return pd.Series(_unique(list(names)), index=names.index)
+    return names.groupby([factors[name] for name in factors], sort=False).transform(lambda own: _unique(list(own)))
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -12,8 +12,8 @@ from perfcast.tables.patterns import compiled
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Collection, Sequence
     from collections.abc import Mapping as Values
-    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -76,6 +76,7 @@ class Mapping:
         measured: the columns of all metrics, those that are not learned, too: nothing is learned from them.
         features: None for all columns of numbers that nothing else names.
         implausible: features that are compared with the product of others.
+        factors: the columns of factors, by their names (`perfcast.factors`).
     """
 
     description: str
@@ -89,6 +90,7 @@ class Mapping:
     measured: tuple[str, ...]
     features: tuple[str, ...] | None
     implausible: Values[str, tuple[str, ...]]
+    factors: Values[str, str]
     one_hot: tuple[OneHot, ...]
 
     @property
@@ -99,7 +101,7 @@ class Mapping:
         encoded = [each.column for each in self.one_hot]
         metrics = [metric.column for metric in self.metrics.values()]
         every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only]
-        return tuple(dict.fromkeys(every))
+        return tuple(dict.fromkeys([*every, *self.factors.values()]))
 
     def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that hold ``features``, each once: what a table needs for its models to be forecast.
@@ -111,7 +113,11 @@ class Mapping:
         for name in features:
             if self.features is not None and name not in holders and name not in self.features:
                 raise UsageError(f"lacks the column {name!r} under features, which the predictor learned from")
-        return tuple(dict.fromkeys(holders.get(name, name) for name in features))
+        return tuple(dict.fromkeys([*(holders.get(name, name) for name in features), *self.factors.values()]))
+
+    def without_factors(self, names: Collection[str]) -> Mapping:
+        """Return the mapping without the columns of some factors, whose values come from elsewhere."""
+        return replace(self, factors={name: column for name, column in self.factors.items() if name not in names})
 
     def chosen(self, names: Sequence[str]) -> Mapping:
         """Return the mapping with the metrics ``names``; with those that need not be asked for where none is named.
@@ -157,6 +163,7 @@ def _mapping(values: dict[str, Any]) -> Mapping:
         measured=tuple(metric["column"] for metric in values["metrics"].values()),
         features=tuple(values["features"]) if "features" in values else None,
         implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
+        factors=dict(values.get("factors", {})),
         one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
     )
 
@@ -189,6 +196,9 @@ def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
     for name in compared:
         if name not in features:
             raise UsageError(f"implausible: {name!r} is not among the features; add it there")
+    for factor, column in mapping.factors.items():
+        if column in features or factor in features:
+            raise UsageError(f"factors: {factor!r} is among the features, too; remove it there")
     for name in features:
         if name in mapping.measured:
             raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be forecast from itself")

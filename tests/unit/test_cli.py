@@ -226,7 +226,7 @@ def forecast_of(name, interval, coverage):
     """A predictor that forecasts one latency, of a model of this name."""
     row = {"model": name, "metric": "latency", "unit": "ms", "prediction": 2.0, "lower": 1.0, "upper": 3.0}
     forecasts = pd.DataFrame([row | {"in_domain": True}])
-    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _: forecasts)
+    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _, factors: forecasts)
 
 
 @pytest.mark.parametrize(("interval", "heading"), [(0.9, "90% interval"), (0.95, "95% interval")])

@@ -326,3 +326,39 @@ def test_tables_that_cannot_be_forecast_are_refused(fitted, tmp_path):
         assert answer.exit_code == 2, answer.output
         assert message in answer.output
     assert not out.exists()
+
+
+def test_factors_of_a_table_are_learned_from_and_asked_for(tmp_path):
+    table = pd.concat([rows().assign(cores=cores, ms=rows()["ms"] * 2 / cores) for cores in (1, 2)], ignore_index=True)
+    arguments, folder = written(tmp_path, table, factors={"threads": "cores"}), tmp_path / "predictor"
+    answer = run("fit", *arguments, "--out", folder, "--jobs", 1)
+    assert answer.exit_code == 0, answer.output
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["numeric_factors"] == ["threads"]
+    assert manifest["parts"][0]["metrics"]["latency_ms"]["combinations"] == [[1.0], [2.0]]
+
+    def predicted(*options):
+        answer = run("predict", *arguments, "--predictor", folder, "--out", tmp_path / "out.csv", *options)
+        assert answer.exit_code == 0, answer.output
+        return pd.read_csv(tmp_path / "out.csv")
+
+    found = predicted()
+    assert np.abs(found["prediction"] / table["ms"] - 1).mean() < 0.15
+    assert found["in_domain"].mean() > 0.9
+    one = predicted("--threads", 1)
+    assert (one["prediction"][:24] == found["prediction"][:24]).all()
+    assert (one["prediction"][24:] > 1.5 * found["prediction"][24:]).all()
+    assert not predicted("--threads", 4)["in_domain"].any()
+    table.drop(columns="cores").to_csv(tmp_path / "table.csv", index=False)
+    answer = run("predict", *arguments, "--predictor", folder, "--out", tmp_path / "out.csv")
+    assert (answer.exit_code, "cores" in answer.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [({"speed": "flops"}, "factors"), ({"threads": "flops"}, "factors: 'threads' is among the features")],
+)
+def test_factors_that_a_mapping_cannot_have_are_refused(tmp_path, factors, message):
+    answer = run("fit", *written(tmp_path, rows(), factors=factors), "--out", tmp_path / "p", "--jobs", 1)
+    assert answer.exit_code == 2
+    assert message in answer.output
