@@ -107,16 +107,16 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         ]
         columns = dict.fromkeys((scheme.replace("_", " ") for scheme in schemes), "right")
         show_table({f"{name}: mean error, %": "left"} | columns, rows)
-        click.echo(f"judged on families that had no part in the choice: {metric['chosen_without_family']['mape']:.1f}%")
+        click.echo(f"error on families that had no part in the choice: {metric['chosen_without_family']['mape']:.1f}%")
         click.echo(_intervals(metric, evaluation.summary["interval"]))
 
 
 def _intervals(metric: dict[str, Any], share: float) -> str:
     low, high = metric["interval_coverage_low"], metric["interval_coverage_high"]
     return (
-        f"{share:.0%} intervals hold {metric['interval_coverage']:.1%} of families left out ({low:.0%} to {high:.0%}), "
-        f"over a factor of {format_number(metric['interval_width_factor'])} in the median; "
+        f"{share:.0%} intervals hold {metric['interval_coverage']:.1%} of held-out families ({low:.0%} to {high:.0%}); "
+        f"median width: a factor of {format_number(metric['interval_width_factor'])}; "
         f"plain split-conformal ones over {format_number(metric['split_conformal']['width_factor'])} "
         f"hold {metric['split_conformal']['coverage']:.1%}; "
-        f"learned from {pluralize(metric['models'], 'row')} of {pluralize(metric['families'], 'family', 'families')}"
+        f"trained on {pluralize(metric['rows'], 'row')} of {pluralize(metric['families'], 'family', 'families')}"
     )

@@ -102,7 +102,7 @@ def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
     )
     for metric, coverage in predictor.coverage.items():
         if coverage < predictor.interval - COVERAGE_SLACK:
-            click.echo(f"{metric}: on families left out, the intervals held {coverage:.0%} of the time")
+            click.echo(f"{metric}: on held-out families, the intervals held {coverage:.0%} of the time")
 
 
 def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:

@@ -66,7 +66,7 @@ def predict(
         else:
             show_forecasts(forecasts, loaded)
         if not folder:
-            click.echo(f"forecasts are for {loaded.label}; measure your own target for others", err=True)
+            click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
     end(answer.failures, len(answer.table))
 
 
@@ -101,7 +101,7 @@ def _predict_tables(
         needed = mapping.columns_of(wanted)
     except UsageError as error:
         raise UsageError(f"{mapping_file}: {error}") from error
-    table = tables_as_they_stand(paths, mapping, needed, "the predictor learned from")
+    table = tables_as_they_stand(paths, mapping, needed, "the predictor was trained on")
     known = without_markers(table, mapping)
     features = features_of(known, mapping, wanted)
     asked = features.assign(family=families_of(known, mapping))
@@ -149,8 +149,10 @@ def _wide(predictor: Predictor, features: pd.DataFrame, factors: pd.DataFrame) -
     """
     import pandas as pd
 
-    if factors.empty or not len(factors.columns):
+    if not len(factors.columns):
         return _wide_alike(predictor, features, {})
+    if factors.empty:
+        raise DataError("no row has all its features and factors: there is nothing to predict")
     pieces = [
         _wide_alike(predictor, features.loc[rows.index], rows.iloc[0].to_dict())
         for _, rows in factors.groupby(list(factors), sort=False)

@@ -2,7 +2,7 @@
 
 Conformal prediction with normalised residuals (Lei et al., "Distribution-free predictive inference for regression",
 2018), in logarithms. How far a network is from those trained on, and how far the members are apart,
-says by how much wider than usual its interval has to be.
+says by how much wider than usual its interval must be.
 """
 
 from __future__ import annotations

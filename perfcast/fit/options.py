@@ -23,7 +23,7 @@ ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE
 """All that may be deployed."""
 
 BASELINES = ("flops_only", "nearest_neighbour")
-"""What a regressor has to beat to be worth its keep."""
+"""What a regressor must beat."""
 
 SCHEMES = ("random_folds", "leave_one_family_out", "unseen_network", "unseen_input_size")
 """The schemes of grouped cross-validation."""

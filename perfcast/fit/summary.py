@@ -98,7 +98,7 @@ def _published(splits: pd.DataFrame, algorithm: str) -> dict[str, float]:
 def _interval(
     validation: CrossValidation, widths: Mapping[str, np.ndarray], algorithm: str, options: FitOptions
 ) -> dict[str, Any]:
-    """Return how often and how wide the intervals hold families held out, and what plain ones would do."""
+    """Return how often and how wide the intervals hold held-out families, and what plain ones would do."""
     families = validation.table.families
     residuals = validation.log_residuals(algorithm, DEPLOYMENT_SCHEME)
     holds = np.abs(residuals) <= widths[DEPLOYMENT_SCHEME]

@@ -112,7 +112,7 @@ class Mapping:
         holders = {name: each.column for each in self.one_hot for name in each.features}
         for name in features:
             if self.features is not None and name not in holders and name not in self.features:
-                raise UsageError(f"lacks the column {name!r} under features, which the predictor learned from")
+                raise UsageError(f"lacks the column {name!r} under features, which the predictor was trained on")
         return tuple(dict.fromkeys([*(holders.get(name, name) for name in features), *self.factors.values()]))
 
     def without_factors(self, names: Collection[str]) -> Mapping:

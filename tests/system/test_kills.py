@@ -220,7 +220,10 @@ def test_the_outcome_is_that_of_an_undisturbed_run(killed, undisturbed):
     tables = [pd.read_parquet(each.folder / "results/quick/dataset.parquet") for each in (killed.campaign, undisturbed)]
     pd.testing.assert_frame_equal(tables[0][columns], tables[1][columns])
     folder = killed.campaign.folder / "results/quick"
-    assert json.loads((folder / "predictor/manifest.json").read_text())["metrics"].keys() == {"latency_ms", "ram_mb"}
+    assert json.loads((folder / "predictor/manifest.json").read_text())["parts"][0]["metrics"].keys() == {
+        "latency_ms",
+        "ram_mb",
+    }
     assert (folder / "report.html").stat().st_mtime >= (folder / "predictor/manifest.json").stat().st_mtime
     assert killed.campaign.run().said.count("Nothing to be done") == 1
 

@@ -244,7 +244,7 @@ def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp
 def test_intervals_that_hold_too_seldom_are_said(library, tmp_path, monkeypatch, coverage, said):
     monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: forecast_of("net_8", 0.9, coverage))
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
-    assert ("latency: on families left out, the intervals held 81% of the time" in answer.output) is said
+    assert ("latency: on held-out families, the intervals held 81% of the time" in answer.output) is said
 
 
 def test_help_names_no_share():
