@@ -194,6 +194,15 @@ class Predictor:
                 tables.append(table)
         return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
 
+    def knows(self, factors: Mapping[str, Any]) -> bool:
+        """Return whether one part, and no other, was trained on ``factors``, as far as their values are not None."""
+        chosen = {name: value for name, value in factors.items() if value is not None}
+        try:
+            self.numbers(chosen)
+            return len(self.matching(chosen)) == 1
+        except UsageError:
+            return False
+
     def matching(self, chosen: Mapping[str, Any]) -> tuple[Part, ...]:
         """Return the parts whose categorical factors are ``chosen``, all of them where nothing is chosen.
 

@@ -131,8 +131,9 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[
 def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
     latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"]
     loading, running = costs.peaks_mb(features, target.factors)
-    if predictor:
-        forecasts = predictor.predict(features)
+    # A value that was just added to those that vary has not been measured yet.
+    if predictor and predictor.knows(target.factors):
+        forecasts = predictor.predict(features, target.factors)
         latency = _forecast(forecasts, _LATENCY, "prediction", latency)
         running = _forecast(forecasts, _MEMORY, "upper", running)
     visits = costs.expected_visits(target.protocol)

@@ -126,6 +126,13 @@ def test_values_that_are_missing_or_unknown_are_refused_with_the_known_ones(pred
         predictor.predict(make_models(), chosen)
 
 
+def test_a_predictor_says_which_factors_it_knows(predictor):
+    known = {"toolchain": "fast", "threads": 2, "batch": 1, "precision": None}
+    assert predictor.knows(known)
+    for change in ({"toolchain": "other"}, {"toolchain": None}, {"threads": None}, {"precision": "int8"}):
+        assert not predictor.knows(known | change)
+
+
 def test_parts_survive_the_folder_and_their_replacement(predictor, tmp_path):
     for _ in range(2):
         save_predictor(predictor, tmp_path / "p")
