@@ -1,4 +1,4 @@
-"""The command `predict`: forecasts for models, or for the rows of a table."""
+"""The command `predict`: predictions for models, or for the rows of a table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
     "--predictor",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder of a predictor, such as results/local/predictor.  [default: the one that perfcast brings]",
+    help="Folder of a predictor, such as results/local/predictor.  [default: the default predictor]",
 )
 @click.option(
     "--mapping",
@@ -43,10 +43,12 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
 def predict(
     request: Request, folder: Path | None, mapping: Path | None, out: Path | None, factors: dict[str, Any]
 ) -> None:
-    """Forecast latency and memory of models, with prediction intervals; SOURCEs that fail are left out.
+    """Predict latency and memory of models, with prediction intervals; SOURCEs that fail are skipped.
 
-    Without --predictor the machine that forecasts are for is the one where perfcast's own predictor was measured,
-    which is said with them. Of tables each row is kept, in order, and its forecast added to it.
+    Without --predictor the default predictor answers, and prints which machine it was trained on. A factor that the
+    predictor knows several values of is chosen by its option, such as --batch 8; without it, all names of a toolchain
+    or the like are predicted for, and a number must be chosen. Each row of a table is kept, in order, and its
+    prediction added to it.
     """
     from perfcast.fit.persistence.folder import load_predictor
 

@@ -1,4 +1,4 @@
-"""The predictor that perfcast brings, and the measurements it learned from; `make default-predictor` makes both anew.
+"""The default predictor, and the measurements that it was trained on; `make default-predictor` makes both again.
 
 `python -m perfcast.default_predictor RESULTS` takes them over from a target's results.
 """
