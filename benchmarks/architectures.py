@@ -9,7 +9,8 @@ import time
 import keras
 import tensorflow as tf
 
-from perfcast.export.stage import build_artifact
+from perfcast.export.programs import convert
+from perfcast.export.stage import build
 from perfcast.features.extract import extract_features
 from perfcast.models.keras_applications import installed_architectures, make_spec
 
@@ -37,15 +38,16 @@ def main():
     for builder, function in installed_architectures().items():
         spec = make_spec(builder, SHAPE, {})
         start = time.perf_counter()
-        graph, descriptor = build_artifact(spec)
+        built = build(spec)
+        graph, interface = convert(built, "graph.pb")
         seconds = time.perf_counter() - start
         keras.backend.clear_session()
         with keras.StatelessScope(initialize_variables=False):
             model = function(weights=None, input_shape=SHAPE)
-        flops = extract_features(descriptor)["flops"]
+        flops = extract_features(built.descriptor)["flops"]
         sizes.append((len(graph), len(lzma.compress(graph)), seconds))
         print(
-            f"{builder:20}{descriptor['graph']['weight_bytes'] / 1e6:11.1f}{len(graph) / 1e3:10.1f}"
+            f"{builder:20}{interface['weight_bytes'] / 1e6:11.1f}{len(graph) / 1e3:10.1f}"
             f"{sizes[-1][1] / 1e3:8.1f}{seconds:9.2f}{flops / 1e9:9.3f}{flops / profiled_flops(model, SHAPE):10.4f}",
             flush=True,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from fixed_lists import ROOT, exported
 
 from perfcast.bench.offline.bundle import write_bundle
-from perfcast.bench.plans import graphs_of
+from perfcast.bench.plans import programs_of
 from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.models.sheet import read_sheet
@@ -42,7 +42,7 @@ def main():
             raise AssertionError("some are the same")
         exports = exported(models, Path(folder) / "store")
         artifacts = ArtifactStore(Path(folder) / "store")
-        graphs = graphs_of(artifacts, exports)
+        graphs = programs_of(artifacts, exports, target)
         raw = sum(path.stat().st_size for path in graphs.values())
         start = time.monotonic()
         packed = write_bundle(Path(folder) / "drive", target, description, exports, artifacts)

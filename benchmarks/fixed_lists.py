@@ -74,9 +74,10 @@ def exported(specs, folder):
 
 def task_of(artifacts, export):
     """Return an export as a toolchain takes it."""
-    graph = artifacts.descriptor(export.artifact)["graph"]
-    path = artifacts.graph(export.artifact)
-    return {"program": str(path), "inputs": graph["inputs"], "outputs": graph["outputs"], "seed": 0}
+    (program,) = export.programs
+    interface = program.interface
+    path = artifacts.program_path(export.artifact, program)
+    return {"program": str(path), "inputs": interface["inputs"], "outputs": interface["outputs"], "seed": 0}
 
 
 def campaign_in(folder, exports_folder, protocol=None, **factors):

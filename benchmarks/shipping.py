@@ -17,7 +17,7 @@ from fixed_lists import ROOT, exported
 
 from perfcast.bench.factory import open_transport
 from perfcast.bench.offline.bundle import write_bundle
-from perfcast.bench.plans import graphs_of
+from perfcast.bench.plans import programs_of
 from perfcast.bench.target import Target, read_description
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.models.sheet import read_sheet
@@ -42,7 +42,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         exports = exported(specs(), Path(folder) / "store")
         artifacts = ArtifactStore(Path(folder) / "store")
-        graphs = graphs_of(artifacts, exports)
+        graphs = programs_of(artifacts, exports, target)
         raw = sum(path.stat().st_size for path in graphs.values())
         print(f"{len(exports)} models, {raw * 1e-6:.1f} MB of graphs")
         board = SshBoard.start(Path(folder) / "board")

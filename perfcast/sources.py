@@ -7,10 +7,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, UsageError, naming
-from perfcast.export.exports import Export
 from perfcast.export.external import describe_external, export_external
 from perfcast.export.key import export_key
-from perfcast.export.stage import build_artifact, export_models
+from perfcast.export.stage import build, export_models, put_built
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.spec import with_content
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perfcast.export.artifacts import ArtifactStore
+    from perfcast.export.exports import Export
     from perfcast.models.external.model import ReadOptions
     from perfcast.models.spec import ModelSpec
 
@@ -128,12 +128,11 @@ def export_source(source: str, library: Library, options: ReadOptions) -> Export
     with naming(source):
         kind = kind_of(source)
         if kind is not None:
-            spec, graph, descriptor = export_external(kind, source, options)
-            return Export(spec, library.store.put(export_key(spec), graph, descriptor))
+            return put_built(*export_external(kind, source, options), library.store)
         return export_models([with_content(library.find(source))], library.store)[0]
 
 
 def _from_sheet(spec: ModelSpec, store: ArtifactStore) -> dict[str, Any]:
     with naming(str(store.root)):
         artifact = store.find_export(export_key(spec))
-        return store.descriptor(artifact) if artifact else build_artifact(spec)[1]
+        return store.descriptor(artifact) if artifact else build(spec).descriptor

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.environment import calibration_name, differing, in_words
-from perfcast.bench.plans import graphs_of, plan_entry, plan_of
+from perfcast.bench.plans import plan_entry, plan_of, programs_of
 from perfcast.bench.result_collector import ResultCollector, say
 from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.tasks import Task, device_factors, tasks_of
@@ -132,6 +132,7 @@ class Campaign:
             try:
                 probe = probe or device.probe(self.target.factors, self.target.settings)
                 self._quarantine(device, probe, collector)
+                collector.settle_unsupported(probe.environment)
                 self._run(device, collector, advance)
                 return
             except (LinkError, BusyError) as error:
@@ -153,7 +154,7 @@ class Campaign:
         advanced = collector.visits_done
         advance(advanced)
         try:
-            for answer in device.run(self._plan(collector), self._graphs(collector)):
+            for answer in device.run(self._plan(collector), self._programs(collector)):
                 collector.take(answer)
                 done = (asked - len(collector.pending)) * self.target.protocol.visits + collector.visits_done
                 advance(max(0, done - advanced))  # Less, where a model starts over.
@@ -215,10 +216,10 @@ class Campaign:
         }
 
     def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:
-        return plan_entry(task.key, task.export, self.artifacts) | {
+        return plan_entry(task.key, task.export, task.program) | {
             "resume": visits.to_resume() if visits else None,
             "alone": self.measurements.freezes.count(task.key) > 0,
         }
 
-    def _graphs(self, collector: ResultCollector) -> dict[str, Path]:
-        return graphs_of(self.artifacts, [task.export for task in collector.pending.values()])
+    def _programs(self, collector: ResultCollector) -> dict[str, Path]:
+        return programs_of(self.artifacts, [task.export for task in collector.pending.values()], self.target)

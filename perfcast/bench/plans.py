@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
+    from perfcast.export.program import Program
 
 
 def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -32,24 +35,35 @@ def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def plan_entry(key: str, export: Export, artifacts: ArtifactStore) -> dict[str, Any]:
-    """Return a task as a plan has it, of a model that was not visited before; its graph is named by the artifact.
-
-    Raises:
-        StoreError: the artifact is absent or damaged.
-    """
-    graph = artifacts.descriptor(export.artifact)["graph"]
+def plan_entry(key: str, export: Export, program: Program) -> dict[str, Any]:
+    """Return a task as a plan has it, of a model that was not visited before; its program is named by the file."""
+    interface = program.interface or {}
     return {
         "key": key,
-        "program": export.artifact,
-        "inputs": graph["inputs"],
-        "outputs": graph["outputs"],
+        "program": program.file,
+        "inputs": interface["inputs"],
+        "outputs": interface["outputs"],
         "seed": export.spec.seed,
         "resume": None,
         "alone": False,
     }
 
 
-def graphs_of(artifacts: ArtifactStore, exports: list[Export]) -> dict[str, Path]:
-    """Return the files of the graphs that a plan of these exports names, by these names."""
-    return {name: artifacts.graph(name) for name in sorted({export.artifact for export in exports})}
+def program_of(export: Export, target: Target) -> Program:
+    """Return the program that a target's toolchain runs of an export, or why there is none."""
+    return export.program(TOOLCHAINS[target.factors["toolchain"]].FORMATS)
+
+
+def programs_of(artifacts: ArtifactStore, exports: Iterable[Export], target: Target) -> dict[str, Path]:
+    """Return the files of the programs that a plan of these exports names, by these names; where there are any.
+
+    Raises:
+        StoreError: an artifact or a program is missing or damaged.
+    """
+    found = {}
+    for export in exports:
+        program = program_of(export, target)
+        artifacts.verify(export.artifact, [program])
+        if program.digest:
+            found[program.file] = artifacts.program_path(export.artifact, program)
+    return dict(sorted(found.items()))

@@ -113,10 +113,23 @@ class ResultCollector:
         Raises:
             StoreError: it cannot be stored.
         """
+        self._settle_unmeasured(task, environment, "froze", "the device went down twice while it was measured")
+
+    def settle_unsupported(self, environment: dict[str, Any]) -> None:
+        """Put on record which models have no program that the toolchain runs; they are no longer pending.
+
+        Raises:
+            StoreError: it cannot be stored.
+        """
+        for task in list(self.pending.values()):
+            if task.program.digest is None:
+                self._settle_unmeasured(task, environment, "unsupported", task.program.reason)
+
+    def _settle_unmeasured(self, task: Task, environment: dict[str, Any], status: str, reason: str) -> None:
         digest = self.store.put_environment(environment)
-        status = {"status": "froze", "reason": "the device went down twice while it was measured"}
         nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
-        self._settle(task, self.visits.get(task.key) or Visits(digest), status | nothing, digest)
+        answer = {"status": status, "reason": reason} | nothing
+        self._settle(task, self.visits.get(task.key) or Visits(digest), answer, digest)
 
     def _take_visiting(self, answer: dict[str, Any]) -> None:
         self.store.freezes.begin(self.device, self._pending(answer["key"]).key, self._boot)
@@ -189,7 +202,8 @@ class ResultCollector:
         if (answer["sustained"] is not None) > (self.target.soak_s is not None):
             raise BenchmarkError(f"the runner answered how {task.model} lasts, which it was not asked for")
         if status in _INVALID:
-            self.artifacts.verify(task.export.artifact)  # A graph that was damaged meanwhile says nothing of the model.
+            # A program that was damaged meanwhile says nothing of the model.
+            self.artifacts.verify(task.export.artifact, [task.program])
         self._settle(task, visits, answer, self._environment)
 
     def _settle(self, task: Task, visits: Visits, answer: Mapping[str, Any], environment: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.plans import program_of
 from perfcast.errors import BenchmarkError
 from perfcast.storage import digest_of_json
 
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 
     from perfcast.bench.target import Replicates, Target
     from perfcast.export.exports import Export
+    from perfcast.export.program import Program
 
 
 @dataclass(frozen=True)
 class Task:
-    """One measurement to make: an export, the factors it runs under, and which repetition it is."""
+    """One measurement to make: an export, the program that runs, under which factors, and which repetition it is."""
 
     key: str
     export: Export
+    program: Program
     factors: dict[str, Any]
     replicate: int
 
@@ -65,8 +68,10 @@ def device_factors(target: Target, fingerprint: Mapping[str, Any]) -> dict[str, 
 def _task(export: Export, replicate: int, target: Target, device: dict[str, str], fingerprint: str) -> Task:
     shape = list(export.spec.input_shape)
     factors = target.factors | device | {"clock_mhz": None, "input_shape": shape}
+    program = program_of(export, target)
     identity = {
         "artifact": export.artifact,
+        "program": program.digest,
         "target": target.name,
         "factors": factors,
         "protocol": target.protocol.to_dict(),
@@ -75,7 +80,7 @@ def _task(export: Export, replicate: int, target: Target, device: dict[str, str]
         "fingerprint": fingerprint,
         "replicate": replicate,
     }
-    return Task(digest_of_json(identity), export, factors, replicate)
+    return Task(digest_of_json(identity), export, program, factors, replicate)
 
 
 def is_repeated(model: str, replicates: Replicates) -> bool:

@@ -9,49 +9,54 @@ from typing import TYPE_CHECKING
 
 from perfcast.errors import StoreError
 from perfcast.models.spec import DESCRIPTOR
-from perfcast.storage import digest_of, digest_of_json, replacing
+from perfcast.storage import digest_of, replacing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-GRAPH = "graph.pb"
-FILES = (GRAPH, DESCRIPTOR)
-"""The files of an artifact."""
-
-_LARGEST = {GRAPH: 2 * 1024**3, DESCRIPTOR: 256 * 1024**2}
-"""Bytes: a serialized graph cannot be larger, and the largest descriptors known have a few millions."""
+_MAX_BYTES, _MAX_DESCRIPTOR_BYTES = 2 * 1024**3, 256 * 1024**2
+"""No program is larger, and the largest descriptors known have a few millions."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError)
 
 
-def artifact_digest(files: Mapping[str, bytes]) -> str:
-    """Return the digest of an artifact with these files."""
-    return digest_of_json({name: digest_of(files[name]) for name in FILES})
+def is_whole(digest: str, files: Mapping[str, bytes]) -> bool:
+    """Return whether an artifact's files have the content that its digest and their names give."""
+    return all(
+        digest_of(content) == (digest if name == DESCRIPTOR else name.partition(".")[0])
+        for name, content in files.items()
+    )
 
 
 def write_bundle(path: str | os.PathLike[str], artifacts: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
     """Write artifacts, each by its digest, into one file; the same artifacts give the same bytes."""
     with replacing(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as bundle:
         for digest, files in sorted(dict(artifacts).items()):
-            for name in FILES:
+            for name in sorted(files):
                 # A ZipInfo made from a name alone has a fixed date.
                 bundle.writestr(zipfile.ZipInfo(f"{digest}/{name}"), files[name], zipfile.ZIP_DEFLATED)
 
 
-def read_bundle(path: str | os.PathLike[str], digests: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield the files of each artifact that is asked for, once its content is checked.
+def read_bundle(
+    path: str | os.PathLike[str], wanted: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield the files of each artifact that is asked for, once their content is checked.
 
-    Nothing but these artifacts is looked at, whatever else is in the file.
+    Nothing but these files is looked at, whatever else is in the bundle.
+
+    Args:
+        path: the bundle.
+        wanted: names of files by the artifact's digest.
 
     Raises:
         StoreError: the bundle is absent, damaged, or lacks an artifact.
     """
     try:
         with zipfile.ZipFile(Path(path)) as bundle:
-            for digest in digests:
-                files = {name: _member(bundle, digest, name) for name in FILES}
-                if artifact_digest(files) != digest:
+            for digest, names in wanted.items():
+                files = {name: _member(bundle, digest, name) for name in names}
+                if not is_whole(digest, files):
                     raise ValueError(f"the content of {digest} does not match its digest")
                 yield digest, files
     except _DAMAGE as error:
@@ -62,6 +67,6 @@ def read_bundle(path: str | os.PathLike[str], digests: Iterable[str]) -> Iterato
 
 def _member(bundle: zipfile.ZipFile, digest: str, name: str) -> bytes:
     member = bundle.getinfo(f"{digest}/{name}")
-    if member.file_size > _LARGEST[name]:
+    if member.file_size > (_MAX_DESCRIPTOR_BYTES if name == DESCRIPTOR else _MAX_BYTES):
         raise ValueError(f"{member.filename} says that it has {member.file_size:,} bytes")
     return bundle.read(member)

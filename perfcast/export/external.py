@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError, UsageError, naming
+from perfcast.export.built import BuiltModel
 from perfcast.export.keras_model import describe
 from perfcast.models.external.keras_files import quiet_errors
 from perfcast.models.external.kinds import kind_of
@@ -32,8 +33,8 @@ def describe_external(kind: Kind, handle: str, options: ReadOptions) -> dict[str
     return read.descriptor or _checked(read, spec_of(handle, tuple(read.body["input_shape"]), {}))
 
 
-def export_external(kind: Kind, handle: str, options: ReadOptions) -> tuple[ModelSpec, bytes, dict[str, Any]]:
-    """Return the spec, serialized graph and descriptor of an external model that no sheet lists.
+def export_external(kind: Kind, handle: str, options: ReadOptions) -> tuple[ModelSpec, BuiltModel]:
+    """Return the spec of an external model that no sheet lists, and the model.
 
     Raises:
         UsageError: it is missing, of a kind that no toolchain runs, or its inputs need shapes.
@@ -43,11 +44,11 @@ def export_external(kind: Kind, handle: str, options: ReadOptions) -> tuple[Mode
         raise UsageError(kind.unmeasurable)
     read = _read(kind, handle, replace(options, to_run=True))
     spec = with_content(spec_of(handle, tuple(read.body["input_shape"]), options.to_parameters()))
-    return spec, _graph(read), _checked(read, spec)
+    return spec, _built(read, spec, options)
 
 
-def build_external(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
-    """Return the serialized graph and the descriptor of an external model that a sheet lists.
+def build_external(spec: ModelSpec) -> BuiltModel:
+    """Return an external model that a sheet lists.
 
     Raises:
         UsageError: it is missing, or its inputs have other shapes than the sheet says.
@@ -58,28 +59,20 @@ def build_external(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
         kind = kind_of(spec.builder, spec.source)
         if kind is None:
             raise UsageError("there is no such file or folder of a model")
-        read = _read(kind, spec.builder, options)
-        return _graph(read), _checked(read, spec)
+        return _built(_read(kind, spec.builder, options), spec, options)
 
 
 def _read(kind: Kind, handle: str, options: ReadOptions) -> ExternalModel:
     read = kind.read(handle, options)
-    return read if read.built is None else _described(read.built, options)
+    return read if read.built is None else _described(read.built)
 
 
-def _described(built: KerasModel, options: ReadOptions) -> ExternalModel:
-    """Describe what Keras built, and trace its graph where it is to run."""
+def _described(built: KerasModel) -> ExternalModel:
+    """Describe what Keras built."""
     spec = ModelSpec("model", "family", "file", "file", built.shapes[0])
     with quiet_errors("Keras", "describe"):
         described = describe(built.model, spec, built.shapes)
-    body = {key: described[key] for key in _BODY}
-    if not options.to_run:
-        return ExternalModel(body)
-    from perfcast.export.graph import trace_weightless
-
-    with quiet_errors("TensorFlow", "trace"):
-        graph = trace_weightless(built.model, built.shapes, keep_values=options.keep_values)
-    return ExternalModel(body, graph.interface, graph.serialized)
+    return ExternalModel({key: described[key] for key in _BODY}, built=built)
 
 
 def _checked(read: ExternalModel, spec: ModelSpec) -> dict[str, Any]:
@@ -88,13 +81,14 @@ def _checked(read: ExternalModel, spec: ModelSpec) -> dict[str, Any]:
     Raises:
         DataError: it could not be kept: a name that no table takes, a number that is too large.
     """
-    whole = identified(read.body, spec.model, spec.name, spec.family, spec.source)
-    descriptor = whole | {"graph": read.interface}
+    descriptor = identified(read.body, spec.model, spec.name, spec.family, spec.source)
     validate_descriptor(descriptor)
     return descriptor
 
 
-def _graph(read: ExternalModel) -> bytes:
-    if read.graph is None:
+def _built(read: ExternalModel, spec: ModelSpec, options: ReadOptions) -> BuiltModel:
+    if read.graph is None and read.built is None:
         raise SourceError("was read but cannot be measured: no toolchain here runs such files")
-    return read.graph
+    graph = None if read.graph is None else (read.graph, read.interface or {})
+    model, shapes = (read.built.model, read.built.shapes) if read.built else (None, ())
+    return BuiltModel(_checked(read, spec), model, shapes, options.keep_values, graph)

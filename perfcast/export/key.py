@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from perfcast.models.spec import ModelSpec
 
 # Named without the package's name, which would make them code of all that asks for a key.
-_STAGE = "export.stage"
+_STAGE, _PROGRAMS = "export.stage", "export.programs"
 _CATALOGUES = ("keras_applications", "synthetic", "dense")
 _EXTERNAL = ("export.external", "models.external.kinds")
 # Readers of files that can be predicted but not measured, hence are never exported.
@@ -23,14 +23,15 @@ _UNMEASURABLE = ("formats.onnx_graph", "formats.tflite_graph")
 
 
 def export_key(spec: ModelSpec) -> str:
-    """Return the key of an export: of the spec, and of the code and the tools that make it an artifact."""
-    tools = {name: version(name) for name in ("tensorflow", "keras")}
+    """Return the key of an export: of the spec, and of the code and the packages that make its descriptor."""
+    tools = {name: version(name) for name in ("keras", *(() if spec.source in _CATALOGUES else ("tensorflow",)))}
     return digest_of_json({"spec": spec.to_dict(), "code": _code_of(spec.source), "tools": tools})
 
 
 @functools.cache
 def _code_of(source: str) -> str:
-    return SourceTree().digest([f"perfcast.{_STAGE}"], without=not_run([source]))
+    # What makes programs is part of their own keys.
+    return SourceTree().digest([f"perfcast.{_STAGE}"], without={*not_run([source]), f"perfcast.{_PROGRAMS}.*"})
 
 
 def not_run(sources: Iterable[str]) -> frozenset[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from perfcast.errors import SourceError
+from perfcast.export.built import BuiltModel
 from perfcast.export.exports import Export
 from perfcast.export.external import build_external
 from perfcast.export.key import export_key
+from perfcast.export.program import Program
+from perfcast.export.programs import CONVERTERS, convert, program_key
 from perfcast.models.build import build_model
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import keras
 
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.models.spec import ModelSpec
@@ -28,24 +30,50 @@ def export_models(specs: Iterable[ModelSpec], store: ArtifactStore, advance: Adv
     """
     exports = []
     for spec in specs:
-        artifact = store.find_export(export_key(spec)) or export_model(spec, store)
-        exports.append(Export(spec, artifact))
+        exports.append(export_model(spec, store))
         advance()
     return exports
 
 
-def export_model(spec: ModelSpec, store: ArtifactStore) -> str:
-    """Build a spec, write its artifact and return the artifact's digest.
+def export_model(spec: ModelSpec, store: ArtifactStore) -> Export:
+    """Build a spec unless the store has its artifact and the programs of all formats, and store what was missing.
 
     Raises:
         SourceError: the spec cannot be built.
     """
-    graph, descriptor = build_artifact(spec)
-    return store.put(export_key(spec), graph, descriptor)
+    key = export_key(spec)
+    artifact = store.find_export(key)
+    keys = {name: program_key(key, name) for name in CONVERTERS}
+    found = {name: store.find_program(artifact, keys[name]) if artifact else None for name in keys}
+    if artifact and all(found.values()):
+        return Export(spec, artifact, tuple(program for program in found.values() if program))
+    return put_built(spec, build(spec), store)
 
 
-def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
-    """Build a spec, without values unless it asks for them; return its serialized graph and its descriptor.
+def put_built(spec: ModelSpec, built: BuiltModel, store: ArtifactStore) -> Export:
+    """Store the artifact of a model that was built, and its programs; a format that it lacks is on record with why."""
+    key = export_key(spec)
+    artifact = store.put(key, built.descriptor)
+    programs = []
+    for name in CONVERTERS:
+        own = program_key(key, name)
+        program = store.find_program(artifact, own)
+        programs.append(program or _converted(built, name, artifact, own, store))
+    return Export(spec, artifact, tuple(programs))
+
+
+def _converted(built: BuiltModel, name: str, artifact: str, key: str, store: ArtifactStore) -> Program:
+    try:
+        content, interface = convert(built, name)
+    except SourceError as error:
+        program = Program(name, key, reason=str(error))
+        store.put_record(program)
+        return program
+    return store.put_program(artifact, name, key, content, interface)
+
+
+def build(spec: ModelSpec) -> BuiltModel:
+    """Build a spec, or read it, without values of weights unless it asks for them.
 
     Raises:
         UsageError: the spec asks for what there is not.
@@ -55,17 +83,10 @@ def build_artifact(spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
         return build_external(spec)
     import keras
 
+    from perfcast.export.keras_model import describe
+
     # Keras numbers layers through a process's life; a canonical export starts at one.
     keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):
         model = build_model(spec)
-    return artifact_of(model, spec)
-
-
-def artifact_of(model: keras.Model, spec: ModelSpec) -> tuple[bytes, dict[str, Any]]:
-    """Return the serialized weightless graph and the descriptor of a model that is there already."""
-    from perfcast.export.graph import trace_weightless
-    from perfcast.export.keras_model import describe
-
-    graph = trace_weightless(model)
-    return graph.serialized, describe(model, spec) | {"graph": graph.interface}
+    return BuiltModel(describe(model, spec), model)

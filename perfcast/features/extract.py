@@ -49,10 +49,7 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
 
 
 def _forces_xla(descriptor: dict[str, Any]) -> bool:
-    graph = descriptor["graph"]
-    if graph is not None:
-        return bool(graph["graph_forces_xla"])
-    # A source that was only read: TensorFlow has no other kernel of grouped convolutions for the CPU.
+    # TensorFlow has no other kernel of grouped convolutions for the CPU.
     return any(layer["type"] in _GROUPED and layer["groups"] > 1 for layer in descriptor["layers"])
 
 

@@ -16,7 +16,7 @@ MOST_COUNT = 2**53 - 1
 
 
 def identified(body: dict[str, Any], model: str, name: str, family: str, source: str) -> dict[str, Any]:
-    """Return a whole descriptor but for its key `graph`.
+    """Return a whole descriptor.
 
     Args:
         body: the keys that `Network.descriptor` returns.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfcast.bench.campaign import Campaign
+from perfcast.bench.plans import program_of
 from perfcast.bench.record import MeasurementStore
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
@@ -105,17 +106,18 @@ def _planned(
     """Return the plan of one factor set, one row per model, and the memory that the device has (MB)."""
     environment = part.environment()
     missing = Counter(task.model for task in part.missing(part.tasks(exports, environment)))
-    models = _identity(exports, part.artifacts, missing).assign(**part.target.factors)
+    models = _identity(exports, part.artifacts, part.target, missing).assign(**part.target.factors)
     models = models.join(_costs(features, models["measurements"], part.target, predictor))
     limit = _memory_limit_mb(part.target, environment)
     models["warning"] = [_warning(row, part.target, limit) for row in models.to_dict("records")]
     return models, limit
 
 
-def _identity(exports: list[Export], artifacts: ArtifactStore, missing: Counter[str]) -> pd.DataFrame:
+def _identity(exports: list[Export], artifacts: ArtifactStore, target: Target, missing: Counter[str]) -> pd.DataFrame:
     rows = []
     for export in exports:
-        graph = artifacts.graph(export.artifact).read_bytes()
+        program = program_of(export, target)
+        graph = artifacts.program_path(export.artifact, program).read_bytes() if program.digest else b""
         rows.append(
             {
                 "model": export.spec.model,

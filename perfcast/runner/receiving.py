@@ -15,7 +15,7 @@ import time
 from perfcast.runner.answers import emit
 from perfcast.runner.protocol import LACKING, RECEIVED
 
-NAME = re.compile(r"[0-9a-f]{64}\.[a-z.]{1,10}\Z")
+NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9_.]{1,60}\Z")
 PIECE_BYTES = 1 << 16
 STALE_S = 86400
 """What a sender whose link was cut left half-received is of no use a day later."""

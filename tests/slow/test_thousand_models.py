@@ -9,7 +9,8 @@ import pytest
 
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.key import export_key
-from perfcast.export.stage import build_artifact
+from perfcast.export.programs import convert, program_key
+from perfcast.export.stage import build
 from perfcast.models.sheet import read_sheet
 from tests.system.small_campaign import SmallCampaign
 
@@ -30,11 +31,14 @@ def campaign(tmp_path, root):
     sheet.write_text("\n".join(["source,builder,input_size,parameters", *dense[:-1], synthetic, ""]))
     specs = read_sheet(sheet)
     store = ArtifactStore(Path(tmp_path) / "results/store")
-    graph, descriptor = build_artifact(specs[0])
-    text = json.dumps(descriptor)
+    built = build(specs[0])
+    graph, interface = convert(built, "graph.pb")
+    text = json.dumps(built.descriptor)
     for spec in specs:
         names = {"model": spec.model, "name": spec.name, "family": spec.family, "source": spec.source}
-        store.put(export_key(spec), graph, json.loads(text) | names)
+        key = export_key(spec)
+        artifact = store.put(key, json.loads(text) | names)
+        store.put_program(artifact, "graph.pb", program_key(key, "graph.pb"), graph, interface)
     return campaign
 
 

@@ -27,7 +27,10 @@ def exports(folder):
     for manifest in (folder / "results/manifests/export").glob("*.json"):
         with zipfile.ZipFile(manifest.with_suffix(".zip")) as bundle:
             for entry in json.loads(manifest.read_text()):
-                content = [bundle.read(f"{entry['artifact']}/{name}") for name in ("model.json", "graph.pb")]
+                content = [
+                    bundle.read(f"{entry['artifact']}/{name}")
+                    for name in ("model.json", "{digest}.{format}".format_map(entry["programs"][0]))
+                ]
                 found[entry["spec"]["model"]] = (json.loads(content[0]), content[1])
     return found
 

@@ -27,7 +27,7 @@ def vgg16(tmp_path_factory, root):
     target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0))
     measurements = MeasurementStore(folder)
     (key,) = Campaign(target, LocalTransport(), store, measurements).measure(exports, quiet, "measuring")
-    return measurements.measurement(key), store.descriptor(exports[0].artifact)["graph"]["weight_bytes"]
+    return measurements.measurement(key), exports[0].programs[0].interface["weight_bytes"]
 
 
 def test_variables_take_little_more_memory_than_the_weights(vgg16):

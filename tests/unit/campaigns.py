@@ -12,6 +12,7 @@ from perfcast.config import read_yaml
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.exports import Export
 from perfcast.export.key import export_key
+from perfcast.export.programs import program_key
 from perfcast.models.dense import make_spec
 from perfcast.progress import quiet
 from perfcast.runner.protocol import fingerprint_of
@@ -31,16 +32,23 @@ def hostile_export(folder):
     """Return the export of a model that is named so."""
     (export,) = dummy_exports(folder, count=1)
     spec = replace(export.spec, name=HOSTILE_NAME)
-    descriptor = {"graph": {"inputs": INPUTS, "outputs": OUTPUTS}, "model": spec.model}
-    return Export(spec, ArtifactStore(folder).put(export_key(spec), b"graph of a name", descriptor))
+    return stored(spec, ArtifactStore(folder), b"graph of a name")
+
+
+def stored(spec, store, graph=b"graph", descriptor=None):
+    """Return the export of a spec whose artifact holds next to nothing."""
+    key = export_key(spec)
+    artifact = store.put(key, descriptor or {"model": spec.model})
+    interface = {"inputs": INPUTS, "outputs": OUTPUTS}
+    program = store.put_program(artifact, "graph.pb", program_key(key, "graph.pb"), graph, interface)
+    return Export(spec, artifact, (program,))
 
 
 def dummy_exports(folder, count=3):
     """Return exports of graphs that only the toolchain which runs nothing can run."""
     store = ArtifactStore(folder)
     specs = [make_spec("mlp", (8, 8, 3), {"layers": layers + 1, "units": 4}) for layers in range(count)]
-    descriptor = {"graph": {"inputs": INPUTS, "outputs": OUTPUTS}}
-    return [Export(s, store.put(export_key(s), b"graph", descriptor | {"model": s.model})) for s in specs]
+    return [stored(spec, store) for spec in specs]
 
 
 def idle_campaign(folder, root, protocol=ADAPTIVE):
@@ -65,7 +73,7 @@ def tasks_of(campaign, exports):
 def plan_of(campaign, exports):
     """Return what a campaign asks the runner for, here."""
     collector = campaign._collector(tasks_of(campaign, exports), fingerprint_of(campaign.environment()), "here")
-    return placed(campaign._plan(collector), {name: str(path) for name, path in campaign._graphs(collector).items()})
+    return placed(campaign._plan(collector), {name: str(path) for name, path in campaign._programs(collector).items()})
 
 
 class FakeRunner:

@@ -7,7 +7,9 @@ import pytest
 
 from perfcast.errors import StoreError
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.bundle import artifact_digest, read_bundle
+from perfcast.export.bundle import read_bundle
+from perfcast.export.program import Program
+from perfcast.storage import digest_of
 
 
 @pytest.fixture
@@ -16,64 +18,77 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def digests(store):
-    return [store.put(f"key{i}", f"graph {i}".encode() * 100, {"model": f"m{i}"}) for i in range(3)]
+def packed(store):
+    """Three artifacts with a program each."""
+    digests = [store.put(f"key{i}", {"model": f"m{i}"}) for i in range(3)]
+    keys, contents = [str(i) * 64 for i in range(3)], [f"graph {i}".encode() * 100 for i in range(3)]
+    return [
+        (digest, [store.put_program(digest, "graph.pb", key, content, {"inputs": []})])
+        for digest, key, content in zip(digests, keys, contents, strict=True)
+    ]
+
+
+@pytest.fixture
+def graphs(store, packed):
+    return [store.program_path(digest, programs[0]) for digest, programs in packed]
 
 
 def files(store):
     return {path.relative_to(store.root): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
 
 
-def test_what_is_packed_is_unpacked(store, digests, tmp_path):
-    store.pack(digests, tmp_path / "b.zip")
+def test_what_is_packed_is_unpacked(store, packed, tmp_path):
+    store.pack(packed, tmp_path / "b.zip")
     other = ArtifactStore(tmp_path / "other")
-    other.unpack(digests[:2], tmp_path / "b.zip")
-    assert {path.parent.name for path in files(other)} == set(digests[:2])
+    other.unpack(packed[:2], tmp_path / "b.zip")
+    assert {path.parent.name for path in files(other)} == {digest for digest, _ in packed[:2]}
     assert files(other).items() <= files(store).items()
-    assert other.descriptor(digests[1]) == {"model": "m1"}
+    assert other.descriptor(packed[1][0]) == {"model": "m1"}
 
 
-def test_the_same_artifacts_give_the_same_bytes(store, digests, tmp_path):
-    store.pack(digests, tmp_path / "a.zip")
-    os.utime(store.location(digests[0]) / "graph.pb", (0, 0))
-    store.pack(digests[::-1], tmp_path / "b.zip")
+def test_the_same_artifacts_give_the_same_bytes(store, packed, graphs, tmp_path):
+    store.pack(packed, tmp_path / "a.zip")
+    os.utime(graphs[0], (0, 0))
+    store.pack(packed[::-1], tmp_path / "b.zip")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_only_what_is_lacking_or_damaged_is_unpacked(store, digests, tmp_path):
-    store.pack(digests, tmp_path / "b.zip")
+def test_only_what_is_lacking_or_damaged_is_unpacked(store, packed, graphs, tmp_path):
+    store.pack(packed, tmp_path / "b.zip")
     before = files(store)
-    kept = store.location(digests[0]) / "graph.pb"
+    kept = graphs[0]
     os.utime(kept, (1, 1))
-    (store.location(digests[1]) / "graph.pb").write_bytes(b"damaged")
-    (store.location(digests[2]) / "model.json").unlink()
-    store.unpack(digests, tmp_path / "b.zip")
+    graphs[1].write_bytes(b"damaged")
+    (store.location(packed[2][0]) / "model.json").unlink()
+    store.unpack(packed, tmp_path / "b.zip")
     assert files(store) == before
     assert kept.stat().st_mtime == 1
 
 
-def test_a_bundle_is_not_looked_at_where_nothing_is_lacking(store, digests, tmp_path):
-    store.unpack(digests, tmp_path / "absent.zip")
-    assert len(files(store)) == 9
+def test_a_bundle_is_not_looked_at_where_nothing_is_lacking(store, packed, tmp_path):
+    store.unpack(packed, tmp_path / "absent.zip")
+    assert len(files(store)) == 12
 
 
-def test_a_damaged_artifact_is_not_packed(store, digests, tmp_path):
-    (store.location(digests[1]) / "graph.pb").write_bytes(b"damaged")
+def test_a_damaged_artifact_is_not_packed(store, packed, graphs, tmp_path):
+    graphs[1].write_bytes(b"damaged")
     with pytest.raises(StoreError, match="does not match its digest"):
-        store.pack(digests, tmp_path / "b.zip")
+        store.pack(packed, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 
 
-def test_packing_replaces_a_link_and_not_what_it_leads_to(store, digests, tmp_path):
+def test_packing_replaces_a_link_and_not_what_it_leads_to(store, packed, tmp_path):
     (tmp_path / "cache.zip").write_bytes(b"of others")
     (tmp_path / "b.zip").symlink_to(tmp_path / "cache.zip")
-    store.pack(digests, tmp_path / "b.zip")
+    store.pack(packed, tmp_path / "b.zip")
     assert (tmp_path / "cache.zip").read_bytes() == b"of others"
     assert not (tmp_path / "b.zip").is_symlink()
 
 
-CONTENT = {"graph.pb": b"g", "model.json": b"{}"}
-DIGEST = artifact_digest(CONTENT)
+GRAPH = Program("graph.pb", "0" * 64, digest_of(b"g"), {})
+CONTENT = {GRAPH.file: b"g", "model.json": b"{}"}
+DIGEST = digest_of(b"{}")
+WANTED = [(DIGEST, [GRAPH])]
 
 
 def test_what_is_not_asked_for_is_ignored(store, tmp_path):
@@ -83,8 +98,8 @@ def test_what_is_not_asked_for_is_ignored(store, tmp_path):
         bundle.writestr(f"{DIGEST}/../../x", "x")
         for name, data in CONTENT.items():
             bundle.writestr(f"{DIGEST}/{name}", data)
-    store.unpack([DIGEST], tmp_path / "b.zip")
-    assert {str(path) for path in files(store)} == {f"artifacts/{DIGEST}/graph.pb", f"artifacts/{DIGEST}/model.json"}
+    store.unpack(WANTED, tmp_path / "b.zip")
+    assert {str(path) for path in files(store)} == {f"artifacts/{DIGEST}/{name}" for name in CONTENT}
     assert {path.name for path in tmp_path.iterdir()} == {"b.zip", "store"}
 
 
@@ -113,15 +128,15 @@ def absent(path):
 
 @pytest.mark.parametrize("damage", [cut, flipped, no_archive, a_folder, absent])
 def test_a_damaged_bundle_is_one_line(store, tmp_path, damage):
-    content = {"graph.pb": b"g" * 100, "model.json": b"{}"}
-    digest, path = artifact_digest(content), tmp_path / "b.zip"
+    graph = Program("graph.pb", "0" * 64, digest_of(b"g" * 100), {})
+    content, path = {graph.file: b"g" * 100, "model.json": b"{}"}, tmp_path / "b.zip"
     with zipfile.ZipFile(path, "w") as bundle:  # stored, not compressed
         for name, data in content.items():
-            bundle.writestr(f"{digest}/{name}", data)
-    assert dict(read_bundle(path, [digest])) == {digest: content}
+            bundle.writestr(f"{DIGEST}/{name}", data)
+    assert dict(read_bundle(path, {DIGEST: list(content)})) == {DIGEST: content}
     damage(path)
     with pytest.raises(StoreError, match=r"b\.zip: the bundle of exports is damaged") as caught:
-        store.unpack([digest], path)
+        store.unpack([(DIGEST, [graph])], path)
     assert "\n" not in str(caught.value)
     assert not store.root.exists() or files(store) == {}
 
@@ -129,8 +144,8 @@ def test_a_damaged_bundle_is_one_line(store, tmp_path, damage):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"graph.pb": b"other", "model.json": b"{}"}, "does not match its digest"),
-        ({"graph.pb": b"g"}, "There is no item named"),
+        ({GRAPH.file: b"other", "model.json": b"{}"}, "does not match its digest"),
+        ({GRAPH.file: b"g"}, "There is no item named"),
     ],
 )
 def test_an_artifact_that_is_another_is_refused(store, tmp_path, wrong, words):
@@ -138,18 +153,18 @@ def test_an_artifact_that_is_another_is_refused(store, tmp_path, wrong, words):
         for name, data in wrong.items():
             bundle.writestr(f"{DIGEST}/{name}", data)
     with pytest.raises(StoreError, match=words):
-        store.unpack([DIGEST], tmp_path / "b.zip")
+        store.unpack(WANTED, tmp_path / "b.zip")
     assert not store.root.exists()
 
 
 def test_what_would_fill_the_memory_is_refused_unread(store, tmp_path):
     path, mega = tmp_path / "b.zip", b"\0" * 2**20
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr(f"{DIGEST}/graph.pb", b"g")
+        bundle.writestr(f"{DIGEST}/{GRAPH.file}", b"g")
         with bundle.open(f"{DIGEST}/model.json", "w") as member:
             for _ in range(257):
                 member.write(mega)
     assert path.stat().st_size < len(mega)
     with pytest.raises(StoreError, match="says that it has 269,484,032 bytes"):
-        store.unpack([DIGEST], path)
+        store.unpack(WANTED, path)
     assert not store.root.exists()

@@ -24,6 +24,12 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def file_of(campaign, export, name):
+    if name == "graph.pb":
+        return campaign.artifacts.program_path(export.artifact, export.programs[0])
+    return campaign.artifacts.location(export.artifact) / name
+
+
 @pytest.mark.parametrize("damage", [flip, truncate])
 @pytest.mark.parametrize("what", ["measurements", "environments", "fingerprints"])
 def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys, damage, what):
@@ -69,7 +75,7 @@ def test_a_graph_damaged_meanwhile_is_not_put_on_record(campaign, exports, runne
     def damaged_once_it_runs(self, plan, graphs):
         answers = run(self, plan, graphs)
         yield next(answers)
-        flip(campaign.artifacts.location(exports[1].artifact) / file)
+        flip(file_of(campaign, exports[1], file))
         yield from answers
 
     monkeypatch.setattr(type(campaign.transport), "run", damaged_once_it_runs)
@@ -162,12 +168,12 @@ def test_a_clock_that_was_set_back_sweeps_nothing_that_is_being_written(campaign
 @pytest.mark.parametrize("file", ["graph.pb", "model.json"])
 def test_a_damaged_artifact_is_told_and_comes_back_from_its_bundle(campaign, exports, runner, tmp_path, damage, file):
     before = measure(campaign, exports[:2])
-    artifacts = [export.artifact for export in exports]
+    artifacts = [(export.artifact, export.programs) for export in exports]
     campaign.artifacts.pack(artifacts, tmp_path / "bundle.zip")
-    path = campaign.artifacts.location(artifacts[2]) / file
+    path = file_of(campaign, exports[2], file)
     sound = path.read_bytes()
     damage(path)
-    with pytest.raises(StoreError, match=f"{artifacts[2]}: the content does not match its digest"):
+    with pytest.raises(StoreError, match=f"{exports[2].artifact}: the content does not match its digest"):
         measure(campaign, exports)
     assert len(runner.plans) == 1
     campaign.artifacts.unpack(artifacts, tmp_path / "bundle.zip")

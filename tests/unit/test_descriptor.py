@@ -234,7 +234,7 @@ def nested(depth):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("graph"), "'graph' is a required property"),
+        (lambda d: d.pop("layers"), "'layers' is a required property"),
         (lambda d: d.__setitem__("schema_version", 0), "['schema_version']: 1 was expected"),
         (lambda d: d.__setitem__("schema_version", 2), "written by a newer perfcast; update perfcast to read it"),
         (lambda d: d.update(schema_version=10**5000, new=1), "written by a newer perfcast"),

@@ -136,12 +136,6 @@ def test_the_size_of_a_network_of_one_axis_is_its_length():
     assert (features["macs"], features["parameters"], features["flops"]) == (30, 33, 63)
 
 
-def test_xla_is_told_by_the_graph():
-    descriptor = described(convolutions)
-    descriptor["graph"]["graph_forces_xla"] = True
-    assert extract_features(descriptor)["graph_forces_xla"] == 1
-
-
 def test_numbers_beyond_64_bits_are_refused():
     descriptor = described(convolutions)
     for layer in descriptor["layers"]:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.stage import build_artifact, export_models
+from perfcast.export.programs import convert
+from perfcast.export.stage import build, export_models
+from perfcast.features.extract import extract_features
 from perfcast.models.spec import ModelSpec
 
 pytestmark = pytest.mark.heavy
@@ -26,6 +28,11 @@ SPECS = {
 }
 
 
+def exported(spec):
+    """Return the graph of a spec and its interface."""
+    return convert(build(spec), "graph.pb")
+
+
 def parse(serialized):
     from tensorflow.core.framework import graph_pb2
 
@@ -38,7 +45,7 @@ def test_outputs_equal_the_original_models(name):
     import tensorflow as tf
 
     spec = SPECS[name]
-    serialized, descriptor = build_artifact(spec)
+    serialized, interface = exported(spec)
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, spec.builder)(weights=None, input_shape=spec.input_shape, **spec.parameters)
     # Fresh models are degenerate (all means 0, variances 1): move every weight.
@@ -51,8 +58,8 @@ def test_outputs_equal_the_original_models(name):
         tf.graph_util.import_graph_def(parse(serialized), name="")
         known = {tensor: value for tensor, value in feed.items() if tensor[:-2] in _names(graph)}
         with tf.compat.v1.Session(graph=graph) as session:
-            exported = session.run(descriptor["graph"]["outputs"][0]["tensor"], known)
-    np.testing.assert_allclose(exported, model(batch, training=False), rtol=1e-4, atol=1e-6)
+            outputs = session.run(interface["outputs"][0]["tensor"], known)
+    np.testing.assert_allclose(outputs, model(batch, training=False), rtol=1e-4, atol=1e-6)
 
 
 def _names(graph):
@@ -61,34 +68,42 @@ def _names(graph):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_graphs_hold_no_weights(name):
-    serialized, descriptor = build_artifact(SPECS[name])
+    serialized, interface = exported(SPECS[name])
     graph = parse(serialized)
     weights = [node for node in graph.node if "_weight_distribution" in node.attr]
-    assert len(weights) == descriptor["graph"]["weights"]
+    assert len(weights) == interface["weights"]
     assert {node.op for node in weights} == {"Placeholder"}
     size = sum(int(np.prod([d.size for d in node.attr["shape"].shape.dim])) for node in weights)
-    assert 4 * size == descriptor["graph"]["weight_bytes"]
-    assert len(serialized) < descriptor["graph"]["weight_bytes"] / 10
+    assert 4 * size == interface["weight_bytes"]
+    assert len(serialized) < interface["weight_bytes"] / 10
 
 
 def test_grouped_convolutions_keep_their_functions_and_say_that_they_force_xla():
-    serialized, descriptor = build_artifact(SPECS["convnexttiny"])
-    assert descriptor["graph"]["graph_forces_xla"] is True
+    serialized, interface = exported(SPECS["convnexttiny"])
+    assert interface["graph_forces_xla"] is True
     functions = [function.signature.name for function in parse(serialized).library.function]
     assert functions == sorted(functions)
     assert functions
-    assert build_artifact(SPECS["mobilenetv2"])[1]["graph"]["graph_forces_xla"] is False
+    assert exported(SPECS["mobilenetv2"])[1]["graph_forces_xla"] is False
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_feature_says_of_the_layers_what_the_graph_does(name):
+    built = build(SPECS[name])
+    forces_xla = convert(built, "graph.pb")[1]["graph_forces_xla"]
+    assert extract_features(built.descriptor)["graph_forces_xla"] == forces_xla
 
 
 EXPORT_IN_ORDER = """
 import sys
 from pathlib import Path
 from perfcast.export.artifacts import ArtifactStore
+from perfcast.export.programs import convert
 from perfcast.export.stage import export_models
 from tests.unit.test_graph import SPECS
 names = sys.argv[2].split(",")
 for name, export in zip(names, export_models([SPECS[n] for n in names], ArtifactStore(Path(sys.argv[1])))):
-    print(name, export.artifact)
+    print(name, export.artifact, export.programs[0].digest)
 """
 
 
@@ -97,7 +112,7 @@ def test_two_processes_that_export_in_different_orders_write_identical_bytes(tmp
         command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / folder), ",".join(names)]
         answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stderr
-        return dict(line.split() for line in answer.stdout.splitlines())
+        return dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
 
     names = list(SPECS)
     assert export("a", names) == export("b", [*names[::-1], names[0]])
@@ -106,7 +121,7 @@ def test_two_processes_that_export_in_different_orders_write_identical_bytes(tmp
 def test_a_spec_is_exported_once(tmp_path, monkeypatch):
     store = ArtifactStore(tmp_path)
     (first,) = export_models([SPECS["mobilenetv2"]], store)
-    monkeypatch.setattr("perfcast.export.stage.build_artifact", None)
+    monkeypatch.setattr("perfcast.export.stage.build", None)
     (second,) = export_models([SPECS["mobilenetv2"]], store)
     assert first == second
 
@@ -116,7 +131,7 @@ def test_a_spec_is_exported_once(tmp_path, monkeypatch):
 def test_a_damaged_artifact_is_exported_again(tmp_path, name, damage):
     store = ArtifactStore(tmp_path)
     (first,) = export_models([SPECS["mobilenetv2"]], store)
-    path = store.location(first.artifact) / name
+    path = store.location(first.artifact) / (first.programs[0].file if name == "graph.pb" else name)
     sound = path.read_bytes()
     if damage == "truncate":
         path.write_bytes(sound[:-10])

@@ -98,7 +98,7 @@ def test_a_campaign_that_fails_asks_its_runner_to_end_so_that_settings_are_resto
 def test_what_killed_writers_left_is_not_read_and_goes_after_a_day(campaign, exports, tmp_path):
     left = []
     for name in ("measurements/.abc.json.x1.json", "visits/.abc.json.x4.json", "exports/.abc.json.x2.json",
-                 "artifacts/.new-x3/graph.pb"):  # fmt: skip
+                 "artifacts/abc/.model.json.x3.json"):  # fmt: skip
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'{"half')

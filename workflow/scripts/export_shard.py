@@ -16,6 +16,6 @@ with stage(snakemake.log[0]) as log:
     store.sweep()
     with plain(len(specs), name) as advance:
         exports = export_models(specs, store, advance)
-    store.pack([export.artifact for export in exports], snakemake.output.bundle)
+    store.pack([(export.artifact, export.programs) for export in exports], snakemake.output.bundle)
     write_json(snakemake.output.manifest, [export.to_dict() for export in exports])
     log(f"{len(exports)} models exported")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.plans import graphs_of, plan_entry, plan_of
+from perfcast.bench.plans import plan_entry, plan_of, program_of, programs_of
 from perfcast.bench.remote.description import Remote
 from perfcast.bench.remote.upload import packed
 from perfcast.bench.runner_file import RunnerFile
@@ -166,12 +166,13 @@ def _write(
 ) -> Packed:
     remote = Remote.of_target(target.transport, target.architecture)
     (folder / PROGRAMS).mkdir()
-    files = packed(graphs_of(artifacts, list(exports)))
+    files = packed(programs_of(artifacts, exports, target))
     for name, content in files.values():
         write_bytes(folder / PROGRAMS / name, content)
     entries = [
-        plan_entry(task_id(export.artifact, replicate, target), export, artifacts) | {"model": export.spec.model}
+        plan_entry(task_id(export.artifact, replicate, target), export, program) | {"model": export.spec.model}
         for export, replicate in wanted(exports, target)
+        if (program := program_of(export, target)).digest
     ]
     plan = placed(plan_of(target, entries), {name: f"{PROGRAMS}/{file}" for name, (file, _) in files.items()})
     container = remote.container.to_order() if remote.container else None

@@ -181,6 +181,9 @@ class _Arrival:
             self.target, self.artifacts, self.measurements, fingerprint, self.device, pending, visits
         )
         self._give_up(self.collector)
+        due = len(self.collector.pending)
+        self.collector.settle_unsupported(self.environment)
+        self.new += due - len(self.collector.pending)
         self.collector.take(answer)
 
     def _give_up(self, collector: ResultCollector) -> None:

@@ -66,7 +66,7 @@ def packed(graphs: Mapping[str, Path]) -> dict[str, tuple[str, bytes]]:
     found = {}
     for name, path in graphs.items():
         content = gzip.compress(path.read_bytes(), mtime=0)
-        found[name] = f"{digest_of(content)}.pb.gz", content
+        found[name] = f"{digest_of(content)}.{name.partition('.')[2]}.gz", content
     return found
 
 

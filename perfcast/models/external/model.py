@@ -70,7 +70,7 @@ class ExternalModel:
 
     Attributes:
         body: the descriptor's keys `input_shape`, `inputs`, `outputs` and `layers`; empty where it is not known yet.
-        interface: the descriptor's key `graph`, None where there is no graph.
+        interface: how the graph is run, None where there is no graph.
         graph: the serialized graph that a runner runs, None where the source was only read.
         built: the model as Keras built it, where it was; a graph can be traced from it.
         descriptor: the whole of it, where the file is one.

@@ -57,8 +57,8 @@ def tasks(tmp_path_factory):
     store = ArtifactStore(tmp_path_factory.mktemp("store"))
     found = []
     for export in export_models(SPECS, store):
-        graph = store.descriptor(export.artifact)["graph"]
-        path = store.location(export.artifact) / "graph.pb"
+        graph = export.programs[0].interface
+        path = store.program_path(export.artifact, export.programs[0])
         found.append(task(export.spec.model, path, inputs=graph["inputs"], outputs=graph["outputs"]))
     return found
 

@@ -1,0 +1,30 @@
+"""A model as it was built or read: what converters make programs of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from perfcast.network.network import Shape
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A model and its descriptor.
+
+    Attributes:
+        descriptor: the content of `model.json`.
+        keras_model: the model as Keras built it, None where it was read from something else.
+        shapes: of its inputs, without the batch axis, where the Keras model leaves them open; empty for its own.
+        keep_values: whether programs hold the trained weights instead of what to draw.
+        graph: a serialized TensorFlow graph and its interface, of a model that is one; else None.
+    """
+
+    descriptor: dict[str, Any]
+    keras_model: keras.Model | None = None
+    shapes: tuple[Shape, ...] = ()
+    keep_values: bool = False
+    graph: tuple[bytes, dict[str, Any]] | None = None
