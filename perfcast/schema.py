@@ -84,7 +84,7 @@ def conforms(values: Any, description: Mapping[str, Any]) -> bool:
 
 
 def with_schema_defaults(values: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checked mapping and, of what it leaves out, the defaults of its schema; mappings in it likewise."""
+    """Return a mapping and, of what it leaves out, the defaults of its schema; mappings in it likewise."""
     filled = dict(values)
     for key, inner in description.get("properties", {}).items():
         if key not in filled and "default" in inner:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import check, read_extended
+from perfcast.config import check, default_of, read_extended, schema
 from perfcast.errors import UsageError
 from perfcast.factors import factor_sets, with_written_defaults
+from perfcast.schema import with_schema_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,14 +43,14 @@ class Protocol:
     name: str
     iterations: int
     discard: int
-    visits: int = 1
-    repeats: int = 0
+    visits: int = field(default_factory=partial(default_of, "target", "protocol", "visits"))
+    repeats: int = field(default_factory=partial(default_of, "target", "protocol", "repeats"))
     min_visits: int | None = None
     rel_ci_half_width: float | None = None
-    warmup_s: float = 0.0
+    warmup_s: float = field(default_factory=partial(default_of, "target", "protocol", "warmup_s"))
 
     VERSION = 3
-    """Raised when the same values have to be measured anew."""
+    """Raised when the same values must be measured again."""
 
     def __post_init__(self) -> None:
         """Refuse a protocol that keeps no sample, or whose values do not go together.
@@ -57,7 +59,7 @@ class Protocol:
             UsageError: one line that names the key and says what to do.
         """
         if self.discard >= self.iterations:
-            raise UsageError(f"protocol: discard {self.discard} has to be less than iterations {self.iterations}")
+            raise UsageError(f"protocol: discard {self.discard} must be less than iterations {self.iterations}")
         for name in ("iterations", "discard"):
             value = getattr(self, name)
             if value % self.visits:
@@ -75,7 +77,7 @@ class Protocol:
             missing = next(name for name in _ADAPTIVE if getattr(self, name) is None)
             raise UsageError(f"protocol: adaptive needs {missing}; add it, or take name published")
         if self.min_visits > self.visits:
-            raise UsageError(f"protocol: min_visits {self.min_visits} has to be at most visits {self.visits}")
+            raise UsageError(f"protocol: min_visits {self.min_visits} must be at most visits {self.visits}")
 
     @property
     def iterations_per_visit(self) -> int:
@@ -156,27 +158,28 @@ class Target:
     @property
     def retry_timeout_s(self) -> float:
         """For how long a device is waited for that is lost."""
-        return float(self.transport.get("retry_timeout_s", 1800.0))
+        return float(self.transport["retry_timeout_s"])
 
     @classmethod
     def from_dict(cls, name: str, values: dict[str, Any]) -> Target:
         """Return the target that a checked description stands for."""
         _check_transport(values["transport"])
+        values = with_schema_defaults(values, schema("target"))
         factors = resolved(values["factors"], values["transport"]["kind"])
         return cls(
             name=name,
             description=values.get("description", ""),
             device_kind=values["device"]["kind"],
             device_name=values["device"]["name"],
-            device_memory_mb=values["device"].get("memory_mb"),
-            architecture=values["device"].get("architecture"),
+            device_memory_mb=values["device"]["memory_mb"],
+            architecture=values["device"]["architecture"],
             transport=values["transport"],
             factor_sets=factor_sets(factors),
             protocol=Protocol(**values["protocol"]),
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
-            settings=dict(values.get("settings") or {}),
-            soak_s=None if values.get("soak_s") is None else float(values["soak_s"]),
+            settings=dict(values["settings"] or {}),
+            soak_s=None if values["soak_s"] is None else float(values["soak_s"]),
         )
 
 

@@ -9,6 +9,7 @@ import click
 
 from perfcast.cli.files import PROJECT_FILE
 from perfcast.cli.output import show_table
+from perfcast.config import default_of
 from perfcast.errors import DataError, UsageError
 from perfcast.fit.options import MOST_SEED
 from perfcast.text import format_number, pluralize
@@ -34,9 +35,20 @@ if TYPE_CHECKING:
     "--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all but optional ones]"
 )
 @click.option("--keep-outliers", is_flag=True, help="Learn from values that rows like them contradict, too.")
-@click.option("--interval", default=0.9, show_default=True, help="Share of measured values that intervals hold.")
+@click.option(
+    "--interval",
+    default=default_of("config", "fit", "interval"),
+    show_default=True,
+    help="Share of measured values that intervals hold.",
+)
 @click.option("--splits", default=0, show_default=True, help="Random splits by the published protocol.")
-@click.option("--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, help="Of all that is random.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MOST_SEED),
+    default=default_of("config", "fit", "seed"),
+    show_default=True,
+    help="Of all that is random.",
+)
 @click.option("--jobs", type=int, help="Processes.  [default: as many as there are processors]")
 def fit(
     tables: tuple[Path, ...],

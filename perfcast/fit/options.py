@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from perfcast.config import default_of
 from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,11 +86,11 @@ class FitOptions:
 
     features: tuple[str, ...]
     metrics: Mapping[str, Metric] = field(default_factory=default_metrics)
-    splits: int = 200
-    seed: int = 0
+    splits: int = field(default_factory=partial(default_of, "config", "fit", "splits"))
+    seed: int = field(default_factory=partial(default_of, "config", "fit", "seed"))
     jobs: int = 1
-    test_share: float = 0.2
-    interval: float = 0.9
+    test_share: float = field(default_factory=partial(default_of, "config", "fit", "test_share"))
+    interval: float = field(default_factory=partial(default_of, "config", "fit", "interval"))
     flops_column: str = "flops"
     additive: tuple[str, ...] | None = None
     implausible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

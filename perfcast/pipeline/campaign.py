@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import read_mapping, with_defaults
+from perfcast.config import read_mapping, schema, with_defaults
 from perfcast.pipeline.checks import check_store, checked_models, checked_target, tool_versions
 from perfcast.project_files import find_project_file
+from perfcast.schema import with_schema_defaults
 from perfcast.tables.mapping import load_mapping
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def read_campaign(config: dict[str, Any], origin: str, base: Path, *, conda: boo
     Raises:
         UsageError: one line that says what is wrong, and where.
     """
-    config = with_defaults(config, read_mapping(base / DEFAULTS))
+    config = with_schema_defaults(with_defaults(config, read_mapping(base / DEFAULTS)), schema("config"))
     target = checked_target(config, origin, base)
     config["store"] = config["store"] or f"{config['results']}/store"
     results = config["results"]

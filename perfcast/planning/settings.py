@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.target import Target, read_description
-from perfcast.config import check, read_mapping, with_defaults
+from perfcast.config import check, read_mapping, schema, with_defaults
 from perfcast.project_files import find_project_file
+from perfcast.schema import with_schema_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,7 @@ def read_settings(target: str | None, files: Sequence[Path]) -> Settings:
         values = with_defaults(read_mapping(path), values)
     values["target"] = target or values.get("target", _TARGET)
     check(values, "config", " with ".join(map(str, files)) or DEFAULTS)
+    values = with_schema_defaults(values, schema("config"))
     target, results = values["target"], Path(values["results"])
     path = find_project_file(f"{values['targets']}/{target}.yaml")
     description = read_description(path)
@@ -68,5 +70,5 @@ def read_settings(target: str | None, files: Sequence[Path]) -> Settings:
         store=Path(values["store"] or results / "store"),
         results=results / target,
         shards=values["shards"],
-        hosts=tuple(values["hosts"]) if values.get("hosts") else None,
+        hosts=tuple(values["hosts"]) if values["hosts"] else None,
     )

@@ -205,7 +205,7 @@ def test_a_bug_is_one_line_on_the_terminal_and_whole_in_the_log(done, root):
         ("config.yaml", "target: quick", "", "no target is chosen"),
         ("config.yaml", "sheet.csv", "sheets.csv", "sheets.csv: there is no such file"),
         ("config/targets/quick.yaml", "discard: 5", "discard: -5", "protocol.discard"),
-        ("config/targets/quick.yaml", "discard: 5", "discard: 15", "discard 15 has to be less than iterations 15"),
+        ("config/targets/quick.yaml", "discard: 5", "discard: 15", "discard 15 must be less than iterations 15"),
         ("config.yaml", "target: quick", "target: store", "target: 'store' should not be valid"),
         (
             "sheet.csv",

@@ -26,7 +26,7 @@ def test_what_ships_is_valid(config, target, root):
 
 def _leaves(properties, path=()):
     for name, values in properties.items():
-        yield (*path, name)
+        yield (*path, name), values
         yield from _leaves(values.get("properties", {}), (*path, name))
 
 
@@ -36,7 +36,7 @@ def test_each_option_is_documented_and_each_documented_option_exists(root, name)
     section = text.split(f"## `{name}`")[1].split("\n## ")[0]
     documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
     properties = schema(name)["properties"]
-    options = {".".join(path) for path in _leaves(properties)}
+    options = {".".join(path) for path, _ in _leaves(properties)}
     assert documented == options
 
 

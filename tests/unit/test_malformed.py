@@ -87,7 +87,7 @@ CONFIGS = [
 
 TARGETS = [
     ("iterations: 96", "iterations: 96\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
-    ("discard: 8", "discard: 96", "protocol: discard 96 has to be less than iterations 96"),
+    ("discard: 8", "discard: 96", "protocol: discard 96 must be less than iterations 96"),
     ("discard: 8", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
     ("toolchain: tensorflow", "toolchain: null", "factors.fixed.toolchain: None is not one of ['tensorflow', 'noop']"),
     ("batch: 1", "batch: 0", "factors.fixed.batch: 0 is less than the minimum"),

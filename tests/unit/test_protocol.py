@@ -10,7 +10,7 @@ PUBLISHED = {"name": "published", "iterations": 250, "discard": 50}
 ADAPTIVE = PUBLISHED | {"name": "adaptive", "visits": 5, "repeats": 5, "min_visits": 3, "rel_ci_half_width": 0.02}
 
 REFUSED = [
-    (PUBLISHED | {"discard": 250}, "discard 250 has to be less than iterations 250"),
+    (PUBLISHED | {"discard": 250}, "discard 250 must be less than iterations 250"),
     (PUBLISHED | {"visits": 4}, "iterations 250 cannot be divided evenly over visits 4; take a multiple of 4"),
     (PUBLISHED | {"visits": 5, "discard": 3}, "discard 3 cannot be divided evenly over visits 5; take a multiple of 5"),
     (PUBLISHED | {"min_visits": 2}, "min_visits belongs to adaptive; leave it out, or take name adaptive"),
@@ -20,8 +20,8 @@ REFUSED = [
         "adaptive needs rel_ci_half_width; add it, or take name published",
     ),
     ({k: v for k, v in ADAPTIVE.items() if k != "min_visits"}, "adaptive needs min_visits; add it"),
-    (ADAPTIVE | {"min_visits": 6}, "min_visits 6 has to be at most visits 5"),
-    (ADAPTIVE | {"visits": 1, "min_visits": 2}, "min_visits 2 has to be at most visits 1"),
+    (ADAPTIVE | {"min_visits": 6}, "min_visits 6 must be at most visits 5"),
+    (ADAPTIVE | {"visits": 1, "min_visits": 2}, "min_visits 2 must be at most visits 1"),
     (ADAPTIVE | {"min_visits": 1}, "protocol.min_visits: 1 is less than the minimum of 2"),
     (ADAPTIVE | {"rel_ci_half_width": 0}, "protocol.rel_ci_half_width: 0 is less than or equal to the minimum of 0"),
     (ADAPTIVE | {"rel_ci_half_width": "2%"}, "protocol.rel_ci_half_width: '2%' is not of type 'number'"),

@@ -56,17 +56,17 @@ class Remote:
     @classmethod
     def of_target(cls, transport: Mapping[str, Any], architecture: str | None) -> Remote:
         """Return what a checked description says."""
-        container = transport.get("container")
+        container = transport["container"]
         own_python = sys.executable if transport["kind"] == "local" else "python3"
         return cls(
-            folder=transport.get("folder", ".cache/perfcast"),
+            folder=transport["folder"],
             python=transport.get("python", own_python),
             container=Container(
-                engine=container.get("engine", "docker"),
+                engine=container["engine"],
                 image=container["image"],
-                python=container.get("python", "python3"),
-                memory_mb=container.get("memory_mb"),
-                runtime=container.get("runtime"),
+                python=container["python"],
+                memory_mb=container["memory_mb"],
+                runtime=container["runtime"],
             )
             if container
             else None,
