@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.bench.target import Target, resolved
 from perfcast.code_digest import SourceTree
 from perfcast.export.key import not_run
+from perfcast.export.programs import installed_code
 from perfcast.pipeline.campaign import EXPORT_TOOLS, FIT_TOOLS
 from perfcast.pipeline.shards import PerShard, specs_by_shard
 from perfcast.pipeline.studies import PerStudy, folders_of, options_of
@@ -84,6 +85,7 @@ def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Param
     sources = [{spec.source for spec in shard} for shard in shards]
     codes = {frozenset(used): _code("export_shard", code, without=not_run(used)) for used in sources}
     return {
+        "converters": installed_code(),
         "models": PerShard(tuple(digest_of_json(_described(shard)) for shard in shards)),
         "code": PerShard(tuple(codes[frozenset(used)] for used in sources)),
     }

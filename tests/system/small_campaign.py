@@ -59,10 +59,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class SmallCampaign:
-    """A folder to run in, and the tree whose Snakefile and package it runs."""
+    """A folder to run in, the tree whose Snakefile and package it runs, and a folder of installed plugs."""
 
     folder: Path
     tree: Path
+    plugs: Path | None = None
 
     def prepare(self, iterations: int = 12, visits: int = 2, share: float = 0.5, replicates: int = 1) -> None:
         """Write the sheet, the configuration and the target."""
@@ -86,7 +87,8 @@ class SmallCampaign:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.tree / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
         command += ["--cores", "2", "--resources", "device=1", "--rerun-incomplete", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
+        paths = [str(path) for path in (self.tree, self.plugs) if path]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
         with (self.folder / "said").open("w") as said:
             return subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said, env=environment, text=True)
 

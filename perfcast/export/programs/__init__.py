@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from perfcast.code_digest import SourceTree
 from perfcast.export.programs.graph_pb import GraphPb
 from perfcast.runner.plugs import find_plugs
-from perfcast.storage import digest_of_json
+from perfcast.storage import digest_of_file, digest_of_json
 
 if TYPE_CHECKING:
     from perfcast.export.built import BuiltModel
 
-CONVERTERS = find_plugs((GraphPb,), "perfcast.converters")
+_OWN = (GraphPb,)
+CONVERTERS = find_plugs(_OWN, "perfcast.converters")
+INSTALLED = tuple(name for name, converter in CONVERTERS.items() if converter not in _OWN)
 
 
 def program_key(export: str, name: str) -> str:
@@ -47,5 +49,10 @@ def convert(built: BuiltModel, name: str) -> tuple[bytes, dict[str, Any]]:
 
 @functools.cache
 def _code_of(name: str) -> str:
-    module = sys.modules[CONVERTERS[name].__module__]
-    return SourceTree().digest([Path(str(module.__file__)).resolve()])
+    path = Path(str(sys.modules[CONVERTERS[name].__module__].__file__)).resolve()
+    return digest_of_file(path) if name in INSTALLED else SourceTree().digest([path])
+
+
+def installed_code() -> dict[str, str]:
+    """Return digests of the code of converters that other packages register: exports depend on which there are."""
+    return {name: _code_of(name) for name in INSTALLED}
