@@ -56,7 +56,7 @@ def test_a_plan_counts_models_measurements_and_bytes(folder):
     assert list(table["measurements"]) == [2, 2, 2]
     store = ArtifactStore(folder[0] / "results/store")
     for export in export_models(collect([folder[0] / "sheet.csv"], None).specs, store):
-        graph = store.location(export.artifact) / "graph.pb"
+        graph = store.program_path(export.artifact, export.program(["graph.pb"]))
         assert table.loc[export.spec.model, "graph_bytes"] == graph.stat().st_size
     assert (table["packed_bytes"] < table["graph_bytes"]).all()
     assert (table["time_s"] > 0).all()
