@@ -45,7 +45,7 @@ def main():
         print(f"{export.spec.model:28}{usual:9.2f}{ratios}{found[-1][0]:15}{found[-1][1]:6.0f}")
     counts, durations = np.array(found).T
     print(
-        f"settled after {np.median(counts):.0f} inferences in the median ({counts.min():.0f} to {counts.max():.0f}), "
+        f"settled after {np.median(counts):.0f} inferences (median) ({counts.min():.0f} to {counts.max():.0f}), "
         f"after {np.median(durations):.0f} ms ({durations.min():.0f} to {durations.max():.0f})"
     )
 

@@ -150,7 +150,7 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield from (f"{alias.name}.*" for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         if node.level:
-            raise SyntaxError("imports have to be absolute")
+            raise SyntaxError("imports must be absolute")
         yield from (f"{node.module}.{alias.name}.*" for alias in node.names)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         if _MODULE.fullmatch(node.value):

@@ -189,7 +189,7 @@ class Campaign:
     def _say_what_is_damaged(self, missing: list[Task]) -> None:
         for task in missing:
             if damage := self.measurements.damage_of(task.key):
-                say(f"{damage}: {task.model} is measured anew")
+                say(f"{damage}: {task.model} is measured again")
 
     def _say_what_differs(self, exports: list[Export], missing: list[Task], fingerprint: dict[str, Any]) -> None:
         """Report where what is missing was measured in another environment: the one that had most of it."""

@@ -1,4 +1,4 @@
-"""Takes a runner's answers: each has to be one that is due, and is stored before the runner goes on."""
+"""Takes a runner's answers: each must be one that is due, and is stored before the runner goes on."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def check_ending(out: Path, endings: tuple[str, ...] = (".csv", ".parquet")) -> 
         UsageError: it has none of the endings, or its folder is not there.
     """
     if out.suffix not in endings:
-        raise UsageError(f"--out {out}: the ending has to be {' or '.join(endings)}")
+        raise UsageError(f"--out {out}: the ending must be {' or '.join(endings)}")
     folder = out.absolute().parent
     try:
         found = folder.is_dir()

@@ -73,7 +73,7 @@ class MixtureOfExperts:
         """Return the mean of what the experts say, in logarithms, each by how likely its family is."""
         shares = likely**_SHARPNESS
         shares = np.where(shares < _UNLIKELY * shares.sum(axis=1, keepdims=True), 0.0, shares)
-        # Where none is likely none is heard, but each has to say something.
+        # Where none is likely none is heard, but each must say something.
         shares = np.where(shares.any(axis=1, keepdims=True), shares, 1.0)
         shares = shares / shares.sum(axis=1, keepdims=True)
         overall, mean = _estimate(terms, self.overall), np.zeros(len(terms))

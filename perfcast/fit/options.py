@@ -37,7 +37,7 @@ COVERAGE_SLACK = 0.05
 """How far the share that intervals held may lie below what they promise before a warning is shown."""
 
 MIN_ROWS = 5
-"""How many measured models there have to be at least to learn from."""
+"""How many measured models there must be at least to learn from."""
 
 MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
 """How many rows a metric is trained on at most, all metrics together, and each metric whatever the others take."""
@@ -115,7 +115,7 @@ class FitOptions:
             (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),
             (0 < self.test_share < 1, f"test_share: must be between 0 and 1, not {self.test_share}"),
             (0 < self.interval < 1, f"interval: must be between 0 and 1, not {self.interval}"),
-            (set(self.additive or ()) <= set(self.features), "additive: names a column that is no feature"),
+            (set(self.additive or ()) <= set(self.features), "additive: names a column that is not a feature"),
         )
         for holds, message in checks:
             if not holds:

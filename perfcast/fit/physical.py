@@ -93,7 +93,7 @@ def least_absolute(
         terms: rows × costs, of features divided by the row's target.
         knee: errors below it count by their square.
         shrinkage: how strongly costs are held to ``prior``, in units of the terms' root mean square.
-        rounds: how often weights are found anew (iteratively reweighted least squares).
+        rounds: how often weights are found again (iteratively reweighted least squares).
         prior: costs to hold to; 0 where not given.
     """
     size = np.sqrt((terms**2).mean(axis=0))

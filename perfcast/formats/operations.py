@@ -21,7 +21,7 @@ class Operation(Layer):
 
     Attributes:
         operands: of elementwise operations, all that it reads in order; empty where that is `inputs`. A name
-            that is neither in `inputs` nor in `weights` is a constant of several elements that is no weight.
+            that is neither in `inputs` nor in `weights` is a constant of several elements that is not a weight.
         axes: of reductions (`Mean`, `Sum`, `Max`), the axes that vanish or become 1, counted from 0 without
             the batch axis, in the order of axes that the file has.
     """

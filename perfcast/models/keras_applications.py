@@ -86,7 +86,7 @@ def family_of(builder: str) -> str:
         if re.fullmatch(pattern, builder.lower(), re.ASCII):
             return family
     known = ", ".join(sorted(family for family, _ in _FAMILIES))
-    raise UsageError(f"{builder!r} is no network of Keras Applications; known families are {known}")
+    raise UsageError(f"{builder!r} is not a network of Keras Applications; known families are {known}")
 
 
 def least_size(builder: str) -> int:
@@ -123,7 +123,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
         if key in _RESERVED:
             raise UsageError(f"{builder}: parameter {key!r} is set by perfcast; leave it out")
     if not _is_width(parameters.get("alpha", 1)):
-        raise UsageError(f"{builder}: parameter 'alpha' has to be a number above 0, not {parameters['alpha']!r}")
+        raise UsageError(f"{builder}: parameter 'alpha' must be a number above 0, not {parameters['alpha']!r}")
     variant = "".join(
         f"_{key}" if value is True else f"_{key}{format_value(value)}" for key, value in sorted(parameters.items())
     )

@@ -34,18 +34,18 @@ def parse_value(text: str) -> bool | int | float | str:
         return float(text)
     if _WORD.fullmatch(text) and text.lower() not in _NOT_FINITE:
         return text
-    raise UsageError(f"value {text[:40]!r} is no number, true, false or word")
+    raise UsageError(f"value {text[:40]!r} must be a number, a boolean or a word")
 
 
 def whole_number(parameters: dict[str, Any], key: str, most: int) -> int:
-    """Return the parameter `key`, a whole number from 1 to `most`.
+    """Return the parameter `key`, an integer between 1 and `most`.
 
     Raises:
         UsageError: it is missing or anything else.
     """
     value = parameters.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise UsageError(f"parameter {key!r} has to be a whole number from 1 to {most}, not {value!r}")
+        raise UsageError(f"parameter {key!r} must be an integer between 1 and {most}, not {value!r}")
     return value
 
 

@@ -72,15 +72,13 @@ def parse_sheet(text: str, name: str) -> list[ModelSpec]:
     except (UsageError, csv.Error) as error:
         raise UsageError(f"{name}, row {reader.line_num}: {error}") from error
     if header is None:
-        raise UsageError(f"{name}: the sheet is empty; its first row has to be {','.join(COLUMNS)}")
+        raise UsageError(f"{name}: the sheet is empty; its first row must be {','.join(COLUMNS)}")
     return list(specs.values())
 
 
 def _check_header(row: list[str]) -> list[str]:
     if sorted(row) != sorted(COLUMNS):
-        raise UsageError(
-            f"the columns, with commas between, have to be {','.join(COLUMNS)}, not {','.join(row)[:100]!r}"
-        )
+        raise UsageError(f"the columns, with commas between, must be {','.join(COLUMNS)}, not {','.join(row)[:100]!r}")
     return row
 
 
@@ -109,7 +107,7 @@ def parse_input_size(text: str) -> tuple[int, int, int]:
         width = int(match[2] or height)
         if 1 <= height <= _MOST_PIXELS and 1 <= width <= _MOST_PIXELS:
             return height, width, _CHANNELS
-    raise UsageError(f"input_size {text[:40]!r} has to be as 224 or 224x160, from 1 to {_MOST_PIXELS} pixels")
+    raise UsageError(f"input_size {text[:40]!r} must look like 224 or 224x160, from 1 to {_MOST_PIXELS} pixels")
 
 
 def parse_parameters(text: str) -> dict[str, Any]:
@@ -122,7 +120,7 @@ def parse_parameters(text: str) -> dict[str, Any]:
     for part in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not _KEY.fullmatch(key):
-            raise UsageError(f"parameters {text[:60]!r} have to be as alpha=0.25;minimalistic=true")
+            raise UsageError(f"parameters {text[:60]!r} must look like alpha=0.25;minimalistic=true")
         if key in parameters:
             raise UsageError(f"parameter {key!r} is given twice; remove one")
         parameters[key] = parse_value(value)

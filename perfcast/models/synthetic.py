@@ -75,11 +75,11 @@ class SyntheticRequest:
                 raise UsageError(f"{key} of the synthetic networks has to name values, each once")
             object.__setattr__(self, key, values)
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 0:
-            raise UsageError(f"count of the synthetic networks has to be a whole number, not {self.count!r}")
+            raise UsageError(f"count of the synthetic networks must be an integer, not {self.count!r}")
         for key in ("memory_budget_mb", "macs_budget"):
             budget = getattr(self, key)
             if budget is not None and not budget > 0:
-                raise UsageError(f"{key} of the synthetic networks has to be above 0, not {budget!r}")
+                raise UsageError(f"{key} of the synthetic networks must be above 0, not {budget!r}")
         if self.combinations > _MOST_COMBINATIONS:
             raise UsageError(
                 f"the synthetic networks' ranges have {self.combinations} combinations; "

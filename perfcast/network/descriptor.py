@@ -82,6 +82,6 @@ def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -
         raise DataError(f"descriptor: layer {name!r} has other numbers of inputs and of input_shapes")
     for read, shape in zip(layer["inputs"], layer["input_shapes"], strict=True):
         if read not in returned:
-            raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is no layer before it")
+            raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is not a layer before it")
         if shape not in returned[read]:
             raise DataError(f"descriptor: layer {name!r} reads shape {shape}, which {read[:80]!r} does not return")

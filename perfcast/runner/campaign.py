@@ -50,11 +50,11 @@ class Bench:
     def measure_null(self):
         """Find out the memory that a model which does nothing takes under the same toolchain.
 
-        Where that fails in a forked child, as runtimes may not survive a fork, children start anew from then on.
+        Where that fails in a forked child, as runtimes may not survive a fork, children start again from then on.
         """
         process = self.null_process(min(self.limit_s, FORKING_LIMIT_S))
         if isinstance(process, TaskFailure):
-            print("children that are forked do not work here (%s): each starts anew" % process, file=sys.stderr)
+            print("forked children do not work here (%s): each starts a new process" % process, file=sys.stderr)
             self.spawns = True
             process = self.null_process(self.limit_s)
         if isinstance(process, TaskFailure):

@@ -35,7 +35,7 @@ class Child:
 
     `handle` answers a command, in there. It ends with its parent. Where the kernel does not end this process with
     whoever started it, `parent_pid` is whose end to look for. It is forked, so that it has all that was imported here;
-    where that does no good (`spawns`), it starts anew, imports the runtime itself and gets `handle` as a pickle.
+    where that does no good (`spawns`), it starts again, imports the runtime itself and gets `handle` as a pickle.
     """
 
     def __init__(self, handle, parent_pid=None, spawns=False):
@@ -166,7 +166,7 @@ def start_anew(parent, commands, answers):
 
 
 def serve(descriptors):
-    """Obey commands until there are no more, as a child that has started anew."""
+    """Obey commands until there are no more, as a child that has started again."""
     commands, answers = map(int, descriptors.split(","))
     keep_to_itself()
     with os.fdopen(commands) as lines:

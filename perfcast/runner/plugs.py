@@ -4,7 +4,7 @@
 def find_plugs(own, group):
     """Return classes by their `name`: perfcast's own, and those that packages register in a group of entry points.
 
-    Only Python 3.8 and later sees the latter; a package has to be installed wherever the runner runs.
+    Only Python 3.8 and later sees the latter; a package must be installed wherever the runner runs.
     """
     return {plug.name: plug for plug in [*own, *(entry.load() for entry in entry_points(group))]}
 

@@ -121,7 +121,7 @@ class Priority(OfThisProcess):
     """The niceness: the lower, the more the process is preferred."""
 
     name = "priority"
-    values = "a whole number from -20, most preferred, to 19"
+    values = "an integer from -20, most preferred, to 19"
 
     @staticmethod
     def accepts(value):
@@ -240,7 +240,7 @@ class Swappiness(InFiles):
     """How readily the system swaps."""
 
     name = "swappiness"
-    values = "a whole number from 0, as late as possible, to 200"
+    values = "an integer from 0, as late as possible, to 200"
     patterns = ("/proc/sys/vm/swappiness",)
     text = "[0-9]{1,3}"
 

@@ -83,7 +83,7 @@ def lasting_levels(values: np.ndarray) -> Levels:
 
 
 def _burst(values: np.ndarray, found: Levels, settled: np.ndarray, least: int) -> int | None:
-    """Return the shortest segment that is no lasting level, None where all are.
+    """Return the shortest segment that is not a lasting level, None where all are.
 
     Too few of its samples are nearer to its own level than to its neighbours'.
     """

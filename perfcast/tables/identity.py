@@ -46,7 +46,7 @@ def _wrong_sizes(size: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "is missing": np.isnan(size),
         "is infinite": infinite,
-        "is no size of an input": ~infinite & ((size < 0) | (size > _LARGEST)),
+        "is not a size of an input": ~infinite & ((size < 0) | (size > _LARGEST)),
     }
 
 

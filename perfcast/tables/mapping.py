@@ -58,7 +58,7 @@ class OneHot:
 
 @dataclass(frozen=True)
 class ImportedMetric:
-    """What was measured: the column that holds it, its unit, and whether it has to be asked for."""
+    """What was measured: the column that holds it, its unit, and whether it must be asked for."""
 
     column: str
     unit: str

@@ -74,7 +74,7 @@ def _refuse_text(table: pd.DataFrame, name: str, wrong: np.ndarray) -> None:
     rows = format_list(shown, int(wrong.sum()), "; ")
     path = first[TABLE].iloc[0]
     raise UsageError(
-        f"{path}: column {name!r} holds what is no number ({rows}); mend it, or name the marker under missing"
+        f"{path}: column {name!r} holds what is not a number ({rows}); correct it, or name the marker under missing"
     )
 
 

@@ -25,14 +25,14 @@ def compiled(text: str, key: str) -> re.Pattern[str]:
         key: where.
 
     Raises:
-        UsageError: it is no regular expression, or repeats what itself repeats or has alternatives: where it does not
-            match, that takes time that doubles with each character.
+        UsageError: it is not a regular expression, or repeats what itself repeats or has alternatives: without a match,
+            that takes time that doubles with each character.
     """
     try:
         pattern = re.compile(text)
         parsed = _parser.parse(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"{key}: is no regular expression ({error})") from error
+        raise UsageError(f"{key}: is not a regular expression ({error})") from error
     for operation, argument in _operations(parsed):
         if _varies(operation, argument) and any(_branches(*inner) for inner in _operations(argument)):
             raise UsageError(f"{key}: repeats what repeats or has alternatives itself, as (a+)+ does; write it flat")

@@ -37,7 +37,7 @@ _BROKEN = (
 def read_tables(paths: Sequence[Path], mapping: Mapping) -> pd.DataFrame:
     """Return the rows of tables one after the other; what is missing in them is missing here.
 
-    Text stays text: what has to be a number is read as one later, so that what is none can be named.
+    Text stays text: what must be a number is read as one later, so that what is none can be named.
 
     Args:
         paths: of the tables.
@@ -55,7 +55,7 @@ def tables_as_they_stand(paths: Sequence[Path], mapping: Mapping, needed: Sequen
     Args:
         paths: of the tables.
         mapping: how to read them.
-        needed: the columns that they have to have.
+        needed: the columns that they must have.
         whose: who needs these, for the message, such as `the mapping names`.
 
     Raises:

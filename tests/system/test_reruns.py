@@ -1,4 +1,4 @@
-"""What a change makes again: exactly the jobs that depend on it, and exactly the models that have to be measured."""
+"""What a change makes again: exactly the jobs that depend on it, and exactly the models that must be measured."""
 
 import os
 import shutil

@@ -230,7 +230,7 @@ def test_boards_behind_different_gateways_are_different_boards(board, tmp_path, 
     assert first != second == alias
 
 
-@pytest.mark.parametrize(("command", "message"), [(" ", "is empty"), ("ssh -F 'x", "is no command")])
+@pytest.mark.parametrize(("command", "message"), [(" ", "is empty"), ("ssh -F 'x", "is not a command")])
 def test_what_is_no_ssh_is_one_line(campaign, monkeypatch, command, message):
     monkeypatch.setenv("PERFCAST_SSH", command)
     with pytest.raises(UsageError, match=f"^PERFCAST_SSH.*{message}"):

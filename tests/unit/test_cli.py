@@ -112,7 +112,7 @@ def test_a_keras_file_with_an_unwritable_name_has_features(library, tmp_path):
 
 
 def hostile(tmp_path):
-    """Sources that are the user's mistake or an attack, by what the one line has to say."""
+    """Sources that are the user's mistake or an attack, by what the one line must say."""
     (tmp_path / "empty.json").touch()
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "nothing.json").write_text("{}")

@@ -108,7 +108,7 @@ def test_outsiders_are_told(fitted, tmp_path):
         (rows().assign(name=[f"anet{i}" for i in range(24)]), "all rows are of family 'anet'"),
         (rows().assign(ms=2.0), "all 24 values are 2"),
         (rows().drop(columns="flops"), "lacks the column 'flops'"),
-        (rows().assign(flops="many"), "holds what is no number"),
+        (rows().assign(flops="many"), "holds what is not a number"),
         (rows().assign(ms=np.inf), "0 measured rows are too few"),
         (rows().assign(size=1, flops=1, layers=1), "features"),
         (rows().head(0), "0 rows are left"),

@@ -1,4 +1,4 @@
-"""Files that were damaged, were lost or come from elsewhere: only what they hold is measured anew, and that is said."""
+"""Files that were damaged, lost or come from elsewhere: only what they hold is measured again, and reported."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys
     expected = {"measurements": [damaged.stem], "environments": [r["key"] for r in before], "fingerprints": []}[what]
     assert asked == expected
     assert len(said) == len(expected)
-    assert all(re.search(rf"{damaged.name}: .* is measured anew", line) for line in said)
+    assert all(re.search(rf"{damaged.name}: .* is measured again", line) for line in said)
     untouched = [name for name in stored if name.removesuffix(".json") not in expected]
     assert all((campaign.measurements.root / "measurements" / name).stat().st_mtime_ns == stored[name]
                for name in untouched)  # fmt: skip
@@ -137,7 +137,7 @@ def test_what_is_no_record_is_measured_again(campaign, exports, change, capsys):
     path.write_text(json.dumps(change))
     campaign.measure(exports[:1], quiet, "measuring")
     assert campaign.measurements.measurement(key)["status"] == "measured"
-    assert capsys.readouterr().err.count("is measured anew\n") == 1
+    assert capsys.readouterr().err.count("is measured again\n") == 1
 
 
 def test_a_record_under_another_key_is_measured_again(campaign, exports):

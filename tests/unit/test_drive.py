@@ -390,11 +390,11 @@ def test_an_empty_folder_is_written_to_as_it_is(here, description, tmp_path, mon
 
 def test_answers_that_are_not_a_plain_file_are_refused(drive, here):
     os.mkfifo(drive / "answers.jsonl")
-    with pytest.raises(UsageError, match=r"answers\.jsonl: is no plain file"):
+    with pytest.raises(UsageError, match=r"answers\.jsonl: is not a regular file"):
         brought_back(here, drive)
     (drive / "answers.jsonl").unlink()
     (drive / "answers.jsonl").mkdir()
-    with pytest.raises(UsageError, match=r"answers\.jsonl: is no plain file"):
+    with pytest.raises(UsageError, match=r"answers\.jsonl: is not a regular file"):
         brought_back(here, drive)
     status, said = run(drive)
     assert (status, said) == (1, "answers.jsonl: Is a directory; what was measured before is kept\n")

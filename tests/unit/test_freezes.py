@@ -1,4 +1,4 @@
-"""Models that a device does not survive: a campaign with a runner that only answers, and a system that starts anew."""
+"""Models that a device does not survive: a campaign with a runner that only answers, and a system that reboots."""
 
 import pytest
 

@@ -24,7 +24,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
-# What the file's bytes are, and what has to be said of them.
+# What the file's bytes are, and what must be said of them.
 BROKEN = [
     (b"", "is empty; it must be a YAML mapping"),
     (b"# nothing but a comment\n", "is empty"),
@@ -46,7 +46,7 @@ BROKEN = [
     (b"a: " + b"x" * 1_000_001, "has more than 1,000,000 bytes"),
 ]
 
-# What replaces what in a sound configuration, and what has to be said of it.
+# What replaces what in a sound configuration, and what must be said of it.
 CONFIGS = [
     ("shards: 2", "shard: 2", "unknown key shard; known are fit, hosts"),
     ("splits: 5", "split: 5", "fit: unknown key split; known are interval"),
@@ -104,10 +104,10 @@ TARGETS = [
 ]
 
 SHEETS = [
-    (SHEET.replace(",", ";"), "row 1: the columns, with commas between, have to be source,builder"),
-    (SHEET.replace(",", "\t"), "row 1: the columns, with commas between, have to be source,builder"),
+    (SHEET.replace(",", ";"), "row 1: the columns, with commas between, must be source,builder"),
+    (SHEET.replace(",", "\t"), "row 1: the columns, with commas between, must be source,builder"),
     (SHEET.replace("builder", "model"), "row 1: the columns, with commas between"),
-    ("", "the sheet is empty; its first row has to be source,builder,input_size,parameters"),
+    ("", "the sheet is empty; its first row must be source,builder,input_size,parameters"),
     (SHEET + "dense,mlp,32,layers=1;units=64\n", "row 4: model mlp_1_64_32 is listed twice; remove one row"),
     (SHEET.replace("mlp", "=cmd()"), "row 2: "),
     (SHEET.replace("units=64", "units=nan"), "row 2: value 'nan'"),

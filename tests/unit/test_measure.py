@@ -155,7 +155,7 @@ def test_sources_that_fail_do_not_hold_up_the_others(folder):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((FIRST, "--out", "x.parquet"), "the ending has to be .csv or .json"),
+        ((FIRST, "--out", "x.parquet"), "the ending must be .csv or .json"),
         ((FIRST, "--out", "no/x.json"), "there is no folder"),
         ((FIRST, "--input-shape", "1,x"), "input shape"),
         ((FIRST, "--target", "nowhere"), "nowhere.yaml: there is no such file"),

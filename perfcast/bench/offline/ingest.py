@@ -112,7 +112,7 @@ def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
 def _plain(path: Path) -> Path:
     """Return a path that nothing but a file is at: others may never end, or never begin."""
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path}: is no plain file; name a folder of `perfcast bundle`")
+        raise UsageError(f"{path}: is not a regular file; name a folder of `perfcast bundle`")
     return path
 
 

@@ -45,7 +45,7 @@ class Remote:
         folder: where runner and graphs are kept there, from the home folder on.
         python: its interpreter.
         container: None for none.
-        architecture: what `uname -m` has to say, None for anything.
+        architecture: what `uname -m` must say, None for anything.
     """
 
     folder: str

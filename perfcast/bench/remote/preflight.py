@@ -86,7 +86,7 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
 
 
 def problems_of(found: Found, remote: Remote) -> list[str]:
-    """Return what has to be mended before anything can be measured, each with what to do about it."""
+    """Return what must be fixed before anything can be measured, each with what to do about it."""
     problems = [_machine(found, remote), _python(found, remote), _disk(found, remote), _clock(found)]
     if remote.container:
         problems.append(_container(found, remote))

@@ -40,7 +40,7 @@ _REASONS = (
     (r"could not resolve hostname", "its name is not known: add `Host {host}` with its address to ~/.ssh/config"),
     (
         r"remote host identification has changed|host key for .* has changed",
-        "its host key is not the one that is known: another machine answers there, or it was installed anew; "
+        "its host key is not the one that is known: another machine answers there, or it was reinstalled; "
         "see that it is yours, then run `ssh-keygen -R {host}` and `ssh {host}` once",
     ),
     (
@@ -136,7 +136,7 @@ def _ssh() -> Sequence[str]:
     try:
         command = shlex.split(given)
     except ValueError as error:
-        raise UsageError(f"{VARIABLE}: {one_line(given, 200)!r} is no command ({error})") from error
+        raise UsageError(f"{VARIABLE}: {one_line(given, 200)!r} is not a command ({error})") from error
     if not command:
         raise UsageError(f"{VARIABLE} is empty; unset it, or name an ssh such as `ssh -F my_config`")
     if not shutil.which(command[0]):

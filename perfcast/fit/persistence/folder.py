@@ -127,7 +127,7 @@ def _try_to_write_beside(target: Path) -> None:
 
 
 def _first_foreign(folder: Path) -> str | None:
-    """Return the first entry of ``folder``, by name, that is no part of a predictor; None where all are."""
+    """Return the first entry of ``folder``, by name, that is not a part of a predictor; None where all are."""
     own = _names_of_predictor(folder / MANIFEST)
     inner = [entry for name in own if (entry := folder / name).is_dir()]
     entries = [*folder.iterdir(), *(entry for beside in inner for entry in beside.iterdir())]

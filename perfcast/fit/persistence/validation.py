@@ -119,7 +119,7 @@ def check_mixture(name: str, experts: MixtureOfExperts, features: int) -> None:
             ),
             ("experts.owners", _are_indices(owners, families), "leads beyond the families"),
             ("experts.scales", (experts.scales > 0).all(), "is not positive"),
-            ("experts.overall", (experts.overall >= 0).all() and experts.overall.any(), "is no sum of costs"),
+            ("experts.overall", (experts.overall >= 0).all() and experts.overall.any(), "is not a sum of costs"),
             ("experts.costs", (experts.costs >= 0).all(), "holds negative costs"),
             ("experts.offsets", (np.abs(experts.offsets) <= _LOG_LIMIT).all(), "is more than any number"),
             ("experts.gate", shares.ndim == 2 and shares.shape[1] - families in (0, 1), "is not one share a family"),
@@ -139,7 +139,11 @@ def check_outlier_bounds(name: str, bounds: OutlierBounds, features: int) -> Non
     _refuse_unless(
         name,
         (
-            ("outlier_bounds.features", len(rules) == 1 and _are_indices(bounds.features, features), "are no features"),
+            (
+                "outlier_bounds.features",
+                len(rules) == 1 and _are_indices(bounds.features, features),
+                "are not features",
+            ),
             ("outlier_bounds.others", others.ndim == 2 and others.shape[:1] == rules, "is not one list a feature"),
             ("outlier_bounds.others", _are_indices(others + 1, features + 1), "leads beyond the features"),
             ("outlier_bounds.high", bounds.high.shape == rules, "is of the wrong size"),
@@ -173,7 +177,7 @@ def check_domain(name: str, domain: Domain, features: int) -> None:
         (
             *((f"domain.{key}", getattr(domain, key).shape == (features,), "is of the wrong size") for key in _RANGES),
             ("domain.rows", rows.ndim == 2 and rows.shape[0] > 0 and rows.shape[1] == features, "is of the wrong size"),
-            ("domain.reach", domain.reach.shape == (1,) and (domain.reach > 0).all(), "is no distance"),
+            ("domain.reach", domain.reach.shape == (1,) and (domain.reach > 0).all(), "is not a distance"),
             ("domain.scale", (domain.scale >= 0).all(), "holds negative scales"),
         ),
     )
@@ -215,7 +219,7 @@ def check_process(name: str, process: GaussianProcess) -> None:
         PredictorError: it names the file ``name``.
     """
     sound = process.length.shape == (1,) and bool((process.length > 0).all())
-    _refuse_unless(name, (("learner.length", sound, "is no length"),))
+    _refuse_unless(name, (("learner.length", sound, "is not a length"),))
 
 
 def check_intervals(name: str, intervals: Intervals) -> None:
@@ -230,7 +234,7 @@ def check_intervals(name: str, intervals: Intervals) -> None:
         (
             ("intervals.coefficients", coefficients.shape == (3,), "is of the wrong size"),
             ("intervals.low", low.shape == (2,) == high.shape, "is of another size than intervals.high, or the wrong"),
-            ("intervals.quantile", quantile.shape == (1,) and (quantile >= 0).all(), "is no width"),
+            ("intervals.quantile", quantile.shape == (1,) and (quantile >= 0).all(), "is not a width"),
         ),
     )
     with np.errstate(all="ignore"):

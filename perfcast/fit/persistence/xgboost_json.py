@@ -30,7 +30,7 @@ class _UnsoundError(Exception):
 def checked_model(name: str, data: bytes, inputs: int) -> bytes:
     """Return the model in ``data``, the contents of the file ``name``, as JSON that is safe to load.
 
-    It is written anew, of nothing but what was checked: XGBoost cannot read the bytes in another way (as its
+    It is written again, of nothing but what was checked: XGBoost cannot read the bytes in another way (as its
     binary format, say, or with another one of two equal keys), nor meet anything that nobody thought of.
 
     Raises:

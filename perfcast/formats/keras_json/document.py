@@ -222,7 +222,7 @@ def _old_value(value: Any, names: frozenset[str]) -> Any:
 def _reference(value: Any, owner: str) -> Reference:
     whole = isinstance(value, list) and len(value) == 3 and all(type(number) is int for number in value[1:])
     if not whole or not isinstance(value[0], str) or min(value[1:]) < 0:
-        raise SourceError(f"{owner}: no tensor is {shown(value)}; it has to be as ['layer', 0, 0]")
+        raise SourceError(f"{owner}: no tensor is {shown(value)}; it must look like ['layer', 0, 0]")
     return Reference(escape_control(value[0]), value[1], value[2])
 
 
@@ -230,7 +230,7 @@ def revived(value: Any) -> Any:
     """Return an argument that Keras 3 wrote: tensors as references, slices and constants as such.
 
     Raises:
-        SourceError: a tensor is not as one has to be.
+        SourceError: a tensor is not as one must be.
     """
     if isinstance(value, list):
         return [revived(item) for item in value]

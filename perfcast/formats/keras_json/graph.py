@@ -31,7 +31,7 @@ def model_of(layer: LayerText) -> ModelText:
     """
     listed = layer.values["layers"]
     if not isinstance(listed, list) or not listed or len(listed) > MOST_LAYERS:
-        raise SourceError(f"model {layer.name[:80]!r} has to have from 1 to {MOST_LAYERS:,} layers")
+        raise SourceError(f"model {layer.name[:80]!r} must have from 1 to {MOST_LAYERS:,} layers")
     if "input_layers" in layer.values or "output_layers" in layer.values:
         return _functional(layer, listed)
     return _sequential(layer, listed)

@@ -55,7 +55,7 @@ def network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
 
 def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
     if not looks_like_keras(document):
-        raise SourceError("is no text of a Keras model: it has no class_name and config")
+        raise SourceError("is not a text of a Keras model: it has no class_name and config")
     whole = layer_of(document, "the text")
     if not whole.is_model:
         raise SourceError(f"the model {whole.kind[:80]!r} lists no layers; only functional and sequential ones do")

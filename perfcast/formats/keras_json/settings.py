@@ -1,4 +1,4 @@
-"""Configurations of layers, read with checks: every value that is not as it has to be is refused by name."""
+"""Configurations of layers, read with checks: every value that is not as it must be is refused by name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Settings:
         return default if value is None else value
 
     def whole(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a whole number from `least` to `MOST`."""
+        """Return an integer between `least` and `MOST`."""
         value = whole_number(self.get(key, default), least)
         return self.refuse(key) if value is None else value
 
@@ -103,7 +103,7 @@ class Settings:
 
 
 def whole_number(value: Any, least: int) -> int | None:
-    """Return `value` where it is a whole number from `least` to `MOST`, None where it is anything else."""
+    """Return `value` where it is an integer between `least` and `MOST`, None where it is anything else."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):

@@ -20,7 +20,7 @@ def read_document(path: Path) -> Any:
     """Return the parsed text of a `.json` or `.json.gz` file.
 
     Raises:
-        SourceError: it cannot be read, is too large, or is no JSON; the message does not name the file.
+        SourceError: it cannot be read, is too large, or is not JSON; the message does not name the file.
     """
     try:
         data = _read(path)
@@ -33,14 +33,14 @@ def parse(data: bytes) -> Any:
     """Return the parsed text of a model.
 
     Raises:
-        SourceError: it is too large, or is no JSON.
+        SourceError: it is too large, or is not JSON.
     """
     if len(data) > MOST_BYTES:
         raise SourceError(f"is larger than {MOST_BYTES // 1_000_000} MB once unpacked, which no text of a model is")
     try:
         return json.loads(data)
     except ValueError as error:
-        raise SourceError(f"is no JSON ({_first_line(error)})") from error
+        raise SourceError(f"is not JSON ({_first_line(error)})") from error
     except RecursionError as error:
         raise SourceError("is nested too deep") from error
 

@@ -87,7 +87,7 @@ def _type_of(value: Value) -> onnx.TypeProto:
 
 
 def _value_of(name: str, proto: onnx.TypeProto) -> Value | None:
-    """Return a tensor of which the type is told; None where it is no tensor, or a size stays open."""
+    """Return a tensor of which the type is told; None where it is not a tensor, or a size stays open."""
     if not proto.tensor_type.elem_type or not proto.tensor_type.HasField("shape"):
         return None
     dims = proto.tensor_type.shape.dim

@@ -30,7 +30,7 @@ def load(path: Path) -> onnx.ModelProto:
     """Return the model of a file, its own functions inlined. Files of external data are never opened.
 
     Raises:
-        SourceError: it is no ONNX model, or of an opset that is not read.
+        SourceError: it is not an ONNX model, or of an opset that is not read.
     """
     import onnx
     from google.protobuf.message import DecodeError

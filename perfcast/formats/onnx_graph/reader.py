@@ -61,7 +61,7 @@ def read_onnx(path: Path, shapes: Mapping[str, Shape]) -> Network:
 
     Raises:
         UsageError: `shapes` do not fit the file's inputs, or leave a size open.
-        SourceError: the file is no ONNX model, is damaged, or does what is not read; one line without the path.
+        SourceError: the file is not an ONNX model, is damaged, or does what is not read; one line without the path.
     """
     model = load(path)
     graph = model.graph

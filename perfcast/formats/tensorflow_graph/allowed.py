@@ -51,7 +51,7 @@ _HARMLESS |= {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "Trun
 _HARMFUL = frozenset(("ReadFile", "MatchingFiles", "PyFuncStateless"))
 _HARMFUL_PREFIXES = ("Debug", "Xla", "TPU", "Tpu", "Infeed", "Outfeed", "InitializeTable", "LookupTable", "Py")
 _LISTS = "TensorList"
-# Their tensors are no numbers: files' names and content, tables, queues, data sets, lists.
+# Their tensors are not numbers: files' names and content, tables, queues, data sets, lists.
 _NO_NUMBERS = frozenset(("DT_STRING", "DT_VARIANT", "DT_RESOURCE"))
 
 

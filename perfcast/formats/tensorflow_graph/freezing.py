@@ -242,7 +242,7 @@ def _resource() -> int:
 
 
 def _rename_output(function: Any, node: str, old: str, new: str) -> None:
-    """Name an output of a body's node anew wherever it is read."""
+    """Name an output of a body's node again wherever it is read."""
     before, after = f"{node}:{old}:", f"{node}:{new}:"
     for inner in function.node_def:
         for index, name in enumerate(inner.input):

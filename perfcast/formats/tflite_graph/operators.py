@@ -215,7 +215,7 @@ def _dense(operator: Operator) -> Operation:
 def _product(operator: Operator) -> Operation:
     first, second = operator.needed(0), operator.needed(1)
     if min(len(first.shape), len(second.shape)) < 2 or not operator.outputs:
-        raise SourceError(f"{operator}: multiplies what are no matrices")
+        raise SourceError(f"{operator}: multiplies what are not matrices")
     macs = product_macs(operator.outputs[0].shape, first.shape[-2 if operator.option("AdjX", False) else -1])
     if second.weights is not None and len(second.shape) == 2:
         units = operator.outputs[0].shape[-1]

@@ -58,7 +58,7 @@ def block(graph: Graph, operator: OperatorRecord) -> tuple[int, ...]:
     """Return into how many pieces an operator parts, or from how many it joins, each spatial axis.
 
     Raises:
-        SourceError: that is no constant of the file.
+        SourceError: that is not a constant of the file.
     """
     data = graph.tensors[operator.inputs[1]].data if len(operator.inputs) > 1 and operator.inputs[1] >= 0 else None
     sizes = () if data is None else tuple(int(size) for size in data.reshape(-1))

@@ -25,7 +25,7 @@ class Toolchain:
     description = None
     """Half a sentence for users, behind the name."""
     PACKAGES = ()
-    """What has to be installed where it runs, as pip takes it."""
+    """What must be installed where it runs, as pip takes it."""
     FORMATS = ()
     """Formats of the programs that it runs, the best first: each has a converter in `perfcast.export.programs`."""
     OPTIONS = {}

@@ -53,7 +53,7 @@ class TensorFlowToolchain(Toolchain):
         return self.factors
 
     def __setstate__(self, factors):
-        """Be the same in a process that starts anew."""
+        """Be the same in a new process."""
         self.__init__(factors)
         self.preload()
 

@@ -28,7 +28,7 @@ class Options:
     """What counts.
 
     Attributes:
-        threshold: by how much more a value has to be to count as a regression, as a share of it.
+        threshold: by how much more a value must be to count as a regression, as a share of it.
         alpha: the probability of one false regression or more where nothing changed; as much for improvements.
     """
 
@@ -145,7 +145,7 @@ def _adjusted(changes: Changes, sign: int, shares: np.ndarray) -> np.ndarray:
 
 
 def _judged(changes: Changes, slower_p: float, faster_p: float, options: Options) -> Together | None:
-    """Judge the typical change; its whole interval has to be beyond the threshold.
+    """Judge the typical change; its whole interval must be beyond the threshold.
 
     A machine may be slower by a little without the calibration workload seeing it, which nothing in the data tells.
     """

@@ -43,7 +43,7 @@ class MetricView:
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """Its figures but predicted against measured, which is drawn anew for each choice."""
+        """Its figures but predicted against measured, which is drawn again for each choice."""
         return (*self.importance, *self.errors)
 
 

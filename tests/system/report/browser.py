@@ -106,7 +106,7 @@ def check_page(
 
     Args:
         path: the page; it is drawn when `<html data-drawn="yes">`.
-        widths: of the window, in CSS pixels; the page is loaded anew for each.
+        widths: of the window, in CSS pixels; the page is loaded again for each.
         scripts: JavaScript expressions evaluated at the last width; promises are awaited.
         screenshots: a folder for a full-page picture of each width.
         timeout_s: how long a page may take to draw.

@@ -9,7 +9,7 @@ _HEAD = {"schema_version": 1, "model": "net", "name": "net", "family": "family",
 
 
 def whole(network):
-    """Return the descriptor of a network, which has to be valid."""
+    """Return the descriptor of a network, which must be valid."""
     descriptor = _HEAD | network.descriptor()
     validate_descriptor(descriptor)
     return descriptor

@@ -307,7 +307,7 @@ def test_damaged_archives_are_one_line(tmp_path):
         with contextlib.suppress(PerfcastError):
             body_of(path)
     assert "has no member 'config.json'" in refused(zipped(path, ("config.yaml", "x")))
-    assert "is no JSON" in refused(held(path, b"{"))
+    assert "is not JSON" in refused(held(path, b"{"))
     assert "it has no class_name" in refused(held(path, []))
     assert "it has no class_name" in refused(held(path, [1]), to_run=True)
 
@@ -351,10 +351,13 @@ def named(module, kind, config=None, **more):
 ATTACKS = {
     # CVE-2025-1550: a module of others.
     "module": (dense(kernel_initializer=named("os", "system")), "has system, which is none of Keras"),
-    "subprocess": (named("subprocess", "Popen", {"name": "p", "args": "id"}), "is a Popen, which is no layer of Keras"),
-    "registered": (dense() | {"registered_name": "a>Dense"}, "layer 'd' is a Dense, which is no layer of Keras"),
+    "subprocess": (
+        named("subprocess", "Popen", {"name": "p", "args": "id"}),
+        "is a Popen, which is not a layer of Keras",
+    ),
+    "registered": (dense() | {"registered_name": "a>Dense"}, "layer 'd' is a Dense, which is not a layer of Keras"),
     # CVE-2025-8747: functions of Keras, which run when they are called.
-    "download": (named("keras.utils", "get_file", {"name": "x"}), "is a get_file, which is no layer of Keras"),
+    "download": (named("keras.utils", "get_file", {"name": "x"}), "is a get_file, which is not a layer of Keras"),
     "unlock": (named("keras.config", "enable_unsafe_deserialization"), "none of Keras"),
     "function": (dense(activation=named("keras.utils", "function", "get_file")), "has the function 'get_file'"),
     "lower": (dense(activation=named("keras.layers", "deserialize", {"config": {}})), "has deserialize, which is none"),
@@ -397,6 +400,6 @@ def test_text_is_looked_through_before_keras_builds_it(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.models, "model_from_json", lambda *_: pytest.fail("Keras was asked"))
     path = tmp_path / "net.json"
     path.write_text(json.dumps(model2(layer2("own", "Mine", "x") | {"module": "os"})))
-    assert "layer 'own' is a Mine, which is no layer of Keras" in refused(path, to_run=True)
+    assert "layer 'own' is a Mine, which is not a layer of Keras" in refused(path, to_run=True)
     path.write_text("[]")
     assert "not that of a Keras model" in refused(path, to_run=True)

@@ -194,7 +194,7 @@ def twice(tensor):
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (My(name="my"), "layer 'my' is a My, which is no layer of Keras"),
+        (My(name="my"), "layer 'my' is a My, which is not a layer of Keras"),
         (layers.Lambda(lambda t: t, name="crop"), "layer 'crop' is a Lambda, which is code"),
         (layers.Dense(3, activation=lambda t: t, name="dense"), "layer 'dense' has a lambda, which is code"),
         (

@@ -34,10 +34,10 @@ def conv(**config):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no JSON"),
-        (b"\x80abc", "is no JSON"),
-        (b"{", "is no JSON"),
-        (b"1" * 10_000, "is no JSON"),
+        (b"", "is not JSON"),
+        (b"\x80abc", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"1" * 10_000, "is not JSON"),
         (b"[" * 200_000, "is nested too deep"),
         (b"[]", "no class_name and config"),
         (b'{"class_name": "Model", "config": {}}', "lists no layers"),

@@ -23,7 +23,7 @@ FACTORS = {
 }
 PUBLISHED = {"name": "published", "version": 3, "iterations": 20, "discard": 4, "visits": 4, "repeats": 0}
 ADAPTIVE = dict(PUBLISHED, name="adaptive", min_visits=2, rel_ci_half_width=0.02)
-SLOW_TO_LOAD = "import time\ntime.sleep(0.2)\n"  # It is not loaded anew for each visit.
+SLOW_TO_LOAD = "import time\ntime.sleep(0.2)\n"  # It is not loaded again for each visit.
 GOOD = "def infer(x):\n    return [x[:, :2] + 1]\n"
 
 
@@ -93,7 +93,7 @@ class Run:
 
 
 def run(plan, folder, runner=CODED, environment=None, enter=None):
-    """Run a plan to its end; each answer has to be as the schema says. `enter` is called in the runner's process."""
+    """Run a plan to its end; each answer must look like the schema says. `enter` is called in the runner's process."""
     path = folder / "plan.json"
     path.write_text(json.dumps(plan))
     done = subprocess.run(

@@ -133,7 +133,7 @@ def test_nothing_is_changed_whose_old_value_cannot_be_kept(device):
     ("requested", "words"),
     [
         ({"swapiness": 10}, "settings.swapiness: there is no such setting; known are affinity, boost"),
-        ({"swappiness": 201}, "settings.swappiness: 201 is not possible; use a whole number"),
+        ({"swappiness": 201}, "settings.swappiness: 201 is not possible; use an integer"),
         ({"swappiness": True}, "settings.swappiness: True is not possible"),
         ({"priority": "low"}, "settings.priority: 'low' is not possible"),
         ({"governor": "../x"}, "settings.governor: '../x' is not possible"),
@@ -374,5 +374,5 @@ def test_a_probe_says_what_holds_with_the_settings_and_restores_them(bare):
     wrong = subprocess.run([*command, '{"priority": 99}'], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert wrong.stderr.strip() == (
-        "settings.priority: 99 is not possible; use a whole number from -20, most preferred, to 19"
+        "settings.priority: 99 is not possible; use an integer from -20, most preferred, to 19"
     )

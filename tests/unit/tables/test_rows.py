@@ -24,8 +24,8 @@ def named_by_size():
         ("", "is missing"),
         ("?", "is missing"),
         ("inf", "is infinite"),
-        ("-32", "is no size of an input"),
-        ("1e30", "is no size of an input"),
+        ("-32", "is not a size of an input"),
+        ("1e30", "is not a size of an input"),
     ],
 )
 def test_a_size_that_is_none_costs_its_row_and_no_network(tmp_path, value, problem):
@@ -184,7 +184,7 @@ def test_dates_are_no_numbers(tmp_path):
         if columns:
             assert import_table(read, mapping).features == columns
         else:
-            with pytest.raises(UsageError, match=r"column 'day' holds what is no number \(row 1: '2024-01-01"):
+            with pytest.raises(UsageError, match=r"column 'day' holds what is not a number \(row 1: '2024-01-01"):
                 import_table(read, mapping)
 
 

@@ -224,7 +224,7 @@ def picked(call: Call, shape: Shape, keys: list[Any]) -> Shape:
         elif isinstance(key, Symbol | Constant):
             found += key.shape
         elif type(key) is not int:
-            call.refuse(f"has the key {str(key)[:80]}, which is no number or slice")
+            call.refuse(f"has the key {str(key)[:80]}, which is not a number or slice")
     return tuple(found)
 
 
