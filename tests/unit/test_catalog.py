@@ -135,7 +135,7 @@ def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters,
     ],
 )
 def test_impossible_requests_are_refused(options):
-    with pytest.raises(UsageError, match=r"synthetic|whole number"):
+    with pytest.raises(UsageError, match=r"synthetic|integer"):
         SyntheticRequest(**{"count": 1} | options)
 
 
