@@ -62,7 +62,7 @@ def done(tmp_path_factory, root, model):
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     quick = read_yaml(root / "config/targets/local.yaml")
-    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "least_visits": 2}
+    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "min_visits": 2}
     (folder / "config/targets/quick.yaml").write_text(json.dumps(quick))
     (folder / "config.yaml").write_text("target: quick\nshards: 1\nmodels: {sheets: [sheet.csv]}\n")
     with served() as hub:
