@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,7 +18,8 @@ import yaml
 
 from perfcast.bench.target import read_description
 from tests.interpreters import interpreter
-from tests.system.checkout import check_out, snakemake
+from tests.system.runs import snakemake, start
+from tests.system.small_campaign import check_out
 from tests.system.ssh_board import SSHD, SshBoard
 
 IMAGE = "l4t-tensorflow:r32.7.1-tf2.7-py3"
@@ -176,9 +176,7 @@ def bring(path):
 
 
 def run(checkout, board, *arguments):
-    return snakemake(
-        checkout, "--profile", "jetson_nano", "--configfile", "stand_in.yaml", *arguments, **board.environment
-    )
+    return snakemake(checkout, "--profile", "jetson_nano", *arguments, config="stand_in.yaml", **board.environment)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +184,7 @@ def measured(checkout, board):
     """The campaign, run to its end."""
     start = time.monotonic()
     done = run(checkout, board)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.code == 0, done.said[-3000:]
     print(f"from export to report: {time.monotonic() - start:.0f} s")  # noqa: T201
     return checkout, done
 
@@ -234,7 +232,7 @@ def test_the_context_is_the_containers(measured):
 def test_nothing_is_measured_again(measured, board):
     checkout, _ = measured
     again = run(checkout, board)
-    assert "Nothing to be done" in again.stdout + again.stderr
+    assert "Nothing to be done" in again.said
 
 
 def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, tmp_path, tensorflow_2_7):
@@ -243,11 +241,10 @@ def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, t
     path = checkout / "stand_in/jetson_nano.yaml"
     path.write_text(path.read_text().replace(IMAGE, "absent:1").replace(os.uname().machine, "aarch64"))
     done = run(checkout, board)
-    said = done.stdout + done.stderr
-    assert done.returncode == 1
-    assert "error: jetson_nano cannot be measured on board; fix this first:" in said
-    assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in said
-    assert "  - the image absent:1 is missing: `docker pull` it, and `docker tag` it with this name" in said
+    assert done.code == 1
+    assert "error: jetson_nano cannot be measured on board; fix this first:" in done.said
+    assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in done.said
+    assert "  - the image absent:1 is missing: `docker pull` it, and `docker tag` it with this name" in done.said
     assert not (checkout / "results/jetson_nano/logs/benchmark").exists()
     assert not (checkout / "results/store/measurements").exists()
 
@@ -263,8 +260,8 @@ def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_pat
     login = dict(re.findall(r"^export (CONTAINERS\w+)=(.*)$", (board.folder / "login").read_text(), re.MULTILINE))
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     dataset = "results/boxed/dataset.parquet"
-    done = snakemake(checkout, "--configfile", "boxed.yaml", "--", dataset, PATH=path, **login)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = snakemake(checkout, "--", dataset, config="boxed.yaml", PATH=path, **login)
+    assert done.code == 0, done.said[-3000:]
     statuses = pd.read_parquet(checkout / dataset).query("replicate == 0").set_index("model")["status"]
     assert statuses[TOO_LARGE] == "out_of_memory"
     assert statuses.drop(TOO_LARGE).eq("measured").all()
@@ -273,12 +270,8 @@ def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_pat
 def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):
     checkout = check_out(root, tmp_path / "clone")
     stand_in(checkout, tensorflow_2_7)
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--profile", "jetson_nano"]
-    command += ["--configfile", "stand_in.yaml"]
-    with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen(
-            command, cwd=checkout, env=os.environ | board.environment, stdout=said, stderr=said, text=True
-        )
+    how = {"said": tmp_path / "said", "config": "stand_in.yaml"}
+    process = start(checkout, "--profile", "jetson_nano", **how, **board.environment)
     killed = 0
     while process.poll() is None:
         visits = list((checkout / "results/store/visits").glob("[!.]*.json"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
-import sys
+import shutil
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.system.runs import Answer, snakemake, start
+
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 SHEET = """source,builder,input_size,parameters
@@ -31,30 +32,40 @@ synthetic,basic_model,32,conv_layers=3;filter_size=1;filters=8;strides=1
 
 CONFIG = """
 target: quick
-shards: 3
+shards: 2
 models:
   sheets: [sheet.csv]
 fit:
   splits: 1
 """
 
-_JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
+PARTS = ("Snakefile", "config", "envs", "perfcast", "profiles", "workflow")
+LINKS = ("jetson_nano", "jetson_orin", "jetson_tx2", "raspberry_pi4")
+DATASET = "results/quick/dataset.parquet"
+SHARDS = range(2)
+VISITS = 3
+UNDISTURBED = {"iterations": VISITS * 700, "visits": VISITS, "share": 1.0, "replicates": 2}
+"""The campaign that tests share: one that measures for some seconds, to be killed in the midst of it."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a run of Snakemake came to, and the jobs that it ran (or, dry, would run), as `rule` or `rule shard`."""
+def check_out(root: Path, folder: Path) -> Path:
+    """Copy the project to a folder, beside a small campaign."""
+    copy_project(root, folder)
+    SmallCampaign(folder, folder).prepare()
+    return folder
 
-    code: int
-    said: str
 
-    @property
-    def jobs(self) -> list[str]:
-        found = []
-        for rule, details in _JOB.findall(self.said):
-            shard = re.search(r"^    wildcards: shard=(\d+)$", details, re.MULTILINE)
-            found.append(f"{rule} {shard[1]}" if shard else rule)
-        return sorted(found)
+def copy_project(root: Path, folder: Path) -> Path:
+    """Copy what a checkout needs to run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        if (root / part).is_dir():
+            shutil.copytree(root / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(root / part, folder / part)
+    for link in LINKS:
+        (folder / link).symlink_to((root / link).readlink())
+    return folder
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class SmallCampaign:
 
     def prepare(self, iterations: int = 12, visits: int = 2, share: float = 0.5, replicates: int = 1) -> None:
         """Write the sheet, the configuration and the target."""
-        (self.folder / "config/targets").mkdir(parents=True)
+        (self.folder / "config/targets").mkdir(parents=True, exist_ok=True)
         target = yaml.safe_load((self.tree / "config/targets/local.yaml").read_text())
         target["factors"]["fixed"]["toolchain"] = "noop"
         target["protocol"] = {"name": "published", "iterations": iterations, "discard": 2 * visits, "visits": visits}
@@ -77,29 +88,30 @@ class SmallCampaign:
         (self.folder / "config.yaml").write_text(CONFIG)
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace what stands once in a file of the folder."""
-        text = (self.folder / name).read_text()
+        """Replace what stands once in a file of the folder, or of the tree where the folder has none."""
+        path = next(path for place in (self.folder, self.tree) if (path := place / name).exists())
+        text = path.read_text()
         assert text.count(old) == 1, (name, old)
-        (self.folder / name).write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new))
+
+    @property
+    def said(self) -> Path:
+        """The file of all that the last run printed."""
+        return self.folder / "said"
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start Snakemake; everything that it says goes to the file `said`."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.tree / "Snakefile")]
-        command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
-        command += ["--cores", "2", "--resources", "device=1", "--rerun-incomplete", *arguments]
-        paths = [str(path) for path in (self.tree, self.plugs) if path]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
-        with (self.folder / "said").open("w") as said:
-            return subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said, env=environment, text=True)
+        """Start Snakemake."""
+        return start(self.folder, "--rerun-incomplete", *arguments, said=self.said, **self._code)
 
     def run(self, *arguments: str) -> Answer:
         """Run Snakemake to its end."""
-        with self.start(*arguments) as process:
-            try:
-                code = process.wait(timeout=600)
-            finally:
-                process.kill()
-        return Answer(code, (self.folder / "said").read_text())
+        return snakemake(self.folder, "--rerun-incomplete", *arguments, **self._code)
+
+    @property
+    def _code(self) -> dict[str, Any]:
+        """Whose code runs."""
+        paths = [str(path) for path in (self.tree, self.plugs) if path]
+        return {"tree": self.tree, "PYTHONPATH": os.pathsep.join(paths)}
 
     def records(self, status: str | None = None) -> dict[str, tuple[int, str]]:
         """Return the measurements' files by key, each with what would change were it written again.

@@ -7,11 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import eventually
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 NAME = "board"
@@ -112,13 +113,11 @@ class SshBoard:
     def up(self) -> None:
         """Start the server."""
         subprocess.run([SSHD, "-f", self.folder / "server", "-E", self.folder / "sshd.log"], check=True, timeout=60)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with socket.socket() as trial:
-                if trial.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError((self.folder / "sshd.log").read_text())
+        eventually(self._answers, said=(self.folder / "sshd.log").read_text)
+
+    def _answers(self) -> bool:
+        with socket.socket() as trial:
+            return trial.connect_ex(("127.0.0.1", self.port)) == 0
 
     def down(self) -> None:
         """Stop the server, and cut all links."""

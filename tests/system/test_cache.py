@@ -7,10 +7,10 @@ import zipfile
 import pandas as pd
 import pytest
 
-from tests.system.checkout import SHEET, check_out, snakemake, without_tensorflow
+from tests.system.runs import snakemake, without
+from tests.system.small_campaign import DATASET, SHARDS, SHEET, UNDISTURBED, SmallCampaign, check_out
 
-OTHER = SHEET.replace("layers=1;units=64", "layers=1;units=32")
-CACHED = ("export_shard", "extract_features")
+MODELS = SHEET.count("\n") - 1
 
 
 def files(folder):
@@ -37,37 +37,30 @@ def exports(folder):
 
 @pytest.fixture(scope="module")
 def cached(tmp_path_factory, root):
-    """A folder of two checkouts that share a cache: the first filled it, the second has done all."""
+    """A folder of three checkouts that share a cache: the first filled it, the second has measured."""
     folder = tmp_path_factory.mktemp("cached")
     (folder / "cache").mkdir()
     environment = {"SNAKEMAKE_OUTPUT_CACHE": str(folder / "cache")}
     for name in ("first", "second", "third"):
         check_out(root, folder / name)
     # What is taken from a cache does not depend on where artifacts are kept.
-    with (folder / "second/my.yaml").open("a") as config:
+    with (folder / "second/config.yaml").open("a") as config:
         config.write("store: own store\n")
-    first = snakemake(
-        folder / "first",
-        *("--configfile", "my.yaml", "--cache", "--", "results/models.csv", "results/features.parquet"),
-        **environment,
-    )
-    assert first.returncode == 0, first.stderr
-    poisoned = environment | without_tensorflow(folder / "poison")
-    second = snakemake(folder / "second", "--configfile", "my.yaml", "--cache", **poisoned)
-    assert second.returncode == 0, second.stderr
+    wanted = ("--cache", "--", "results/models.csv", "results/features.parquet")
+    first = snakemake(folder / "first", *wanted, **environment)
+    assert first.code == 0, first.said
+    second = snakemake(folder / "second", *wanted, DATASET, **environment, **without(folder / "poison"))
+    assert second.code == 0, second.said
     return folder
 
 
-def test_a_second_checkout_exports_nothing(cached):
+def test_second_checkout_exports_nothing_and_has_what_the_first_made(cached):
     said = {
         name: [log.read_text() for log in (cached / name / "results/logs/export").iterdir()]
         for name in ("first", "second")
     }
-    assert sum("models exported" in text for text in said["first"]) == 2
-    assert said["second"] == ["", ""]
-
-
-def test_a_second_checkout_has_what_the_first_made(cached):
+    assert sum("models exported" in text for text in said["first"]) == len(SHARDS)
+    assert said["second"] == [""] * len(SHARDS)
     first, second = cached / "first/results", cached / "second/results"
     store = cached / "second/own store"
     assert not (second / "store").exists()
@@ -80,89 +73,75 @@ def test_a_second_checkout_has_what_the_first_made(cached):
 
 def test_each_model_in_the_cache_has_its_own_graph(cached):
     found = exports(cached / "second")
-    assert len(found) == 6
+    assert len(found) == MODELS
     assert {model: descriptor["model"] for model, (descriptor, _) in found.items()} == {m: m for m in found}
-    assert len({graph for _, graph in found.values()}) == 6
-    collected = [
-        json.loads((cached / f"second/results/manifests/collect/{shard}.json").read_text()) for shard in (0, 1)
-    ]
-    exported = [json.loads((cached / f"second/results/manifests/export/{shard}.json").read_text()) for shard in (0, 1)]
+    assert len({graph for _, graph in found.values()}) == MODELS
+    collected, exported = (
+        [json.loads((cached / f"second/results/manifests/{stage}/{shard}.json").read_text()) for shard in SHARDS]
+        for stage in ("collect", "export")
+    )
     assert all(collected)
     assert [[entry["spec"] for entry in shard] for shard in exported] == collected
 
 
-def test_links_into_the_cache_carry_everything_that_follows(cached):
+def test_links_into_the_cache_are_measured_through(cached):
     results = cached / "second/results"
     links = [results / "features.parquet", *(results / "manifests/export").iterdir()]
-    assert len(links) == 5
+    assert len(links) == 1 + 2 * len(SHARDS)
     assert all(path.is_symlink() and path.readlink().is_absolute() for path in links)
-    assert len(pd.read_parquet(results / "nothing/dataset.parquet")) == 6
-    assert (results / "nothing/predictor/manifest.json").exists()
-    assert (results / "nothing/report.html").exists()
+    assert pd.read_parquet(cached / "second" / DATASET)["model"].nunique() == MODELS
 
 
-def test_other_models_do_not_take_those_of_the_cache(cached):
+def test_other_models_are_not_taken_from_the_cache(cached):
     folder = cached / "third"
-    (folder / "sheet.csv").write_text(OTHER)
+    (folder / "sheet.csv").write_text(SHEET.replace("mlp,32,layers=1;units=64", "mlp,32,layers=1;units=32"))
     environment = {"SNAKEMAKE_OUTPUT_CACHE": str(cached / "cache")}
-    answer = snakemake(folder, "--configfile", "my.yaml", "--cache", "--", "results/features.parquet", **environment)
-    assert answer.returncode == 0, answer.stderr
+    answer = snakemake(folder, "--cache", "--", "results/features.parquet", **environment)
+    assert answer.code == 0, answer.said
     here, there = exports(folder), exports(cached / "first")
     assert here.keys() - there.keys() == {"mlp_1_32_32"}
     assert here["mlp_1_32_32"][1] != there["mlp_1_64_32"][1]
     same = here.keys() & there.keys()
-    assert len(same) == 5
+    assert len(same) == MODELS - 1
     assert {model: here[model] for model in same} == {model: there[model] for model in same}
     assert set(pd.read_parquet(folder / "results/features.parquet")["model"]) == set(here)
 
 
-def test_making_things_again_does_not_write_through_links(cached):
+def test_forced_exports_do_not_write_through_links(cached):
     second, before = cached / "second", (files(cached / "cache"), stamps(cached / "cache"))
-    answer = snakemake(
-        second,
-        *("--configfile", "my.yaml", "--forcerun", *CACHED, "--", "results/features.parquet"),
-    )
-    assert answer.returncode == 0, answer.stderr
+    answer = snakemake(second, "--forcerun", "export_shard", "extract_features", "--", "results/features.parquet")
+    assert answer.code == 0, answer.said
     assert not (second / "results/features.parquet").is_symlink()
     assert not (second / "results/manifests/export/0.json").is_symlink()
     assert (files(cached / "cache"), stamps(cached / "cache")) == before
 
 
-def test_a_damaged_bundle_is_one_line(cached, tmp_path):
+def test_damaged_bundle_is_refused_in_one_line(cached, tmp_path):
     folder = tmp_path / "first"
     shutil.copytree(cached / "first", folder, symlinks=True)
     shutil.rmtree(folder / "results/store/artifacts")
     (folder / "results/models.csv").unlink()
-    for shard in (0, 1):
-        bundle = folder / f"results/manifests/export/{shard}.zip"
+    for bundle in (folder / "results/manifests/export").glob("*.zip"):
         data = bundle.read_bytes()
         bundle.unlink()
         bundle.write_bytes(data[: len(data) // 2])
-    answer = snakemake(folder, "--configfile", "my.yaml", "--rerun-triggers", "input", "--", "results/models.csv")
-    assert answer.returncode != 0
-    assert "Traceback" not in answer.stderr
-    said = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert "the bundle of exports is damaged" in said[0]
+    answer = snakemake(folder, "--rerun-triggers", "input", "--", "results/models.csv")
+    assert answer.refused("the bundle of exports is damaged", code=1), answer.said
 
 
-def test_a_shared_store_gives_exports_and_measurements(tmp_path, root):
-    shared = tmp_path / "shared"
-    for name in ("first", "second"):
-        folder = check_out(root, tmp_path / name)
-        with (folder / "my.yaml").open("a") as config:
-            config.write(f"store: {shared}\n")
-    done = snakemake(tmp_path / "first", "--configfile", "my.yaml", "--", "results/nothing/dataset.parquet")
-    assert done.returncode == 0, done.stderr
-    before = {name: stamps(shared / name) for name in ("artifacts", "exports", "measurements")}
-    assert len(before["measurements"]) == 6
-    poisoned = without_tensorflow(tmp_path / "poison")
-    again = snakemake(
-        tmp_path / "second", "--configfile", "my.yaml", "--", "results/nothing/dataset.parquet", **poisoned
-    )
-    assert again.returncode == 0, again.stderr
-    assert {name: stamps(shared / name) for name in before} == before
-    assert not (tmp_path / "second/results/store").exists()
-    tables = [pd.read_parquet(tmp_path / name / "results/nothing/dataset.parquet") for name in ("first", "second")]
+def test_shared_store_gives_exports_and_measurements_to_another_checkout(finished, root, tmp_path):
+    second = SmallCampaign(tmp_path / "second", root)
+    second.folder.mkdir()
+    second.prepare(**UNDISTURBED)
+    store = shutil.copytree(finished.folder / "results/store", tmp_path / "shared")
+    with (second.folder / "config.yaml").open("a") as config:
+        config.write(f"store: {store}\n")
+    before = {name: stamps(store / name) for name in ("artifacts", "exports", "measurements")}
+    assert len(before["measurements"]) == 3 * MODELS
+    poisoned = {"PYTHONPATH": f"{root}:{without(tmp_path / 'poison')['PYTHONPATH']}"}
+    answer = snakemake(second.folder, "--", DATASET, tree=root, **poisoned)
+    assert answer.code == 0, answer.said
+    assert {name: stamps(store / name) for name in before} == before
+    assert not (second.folder / "results/store").exists()
+    tables = [pd.read_parquet(each.folder / DATASET) for each in (finished, second)]
     assert list(tables[0]["measurement"]) == list(tables[1]["measurement"])
-    assert len(tables[0]) == 6

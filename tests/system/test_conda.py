@@ -17,7 +17,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tests.system.checkout import check_out, snakemake
+from tests.system.runs import snakemake
+from tests.system.small_campaign import check_out
 
 STAND_IN = """#!/bin/sh
 echo "$@" >> {log}
@@ -115,7 +116,7 @@ def test_reading_the_workflow_takes_nothing_but_snakemake(tmp_path, root):
     stand_in(tmp_path / "conda")
     folder = check_out(root, tmp_path / "checkout")
     command = [sys.executable, "-c", WITHOUT_ALL_BUT_SNAKEMAKE.format(absent=HEAVY)]
-    command += ["-n", "--cores", "1", "--configfile", "my.yaml"]
+    command += ["-n", "--cores", "1", "--configfile", "config.yaml"]
     environment = os.environ | {"PATH": f"{tmp_path}/conda/bin:/usr/bin:/bin"}
     given = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": False}
     answer = subprocess.run([*command, "--software-deployment-method", "conda"], **given)
@@ -126,20 +127,17 @@ def test_reading_the_workflow_takes_nothing_but_snakemake(tmp_path, root):
     assert "error: tensorflow is not installed; run `make setup`" in without.stderr
 
 
-def test_a_checkout_runs_in_conda_environments_without_perfcast(tmp_path, root):
+@pytest.mark.slow
+def test_checkout_runs_in_conda_environments_without_perfcast(tmp_path, root):
     calls = stand_in(tmp_path / "conda")
     bare(tmp_path / "conda/template")
     python = bare(tmp_path / "host")
     assert subprocess.run([python, "-c", "import perfcast"], cwd=tmp_path, check=False, capture_output=True).returncode
     folder = check_out(root, tmp_path / "checkout")
-    answer = snakemake(
-        folder,
-        *("--configfile", "my.yaml", "--software-deployment-method", "conda"),
-        python=str(python),
-        PATH=f"{tmp_path}/conda/bin:/usr/local/bin:/usr/bin:/bin",
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert (folder / "results/nothing/report.html").exists()
+    path = f"{tmp_path}/conda/bin:/usr/local/bin:/usr/bin:/bin"
+    answer = snakemake(folder, "--software-deployment-method", "conda", python=str(python), PATH=path)
+    assert answer.code == 0, answer.said
+    assert (folder / "results/quick/report.html").exists()
     assert calls.read_text().count("env create") == 1
-    used = {line for line in answer.stderr.splitlines() if "Activating conda environment" in line}
+    used = {line for line in answer.said.splitlines() if "Activating conda environment" in line}
     assert len(used) == 1

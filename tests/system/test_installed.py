@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from tests.system.checkout import add_target
+from tests.system.small_campaign import SmallCampaign
 
 SHEET = """source,builder,input_size,parameters
 synthetic,basic_model,32,conv_layers=1;filter_size=3;filters=8;strides=2
@@ -92,13 +92,11 @@ def test_a_model_of_a_sheet_is_predicted_from_any_folder(installed, tmp_path):
 
 
 def test_a_model_is_measured_from_any_folder(installed, tmp_path, root):
-    (tmp_path / "config/targets").mkdir(parents=True)
-    shutil.copy(root / "config/targets/local.yaml", tmp_path / "config/targets/local.yaml")
-    add_target(tmp_path)
+    SmallCampaign(tmp_path, root).prepare()
     (tmp_path / "own.csv").write_text(SHEET)
-    arguments = ("measure", "--target", "nothing", "--sheet", "own.csv", "basic_model_1_3_8_2_32")
+    arguments = ("measure", "--target", "quick", "--sheet", "own.csv", "basic_model_1_3_8_2_32")
     answer = run(tmp_path, installed / "perfcast", *arguments)
-    assert "basic_model_1_3_8_2_32 on nothing: measured now" in answer.stdout, answer.stderr
+    assert "basic_model_1_3_8_2_32 on quick: measured now" in answer.stdout, answer.stderr
     assert len(list((tmp_path / "results/store/measurements").glob("*.json"))) == 1
 
 

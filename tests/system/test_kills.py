@@ -14,20 +14,24 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.system.small_campaign import SmallCampaign
+from tests.system.small_campaign import DATASET, UNDISTURBED, VISITS, SmallCampaign
+from tests.waiting import eventually
 
 SEED = 20
-VISITS = 3
-ITERATIONS = VISITS * 700
 ATTEMPTS = 5
-SCRIPTS = {"stage": ".snakemake/scripts/", "runner": "/board"}
+SCRIPTS = {"stage": ".snakemake/scripts/", "runner": "/perfcast/runner"}
 
 # A worker of joblib's that was just starting as its stage was killed says so itself.
 TRACEBACK = re.compile(r"^Traceback .*\n(?!.*/joblib/)", re.MULTILINE)
 
-KILLS = [
-    # Who is killed one after the other, in which stage, and how many seconds into it, or after the last one, at most.
-    # A child's death does not end the run: another follows.
+# Who is killed one after the other, in which stage, and how many seconds into it, or after the last one, at most.
+# A child's death does not end the run: another follows.
+FEW_KILLS = [
+    (("everything",), "export_shard", 5.0),
+    (("child", "runner"), "measuring", 0.5),
+    (("snakemake",), "measuring", 0.5),
+]
+ALL_KILLS = [
     (("snakemake",), None, 2.0),
     (("snakemake",), "collect_models", 0.5),
     (("everything",), "export_shard", 5.0),
@@ -71,7 +75,7 @@ class Kills:
         main, family, killed, moments = psutil.Process(process.pid), set(), [], []
         try:
             if stage:
-                eventually(lambda: self.is_at(main, stage), said=(self.campaign.folder / "said").read_text)
+                eventually(lambda: self.is_at(main, stage), said=self.campaign.said.read_text)
             for victim in who:
                 moments.append(self.moments.uniform(0, within_s))
                 time.sleep(moments[-1])
@@ -89,7 +93,7 @@ class Kills:
             process.wait()
         _, alive = psutil.wait_procs(family, timeout=20)
         assert alive == []
-        assert not TRACEBACK.search((self.campaign.folder / "said").read_text())
+        assert not TRACEBACK.search(self.campaign.said.read_text())
         started, stored = self.look()
         assert started - stored <= len(killed)
         rows = [(name, stage or "before the first", moment) for name, moment in zip(killed, moments, strict=True)]
@@ -130,16 +134,6 @@ def count(visits):
     return sum(map(len, visits.values()))
 
 
-def eventually(find, within_s=180.0, said=None):
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if found := find():
-                return found
-        time.sleep(0.02)
-    raise AssertionError("it never came to that; " + (said() if said else ""))
-
-
 def descendants(process):
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.children(recursive=True)
@@ -168,39 +162,37 @@ def victims(victim, main):
     return [main, *found[:1]] if found and kind != victim else found[:1]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, root):
-    campaign = SmallCampaign(tmp_path_factory.mktemp("undisturbed"), root)
-    campaign.prepare(ITERATIONS, VISITS, share=1.0, replicates=2)
-    answer = campaign.run("results/quick/dataset.parquet")
-    assert answer.code == 0, answer.said
-    return campaign
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory, root):
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((FEW_KILLS, DATASET), id="a few kills"),
+        pytest.param((ALL_KILLS, "all"), id="a kill in each stage", marks=pytest.mark.slow),
+    ],
+)
+def killed(request, tmp_path_factory, root):
     """A campaign after all the kills and a last run, which was left in peace, and went on after crashed children."""
+    plan, goal = request.param
     campaign = SmallCampaign(tmp_path_factory.mktemp("killed"), root)
-    campaign.prepare(ITERATIONS, VISITS, share=1.0, replicates=2)
+    campaign.prepare(**UNDISTURBED)
     kills = Kills(campaign, random.Random(SEED))
-    for who, stage, within_s in KILLS:
+    for who, stage, within_s in plan:
         kills.kill(who, stage, within_s)
-    answer = campaign.run("--forcerun", "benchmark_shard")
+    answer = campaign.run("--forcerun", "benchmark_shard", "--", goal)
     assert answer.code == 0, answer.said
+    assert campaign.run("--", goal).said.count("Nothing to be done") == 1
     started, stored = kills.look()
     kills.table.append(("nothing", "last run", 0.0, started, stored))
     return kills
 
 
-def test_after_the_kills_everything_is_measured_and_nothing_twice(killed, undisturbed, capsys):
+def test_everything_is_measured_after_kills_and_nothing_twice(killed, finished, capsys):
     lines = ["", f"{'killed':30} {'in stage':18} {'after':>7} {'visits started':>15} {'stored':>8}"]
     for victim, stage, delay, started, stored in killed.table:
         lines.append(f"{victim:30} {stage:18} {delay:5.2f} s {started:15} {stored:8}")
     lines.append(f"{'in all':58} {killed.starts.total():12} {count(killed.visits):8}\n")
     with capsys.disabled():
         sys.stdout.write("\n".join(lines))
-    assert len(killed.table) > 20
-    assert killed.measured.keys() == undisturbed.records().keys()
+    assert killed.measured.keys() == finished.records().keys()
     assert {len(made) for made in killed.visits.values()} == {VISITS}
     assert killed.starts.keys() == {(key, visit) for key in killed.measured for visit in range(VISITS)}
     assert not list((killed.campaign.folder / "results/store/visits").glob("[!.]*"))
@@ -208,24 +200,18 @@ def test_after_the_kills_everything_is_measured_and_nothing_twice(killed, undist
     assert statuses == {"measured": len(killed.measured)}
 
 
-def test_the_last_run_loses_nothing(killed):
+def test_last_run_loses_nothing(killed):
     _, _, _, started, stored = killed.table[-1]
     assert started == stored
 
 
-def test_the_outcome_is_that_of_an_undisturbed_run(killed, undisturbed):
+def test_outcome_after_kills_is_that_of_an_undisturbed_run(killed, finished):
     for name in ("results/models.csv", "results/features.parquet"):
-        assert (killed.campaign.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
+        assert (killed.campaign.folder / name).read_bytes() == (finished.folder / name).read_bytes()
     columns = ["model", "artifact", "measurement", "replicate", "status"]
-    tables = [pd.read_parquet(each.folder / "results/quick/dataset.parquet") for each in (killed.campaign, undisturbed)]
-    pd.testing.assert_frame_equal(tables[0][columns], tables[1][columns])
-    folder = killed.campaign.folder / "results/quick"
-    assert json.loads((folder / "predictor/manifest.json").read_text())["parts"][0]["metrics"].keys() == {
-        "latency_ms",
-        "ram_mb",
-    }
-    assert (folder / "report.html").stat().st_mtime >= (folder / "predictor/manifest.json").stat().st_mtime
-    assert killed.campaign.run().said.count("Nothing to be done") == 1
+    tables = [pd.read_parquet(each.folder / DATASET)[columns] for each in (killed.campaign, finished)]
+    pd.testing.assert_frame_equal(*tables)
+    assert not list((killed.campaign.folder / "results").rglob(".new-*"))
 
 
 FOREIGN = """
@@ -238,87 +224,89 @@ rule all:
 
 
 @pytest.fixture
-def campaign(tmp_path, root):
+def begun(tmp_path, root):
+    """A campaign in which nothing has been done yet."""
     campaign = SmallCampaign(tmp_path, root)
     campaign.prepare()
     return campaign
 
 
 @pytest.fixture
-def foreign(campaign):
+def foreign(begun):
     """Another workflow at work in the same folder."""
-    (campaign.folder / "Foreign").write_text(FOREIGN)
+    (begun.folder / "Foreign").write_text(FOREIGN)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Foreign", "--cores", "1"]
-    process = psutil.Popen(command, cwd=campaign.folder, stderr=subprocess.DEVNULL)
-    eventually((campaign.folder / ".snakemake/locks/0.output.lock").exists)
+    process = psutil.Popen(command, cwd=begun.folder, stderr=subprocess.DEVNULL)
+    eventually((begun.folder / ".snakemake/locks/0.output.lock").exists)
     yield process
     for each in (process, *process.children(recursive=True)):
         each.kill()
     process.wait()
 
 
-def record(campaign):
+def record(begun):
     """Return what the guard wrote of the run that has the folder."""
-    path = campaign.folder / ".snakemake/perfcast.json"
+    path = begun.folder / ".snakemake/perfcast.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def locks(campaign):
-    return {path: path.stat().st_ino for path in (campaign.folder / ".snakemake/locks").iterdir()}
+def locks(begun):
+    return {path: path.stat().st_ino for path in (begun.folder / ".snakemake/locks").iterdir()}
 
 
-def killed_run(campaign):
+def killed_run(begun):
     """Kill a run once it has Snakemake's locks."""
-    with campaign.start() as process:
-        eventually(lambda: record(campaign).get("own"))
+    with begun.start() as process:
+        eventually(lambda: record(begun).get("own"))
         process.kill()
 
 
-def test_a_live_run_is_never_robbed(campaign):
-    with campaign.start() as first:
-        eventually(lambda: record(campaign).get("own"))
-        held = locks(campaign)
-        second = campaign.run()
+def test_live_run_keeps_its_locks(begun):
+    with begun.start() as first:
+        eventually(lambda: record(begun).get("own"))
+        held = locks(begun)
+        second = begun.run()
         assert second.code == 2
-        line = f"error: another perfcast run (pid {first.pid} on {record(campaign)['host']}, since "
+        line = f"error: another perfcast run (pid {first.pid} on {record(begun)['host']}, since "
         assert line in second.said
         assert "Traceback" not in second.said
-        assert campaign.run("--dry-run").code == 0
-        assert locks(campaign) == held
+        assert begun.run("--dry-run").code == 0
+        assert locks(begun) == held
         assert first.poll() is None
         first.kill()
 
 
-def test_another_workflows_live_lock_stays_when_a_killed_runs_lock_goes(campaign, foreign):
-    theirs = locks(campaign)
+def test_lock_of_another_live_workflow_stays_when_that_of_a_killed_run_goes(begun, foreign):
+    theirs = locks(begun)
     assert theirs
-    killed_run(campaign)
-    dead = locks(campaign).keys() - theirs.keys()
+    killed_run(begun)
+    dead = locks(begun).keys() - theirs.keys()
     assert dead
-    with campaign.start() as process:
-        mine = eventually(lambda: record(campaign).get("pid") == process.pid and record(campaign)["own"])
-        now = locks(campaign)
+    with begun.start() as process:
+        mine = eventually(lambda: record(begun).get("pid") == process.pid and record(begun)["own"])
+        now = locks(begun)
         assert {path: now.get(path) for path in theirs} == theirs
         assert {path.name for path in now.keys() - theirs.keys()} == mine.keys()
         assert foreign.is_running()
         process.kill()
 
 
-def test_a_lock_that_may_be_another_workflows_stays(campaign, foreign):
+@pytest.mark.slow
+def test_lock_of_unknown_owner_stays_while_another_workflow_runs(begun, foreign):
     """A run that was killed before it could say which locks were its own, while another workflow is at work."""
-    killed_run(campaign)
-    path = campaign.folder / ".snakemake/perfcast.json"
-    path.write_text(json.dumps(record(campaign) | {"before": {}, "own": None}))
-    held = locks(campaign)
-    answer = campaign.run()
+    killed_run(begun)
+    path = begun.folder / ".snakemake/perfcast.json"
+    path.write_text(json.dumps(record(begun) | {"before": {}, "own": None}))
+    held = locks(begun)
+    answer = begun.run()
     assert answer.code == 1
     assert "Directory cannot be locked" in answer.said
-    assert held.items() <= locks(campaign).items()
+    assert held.items() <= locks(begun).items()
     assert foreign.is_running()
 
 
-def test_a_run_goes_on_where_one_was_killed_before_it_could_say_what_was_its_own(campaign):
-    killed_run(campaign)
-    path = campaign.folder / ".snakemake/perfcast.json"
-    path.write_text(json.dumps(record(campaign) | {"own": None}))
-    assert campaign.run("results/manifests/collect/0.json").code == 0
+def test_run_continues_after_a_kill_before_locks_were_recorded(begun):
+    killed_run(begun)
+    path = begun.folder / ".snakemake/perfcast.json"
+    path.write_text(json.dumps(record(begun) | {"own": None}))
+    assert begun.run("results/manifests/collect/0.json").code == 0

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from perfcast.bench.campaign import Campaign
 from perfcast.bench.factory import open_transport
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.remote.ssh import SshHost
+from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.target import Protocol, Replicates, Target, read_description
 from perfcast.bench.transport import placed
 from perfcast.bench.visits import VisitStore
@@ -25,10 +25,13 @@ from perfcast.progress import quiet
 from perfcast.storage import canonical_json
 from tests.system.ssh_board import NAME, SSHD, SshBoard
 from tests.unit.campaigns import dummy_exports, hostile_export, plan_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not Path(SSHD).exists(), reason="OpenSSH's server is not installed (openssh-server)")
 
 FEW = Protocol("published", 8, 2, visits=2)
+LONG = 12
+"""Visits enough to meet a campaign at work."""
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def board(tmp_path, monkeypatch):
     board = SshBoard.start(tmp_path / "board")
     for name, value in board.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("perfcast.bench.retry.FIRST_S", 0.1)
     yield board
     for process in board.processes():
         process.kill()
@@ -65,13 +69,13 @@ def measured(campaign, exports):
     return [campaign.measurements.measurement(key) for key in keys]
 
 
-def lasting(campaign, visits=40):
-    """Return the campaign with visits enough to meet it at work."""
+def lasting(campaign, visits=LONG):
+    """Return the campaign with so many visits."""
     protocol = Protocol("published", 4 * visits, 0, visits=visits)
     return replace(campaign, target=replace(campaign.target, protocol=protocol))
 
 
-def test_what_is_measured_there_is_stored_here(board, campaign, capsys):
+def test_measurements_are_stored_here_and_graphs_are_sent_once(board, campaign, capsys):
     exports = dummy_exports(campaign.artifacts.root)
     records = measured(campaign, exports)
     assert [record["status"] for record in records] == ["measured"] * 3
@@ -85,7 +89,7 @@ def test_what_is_measured_there_is_stored_here(board, campaign, capsys):
     assert "sent" not in capsys.readouterr().err
 
 
-def test_a_models_name_is_only_a_name(board, campaign, tmp_path, monkeypatch):
+def test_hostile_model_name_runs_nothing(board, campaign, tmp_path, monkeypatch):
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     (record,) = measured(campaign, [hostile_export(campaign.artifacts.root)])
@@ -93,22 +97,22 @@ def test_a_models_name_is_only_a_name(board, campaign, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("spoiled*"))
 
 
-def test_what_is_measured_is_not_measured_again(board, campaign):
+def test_nothing_is_measured_again(board, campaign):
     exports = dummy_exports(campaign.artifacts.root)
     records = measured(campaign, exports)
     assert measured(campaign, exports) == records
     assert (campaign.artifacts.root / "log").read_text().count("visit 0") == 3
 
 
-def test_a_link_that_is_cut_loses_at_most_the_visit_in_flight(board, campaign, monkeypatch, capsys):
+def test_cut_link_loses_at_most_the_visit_in_flight(board, campaign, monkeypatch, capsys):
     campaign = lasting(campaign)
-    cuts = after(VisitStore, "put", (20, 70), board.cut_links, monkeypatch)
+    cuts = after(VisitStore, "put", (6, 24), board.cut_links, monkeypatch)
     records = measured(campaign, dummy_exports(campaign.artifacts.root))
     assert len(cuts) == 2
-    assert [len(record["visits"]) for record in records] == [40] * 3
+    assert [len(record["visits"]) for record in records] == [LONG] * 3
     started = re.findall(r"^measuring (\w+, visit \d+)$", (campaign.artifacts.root / "log").read_text(), re.MULTILINE)
-    assert len(set(started)) == 120
-    assert len(started) <= 122
+    assert len(set(started)) == 3 * LONG
+    assert len(started) <= 3 * LONG + 2
     assert "the link was cut" in capsys.readouterr().err
     assert not board.processes()
 
@@ -128,7 +132,12 @@ def after(owner, name, counts, act, monkeypatch):
     return done
 
 
-def test_a_link_that_is_cut_while_graphs_are_sent_is_taken_up_again(board, campaign, monkeypatch):
+def on_retry(act, monkeypatch):
+    """Have ``act`` called once the campaign has waited a first time; return the list of what it returned."""
+    return after(RetryPolicy, "after", (1,), act, monkeypatch)
+
+
+def test_link_cut_while_graphs_are_sent_is_resumed(board, campaign, monkeypatch):
     exports = dummy_exports(campaign.artifacts.root)
     cut = []
 
@@ -137,7 +146,6 @@ def test_a_link_that_is_cut_while_graphs_are_sent_is_taken_up_again(board, campa
             stream.write(content[:5])
             stream.flush()
             cut.append(board.cut_links())
-            time.sleep(0.5)
         stream.write(content)
         stream.flush()
 
@@ -146,31 +154,27 @@ def test_a_link_that_is_cut_while_graphs_are_sent_is_taken_up_again(board, campa
     assert len(cut) == 1
 
 
-def test_a_board_that_is_gone_is_waited_for(board, campaign, monkeypatch):
+def test_unreachable_board_is_waited_for(board, campaign, monkeypatch):
     campaign = lasting(campaign)
 
-    def go_and_come_back():
-        board.down()
-        threading.Timer(3, board.up).start()
-        return True
-
-    gone = after(VisitStore, "put", (30,), go_and_come_back, monkeypatch)
+    after(VisitStore, "put", (9,), board.down, monkeypatch)
+    back = on_retry(lambda: board.up() or True, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
-    assert gone == [True]
+    assert back == [True]
 
 
-def test_a_board_that_does_not_come_back_is_one_line_in_the_end(board, campaign, monkeypatch):
+def test_board_that_stays_unreachable_is_one_line_in_the_end(board, campaign, monkeypatch):
     campaign = lasting(campaign)
     impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 2})
     campaign = replace(campaign, target=impatient)
-    after(VisitStore, "put", (30,), board.down, monkeypatch)
+    after(VisitStore, "put", (9,), board.down, monkeypatch)
     with pytest.raises(LinkError, match=r"board: it does not answer; is it on, and in the network\?$"):
         measured(campaign, dummy_exports(campaign.artifacts.root))
     board.up()
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
 
 
-def test_a_runner_that_is_killed_there_is_started_again(board, campaign, monkeypatch):
+def test_killed_runner_is_restarted(board, campaign, monkeypatch):
     campaign = lasting(campaign)
 
     def kill():
@@ -179,12 +183,12 @@ def test_a_runner_that_is_killed_there_is_started_again(board, campaign, monkeyp
             process.send_signal(signal.SIGKILL)
         return len(runners)
 
-    killed = after(VisitStore, "put", (30,), kill, monkeypatch)
+    killed = after(VisitStore, "put", (9,), kill, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     assert killed[0] >= 2
 
 
-def test_an_interpreters_path_counts_from_the_home_folder_on(board, campaign):
+def test_interpreter_path_is_relative_to_the_home_folder(board, campaign):
     python = board.home / "venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text((board.folder / "tools/python3").read_text())
@@ -195,26 +199,22 @@ def test_an_interpreters_path_counts_from_the_home_folder_on(board, campaign):
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
 
 
-def test_a_runner_that_another_version_removed_meanwhile_is_brought_anew(board, campaign, capsys):
+def test_runner_removed_by_another_version_while_waiting_is_sent_again(board, campaign, monkeypatch):
     kept = board.home / campaign.target.transport["folder"]
-    holder = subprocess.Popen(
-        ["sh", str(board.folder / "login")],
-        env=os.environ | {"SSH_ORIGINAL_COMMAND": f"exec {HOLD.format(token='another')}"},
-    )
-    wait_for_lock(board)
+    holder = hold(board)
 
     def upgrade():
         for runner in kept.glob("*.pyz"):
             runner.unlink()
         holder.terminate()
 
-    threading.Timer(3, upgrade).start()
+    on_retry(upgrade, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     holder.wait(10)
     assert len(list(kept.glob("*.pyz"))) == 1
 
 
-def test_a_runner_that_is_gone_when_it_is_to_measure_is_brought_anew(board, campaign, monkeypatch, capsys):
+def test_runner_missing_when_it_is_to_measure_is_sent_again(board, campaign, monkeypatch, capsys):
     kept = board.home / campaign.target.transport["folder"]
     after(Campaign, "_plan", (1,), lambda: [runner.unlink() for runner in kept.glob("*.pyz")], monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
@@ -231,13 +231,13 @@ def test_boards_behind_different_gateways_are_different_boards(board, tmp_path, 
 
 
 @pytest.mark.parametrize(("command", "message"), [(" ", "is empty"), ("ssh -F 'x", "is not a command")])
-def test_what_is_no_ssh_is_one_line(campaign, monkeypatch, command, message):
+def test_invalid_ssh_command_is_one_line(campaign, monkeypatch, command, message):
     monkeypatch.setenv("PERFCAST_SSH", command)
     with pytest.raises(UsageError, match=f"^PERFCAST_SSH.*{message}"):
         measured(campaign, dummy_exports(campaign.artifacts.root))
 
 
-def test_a_board_that_says_nothing_when_graphs_are_brought_is_given_up(board, campaign, monkeypatch):
+def test_board_silent_while_graphs_are_sent_is_given_up(board, campaign, monkeypatch):
     board.tool("python3", 'case "$*" in *--receive*) exec sleep 100 ;; *) exec "$PYTHON" "$@" ;; esac')
     monkeypatch.setattr("perfcast.bench.remote.upload.ANSWERS_S", 2)
     impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 1})
@@ -245,25 +245,19 @@ def test_a_board_that_says_nothing_when_graphs_are_brought_is_given_up(board, ca
         measured(replace(campaign, target=impatient), dummy_exports(campaign.artifacts.root))
 
 
-def test_anothers_campaign_is_waited_for(board, campaign, capsys):
-    holder = subprocess.Popen(
-        ["sh", str(board.folder / "login")],
-        env=os.environ | {"SSH_ORIGINAL_COMMAND": f"exec {HOLD.format(token='another')}"},
-    )
-    wait_for_lock(board)
-    threading.Timer(3, holder.terminate).start()
+def test_anothers_campaign_is_waited_for(board, campaign, monkeypatch, capsys):
+    holder = hold(board)
+    on_retry(holder.terminate, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     holder.wait(10)
     assert "there since" in capsys.readouterr().err
 
 
-def test_what_a_dead_link_left_running_is_ended_though_perfcast_was_upgraded_meanwhile(
-    board, campaign, tmp_path, root, monkeypatch
-):
+def test_orphaned_runner_is_killed_after_upgrade(board, campaign, tmp_path, root, monkeypatch):
     """A link that says nothing more but is not closed: the runner of before waits on, with the board's lock."""
     upgraded = tmp_path / "board_code"
     shutil.copytree(root / "perfcast/runner", upgraded, ignore=shutil.ignore_patterns("__pycache__"))
-    with (upgraded / "perfcast.runner/clocks.py").open("a") as code:
+    with (upgraded / "clocks.py").open("a") as code:
         code.write("# Better.\n")
     exports = dummy_exports(campaign.artifacts.root)
     with campaign.transport.claim() as device:
@@ -302,16 +296,19 @@ HOLD = (
 )
 
 
+def hold(board):
+    """Have another campaign hold the board."""
+    environment = os.environ | {"SSH_ORIGINAL_COMMAND": f"exec {HOLD.format(token='another')}"}
+    holder = subprocess.Popen(["sh", str(board.folder / "login")], env=environment)
+    wait_for_lock(board)
+    return holder
+
+
 def wait_for_lock(board):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if any(path.stat().st_size for path in (board.folder / "locks").glob("*.lock")):
-            return
-        time.sleep(0.05)
-    raise AssertionError("nobody holds the board")
+    eventually(lambda: any(path.stat().st_size for path in (board.folder / "locks").glob("*.lock")))
 
 
-def test_a_runner_of_another_version_is_replaced(board, campaign):
+def test_runner_of_another_version_is_replaced(board, campaign):
     kept = board.home / campaign.target.transport["folder"]
     kept.mkdir()
     stale = kept / f"{'0' * 64}.pyz"
@@ -320,7 +317,7 @@ def test_a_runner_of_another_version_is_replaced(board, campaign):
     assert not stale.exists()
 
 
-def test_another_host_key_is_refused(board, campaign):
+def test_changed_host_key_is_refused(board, campaign):
     key = (board.folder / "key.pub").read_text().split()[1]
     (board.folder / "known_hosts").write_text(f"[127.0.0.1]:{board.port} ssh-ed25519 {key}\n")
     with pytest.raises(LinkError, match="its host key is not the one that is known: another machine answers there"):
@@ -335,7 +332,7 @@ LACKS = [
 
 
 @pytest.mark.parametrize(("file", "content", "message"), LACKS)
-def test_what_keeps_ssh_out_is_said_with_what_to_do(board, campaign, file, content, message):
+def test_refused_login_names_the_remedy(board, campaign, file, content, message):
     (board.folder / file).write_text(content)
     with pytest.raises(LinkError) as caught:
         measured(campaign, dummy_exports(campaign.artifacts.root))
@@ -343,7 +340,7 @@ def test_what_keeps_ssh_out_is_said_with_what_to_do(board, campaign, file, conte
     assert "\n" not in str(caught.value)
 
 
-def test_all_that_a_board_lacks_is_said_at_once(board, campaign, target):
+def test_everything_a_board_lacks_is_reported_at_once(board, campaign, target):
     board.tool("python3", "echo 3.5")
     board.tool("date", f'[ "$1" = +%s ] && echo {int(time.time()) - 7200} || exec /bin/date "$@"')
     board.tool("df", "echo Filesystem; echo disk 1000 990 10 99% /")
@@ -372,7 +369,7 @@ ENGINES = [
 
 
 @pytest.mark.parametrize(("script", "message"), ENGINES)
-def test_what_a_container_engine_lacks_is_said(board, target, script, message):
+def test_unusable_container_engine_is_reported(board, target, script, message):
     board.tool("docker", script)
     poor = replace(target, transport=target.transport | {"container": {"image": "a_b:1"}})
     with pytest.raises(UsageError, match=re.escape(message)):
@@ -388,7 +385,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("script", GARBAGE)
-def test_a_board_that_answers_garbage_is_one_clear_line(board, campaign, script):
+def test_garbage_from_a_board_is_one_line(board, campaign, script):
     board.tool("python3", f'case "$*" in *--probe*) {script} ;; *) exec "$PYTHON" "$@" ;; esac')
     with pytest.raises(BenchmarkError) as caught:
         measured(campaign, dummy_exports(campaign.artifacts.root))
@@ -397,7 +394,7 @@ def test_a_board_that_answers_garbage_is_one_clear_line(board, campaign, script)
     assert str(caught.value).isprintable()
 
 
-def test_a_full_disk_there_is_one_line_and_what_arrived_stays(board, campaign):
+def test_full_disk_on_the_board_is_one_line_and_keeps_what_arrived(board, campaign):
     exports = dummy_exports(campaign.artifacts.root)
     board.tool("python3", 'case "$*" in *--receive*) ulimit -f 0 ;; esac; exec "$PYTHON" "$@"')
     with pytest.raises(BenchmarkError, match=r"files cannot be stored in graphs \(File too large\)"):
@@ -406,7 +403,7 @@ def test_a_full_disk_there_is_one_line_and_what_arrived_stays(board, campaign):
     assert len(measured(campaign, exports)) == 3
 
 
-def test_boards_of_a_kind_share_a_target(board, campaign, tmp_path, monkeypatch):
+def test_boards_of_one_kind_share_a_target(board, campaign, tmp_path, monkeypatch):
     """Two names of two servers: two campaigns at once take one each, and each measurement says which."""
     other = SshBoard.start(tmp_path / "other")
     with (board.folder / "client").open("a") as client:

@@ -13,7 +13,8 @@ from browser import check_page, find_chromium
 from perfcast.pages import write_page
 from perfcast.studies.comparison.study import STUDY as COMPARISON
 from tests.conftest import ROOT
-from tests.system.checkout import check_out, snakemake
+from tests.system.runs import snakemake
+from tests.system.small_campaign import check_out
 
 TARGETS = ("many", "one")
 ENTRY = '    "perfcast.studies.toy",\n'
@@ -41,7 +42,7 @@ def checkout(tmp_path_factory):
 
 def configured(folder, targets):
     (folder / "studies.yaml").write_text(f"studies: {{toy: {{targets: [{', '.join(targets)}], enough: 2}}}}\n")
-    return ("--configfile", "my.yaml", "studies.yaml")
+    return ("--configfile", "config.yaml", "studies.yaml")
 
 
 def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
@@ -52,8 +53,8 @@ def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
     )
     assert answer.returncode == 3, answer.stderr
     assert "few models: results/one" in answer.stdout
-    answer = snakemake(checkout, *configured(checkout, TARGETS), "--", "results/studies/toy.html")
-    assert answer.returncode == 0, answer.stderr
+    answer = snakemake(checkout, *configured(checkout, TARGETS), "--", "results/studies/toy.html", config=None)
+    assert answer.code == 0, answer.said
     page = (checkout / "results/studies/toy.html").read_text()
     assert page == (checkout / "toy.html").read_text()
     summary = (checkout / "results/studies/toy.txt").read_text().splitlines()
@@ -61,10 +62,10 @@ def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
 
 
 def test_a_study_without_its_datasets_is_refused_in_one_line(checkout):
-    answer = snakemake(checkout, *configured(checkout, ("many", "absent")), "-n", "--", "results/studies/toy.html")
-    assert answer.returncode == 2, answer.stderr
-    (line,) = [line for line in answer.stderr.splitlines() if line.startswith("error:")]
-    assert "studies.toy.targets: results/absent/dataset.parquet is missing; run the workflow" in line
+    arguments = (*configured(checkout, ("many", "absent")), "-n", "--", "results/studies/toy.html")
+    answer = snakemake(checkout, *arguments, config=None)
+    words = "studies.toy.targets: results/absent/dataset.parquet is missing; run the workflow"
+    assert answer.refused(words), answer.said
 
 
 @in_browser

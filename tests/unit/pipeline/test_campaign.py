@@ -1,6 +1,7 @@
 """What the workflow checks before any job runs, and what it reads from a configuration."""
 
 import pytest
+import yaml
 
 from perfcast.errors import UsageError
 from perfcast.models.collect import collect
@@ -8,8 +9,10 @@ from perfcast.pipeline.campaign import read_campaign
 from perfcast.pipeline.checks import check_store, checked_models, errors_in_one_line, tool_versions
 from perfcast.pipeline.shards import specs_by_shard
 from tests.system.small_campaign import SHEET, SmallCampaign
+from tests.unit.test_cli_tables import MAPPING, rows
 
 CONFIG = {"target": "quick", "shards": 3, "models": {"sheets": ["sheet.csv"]}}
+TABLES = {"description": "a table of a test", "tables": ["table.csv"], "mapping": "mapping.yaml"}
 
 
 @pytest.fixture
@@ -65,6 +68,23 @@ def test_a_target_over_ssh_is_asked_first(folder, root):
 def test_a_mistake_is_one_line_that_names_its_file(folder, root, changes, words):
     (folder / "few.csv").write_text("".join(SHEET.splitlines(keepends=True)[:5]))
     assert words in refused(read_campaign, CONFIG | changes, "config.yaml", root)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mapping": "gone.yaml"}, "gone.yaml: there is no such file"),
+        ({"tables": ["gone.csv"]}, "gone.csv: there is no such file"),
+        ({"tables": []}, "elsewhere.yaml: tables: [] should be non-empty"),
+        ({"metrics": ["watt"]}, "watt: the mapping has none"),
+        ({"device": {}}, "elsewhere.yaml: unknown key device"),
+    ],
+)
+def test_a_mistake_in_a_target_of_tables_is_one_line(folder, root, change, words):
+    rows().to_csv(folder / "table.csv", index=False)
+    (folder / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
+    (folder / "config/targets/elsewhere.yaml").write_text(yaml.safe_dump(TABLES | change))
+    assert words in refused(read_campaign, CONFIG | {"target": "elsewhere"}, "config.yaml", root)
 
 
 def test_without_a_target_users_are_told_how_to_choose_one(folder, root):

@@ -9,15 +9,14 @@ import pytest
 from perfcast.bench.tasks import shard_of
 from perfcast.pipeline.shards import PerShard
 from tests.changed_jobs import changed, jobs_of
-from tests.system.small_campaign import SmallCampaign
+from tests.system.small_campaign import SHARDS, SmallCampaign
 
-SHARDS = (0, 1, 2)
 TARGET = "config/targets/quick.yaml"
 CODE, COMMENT = "\nSOMETHING_NEW = 1\n", "\n# Something new.\n"
 
 # The shards of the small campaign's random CNNs.
 SYNTHETIC = {
-    shard_of(f"basic_model_{name}", 3)
+    shard_of(f"basic_model_{name}", len(SHARDS))
     for name in ("1_3_8_2_32", "1_3_16_2_64", "2_3_8_1_32", "2_3_4_1_64", "3_1_8_1_32")
 }
 
@@ -27,7 +26,7 @@ def shards(rule, numbers=SHARDS):
 
 
 def of_model(*models):
-    numbers = {shard_of(model, 3) for model in models}
+    numbers = {shard_of(model, len(SHARDS)) for model in models}
     return shards("collect_models", numbers) | shards("export_shard", numbers)
 
 
