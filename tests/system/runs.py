@@ -83,7 +83,7 @@ def snakemake(folder: Path, *arguments: str, **how: str | Path | None) -> Answer
     said = folder.with_name(f".{folder.name}.said")
     with start(folder, *arguments, said=said, **how) as process:  # type: ignore[arg-type]
         try:
-            code = process.wait(timeout=600)
+            code = process.wait()
         finally:
             process.kill()
     return Answer(code, said.read_text())
