@@ -14,6 +14,8 @@ from perfcast.export.stage import export_models
 from perfcast.models.keras_applications import make_spec
 from perfcast.progress import quiet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def vgg16(tmp_path_factory, root):

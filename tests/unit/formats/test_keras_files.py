@@ -26,6 +26,8 @@ from perfcast.models.spec import ModelSpec
 from tests.unit.formats.keras_samples import SAMPLES
 from tests.unit.formats.keras_texts import KEYS, build, layer2, model2
 
+pytestmark = pytest.mark.heavy
+
 ENDINGS = (".keras", ".h5", ".hdf5")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 

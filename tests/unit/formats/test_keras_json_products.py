@@ -8,6 +8,8 @@ from keras import layers, ops
 from perfcast.errors import SourceError
 from tests.unit.formats.keras_texts import agree, build, chained, read, text_of
 
+pytestmark = pytest.mark.heavy
+
 
 def of_two(compute, first=(6, 4), second=(4, 5)):
     def make():
