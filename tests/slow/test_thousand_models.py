@@ -24,7 +24,7 @@ def campaign(tmp_path, root):
     """A campaign of 1,000 models, exported beforehand: the graph of one stands for all, as nothing is to run it."""
     campaign = SmallCampaign(tmp_path, root)
     campaign.prepare(share=0.0)
-    campaign.edit("config.yaml", "shards: 3", "shards: 8")
+    campaign.edit("config.yaml", "shards: 2", "shards: 8")
     dense = [f"dense,mlp,8,layers={layers};units={units}" for layers in (1, 2) for units in UNITS]
     synthetic = "synthetic,basic_model,8,conv_layers=1;filter_size=3;filters=8;strides=2"
     sheet = tmp_path / "sheet.csv"
