@@ -50,7 +50,7 @@ def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(cal
 def test_a_measurement_says_what_it_took(calm):
     for answer in calm.of("measurement"):
         memory, timing = answer["memory"], answer["timing"]
-        for kind in ("load", "inference"):
+        for kind in ("load", "run"):
             assert 0 < memory[f"null_{kind}_peak_bytes"] < memory[f"{kind}_peak_bytes"] + 5 * MB
         assert memory["peak_resettable"] is True
         assert timing["load_s"] > 0
