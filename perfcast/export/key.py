@@ -31,7 +31,7 @@ def export_key(spec: ModelSpec) -> str:
 @functools.cache
 def _code_of(source: str) -> str:
     # What makes programs is part of their own keys.
-    return SourceTree().digest([f"perfcast.{_STAGE}"], without={*not_run([source]), f"perfcast.{_PROGRAMS}.*"})
+    return SourceTree().digest([f"perfcast.{_STAGE}"], without={*not_run([source]), f"perfcast.{_PROGRAMS}"})
 
 
 def not_run(sources: Iterable[str]) -> frozenset[str]:
