@@ -252,5 +252,5 @@ def test_where_a_runtime_does_not_survive_a_fork_each_child_starts_anew(tmp_path
     done = run(plan_of(models), tmp_path, environment={"UNFORKABLE": "yes"})
     assert done.status == 0, done.said
     assert [done.outcome(name)[0] for name in "abc"] == ["measured", "crashed", "measured"]
-    assert "children that are forked do not work here (RuntimeError: this runtime does not" in done.said
+    assert "forked children do not work here (RuntimeError: this runtime does not" in done.said
     assert len(done.of("visit", "c")) == 4
