@@ -155,7 +155,7 @@ class Campaign:
         advance(advanced)
         try:
             for answer in device.run(self._plan(collector), self._programs(collector)):
-                collector.take(answer)
+                collector.collect(answer)
                 done = (asked - len(collector.pending)) * self.target.protocol.visits + collector.visits_done
                 advance(max(0, done - advanced))  # Less, where a model starts over.
                 advanced = max(done, advanced)

@@ -55,7 +55,7 @@ class ResultCollector:
         """How many visits pending models have had, of those that the protocol plans for."""
         return sum(min(len(visits.made), self.target.protocol.visits) for visits in self.visits.values())
 
-    def take(self, answer: dict[str, Any]) -> None:
+    def collect(self, answer: dict[str, Any]) -> None:
         """Check an answer and store what it says.
 
         Args:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.config import read_mapping, schema, with_defaults
+from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.pipeline.checks import check_store, checked_models, checked_target, tool_versions
 from perfcast.project_files import find_project_file
 from perfcast.schema import with_schema_defaults
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from perfcast.models.collect import Collection
 
 DEFAULTS = "config/config.yaml"
-EXPORT_TOOLS = ("tensorflow", "keras")
 FIT_TOOLS = ("scikit-learn", "xgboost", "mapie")
 
 

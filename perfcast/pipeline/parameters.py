@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from perfcast.bench.target import Target, resolved
 from perfcast.code_digest import SourceTree
 from perfcast.export.key import not_run
+from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.export.programs import installed_code
-from perfcast.pipeline.campaign import EXPORT_TOOLS, FIT_TOOLS
+from perfcast.pipeline.campaign import FIT_TOOLS
 from perfcast.pipeline.shards import PerShard, specs_by_shard
 from perfcast.pipeline.studies import PerStudy, folders_of, options_of
 from perfcast.storage import digest_of_json

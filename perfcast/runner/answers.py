@@ -9,7 +9,7 @@ def emit(event, **values):
     print(json.dumps(dict(values, event=event)), flush=True)
 
 
-def wait_for_taker():
+def wait_for_acknowledgement():
     """Wait for the line that says that the last answer is stored: nobody works beside what is measured next."""
     if not sys.stdin.readline():
         raise SystemExit("what started this has ended")

@@ -26,11 +26,11 @@ FORKING_LIMIT_S = 180
 class Bench:
     """What the models of a campaign share."""
 
-    def __init__(self, plan, toolchain, take, parent_pid):
+    def __init__(self, plan, toolchain, acknowledge, parent_pid):
         self.plan = plan
         self.toolchain = toolchain
         self.workload = workload_named(plan["factors"]["workload"], plan["factors"])
-        self.take = take
+        self.acknowledge = acknowledge
         self.parent_pid = parent_pid
         self.protocol = plan["protocol"]
         self.limit_s = plan["time_limit_s"]
@@ -45,7 +45,7 @@ class Bench:
     def answer(self, event, **values):
         """Write a line of the answer, and wait until it is taken."""
         emit(event, **values)
-        self.take()
+        self.acknowledge()
 
     def measure_null(self):
         """Find out the memory that a model which does nothing takes under the same toolchain.
@@ -84,11 +84,11 @@ class Bench:
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
 
-def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):
+def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
     """Measure the models of a plan, and answer what is found out as soon as it is.
 
-    `given` is what whoever started this has set on the device already. `take` returns once the last answer is taken.
-    Where the kernel does not end this with whoever started it, `parent_pid` is whose end to look for.
+    `given` is what whoever started this has set on the device already. `acknowledge` returns once the last answer
+    is acknowledged. Where the kernel does not end this with whoever started it, `parent_pid` is whose end to look for.
     """
     toolchain = toolchain_named(plan["factors"]["toolchain"], plan["factors"])
     with applied_with(given, plan["settings"]) as outcome:
@@ -96,7 +96,7 @@ def run_campaign(plan, given=None, take=lambda: None, parent_pid=None):
         gc.collect()
         if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
             gc.freeze()
-        bench = Bench(plan, toolchain, take, parent_pid)
+        bench = Bench(plan, toolchain, acknowledge, parent_pid)
         # As the host will have stored it.
         environment = json.loads(json.dumps(read_environment(toolchain, outcome, given=given)))
         try:

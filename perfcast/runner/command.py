@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 
-from perfcast.runner.answers import emit, wait_for_taker
+from perfcast.runner.answers import emit, wait_for_acknowledgement
 from perfcast.runner.protocol import ENVIRONMENT, RUNNER_VERSION
 from perfcast.runner.receiving import receive
-from perfcast.runner.supervisor import keep
+from perfcast.runner.supervisor import supervise
 
 
 def main():
@@ -33,12 +33,12 @@ def main():
     elif arguments.receive:
         receive(arguments.receive)
     elif arguments.keep:
-        keep(arguments.keep, passed_on(sys.argv[1:]))
+        supervise(arguments.keep, passed_on(sys.argv[1:]))
     elif arguments.probe:
         probe(arguments.probe, arguments.settings, arguments.given)
     elif arguments.plan:
-        take = wait_for_taker if arguments.wait else lambda: None
-        measure(read_plan(arguments.plan), arguments.given, take, parent_pid)
+        acknowledge = wait_for_acknowledgement if arguments.wait else lambda: None
+        measure(read_plan(arguments.plan), arguments.given, acknowledge, parent_pid)
     else:
         parser.error("a plan is needed")
 
@@ -72,10 +72,10 @@ def serve(pipes):
     serve(pipes)
 
 
-def measure(plan, given, take, parent_pid):
+def measure(plan, given, acknowledge, parent_pid):
     from perfcast.runner.campaign import run_campaign  # Needs NumPy, which not all that this does has.
 
-    run_campaign(plan, given, take, parent_pid)
+    run_campaign(plan, given, acknowledge, parent_pid)
 
 
 def probe(name, settings, given):

@@ -19,7 +19,7 @@ NAME = "perfcast-%s"
 VERSION = re.compile(r"[0-9a-f]{64}\.pyz\Z")
 
 
-def keep(order, arguments):
+def supervise(order, arguments):
     """Run the runner with these arguments, once the device is ours and set; end as it ends.
 
     `order` says: `token` (for whom), `settings` (the target's) and `container` (None for none; else `engine`, `image`,

@@ -184,7 +184,7 @@ class _Arrival:
         due = len(self.collector.pending)
         self.collector.settle_unsupported(self.environment)
         self.new += due - len(self.collector.pending)
-        self.collector.take(answer)
+        self.collector.collect(answer)
 
     def _give_up(self, collector: ResultCollector) -> None:
         for name, count in self.freezes.items():
@@ -202,7 +202,7 @@ class _Arrival:
             if answer["event"] == "visiting" or answer["key"] not in collector.pending:
                 return  # What is not pending was brought back before.
         before = len(collector.pending)
-        collector.take(answer)
+        collector.collect(answer)
         self.new += before - len(collector.pending)
 
     def _is_settled(self, task: Task) -> bool:

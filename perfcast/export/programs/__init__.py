@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _OWN = (GraphPb,)
 CONVERTERS = find_plugs(_OWN, "perfcast.converters")
+TOOLS = tuple(dict.fromkeys(package for converter in CONVERTERS.values() for package in converter.PACKAGES))
+"""Packages that converters need: exports depend on their versions."""
 INSTALLED = tuple(name for name, converter in CONVERTERS.items() if converter not in _OWN)
 
 
