@@ -28,6 +28,8 @@ from perfcast.storage import digest_of_json
 from tests.unit.campaigns import plan_of, tasks_of
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.heavy
+
 SPECS = [
     ModelSpec("basic_model_1_3_8_2", "basic_model", "synthetic", "basic_model", (32, 32, 3),
               {"conv_layers": 1, "filter_size": 3, "filters": 8, "strides": 2}),

@@ -13,6 +13,8 @@ from perfcast.studies.comparison.pairs import pair, read_dataset
 from perfcast.studies.comparison.significance import adjusted
 from perfcast.studies.comparison.variance import between_models, moderated, scale
 
+pytestmark = pytest.mark.heavy
+
 LATENCY, MEMORY = "latency_ms", "ram_run_peak_mb"
 VISITS, SAMPLES = 5, 20
 

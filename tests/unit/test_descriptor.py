@@ -12,6 +12,8 @@ from perfcast.errors import DataError, SourceError
 from perfcast.network.descriptor import validate_descriptor
 from tests.unit.descriptors import chain, described
 
+pytestmark = pytest.mark.heavy
+
 
 def small_network():
     inputs = keras.Input((8, 8, 3), name="input")
