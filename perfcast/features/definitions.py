@@ -33,33 +33,33 @@ FEATURES = (
     Feature("input_pixels", "pixels", "height x width of the first input", "published"),
     Feature("flops", "operations", "2 x macs + the operations listed below", "published"),
     Feature("macs", "multiply-accumulates", "of all layers", "published"),
-    Feature("sum_activations", "elements", "sum of the output sizes of all layers, inputs too", "published"),
+    Feature("sum_activations", "elements", "sum of the output sizes of all layers, inputs included", "published"),
     Feature(
         "weighted_sum_neurons",
         "elements x weights",
-        "over convolutions output size x kernel area x input channels, also where grouped, "
-        "plus over dense layers inputs x outputs",
+        "output size x kernel area x input channels of convolutions, grouped or not, "
+        "plus inputs x outputs of dense layers",
         "published",
     ),
     Feature("conv_parameters", "weights", "of all convolutions", "published"),
-    Feature("bn_parameters", "weights", "of all batch normalisations, moving statistics too", "published"),
+    Feature("bn_parameters", "weights", "of all batch normalizations, moving statistics included", "published"),
     Feature("fc_parameters", "weights", "of all dense layers", "published"),
     Feature("parameters", "weights", "of all layers; shared ones count once", "published"),
-    Feature("layers", "layers", "all, inputs too; shared ones count once per call", "published"),
-    Feature("conv_layers", "layers", "convolutions, depthwise, separable, transposed ones too", "published"),
-    Feature("bn_layers", "layers", "batch normalisations", "published"),
+    Feature("layers", "layers", "all, inputs included; shared ones count once per call", "published"),
+    Feature("conv_layers", "layers", "convolutions, including depthwise, separable and transposed ones", "published"),
+    Feature("bn_layers", "layers", "batch normalizations", "published"),
     Feature("fc_layers", "layers", "dense layers", "published"),
-    Feature("activation_layers", "layers", "layers that are an activation function and no more", "document"),
-    Feature("fused_activations", "layers", "other layers that end in a function which is not linear", "structure"),
-    Feature("filters_min", "filters", "least output channels of a convolution, 0 without any", "document"),
-    Feature("filters_max", "filters", "most output channels of a convolution, 0 without any", "document"),
+    Feature("activation_layers", "layers", "layers that are only an activation function", "document"),
+    Feature("fused_activations", "layers", "other layers that end in a nonlinear function", "structure"),
+    Feature("filters_min", "filters", "smallest number of output channels of a convolution, 0 without any", "document"),
+    Feature("filters_max", "filters", "largest number of output channels of a convolution, 0 without any", "document"),
     Feature("filters_mean", "filters", "mean output channels of the convolutions, 0 without any", "structure"),
-    Feature("units_min", "units", "least units of a dense layer, 0 without any", "document"),
-    Feature("units_max", "units", "most units of a dense layer, 0 without any", "document"),
+    Feature("units_min", "units", "smallest number of units of a dense layer, 0 without any", "document"),
+    Feature("units_max", "units", "largest number of units of a dense layer, 0 without any", "document"),
     Feature("kernel_size_min", "pixels", "shortest side of a convolution's kernel, 0 without any", "document"),
     Feature("kernel_size_max", "pixels", "longest side of a convolution's kernel, 0 without any", "document"),
     Feature("conv_macs", "multiply-accumulates", "of convolutions that are not depthwise", "physics"),
-    Feature("depthwise_macs", "multiply-accumulates", "of convolutions of each channel by itself", "physics"),
+    Feature("depthwise_macs", "multiply-accumulates", "of depthwise convolutions", "physics"),
     Feature("dense_macs", "multiply-accumulates", "of dense layers", "physics"),
     Feature("other_macs", "multiply-accumulates", "of attention, recurrent and other layers", "physics"),
     Feature("depthwise_mac_share", "fraction", "depthwise_macs / macs", "physics"),
@@ -72,88 +72,99 @@ FEATURES = (
     Feature(
         "peak_activation_bytes",
         "bytes",
-        "most activations alive at once in execution order: a tensor lives from the layer that returns it "
+        "peak of the activations alive at once in execution order: a tensor lives from the layer that returns it "
         "to the last that reads it; folded and free layers return their input's tensor",
         "physics",
     ),
     Feature(
         "moved_bytes",
         "bytes",
-        "over all layers but free ones, 4 x (inputs + outputs + parameters)",
+        "4 x (inputs + outputs + parameters), over all layers except free ones",
         "physics",
     ),
     Feature(
         "fused_moved_bytes",
         "bytes",
-        "moved_bytes where folded layers move their parameters only",
+        "as moved_bytes, but folded layers move only their parameters",
         "physics",
     ),
     Feature("arithmetic_intensity", "operations per byte", "flops / fused_moved_bytes", "physics"),
     Feature(
         "roofline_bytes",
         "bytes",
-        "over all layers the greater of fused bytes moved and flops / 10: bytes of time where a device does "
+        "over all layers, the greater of fused bytes moved and flops / 10: time in bytes, on a device that does "
         "10 operations while it moves a byte",
         "physics",
     ),
     Feature("fused_layers", "layers", "layers that are neither free nor folded: about one call each", "structure"),
-    Feature("merge_layers", "layers", "layers that read two tensors or more", "structure"),
-    Feature("merged_elements", "elements", "sum of the output sizes of layers that read two or more", "structure"),
+    Feature("merge_layers", "layers", "layers that read two or more tensors", "structure"),
+    Feature("merged_elements", "elements", "sum of the output sizes of merge layers", "structure"),
     Feature("longest_path", "layers", "layers on the longest path from an input", "structure"),
-    Feature("graph_forces_xla", "0 or 1", "whether the graph has functions that must be compiled", "structure"),
+    Feature("graph_forces_xla", "0 or 1", "whether the graph has functions that must be compiled (XLA)", "structure"),
 )
 """All features in the order of the table's columns."""
 
 _HEAD = """# Features
 
-Generated from `perfcast/features/definitions.py`; a test fails when it is stale.
-Version {version}. All are computed from `model.json` alone, per sample (batch size 1), for 32-bit floats and
-channels last.
+perfcast computes these features of a network from `model.json` alone, without running it:
+
+```
+$ perfcast features basic_model_1_2_96_1_128 --out features.csv
+$ cut -d, -f1,4,6-8 features.csv
+model,input_size,flops,macs,sum_activations
+basic_model_1_2_96_1_128,128,43356732,18581568,4694410
+```
+
+All are per sample (batch size 1), for 32-bit floats and channels last. This is version {version} of the features.
+This page is generated from `perfcast/features/definitions.py`; a test fails if it is stale.
 
 | feature | unit | formula | source |
 |---|---|---|---|
 """
 
 _TAIL = """
-Sources: `published`: Bouzidi et al., 2022; `document`: further ones of the source document; `physics`: what
-the hardware has to do; `structure`: how the layers hang together.
+Sources: `published`: Bouzidi et al., 2022; `document`: further features of the source document; `physics`: what the
+hardware must do; `structure`: how the layers are connected.
 
-*Free* layers do nothing at inference or only rename a shape (inputs, dropout, reshape, flatten, linear
-activations). *Folded* ones are batch normalisations and activations that alone read a convolution's or dense
-layer's output, directly or after another folded layer: runtimes compute them together.
+*Free* layers do nothing at inference or only change a shape (inputs, dropout, reshape, flatten, linear activations).
+*Folded* layers are batch normalizations and activations that are the only reader of a convolution's or dense layer's
+output, directly or after another folded layer: runtimes compute them together.
 
-## Operations beside the multiply-accumulates
+## Operations besides multiply-accumulates
 
-`flops` counts, as TensorFlow's profiler does within 5% on every Keras Application at 224 pixels:
+`flops` counts operations as TensorFlow's profiler does, within 5% on every model of Keras Applications at 224 pixels:
 
 | layer | operations |
 |---|---|
-| convolution or dense layer with a bias | 1 an output element |
-| batch normalisation, `Normalization`, `Rescaling` | 2 an element |
-| `LayerNormalization`, `GroupNormalization`, `UnitNormalization`, `RMSNormalization` | 7 an element |
-| pooling | kernel area an output element |
-| global pooling | 1 an input element |
-| addition, multiplication and the like of n tensors | n − 1 an element, at least 1 |
-| activation, as a layer or fused | {activations} an element, 1 for others |
-| any other layer with parameters and without multiply-accumulates | 1 an output element |
+| convolution or dense layer with a bias | 1 per output element |
+| batch normalization, `Normalization`, `Rescaling` | 2 per element |
+| `LayerNormalization`, `GroupNormalization`, `UnitNormalization`, `RMSNormalization` | 7 per element |
+| pooling | kernel area per output element |
+| global pooling | 1 per input element |
+| addition, multiplication and the like of n tensors | n − 1 per element, at least 1 |
+| activation, as a layer or fused | per element: {activations}, 1 for others |
+| any other layer with parameters and without multiply-accumulates | 1 per output element |
 | all others | none |
 
 ## Differences from the published numbers
 
-Of what Bouzidi et al. published for texts of Keras 2 models, `sum_activations`, the parameters and layers by kind and
-the input size are equal here on every text at hand that tells all output shapes, but `basic_model_600_36`: its text
-is of another random network than its numbers. A text with a Lambda layer that does not tell its output shape is
-refused, by the layer's name. Three things differ on purpose:
+Bouzidi et al. published these features for Keras 2 models. On every Keras JSON file at hand that contains all output
+shapes, `sum_activations`, parameters and layers by kind, and the input size are equal here. The exception is
+`basic_model_600_36`: its file describes another random network than its numbers. A file with a Lambda layer of
+unknown output shape is refused, with the layer's name.
+
+Three things differ on purpose:
 
 - `weighted_sum_neurons` counts the channels that a convolution reads, its whole kernel, and every dense layer. The
-  published sum takes the channels of the layer that stands before it in the text, whatever the convolution reads;
-  it squares the last side of a kernel that is not square; and it leaves the dense layers of the random networks out.
-  Counted with these three slips it is the published number on every text. Without branches it is so as it stands;
-  where branches run side by side, the sum here is less: by 20% on Inception-v1, 16% on InceptionResNetV2, 10% on
-  ResNet-20V2 and up to 1% on the other ResNets. The dense layers make it more by less than 0.0001%.
-- `flops` are counted from layers alone, the published ones by a framework's profiler that also counted initialisers
-  of weights. They agree within 3.5% from 112 px up; below, initialisers weigh more (18 to 35% at 32 px).
-- The input counts as a layer also in sequential models, whose texts and whose `model.layers` may leave it out.
+  published sum has three errors: it uses the channels of the preceding layer in the file, whatever the convolution
+  reads; it squares the last side of a kernel that is not square; and it omits the dense layers of the random
+  networks. Counted with these errors, the sum is the published one for every file. For networks without branches the
+  two sums are equal as they stand. With parallel branches, the sum here is smaller: by 20% for Inception-v1, 16% for
+  InceptionResNetV2, 10% for ResNet-20V2 and up to 1% for the other ResNets. The dense layers increase it by less than
+  0.0001%.
+- `flops` are counted from layers alone. The published ones come from a framework's profiler that also counted
+  initializers of weights. They agree within 3.5% from 112 px up. Below, initializers weigh more (18 to 35% at 32 px).
+- The input counts as a layer in sequential models, too. Their files and their `model.layers` may omit it.
 """
 
 
