@@ -192,7 +192,7 @@ def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, 
     MeasurementStore(folder / "results/store").put(record | {"visits": visits, "samples": calm} | changes)
     answer = run(FIRST)
     assert answer.exit_code == code, answer.output
-    assert f"status      {words}" in answer.output
+    assert f"status       {words}" in answer.output
 
 
 @pytest.fixture
