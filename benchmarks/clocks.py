@@ -1,6 +1,6 @@
 """Wall time, process time and the profiler's time of an inference, compared on 20 models.
 
-    PYTHONPATH=board python benchmarks/clocks.py [--iterations N]
+    PYTHONPATH=. python benchmarks/clocks.py [--iterations N]
 
 As the source document's Figure 9. TensorFlow's own profiler says when each operation ran: `span` is from the first
 operation's start to the last one's end, `busy` the sum over operations. Where NVIDIA's `nsys` is installed, `gpu` is

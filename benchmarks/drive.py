@@ -1,4 +1,4 @@
-"""How large a bundle of 1,000 models for an external drive is, 400 of them of Keras Applications.
+"""How large an offline bundle of 1,000 models is, 400 of them of Keras Applications.
 
     python benchmarks/drive.py
 
@@ -48,7 +48,7 @@ def main():
         packed = write_bundle(Path(folder) / "drive", target, description, exports, artifacts)
         seconds = time.monotonic() - start
         print(f"{len(exports)} models, {len(graphs)} graphs of {raw * 1e-6:.1f} MB")
-        print(f"on a drive: {packed.size_bytes * 1e-6:.1f} MB, written in {seconds:.0f} s")
+        print(f"offline bundle: {packed.size_bytes * 1e-6:.1f} MB, written in {seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How far processes that run the same network differ, beside how far visits to one of them do.
 
-    PYTHONPATH=board python benchmarks/processes.py [--processes N]
+    PYTHONPATH=. python benchmarks/processes.py [--processes N]
 
 Of each network so many processes are loaded and visited in turns. Printed are standard deviations in %: between the
 processes' medians, and between visits to one process; and the fastest and the slowest process. Visits that the

@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/shipping.py
 
 Half of the models are of Keras Applications, half random CNNs. Beside it: what is left to bring a second time, and what
-a bundle of the same models for an external drive takes.
+an offline bundle of the same models takes.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def main():
                     f"{sent.size_bytes * 1e-6:.2f} MB, {sent.seconds:.2f} s to send"
                 )
         packed = write_bundle(Path(folder) / "drive", target, description, exports, artifacts)
-        print(f"on a drive: {packed.size_bytes * 1e-6:.2f} MB")
+        print(f"offline bundle: {packed.size_bytes * 1e-6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which workload beside a model sees that the machine is slow for it: sums, or threads that wake each other up.
 
-    PYTHONPATH=board python benchmarks/witnesses.py [--seconds N]
+    PYTHONPATH=. python benchmarks/witnesses.py [--seconds N]
 
 Four networks, each in a process of its own, take turns; around each turn both parts of the calibration workload are
 timed in another process. Printed: how slow each part is while a model is slow (20% above its tenth percentile), as a

@@ -90,7 +90,7 @@ class Campaign:
         return [task for task in tasks if not self.measurements.is_settled(task.key, limit)]
 
     def tasks(self, exports: list[Export], environment: dict[str, Any]) -> list[Task]:
-        """Return the measurements that exports ask for in a environment: each once, then the repetitions of some.
+        """Return the measurements that exports ask for in an environment: each once, then the repetitions of some.
 
         Raises:
             BenchmarkError: the environment does not say which version of the toolchain there is.

@@ -35,10 +35,10 @@ class Task:
 
 
 def tasks_of(exports: Iterable[Export], target: Target, fingerprint: Mapping[str, Any]) -> list[Task]:
-    """Return the measurements that exports ask for under fingerprint: each once, then the repetitions of some.
+    """Return the measurements that exports ask for under a fingerprint: each once, then the repetitions of some.
 
     Raises:
-        BenchmarkError: the fingerprint do not say which version of the toolchain there is.
+        BenchmarkError: the fingerprint does not say which version of the toolchain there is.
     """
     device = device_factors(target, fingerprint)
     digest = digest_of_json(fingerprint)

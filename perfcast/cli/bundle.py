@@ -19,10 +19,10 @@ _MB = 1e-6
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder to write, such as one on the drive.",
+    help="Folder to write, such as one on an external drive.",
 )
 def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
-    """Write a campaign to a drive, for a device that no network reaches.
+    """Write an offline bundle: a campaign for a device that no network reaches.
 
     On the device `python3 run.py` measures, and goes on where it was interrupted; `perfcast ingest` brings the
     measurements back.

@@ -20,11 +20,11 @@ Floor = dict[str, float | int]
 def noise_floor(dataset: pd.DataFrame, column: str) -> Floor | None:
     """Return how far repeated measurements of a model differ in ``column``; None without replicates.
 
-    Only rows that are learned from, and their believed repetitions, are compared.
+    Only rows that are used for training, and their valid repetitions, are compared.
 
     Returns:
         `median` and `p95` of 100·|a − b| / mean(a, b) in % over all pairs of positive repetitions of a model
-        under the same factors, and the number of `pairs`. No forecast can be expected to err less.
+        under the same factors, and the number of `pairs`. No prediction can be expected to err less.
     """
     first, second = replicate_pairs(dataset, column)
     if not len(first):

@@ -1,4 +1,4 @@
-"""Which rows of a dataset are believed."""
+"""Which rows of a dataset are valid."""
 
 from __future__ import annotations
 

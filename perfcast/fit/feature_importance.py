@@ -46,7 +46,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class PermutationImportance:
-    """How much worse one family is prediction, without having trained on it, when a feature is shuffled."""
+    """How much worse one family is predicted, without having trained on it, when a feature is shuffled."""
 
     metric: str
     algorithm: str

@@ -71,16 +71,16 @@ class FitOptions:
 
     Attributes:
         features: the dataset's columns to learn from (see `perfcast.fit.selection.select_features`).
-        metrics: what to prediction, by the name it has in files and answers.
+        metrics: what to predict, by the name it has in files and answers.
         splits: random splits of the published protocol, 0 to do without; their seeds are 0, 1, …, splits - 1.
         seed: seed of everything that is random and is not a published split.
         jobs: processes to use; results do not depend on it.
         test_share: share of the rows tested in a published split.
         interval: share of predictions that the intervals should contain.
-        flops_column: the column that the baseline `flops_only` reads; without it that baseline is held out.
+        flops_column: the column that the baseline `flops_only` reads; without it that baseline is omitted.
         additive: the columns of which run time and memory are a sum with weights that are not negative;
             chosen by `perfcast.fit.selection.additive_features` unless given.
-        implausible: features that are repaired where they are far more than usual for the product of some others (see
+        implausible: features that are winsorized where they are far more than usual for the product of some others (see
             `perfcast.features.plausible`).
     """
 

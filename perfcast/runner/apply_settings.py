@@ -41,7 +41,7 @@ def of_device(requested):
 
 
 def facts_of_device(root="/"):
-    """Return how the device is set, as it stands in a environment."""
+    """Return how the device is set, as it stands in an environment."""
     return {kind.name: kind(root).fact() for kind in KINDS if kind.outlives_the_process}
 
 

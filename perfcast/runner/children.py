@@ -186,16 +186,16 @@ def keep_to_itself():
 
 
 def obey(handle, lines, answers):
-    sacrifice = OomScore()
+    score = OomScore()
     # Not "for line in lines": that reads ahead.
     for line in iter(lines.readline, ""):
-        sacrifice.be(ACTIVE)
+        score.be(ACTIVE)
         try:
             answer = handle(json.loads(line))
         except Exception as error:  # Whatever a runtime raises: it goes on record, and the campaign goes on.
             status, reason = why(error)
             answer = {"status": status, "reason": reason}
-        sacrifice.be(IDLE)
+        score.be(IDLE)
         write_all(answers, json.dumps(answer).encode() + b"\n")
 
 

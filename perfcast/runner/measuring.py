@@ -57,7 +57,7 @@ class Subject:
         return dict(answer, seconds=time.monotonic() - start, cpu_ns=process_time_ns() - used)
 
     def load(self, is_known):
-        """Load the model and see that its outputs are to be believed; start a new peak of memory.
+        """Load the model, check that its outputs are plausible, and start a new peak of memory.
 
         A model that is known needs no look at whether its outputs depend on the inputs.
         """

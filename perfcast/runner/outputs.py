@@ -1,4 +1,4 @@
-"""Outputs to be believed: who computes nonsense, or nothing, is quick for no reason."""
+"""Whether outputs are plausible: a model that computes nonsense, or nothing, is fast for no reason."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The status on a measurement: its latency, how sure that is, and whether to trust it."""
+"""The judgement of a measurement: its latency, how sure that is, and whether to trust it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Judgement:
 
 
 def judge(series: Series) -> Judgement:
-    """Return the status on ``series``, without visits during which the system swapped.
+    """Return the judgement of ``series``, without visits during which the system swapped.
 
     Raises:
         ValueError: no sample is left without the declared warm-up.

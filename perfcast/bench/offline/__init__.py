@@ -1,1 +1,1 @@
-"""Campaigns on an external drive: carried to a device that no network reaches, and their answers brought back."""
+"""Offline bundles: campaigns for devices that no network reaches, and their answers."""

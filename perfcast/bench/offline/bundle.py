@@ -1,4 +1,4 @@
-"""Writing a campaign to a drive: all that a device needs that no network reaches."""
+"""Writing an offline bundle: all that a device needs that no network reaches."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _write_parts(
 def _new_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder to write to; what is in it is moved to ``folder`` at the end, the bundle last.
 
-    ``folder`` may be there, such as a drive's own: it is not replaced, and left as it was where this fails.
+    ``folder`` may be there, such as an external drive's own: it is not replaced, and left as it was where this fails.
 
     Raises:
         UsageError: it cannot be made, or is not empty.
@@ -193,5 +193,5 @@ def _write(
 
 
 def task_id(artifact: str, replicate: int, target: Target) -> str:
-    """Return what a measurement is called on a drive: its key here depends on what the device says of itself."""
+    """Return what a measurement is called in a bundle: its key here depends on what the device says of itself."""
     return digest_of_json({"artifact": artifact, "replicate": replicate, "target": target.name})

@@ -1,4 +1,4 @@
-"""Bringing back what a device has measured from a drive."""
+"""Ingesting what a device has measured with an offline bundle."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _plain(path: Path) -> Path:
 
 
 class _Arrival:
-    """Takes a drive's answers; each start of its runner is a run of its own."""
+    """Takes an offline bundle's answers; each start of its runner is a run of its own."""
 
     def __init__(
         self,

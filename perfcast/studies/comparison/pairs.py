@@ -135,10 +135,10 @@ def _visits(side: pd.DataFrame, column: str, differences: Mapping[str, tuple[str
 def _comparable(table: pd.DataFrame, column: str, identity: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
     once = table[table["replicate"] == 0]
     measured = measured_rows(once)
-    believed = valid_rows(once)
-    values = believed[column].astype(float)
-    usable = believed[np.isfinite(values) & (values > 0)]
-    steps = {"not measured": (once, measured), "rejected": (measured, believed), "without a value": (believed, usable)}
+    valid = valid_rows(once)
+    values = valid[column].astype(float)
+    usable = valid[np.isfinite(values) & (values > 0)]
+    steps = {"not measured": (once, measured), "rejected": (measured, valid), "without a value": (valid, usable)}
     left_out = {reason: len(before) - len(after) for reason, (before, after) in steps.items()}
     return usable.set_index(identity), {reason: count for reason, count in left_out.items() if count}
 
