@@ -130,9 +130,15 @@ def test_what_does_not_count_is_left_out_and_said(files, chance):
 
 
 def test_one_measurement_in_both_is_said(files, chance):
-    table = dataset(chance)
+    table = dataset(chance).assign(started_at="2026-11-30T10:00:00Z")
     answer = run(*files(a=table, b=table))
     assert "10 of the models have the very same measurement in both" in answer.output
+
+
+def test_measurement_repeated_in_another_store_is_not_the_same(files, chance):
+    table = dataset(chance).assign(started_at="2026-11-30T10:00:00Z")
+    answer = run(*files(a=table, b=table.assign(started_at="2026-11-30T11:00:00Z")))
+    assert "the very same measurement" not in answer.output
 
 
 def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
