@@ -6,6 +6,9 @@ import subprocess
 import pytest
 
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(((?!https?:)[^)#]*)#([^)]+)\)")
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
 def documents(root):
@@ -17,6 +20,22 @@ def test_every_relative_link_leads_somewhere(root):
     links = [(path, link) for path in documents(root) for link in LINK.findall(path.read_text())]
     assert len(links) > 10
     assert [f"{path.name}: {link}" for path, link in links if not (path.parent / link).exists()] == []
+
+
+def anchors(path):
+    headings = HEADING.findall(CODE.sub("", path.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_anchor_of_a_link_is_a_heading(root):
+    links = [(path, *link) for path in documents(root) for link in ANCHOR.findall(path.read_text())]
+    assert len(links) > 10
+    lost = [
+        (path.name, name, anchor)
+        for path, name, anchor in links
+        if anchor not in anchors(path.parent / name if name else path)
+    ]
+    assert lost == []
 
 
 @pytest.mark.parametrize("target", ["setup", "run", "test", "test-slow", "test-campaign", "lint", "benchmark", "lock"])
