@@ -24,8 +24,8 @@ _MB = 1e-6
 def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
     """Write an offline bundle: a campaign for a device that no network reaches.
 
-    On the device `python3 run.py` measures, and goes on where it was interrupted; `perfcast ingest` brings the
-    measurements back.
+    On the device `python3 run.py` measures, and continues after an interruption; `perfcast ingest` then takes the
+    measurements.
     """
     from perfcast.bench.offline.bundle import write_bundle
     from perfcast.export.artifacts import ArtifactStore

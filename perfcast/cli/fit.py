@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all but optional ones]"
 )
-@click.option("--keep-outliers", is_flag=True, help="Learn from values that rows like them contradict, too.")
+@click.option("--keep-outliers", is_flag=True, help="Train on values that similar rows contradict, too.")
 @click.option(
     "--interval",
     default=default_of("config", "fit", "interval"),
@@ -58,10 +58,10 @@ def fit(
     keep_outliers: bool,
     **choices: Any,
 ) -> None:
-    """Learn a predictor from tables of measurements, CSV or Parquet.
+    """Train a predictor on tables of measurements, CSV or Parquet.
 
-    All algorithms are validated on families, networks and input sizes left out; the best is fitted on all rows. Rows
-    that cannot be learned from are listed in OUT/problems.csv, the validation is in OUT/evaluation.
+    All algorithms are validated on held-out families, networks and input sizes; the best is trained on all rows. Rows
+    that cannot be used are listed in OUT/problems.csv; the validation is in OUT/evaluation.
     """
     from perfcast.bench.target import available_cpus
     from perfcast.fit.evaluation import write_evaluation

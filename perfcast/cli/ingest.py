@@ -13,7 +13,7 @@ from perfcast.cli.config import choosing, chosen
 @click.argument("folder", type=click.Path(path_type=Path))
 @choosing
 def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
-    """Bring back what a device has measured from FOLDER, which `perfcast bundle` wrote."""
+    """Ingest what a device has measured in FOLDER, which `perfcast bundle` wrote."""
     from perfcast.bench.offline.ingest import ingest as bring_back
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore

@@ -65,7 +65,7 @@ main.add_command(predict)
     help="File to write: .csv or .parquet.",
 )
 def features(request: Request, out: Path) -> None:
-    """Write the features of models: a row a SOURCE, in order; those that fail are left out."""
+    """Write the features of models, one row per SOURCE, in order; those that fail are omitted."""
     check_ending(out)
     answer = request.features()
     if len(answer.table):

@@ -60,7 +60,7 @@ class Answer:
     """The features of what could be read, and why the rest could not.
 
     Attributes:
-        table: a row a model, in the order asked for.
+        table: one row per model, in the requested order.
         failures: one error a source that failed.
     """
 

@@ -31,12 +31,12 @@ _MB = 1e-6
     help="Predictor to expect latencies from.  [default: the target's own, where there is one]",
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File for a row a model: .csv or .parquet."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File, one row per model: .csv or .parquet."
 )
 def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
-    """Say what a campaign will take before it is run: models, bytes to ship, time, and who will not fit.
+    """Estimate a campaign before it runs: models, bytes to send, time, and models that will not fit.
 
-    Models that were never exported are exported, which the campaign then need not do again.
+    Models that were never exported are exported; the campaign reuses them.
     """
     from perfcast.bench.factory import open_transport
     from perfcast.models.collect import collect

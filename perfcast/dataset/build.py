@@ -81,14 +81,14 @@ def build_dataset(
     models: pd.DataFrame,
     environments: Mapping[str, dict[str, Any]],
 ) -> pd.DataFrame:
-    """Return a row a measurement, its derived and judged columns and its model's features.
+    """Return one row per measurement, with its derived and judged columns and its model's features.
 
     The status of a measurement whose latency the device cannot have reached becomes `impossible`. The noise
     floor of each column that was measured again stands in `attrs`.
 
     Args:
         records: measurements as the store gives them.
-        features: a row a model, first column `model`.
+        features: one row per model, first column `model`.
         models: the model database, with `model` and `source`.
         environments: the environments that the records name, by digest.
 

@@ -78,7 +78,7 @@ def bundled_descriptors(manifest: str | os.PathLike[str], bundle: str | os.PathL
 
 
 def model_table(exports: list[Export], store: ArtifactStore) -> pd.DataFrame:
-    """Return the model database: a row an export, sorted by model; docs/data-model.md lists the columns."""
+    """Return the model database: one row per export, sorted by model; docs/data-model.md lists the columns."""
     import pandas as pd
 
     rows = [_model_row(export, store) for export in sorted(exports, key=lambda export: export.spec.model)]

@@ -23,7 +23,7 @@ class CrossValidation:
 
     Attributes:
         table: the rows.
-        predictions: by algorithm and scheme, a number a row in the table's order.
+        predictions: by algorithm and scheme, a number per row in the table's order.
         spreads: by algorithm and scheme, how far apart the members were (see `perfcast.fit.fitted.Prediction`).
         distances: by scheme, how far each row is from those trained on (see `perfcast.fit.domain`).
         inside: by scheme, whether each row is within the domain of those trained on.

@@ -42,7 +42,7 @@ class Intervals:
     quantile: np.ndarray
 
     def half_widths(self, distances: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-        """Return half the widths in natural logarithms, a number a row.
+        """Return half the widths in natural logarithms, a number per row.
 
         Args:
             distances: from what was trained on (see `perfcast.fit.domain`).

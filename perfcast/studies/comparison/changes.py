@@ -71,7 +71,7 @@ def changes_of(pairs: Pairs, ratios: np.ndarray) -> Changes:
 
     Args:
         pairs: what tells the noise.
-        ratios: the logarithm of second over first, a number a model.
+        ratios: the logarithm of second over first, one number per model.
 
     Raises:
         UsageError: nothing in the datasets tells noise from change.

@@ -56,7 +56,7 @@ class Pairs:
 
     @property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
-        """What is compared, a number a model: the middle of the visits, else the column's value.
+        """What is compared, one number per model: the middle of the visits, else the column's value.
 
         `latency_ms` itself is taken from the fastest samples that agree. Which these are depends on chance where the
         visits scatter, and then it differs twice as much from one campaign to the next.
@@ -69,7 +69,7 @@ class Pairs:
 
     @property
     def log_ratios(self) -> np.ndarray:
-        """The logarithm of second over first, a number a model."""
+        """The logarithm of second over first, one number per model."""
         first, second = self.values
         return np.log(second) - np.log(first)
 

@@ -187,7 +187,7 @@ def summary_lines(dataset: pd.DataFrame, evaluation: Evaluation) -> list[str]:
 
 
 def metric_lines(evaluation: Evaluation) -> list[str]:
-    """Return a line a metric: what is deployed, its honest error, and the published protocol's."""
+    """Return one line per metric: what is deployed, its error on held-out families, and the published protocol's."""
     return [_metric_line(result).replace(fmt.SPACE, " ") for result in metric_results(evaluation)]
 
 
