@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from perfcast.bench.transport import RUNNER
 from perfcast.runner.cgroups import cpu_quota, memory_limit_bytes
 from perfcast.runner.machine import read_environment, read_state, swapped_pages
 from perfcast.runner.toolchains.noop import NoopToolchain
-from tests.unit.runner.fake_device import BOARD, CPUFREQ, SWAPPINESS
+from tests.unit.runner.fake_device import CPUFREQ, SWAPPINESS
 
 ZONES = "sys/class/thermal"
 UNLIMITED_V1 = 9223372036854771712
@@ -26,7 +27,7 @@ def environment(device, outcome=None):
 
 
 def test_two_starts_on_an_unchanged_machine_give_the_same_context():
-    command = [sys.executable, str(BOARD), "--probe", "noop"]
+    command = [sys.executable, str(RUNNER), "--probe", "noop"]
     first, second = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
     assert first == second
     answer = json.loads(first)["environment"]

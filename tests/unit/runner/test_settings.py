@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perfcast.bench.transport import RUNNER
 from perfcast.runner.apply_settings import applied, replay
 from perfcast.runner.journal import digest_of
 from perfcast.runner.machine import read_environment
@@ -366,7 +367,7 @@ def test_cpus_that_are_not_there_are_refused_and_the_affinity_stays(bare):
 
 
 def test_a_probe_says_what_holds_with_the_settings_and_restores_them(bare):
-    command = [sys.executable, str(BOARD), "--probe", "noop", "--settings"]
+    command = [sys.executable, str(RUNNER), "--probe", "noop", "--settings"]
     wanted = os.nice(0) + 1
     done = subprocess.run([*command, json.dumps({"priority": wanted})], capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)

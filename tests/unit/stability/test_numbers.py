@@ -6,27 +6,27 @@ import pytest
 from perfcast.stability import impossible, repeatability
 from perfcast.stability.normality import normality_p
 
-LIMITS = {"flops_per_s": 200e9, "bytes_per_s": 100e9, "seconds": 1.0}
+PEAKS = {"flops_per_s": 200e9, "bytes_per_s": 100e9, "seconds": 1.0}
 VGG16 = {"macs": 15.5e9, "weight_bytes": 553e6}
 
 
 def test_vgg16_in_1_9_ms_at_200_gflops_is_impossible():
-    said = impossible(1.9, **VGG16, limits=LIMITS)
+    said = impossible(1.9, **VGG16, peaks=PEAKS)
     assert said == ("1.9 ms for 15.5 billion multiply-accumulates is 16,316 GFLOP/s; the device reached 200 at best")
 
 
 def test_weights_cannot_be_read_faster_than_the_fastest_cache():
-    said = impossible(2.0, macs=1e6, weight_bytes=553e6, limits=LIMITS)
+    said = impossible(2.0, macs=1e6, weight_bytes=553e6, peaks=PEAKS)
     assert said == "2 ms for reading 553 MB of weights is 276 GB/s; the device reached 100 at best"
 
 
 @pytest.mark.parametrize("latency_ms", [155.0, 155 / 2.25, 155 / 4])
 def test_winograd_may_need_fewer_multiplications(latency_ms):
-    assert impossible(latency_ms, **VGG16, limits=LIMITS) is None
+    assert impossible(latency_ms, **VGG16, peaks=PEAKS) is None
 
 
 def test_without_limits_everything_is_possible():
-    assert impossible(1e-6, **VGG16, limits=None) is None
+    assert impossible(1e-6, **VGG16, peaks=None) is None
 
 
 def test_repeatability_is_the_difference_over_the_mean():
