@@ -10,6 +10,7 @@ import ast
 import functools
 import hashlib
 import re
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ _AROUND = ("perfcast", "perfcast.code_digest", "perfcast.progress", "perfcast.pi
 """Modules that no result depends on; the package's own `__init__` imports on demand what it offers."""
 
 _MODULE = re.compile(r"perfcast(\.[a-z_0-9]+)+\.?")
+_PARSING = threading.Lock()
+"""Python 3.11 fails where two threads build syntax trees at once (SystemError: recursion depth mismatch)."""
+
 _SCHEMA = re.compile(r"[a-z]+\.schema\.(json|yaml)")
 
 
@@ -123,7 +127,8 @@ def _read(path: Path, _modified: int, _size: int) -> tuple[str, frozenset[str]]:
     content = path.read_bytes()
     if path.suffix != ".py":
         return hashlib.sha256(content).hexdigest(), frozenset()
-    tree = ast.parse(content)
+    with _PARSING:
+        tree = ast.parse(content)
     # Where docstrings are read they are data.
     text = _dump(tree, b"__doc__" in content)
     return hashlib.sha256(text.encode()).hexdigest(), frozenset(_names(tree))

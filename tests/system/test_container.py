@@ -93,6 +93,6 @@ def test_what_is_missing_is_said_before(tools, description):
     engine.write_text('#!/bin/sh\n[ "$1" = info ]\n')
     engine.chmod(0o755)
     transport = open_transport(Target.from_dict("boxed", description))
-    message = rf"boxed cannot be measured on {platform.node()}; fix this first:\n  - the image an_image:1 is not"
+    message = rf"boxed cannot be measured on {platform.node()}; fix this first:\n  - the image an_image:1 is missing"
     with pytest.raises(UsageError, match=message):
         transport.check()
