@@ -130,7 +130,7 @@ def _refused(value: dict[str, Any], of_training: bool) -> str | None:
         return None
     if _is_foreign(value):
         word = "layer" if "inbound_nodes" in value or (isinstance(config, dict) and "name" in config) else ""
-        return f"is a {_shown(kind)}, which is no {word} of Keras" if word else f"has {_shown(kind)}, {_NONE}"
+        return f"is a {_shown(kind)}, which is not a {word} of Keras" if word else f"has {_shown(kind)}, {_NONE}"
     return f"is a {kind}, which only Keras 2 has" if kind in _OLD else None
 
 

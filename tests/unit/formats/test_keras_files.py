@@ -19,6 +19,7 @@ from keras import layers
 from perfcast.errors import PerfcastError, naming
 from perfcast.export.external import build_external, describe_external
 from perfcast.export.keras_model import describe
+from perfcast.export.programs import convert
 from perfcast.formats.keras_json import container, network_of
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.model import ReadOptions
@@ -50,9 +51,13 @@ def exported(path, **options):
     return build_external(ModelSpec("net", "net", "file", str(path), (1,), parameters))
 
 
+def graph_of(built):
+    return convert(built, "graph.pb")[0]
+
+
 def body_of(path, *, to_run=False, **options):
     if to_run:
-        descriptor = exported(path, **options)[1]
+        descriptor = exported(path, **options).descriptor
     else:
         with naming(str(path)):
             descriptor = describe_external(kind_of(str(path)), str(path), ReadOptions(**options))
@@ -205,7 +210,7 @@ def test_h5_file_is_measured_with_the_values_it_holds(tmp_path):
     for ending in (".h5", ".keras"):
         model.save(tmp_path / f"net{ending}")
     graphs = {
-        (ending, values): exported(tmp_path / f"net{ending}", weights="values" if values else "random")[0]
+        (ending, values): graph_of(exported(tmp_path / f"net{ending}", weights="values" if values else "random"))
         for ending in (".h5", ".keras")
         for values in (False, True)
     }
