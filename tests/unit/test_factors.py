@@ -11,6 +11,8 @@ from perfcast.errors import UsageError
 from perfcast.factors import ASKED, CATEGORICAL, FACTORS, NAMES, NUMERIC, factor_sets, in_words, varying
 from tests.unit.campaigns import dummy_exports, idle_campaign, measure, tasks_of
 
+pytestmark = pytest.mark.heavy
+
 
 def described(**factors):
     return {"fixed": {"toolchain": "noop", "threads": 1}} | factors

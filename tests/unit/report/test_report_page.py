@@ -14,6 +14,8 @@ from perfcast.fit.evaluation import Evaluation
 from perfcast.pages import Page, write_page
 from perfcast.studies.prediction.page import report_page
 
+pytestmark = pytest.mark.heavy
+
 
 class Reader(HTMLParser):
     """Collects what a browser would build: tags with attributes, text, and the content of scripts."""
