@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from perfcast.bench.environment import calibration_name, differing, in_words
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
-from perfcast.runner.protocol import MAX_FREEZES, RUNNER_VERSION, fingerprint_of
+from perfcast.runner.protocol import (
+    DONE,
+    ENVIRONMENT,
+    MAX_FREEZES,
+    MEASUREMENT,
+    PEAKS,
+    RUNNER_VERSION,
+    VISIT,
+    VISITING,
+    fingerprint_of,
+)
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -66,15 +76,15 @@ class ResultCollector:
             StoreError: it cannot be stored, or the artifact that failed is damaged.
         """
         event = answer["event"]
-        if self._ended or (event == "environment") is bool(self._environment):
+        if self._ended or (event == ENVIRONMENT) is bool(self._environment):
             raise BenchmarkError(f"the runner answered {event!r} where something else was due")
         takers = {
-            "environment": self._take_environment,
-            "peaks": self._take_peaks,
-            "visiting": self._take_visiting,
-            "visit": self._take_visit,
-            "measurement": self._take_measurement,
-            "done": self._take_end,
+            ENVIRONMENT: self._take_environment,
+            PEAKS: self._take_peaks,
+            VISITING: self._take_visiting,
+            VISIT: self._take_visit,
+            MEASUREMENT: self._take_measurement,
+            DONE: self._take_end,
         }
         if event not in takers:
             raise BenchmarkError(f"the runner answered {event!r} where it should measure")

@@ -14,6 +14,7 @@ from perfcast.bench.device_lock import exclusive, lock_of
 from perfcast.bench.runner_process import Ending, Runner
 from perfcast.errors import BenchmarkError
 from perfcast.runner.locks import this_machine
+from perfcast.runner.protocol import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ class Probe:
             BenchmarkError: it did not answer, or something else.
         """
         for answer in answers:
-            if answer["event"] != "environment":
+            if answer["event"] != ENVIRONMENT:
                 raise BenchmarkError(f"the runner answered {answer['event']!r} where its environment was due")
             return cls(answer["environment"], answer["boot"])
         raise BenchmarkError("the runner said nothing about this machine")

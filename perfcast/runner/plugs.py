@@ -6,7 +6,18 @@ def find_plugs(own, group):
 
     Only Python 3.8 and later sees the latter; a package must be installed wherever the runner runs.
     """
-    return {plug.name: plug for plug in [*own, *(entry.load() for entry in entry_points(group))]}
+    return {plug.name: plug for plug in [*own, *(loaded(entry) for entry in entry_points(group))]}
+
+
+def loaded(entry):
+    """Return what an entry point names; a package that is broken ends the program in one line."""
+    try:
+        return entry.load()
+    except Exception as error:  # Whatever the package raises while it is imported.
+        reason = "%s: %s" % (type(error).__name__, error)
+        raise SystemExit(
+            "plug-in %s = %s cannot be loaded (%s); repair or uninstall it" % (entry.name, entry.value, reason)
+        ) from error
 
 
 def entry_points(group):

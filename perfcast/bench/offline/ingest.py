@@ -18,8 +18,12 @@ from perfcast.runner.protocol import (
     ANSWERS,
     BUNDLE,
     BUNDLE_VERSION,
+    ENDED,
+    ENVIRONMENT,
     MAX_FREEZES,
+    STARTED,
     STARTER,
+    VISITING,
     answer_in,
     fingerprint_of,
 )
@@ -146,11 +150,11 @@ class _Arrival:
     def take(self, answer: dict[str, Any]) -> None:
         """Store what an answer says."""
         event = answer["event"]
-        if event == "started":
+        if event == STARTED:
             self._start(answer["boot"])
-        elif event == "ended":
+        elif event == ENDED:
             self.visiting = None
-        elif event == "environment":
+        elif event == ENVIRONMENT:
             self._enter(answer)
         elif self.collector is None:
             raise BenchmarkError(f"the runner answered {event!r} where its environment was due")
@@ -197,9 +201,9 @@ class _Arrival:
         if name := answer.get("key"):
             if name not in self.tasks:
                 raise BenchmarkError(f"the runner answered for a model it was not asked for: {name!r}")
-            self.visiting = name if answer["event"] == "visiting" else None
+            self.visiting = name if answer["event"] == VISITING else None
             answer = answer | {"key": self.tasks[name].key}
-            if answer["event"] == "visiting" or answer["key"] not in collector.pending:
+            if answer["event"] == VISITING or answer["key"] not in collector.pending:
                 return  # What is not pending was brought back before.
         before = len(collector.pending)
         collector.collect(answer)
