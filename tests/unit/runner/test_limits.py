@@ -120,14 +120,11 @@ def test_a_busy_machine_has_the_same_limits(peaks):
 
 
 class _Crashing(NoopToolchain):
-    name = "tensorflow"
-
-    @property
-    def tf(self):
+    def product(self, size):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_crash_is_said():
+def test_crash_while_peaks_are_measured_is_reported():
     with pytest.raises(SystemExit, match="what the device can do at most could not be measured: killed by signal 9"):
         measure_peaks(_Crashing({"threads": 1}))
 
