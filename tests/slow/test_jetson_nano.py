@@ -220,7 +220,8 @@ def test_a_models_name_is_only_a_name(measured, board):
 def test_the_context_is_the_containers(measured):
     checkout, _ = measured
     environments = [
-        json.loads(path.read_text()) for path in (checkout / "results/store/environments").glob("[!.]*.json")
+        json.loads(path.read_text())["record"]["environment"]
+        for path in (checkout / "results/store/environments").glob("[!.]*.json")
     ]
     limits = {environment["settings"]["memory_limit_bytes"] for environment in environments}
     assert limits == {MEMORY_MB * 10**6 // 4096 * 4096}

@@ -30,6 +30,8 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.skipif(not Path(SSHD).exists(), reason="OpenSSH's server is not installed (openssh-server)")
 
 FEW = Protocol("published", 8, 2, visits=2)
+OWN = {"engine": "docker", "python": "python3", "memory_mb": None, "runtime": None}
+"""What a container has where its description says nothing else."""
 LONG = 12
 """Visits enough to meet a campaign at work."""
 
@@ -345,7 +347,7 @@ def test_everything_a_board_lacks_is_reported_at_once(board, campaign, target):
     board.tool("date", f'[ "$1" = +%s ] && echo {int(time.time()) - 7200} || exec /bin/date "$@"')
     board.tool("df", "echo Filesystem; echo disk 1000 990 10 99% /")
     board.tool("uname", "echo armv7l")
-    container = {"image": "l4t-tensorflow:r32.7.1-tf2.7-py3", "engine": "absent"}
+    container = OWN | {"image": "l4t-tensorflow:r32.7.1-tf2.7-py3", "engine": "absent"}
     description = target.transport | {"container": container}
     poor = replace(target, transport=description, architecture="aarch64")
     with pytest.raises(UsageError) as caught:
@@ -371,7 +373,7 @@ ENGINES = [
 @pytest.mark.parametrize(("script", "message"), ENGINES)
 def test_unusable_container_engine_is_reported(board, target, script, message):
     board.tool("docker", script)
-    poor = replace(target, transport=target.transport | {"container": {"image": "a_b:1"}})
+    poor = replace(target, transport=target.transport | {"container": OWN | {"image": "a_b:1"}})
     with pytest.raises(UsageError, match=re.escape(message)):
         open_transport(poor, [NAME]).check()
 
