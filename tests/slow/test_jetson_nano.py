@@ -84,6 +84,8 @@ LACKING = [
     *([] if os.geteuid() == 0 else ["root's rights"]),
 ]
 pytestmark = [
+    # It changes how this machine swaps, which is part of what others measure in.
+    pytest.mark.alone,
     pytest.mark.skipif(bool(LACKING), reason=f"nothing stands for a board here without {', '.join(LACKING)}"),
     pytest.mark.timeout(3600),
 ]

@@ -14,7 +14,7 @@ from perfcast.export.stage import export_models
 from perfcast.models.keras_applications import make_spec
 from perfcast.progress import quiet
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
