@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from perfcast.bench.environment import calibration_name, differing, in_words
 from perfcast.bench.plans import plan_entry, plan_of, programs_of
@@ -15,7 +15,7 @@ from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from perfcast.bench.record import MeasurementStore
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
     from perfcast.progress import Advance, Progress
+
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,14 @@ class Campaign:
         """Return this campaign once per factor set, each with that one alone."""
         return [replace(self, target=target) for target in self.target.parts()]
 
+    def parts_in_environments(self) -> Iterator[tuple[Campaign, dict[str, Any]]]:
+        """Yield each of `parts` and its environment; the target is asked once per toolchain.
+
+        Raises:
+            BenchmarkError: the target does not answer.
+        """
+        return self._asked(Campaign.environment)
+
     def environment(self) -> dict[str, Any]:
         """Return the target's environment, with the settings that are asked for; of a campaign of one factor set.
 
@@ -99,14 +110,20 @@ class Campaign:
 
     def _begun(self, device: Device, exports: list[Export]) -> list[_Part]:
         """Return what there is to do under each factor set; the device is asked once per toolchain what it is."""
-        probes: dict[str, Probe] = {}
         begun = []
-        for part in self.parts():
-            toolchain = part.target.factors["toolchain"]
-            probes[toolchain] = probe = probes.get(toolchain) or part._probe(device)
+        for part, probe in self._asked(lambda part: part._probe(device)):
             tasks = part.tasks(exports, probe.environment)
             begun.append(_Part(part, probe, tasks, part.missing(tasks)))
         return begun
+
+    def _asked(self, ask: Callable[[Campaign], _Answer]) -> Iterator[tuple[Campaign, _Answer]]:
+        """Yield each part and what its device answers, which depends on no factor but the toolchain."""
+        answers: dict[str, _Answer] = {}
+        for part in self.parts():
+            toolchain = part.target.factors["toolchain"]
+            if toolchain not in answers:
+                answers[toolchain] = ask(part)
+            yield part, answers[toolchain]
 
     def _finish(self, part: _Part, device: Device, exports: list[Export], advance: Advance) -> None:
         """Measure what the store lacks under this campaign's factor set."""
@@ -137,7 +154,7 @@ class Campaign:
                 return
             except (LinkError, BusyError) as error:
                 retry.after(error, (len(collector.pending), collector.visits_done))
-                probe, collector = None, collector.anew()
+                probe, collector = None, collector.for_next_run()
 
     def _quarantine(self, device: Device, probe: Probe, collector: ResultCollector) -> None:
         """Look whether a model froze the device; what did so twice is on record and not tried again."""

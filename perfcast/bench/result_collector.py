@@ -90,7 +90,7 @@ class ResultCollector:
             raise BenchmarkError(f"the runner answered {event!r} where it should measure")
         takers[event](answer)
 
-    def anew(self) -> ResultCollector:
+    def for_next_run(self) -> ResultCollector:
         """Return the collector of another run, of what is still pending."""
         return ResultCollector(
             self.target, self.artifacts, self.store, self.fingerprint, self.device, self.pending, self.visits

@@ -76,14 +76,19 @@ def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Me
 
     transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    return [one for part in campaign.parts() for one in _measured_part(part, exports, again)]
+    return [
+        one
+        for part, environment in campaign.parts_in_environments()
+        for one in _measured_part(part, environment, exports, again)
+    ]
 
 
-def _measured_part(campaign: Campaign, exports: list[Export], again: bool) -> list[Measured]:
+def _measured_part(
+    campaign: Campaign, environment: dict[str, Any], exports: list[Export], again: bool
+) -> list[Measured]:
     """Measure exports under one factor set; return what became of each, in order."""
     from perfcast.progress import track
 
-    environment = campaign.environment()
     wanted = {export.artifact: _next_repetition(campaign, export, environment) if again else 0 for export in exports}
     found: dict[str, Measured] = {}
     # One campaign for all that have been repeated as often, so that their visits are interleaved.

@@ -90,7 +90,10 @@ def make_plan(
         exports = export_models(specs, artifacts, advance)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
     features = features_table([artifacts.descriptor(export.artifact) for export in exports])
-    planned = [_planned(part, exports, features, predictor) for part in campaign.parts()]
+    planned = [
+        _planned(part, environment, exports, features, predictor)
+        for part, environment in campaign.parts_in_environments()
+    ]
     started = [min(settings.shards, int((part["measurements"] > 0).sum())) for part, _ in planned]
     return Plan(
         models=pd.concat([models for models, _ in planned], ignore_index=True),
@@ -101,10 +104,13 @@ def make_plan(
 
 
 def _planned(
-    part: Campaign, exports: list[Export], features: pd.DataFrame, predictor: Predictor | None
+    part: Campaign,
+    environment: dict[str, Any],
+    exports: list[Export],
+    features: pd.DataFrame,
+    predictor: Predictor | None,
 ) -> tuple[pd.DataFrame, float | None]:
     """Return the plan of one factor set, one row per model, and the memory that the device has (MB)."""
-    environment = part.environment()
     missing = Counter(task.model for task in part.missing(part.tasks(exports, environment)))
     models = _identity(exports, part.artifacts, part.target, missing).assign(**part.target.factors)
     models = models.join(_costs(features, models["measurements"], part.target, predictor))
