@@ -19,9 +19,11 @@ from perfcast.bench.retry import RetryPolicy
 from perfcast.bench.target import Protocol, Replicates, Target, read_description
 from perfcast.bench.transport import placed
 from perfcast.bench.visits import VisitStore
+from perfcast.config import schema
 from perfcast.errors import BenchmarkError, LinkError, UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.progress import quiet
+from perfcast.schema import with_schema_defaults
 from perfcast.storage import canonical_json
 from tests.system.ssh_board import NAME, SSHD, SshBoard
 from tests.unit.campaigns import dummy_exports, hostile_export, plan_of
@@ -30,8 +32,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.skipif(not Path(SSHD).exists(), reason="OpenSSH's server is not installed (openssh-server)")
 
 FEW = Protocol("published", 8, 2, visits=2)
-OWN = {"engine": "docker", "python": "python3", "memory_mb": None, "runtime": None}
-"""What a container has where its description says nothing else."""
+CONTAINER = schema("target")["properties"]["transport"]["properties"]["container"]
 LONG = 12
 """Visits enough to meet a campaign at work."""
 
@@ -347,8 +348,8 @@ def test_everything_a_board_lacks_is_reported_at_once(board, campaign, target):
     board.tool("date", f'[ "$1" = +%s ] && echo {int(time.time()) - 7200} || exec /bin/date "$@"')
     board.tool("df", "echo Filesystem; echo disk 1000 990 10 99% /")
     board.tool("uname", "echo armv7l")
-    container = OWN | {"image": "l4t-tensorflow:r32.7.1-tf2.7-py3", "engine": "absent"}
-    description = target.transport | {"container": container}
+    container = {"image": "l4t-tensorflow:r32.7.1-tf2.7-py3", "engine": "absent"}
+    description = target.transport | {"container": with_schema_defaults(container, CONTAINER)}
     poor = replace(target, transport=description, architecture="aarch64")
     with pytest.raises(UsageError) as caught:
         open_transport(poor, [NAME]).check()
@@ -373,7 +374,8 @@ ENGINES = [
 @pytest.mark.parametrize(("script", "message"), ENGINES)
 def test_unusable_container_engine_is_reported(board, target, script, message):
     board.tool("docker", script)
-    poor = replace(target, transport=target.transport | {"container": OWN | {"image": "a_b:1"}})
+    container = with_schema_defaults({"image": "a_b:1"}, CONTAINER)
+    poor = replace(target, transport=target.transport | {"container": container})
     with pytest.raises(UsageError, match=re.escape(message)):
         open_transport(poor, [NAME]).check()
 
