@@ -129,7 +129,7 @@ def test_damaged_bundle_is_refused_in_one_line(cached, tmp_path):
     assert answer.refused("the bundle of exports is damaged", code=1), answer.said
 
 
-def test_shared_store_gives_exports_and_measurements_to_another_checkout(finished, root, tmp_path):
+def test_shared_store_serves_another_checkout(finished, root, tmp_path):
     second = SmallCampaign(tmp_path / "second", root)
     second.folder.mkdir()
     second.prepare(**UNDISTURBED)

@@ -49,7 +49,7 @@ def test_each_network_is_measured_under_each_combination(campaign):
     assert set(dataset["status"]) == {"measured"}
 
 
-def test_any_combination_is_predicted_and_a_stranger_is_out_of_the_domain(campaign):
+def test_unmeasured_combination_is_out_of_domain(campaign):
     predictor = load_predictor(campaign / "results/varied/predictor")
     features = pd.read_parquet(campaign / "results/features.parquet")
     cnns = features[features["family"] == "basic_model"]

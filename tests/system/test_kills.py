@@ -276,7 +276,7 @@ def test_live_run_keeps_its_locks(begun):
         first.kill()
 
 
-def test_lock_of_another_live_workflow_stays_when_that_of_a_killed_run_goes(begun, foreign):
+def test_lock_of_another_live_workflow_is_kept(begun, foreign):
     theirs = locks(begun)
     assert theirs
     killed_run(begun)

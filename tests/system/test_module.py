@@ -63,7 +63,7 @@ def test_foreign_workflow_gets_what_it_asks_for_and_nothing_else(site):
     assert not (site.parent / "checkout/results").exists()
 
 
-def test_options_that_a_foreign_workflow_leaves_out_have_their_defaults(site):
+def test_importing_workflow_gets_default_options(site):
     answer = snakemake(site, "-n", "-p", "--forceall", "--", "perfcast_all")
     assert answer.code == 0, answer.said
     assert "results/quick/manifests/fit.json" in answer.said

@@ -34,7 +34,7 @@ def test_changed_model_reruns_its_shard_and_is_alone_measured(campaign):
         assert OLD not in set(listed["model"])
 
 
-def test_edited_runner_code_reruns_benchmarks_and_measures_nothing_again(campaign, root, tmp_path):
+def test_edited_runner_code_remeasures_nothing(campaign, root, tmp_path):
     campaign = replace(campaign, tree=copy_project(root, tmp_path / "tree"))
     before = campaign.records()
     campaign.edit("perfcast/runner/clocks.py", "\nimport ", "\n# Only a comment.\nimport ")
