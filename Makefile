@@ -45,7 +45,7 @@ run: setup
 
 default-predictor: run
 	@$(BIN)/python -m perfcast.default_predictor results/local
-	@echo "perfcast predict now forecasts for this machine: perfcast/default_predictor"
+	@echo "perfcast predict now answers for this machine: perfcast/default_predictor"
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import VARIED, exported, specs_of, task_of
+from model_lists import VARIED, exported, specs_of, task_of
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore

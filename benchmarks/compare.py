@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fixed_lists import campaign_in, exported, records_of, specs_of
+from model_lists import campaign_in, exported, records_of, specs_of
 from scipy import stats
 
 from perfcast.dataset.build import build_dataset

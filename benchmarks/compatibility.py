@@ -11,7 +11,7 @@ import collections
 import tempfile
 from pathlib import Path
 
-from fixed_lists import ROOT, exported, task_of
+from model_lists import ROOT, exported, task_of
 
 from perfcast.bench.runner_process import Runner
 from perfcast.bench.transport import RUNNER

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from fixed_lists import VARIED, campaign_in, exported, records_of, specs_of
+from model_lists import VARIED, campaign_in, exported, records_of, specs_of
 
 from perfcast.dataset.rows import measurement_row
 

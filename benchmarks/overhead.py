@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fixed_lists import VARIED, campaign_in, exported, records_of, specs_of
+from model_lists import VARIED, campaign_in, exported, records_of, specs_of
 
 NAIVE = """
 import sys, time, json

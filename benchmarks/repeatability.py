@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from disturbing import disturbance
-from fixed_lists import MIDDLING, campaign_in, exported, records_of, specs_of
+from disturbance import disturbance
+from model_lists import MIDDLING, campaign_in, exported, records_of, specs_of
 
 from perfcast.stability import ESTIMATORS, Series
 from perfcast.stability.location import locate

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from disturbing import TWO_CORES, disturbance
-from fixed_lists import campaign_in, exported, records_of, specs_of
+from disturbance import TWO_CORES, disturbance
+from model_lists import campaign_in, exported, records_of, specs_of
 
 from perfcast.stability import Series, judge
 from tests.unit.stability.replayed import save

@@ -1,4 +1,4 @@
-"""perfcast: measure neural networks on devices, and forecast latency and memory of those never measured."""
+"""perfcast: measure neural networks on devices, and predict latency and memory of those never measured."""
 
 from __future__ import annotations
 

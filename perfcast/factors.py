@@ -102,7 +102,7 @@ FACTORS = (
         "threads",
         int,
         "runner",
-        "Threads of the runtime; null takes as many as there are CPUs.",
+        "Threads of the runtime; null for as many as there are CPUs.",
         is_categorical=False,
         schema={"type": ["integer", "null"], "minimum": 1, "maximum": 4096},
     ),
@@ -110,13 +110,15 @@ FACTORS = (
         "batch",
         int,
         "workload",
-        "Inputs of one run.",
+        "Batch size: inputs per run.",
         is_categorical=False,
         default=1,
         schema={"type": "integer", "minimum": 1, "maximum": 65536},
     ),
-    Factor("clock_mhz", float, "device", "The clock that the device was fixed at.", unit="MHz", is_categorical=False),
-    Factor("protocol", str, "protocol", "How a model was timed."),
+    Factor(
+        "clock_mhz", float, "device", "Clock frequency that the device was fixed at.", unit="MHz", is_categorical=False
+    ),
+    Factor("protocol", str, "protocol", "Protocol by which a model was timed."),
 )
 
 NAMES = tuple(factor.name for factor in FACTORS)

@@ -19,13 +19,13 @@ _MB = 1e-6
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder to write, such as one on an external drive.",
+    help="Folder to write to, such as one on an external drive.",
 )
 def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
-    """Write an offline bundle: a campaign for a device that no network reaches.
+    """Write an offline bundle, to measure a device without a network.
 
-    On the device `python3 run.py` measures, and continues after an interruption; `perfcast ingest` then takes the
-    measurements.
+    On the device, `python3 run.py` in that folder measures; run again, it continues. Then `perfcast ingest` reads the
+    measurements here.
     """
     from perfcast.bench.offline.bundle import write_bundle
     from perfcast.export.artifacts import ArtifactStore

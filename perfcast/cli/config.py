@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from perfcast.planning import Settings
 
-_TARGET = click.option("--target", help="The target to measure on.  [default: the configuration's, or else local]")
+_TARGET = click.option("--target", help="The target to measure on.  [default: the configuration's, else local]")
 _CONFIGFILE = click.option(
     "--configfile",
     "files",
     type=PROJECT_FILE,
     multiple=True,
-    help="Configuration over the defaults, as Snakemake takes it; may be given again.",
+    help="Configuration that overrides the defaults, as for Snakemake; can be repeated.",
 )
 
 

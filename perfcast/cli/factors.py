@@ -32,7 +32,7 @@ def choosing_factors(command: Callable[..., None]) -> Callable[..., None]:
 
 def _option(factor: Factor) -> Callable[..., Any]:
     flag = "--" + factor.name.replace("_", "-")
-    help_text = f"Factor to predict for. {factor.description}"
+    help_text = f"Value of this factor. {factor.description}"
     if factor.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", factor.name, default=None, help=help_text)
     return click.option(flag, factor.name, type=_TYPES[factor.type], help=help_text)

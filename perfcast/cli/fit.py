@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the predictor.")
 @click.option(
-    "--metric", "metrics", multiple=True, help="Metric to learn; may be given again.  [default: all but optional ones]"
+    "--metric", "metrics", multiple=True, help="Metric to learn; can be repeated.  [default: all but optional ones]"
 )
-@click.option("--keep-outliers", is_flag=True, help="Train on values that similar rows contradict, too.")
+@click.option("--keep-outliers", is_flag=True, help="Train on outliers too: values that similar rows contradict.")
 @click.option(
     "--interval",
     default=default_of("config", "fit", "interval"),
     show_default=True,
-    help="Share of measured values that intervals hold.",
+    help="Share of measured values that an interval should contain.",
 )
-@click.option("--splits", default=0, show_default=True, help="Random splits by the published protocol.")
+@click.option("--splits", default=0, show_default=True, help="Number of random splits, for the published protocol.")
 @click.option(
     "--seed",
     type=click.IntRange(0, MOST_SEED),
     default=default_of("config", "fit", "seed"),
     show_default=True,
-    help="Of all that is random.",
+    help="Seed of all random numbers.",
 )
-@click.option("--jobs", type=int, help="Processes.  [default: as many as there are processors]")
+@click.option("--jobs", type=int, help="Processes to use.  [default: one per processor]")
 def fit(
     tables: tuple[Path, ...],
     mapping_file: Path,

@@ -13,7 +13,10 @@ from perfcast.cli.config import choosing, chosen
 @click.argument("folder", type=click.Path(path_type=Path))
 @choosing
 def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
-    """Ingest what a device has measured in FOLDER, which `perfcast bundle` wrote."""
+    """Read the measurements of an offline bundle back in.
+
+    FOLDER is what `perfcast bundle` wrote, after `python3 run.py` on the device.
+    """
     from perfcast.bench.offline.ingest import ingest as bring_back
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore

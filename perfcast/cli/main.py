@@ -65,7 +65,10 @@ main.add_command(predict)
     help="File to write: .csv or .parquet.",
 )
 def features(request: Request, out: Path) -> None:
-    """Write the features of models, one row per SOURCE, in order; those that fail are omitted."""
+    """Write the features of models to a file.
+
+    It has one row per SOURCE, in order; a SOURCE that fails is skipped.
+    """
     check_ending(out)
     answer = request.features()
     if len(answer.table):

@@ -44,13 +44,15 @@ class Measured:
 @click.command()
 @asking
 @choosing
-@click.option("--again", is_flag=True, help="Measure once more what was measured before; both are kept.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the numbers: .csv or .json.")
+@click.option("--again", is_flag=True, help="Measure again what was measured before; both are kept.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the numbers to: .csv or .json."
+)
 def measure(request: Request, target: str | None, files: tuple[Path, ...], again: bool, out: Path | None) -> None:
-    """Measure models now, under the target's protocol, and show what the samples are worth.
+    """Measure models now, on the target, and check the samples.
 
-    What was measured before is shown, not measured again. Exit code 1 says that a model could not be measured, or
-    that its numbers cannot be trusted.
+    Models that were measured before are shown, not measured again. Exit code 1: a model could not be measured, or its
+    numbers cannot be trusted.
     """
     if out:
         check_ending(out, _ENDINGS)

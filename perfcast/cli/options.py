@@ -32,25 +32,25 @@ _OPTIONS = (
         "input_shapes",
         metavar="[NAME=]1,224,224,3",
         multiple=True,
-        help="Shape of an input that a file leaves open, batch first; may be given again.",
+        help="Shape of an input, batch first, if the file leaves it open; can be repeated.",
     ),
-    click.option("--signature", default="serving_default", show_default=True, help="Which function of a SavedModel."),
+    click.option("--signature", default="serving_default", show_default=True, help="Signature of a SavedModel."),
     click.option(
         "--allow-code",
         is_flag=True,
-        help="Run code that a Keras file carries, such as Lambda layers: only for files you trust.",
+        help="Run code inside a Keras file, such as a Lambda layer: only for files you trust.",
     ),
     click.option(
         "--sheet",
         "sheets",
         type=PROJECT_FILE,
         multiple=True,
-        help="Sheet to look names up in; may be given again.  [default: all of config/models]",
+        help="Sheet of models to look names up in; can be repeated.  [default: all in config/models]",
     ),
     click.option(
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Store of the workflow, which spares building models it has.  [default: the workflow's]",
+        help="Store of exported models; those in it are not built again.  [default: the workflow's]",
     ),
 )
 

@@ -77,16 +77,16 @@ def check_ending(out: Path, endings: tuple[str, ...] = (".csv", ".parquet")) -> 
         raise UsageError(f"--out {out}: there is no folder {folder}")
 
 
-def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
-    """Print forecasts as a table, and which metrics' intervals hold less than they promise."""
+def show_predictions(predictions: pd.DataFrame, predictor: Predictor) -> None:
+    """Print predictions as a table, and which metrics' intervals hold less than they promise."""
     from perfcast.factors import NAMES
     from perfcast.fit.options import COVERAGE_SLACK
 
-    factors = [name for name in forecasts if name in NAMES]
+    factors = [name for name in predictions if name in NAMES]
     rows = []
-    for row in forecasts.itertuples():
+    for row in predictions.itertuples():
         interval = f"{format_number(row.lower)} to {format_number(row.upper)} {row.unit}"
-        warning = "" if row.in_domain else "unlike what was measured: the interval promises nothing"
+        warning = "" if row.in_domain else "unlike the training data: the interval may not hold"
         chosen = (str(getattr(row, name)) for name in factors)
         rows.append((row.model, row.metric, *chosen, f"{format_number(row.prediction)} {row.unit}", interval, warning))
     show_table(
@@ -94,7 +94,7 @@ def show_forecasts(forecasts: pd.DataFrame, predictor: Predictor) -> None:
             "model": "left",
             "metric": "left",
             **dict.fromkeys(factors, "left"),
-            "forecast": "right",
+            "prediction": "right",
             f"{predictor.interval:.0%} interval": "right",
             "": "left",
         },

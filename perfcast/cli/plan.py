@@ -28,13 +28,15 @@ _MB = 1e-6
     "--predictor",
     "folder",
     type=click.Path(path_type=Path),
-    help="Predictor to expect latencies from.  [default: the target's own, where there is one]",
+    help="Predictor to estimate latencies with.  [default: the target's own, if it has one]",
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File, one row per model: .csv or .parquet."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, one row per model: .csv or .parquet."
 )
 def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
-    """Estimate a campaign before it runs: models, bytes to send, time, and models that will not fit.
+    """Estimate a campaign before it runs.
+
+    Printed are the number of models, the bytes to send, the time, and the models that will not fit into memory.
 
     Models that were never exported are exported; the campaign reuses them.
     """
@@ -97,7 +99,7 @@ def _show_sums(plan: Plan, target: Target) -> None:
     raw, packed = (format_number(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
     click.echo(
         f"{target.name}: measuring takes about {format_duration(plan.time_s)}, "
-        f"{format_duration(plan.start_s)} of it for starting; latencies expected from {plan.forecast_by}"
+        f"{format_duration(plan.start_s)} of it for starting; latencies expected from {plan.predicted_by}"
     )
     where = ", if it were not this machine" if target.is_local else ""
     click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")

@@ -9,7 +9,7 @@ import click
 
 from perfcast.cli.factors import choosing_factors
 from perfcast.cli.options import Request, asking
-from perfcast.cli.output import check_ending, end, show_forecasts
+from perfcast.cli.output import check_ending, end, show_predictions
 from perfcast.default_predictor import PREDICTOR
 from perfcast.errors import DataError, UsageError
 from perfcast.storage import write_table
@@ -36,19 +36,26 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path),
-    help="What the columns of tables mean: SOURCEs are then tables, CSV or Parquet, and --out has all their columns.",
+    help="What the columns of tables mean; SOURCEs are then tables (CSV or Parquet).",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead: .csv or .parquet.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write to instead of the terminal: .csv or .parquet.",
+)
 @choosing_factors
 def predict(
     request: Request, folder: Path | None, mapping: Path | None, out: Path | None, factors: dict[str, Any]
 ) -> None:
-    """Predict latency and memory of models, with prediction intervals; SOURCEs that fail are skipped.
+    """Predict latency and memory, with prediction intervals.
 
-    Without --predictor the default predictor answers, and prints which machine it was trained on. A factor that the
-    predictor knows several values of is chosen by its option, such as --batch 8; without it, all names of a toolchain
-    or the like are predicted for, and a number must be chosen. Each row of a table is kept, in order, and its
-    prediction added to it.
+    A SOURCE that fails is skipped. Without --predictor, the default predictor answers; the machine that it was trained
+    on is printed.
+
+    If the predictor was trained on several values of a factor, choose one with its option, such as --batch 8. A numeric
+    factor must be chosen; of a categorical one, such as the toolchain, all values are predicted for otherwise.
+
+    With --mapping, the SOURCEs are tables: --out has their rows, in order, with the predictions added.
     """
     from perfcast.fit.persistence.folder import load_predictor
 
@@ -62,24 +69,24 @@ def predict(
     loaded = load_predictor(folder or PREDICTOR)
     answer = request.features()
     if len(answer.table):
-        forecasts = loaded.predict(answer.table, factors)
+        predictions = loaded.predict(answer.table, factors)
         if out:
-            write_table(out, forecasts)
+            write_table(out, predictions)
         else:
-            show_forecasts(forecasts, loaded)
+            show_predictions(predictions, loaded)
         if not folder:
             click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
     end(answer.failures, len(answer.table))
 
 
 def _apart_from(paths: list[Path], out: Path | None) -> Path:
-    """Return the `--out` for forecasts of the tables in ``paths``.
+    """Return the `--out` for predictions of the tables in ``paths``.
 
     Raises:
         UsageError: there is none, or it would replace a table.
     """
     if out is None:
-        raise UsageError("--mapping: forecasts for tables go to a file; name it with --out")
+        raise UsageError("--mapping: predictions for tables go to a file; name it with --out")
     if out.resolve() in [path.resolve() for path in paths]:
         raise UsageError(f"--out {out}: is a table that is read, and would be replaced; name another file")
     return out
@@ -108,21 +115,21 @@ def _predict_tables(
     features = features_of(known, mapping, wanted)
     asked = features.assign(family=families_of(known, mapping))
     known_factors = factors_of(known, mapping).assign(**factors)
-    forecast = usable(features) & known_factors.notna().all(axis=1).to_numpy()
-    forecasts = _wide(predictor, asked[forecast], known_factors[forecast]).reindex(range(len(table)))
-    if taken := [name for name in forecasts if name in table]:
+    can_predict = usable(features) & known_factors.notna().all(axis=1).to_numpy()
+    predictions = _wide(predictor, asked[can_predict], known_factors[can_predict]).reindex(range(len(table)))
+    if taken := [name for name in predictions if name in table]:
         raise UsageError(f"{', '.join(map(str, paths))}: has a column {taken[0]!r} already; rename or drop it")
     shown = table.drop(columns=[ROW, TABLE])
     if out.suffix == ".parquet":
         shown = pd.DataFrame({name: _typed(shown[name]) for name in shown})
-    write_table(out, pd.concat([shown, forecasts], axis=1))
-    click.echo(f"{out}: {pluralize(int(forecast.sum()), 'forecast')} for {predictor.label}")
-    if not forecast.all():
-        rows = table.loc[~forecast]
+    write_table(out, pd.concat([shown, predictions], axis=1))
+    click.echo(f"{out}: {pluralize(int(can_predict.sum()), 'prediction')} for {predictor.label}")
+    if not can_predict.all():
+        rows = table.loc[~can_predict]
         listed = format_list(
             [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
         )
-        raise DataError(f"no forecast for {listed}: a feature there is missing or unknown, or cannot be")
+        raise DataError(f"no prediction for {listed}: a feature there is missing or unknown, or cannot be")
 
 
 def _typed(column: pd.Series) -> pd.Series:

@@ -34,9 +34,9 @@ class _Studies(click.Group):
 
 @click.command(cls=_Studies)
 def study() -> None:
-    """Read datasets of one or several targets: findings, figures and a page.
+    """Analyse datasets: print findings, write a page.
 
-    `perfcast study NAME --help` lists what a study takes.
+    `perfcast study NAME --help` lists the arguments of a study.
     """
 
 
@@ -48,7 +48,7 @@ def study_command(name: str, called: str | None = None) -> click.Command:
         ["--out"],
         multiple=True,
         type=click.Path(dir_okay=False, path_type=Path),
-        help=f"File for {kinds}; may be given again.",
+        help=f"File for {kinds}; can be repeated.",
     )
     return click.Command(
         called or name,

@@ -27,10 +27,10 @@ def most_accurate(validation: CrossValidation) -> str:
 
 
 def chosen_without_family(validation: CrossValidation) -> np.ndarray:
-    """Return for each row the leave-one-family-out forecast of the algorithm that is the best on all other families.
+    """Return for each row the leave-one-family-out prediction of the algorithm that is the best on all other families.
 
     The least of several errors flatters: by chance one algorithm suits the families it is chosen on. Here a family's
-    errors have no part in the choice it is judged by. (Its rows were trained on where the others were forecast; to
+    errors have no part in the choice it is judged by. (Its rows were trained on where the others were predicted; to
     be without them, too, would take a fit for each pair of families.)
     """
     errors = _errors(validation)

@@ -19,7 +19,7 @@ PLAIN, ROBUST = 1, 2
 
 @dataclass(frozen=True)
 class Encoding:
-    """How features become a learner's inputs, and a learner's output becomes a forecast.
+    """How features become a learner's inputs, and a learner's output becomes a prediction.
 
     A learner predictions the logarithm of the ratio between target and physical estimate, both standardised:
     it corrects the physics and leaves growth with size to it. Inputs and output are held to the range seen

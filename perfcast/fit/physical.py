@@ -51,7 +51,7 @@ def fit_physical(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray) -
     """Return the costs that make ``target`` a sum over features: non-negative least squares, relative error.
 
     Minimises Σ ((cost₀ + Σ costⱼ·inputⱼ) / target − 1)² over costs ≥ 0, so that a small and a large network
-    count alike, and so that twice the work is never forecast to take less.
+    count alike, and so that twice the work is never predicted to take less.
 
     Args:
         inputs: rows × features.

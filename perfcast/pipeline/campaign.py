@@ -29,7 +29,7 @@ class Campaign:
     Attributes:
         config: the configuration, its defaults filled in.
         target: the target's description.
-        metrics: what is forecast: the dataset's column and the unit of each metric.
+        metrics: what is predicted: the dataset's column and the unit of each metric.
         models: what is measured; None where tables were measured elsewhere.
         tables: these tables' files.
         mapping: the file that says what their columns mean; None where there are none.

@@ -2,7 +2,7 @@
 
 The constants are rounded from least-squares fits of relative error to campaigns of 108 models on two cores of an
 x86-64 server (`benchmarks/plan.py` prints those of a campaign of one's own). They are for orders of magnitude: what a
-target's predictor forecasts takes their place once there is one.
+target's predictor predicts takes their place once there is one.
 """
 
 from __future__ import annotations

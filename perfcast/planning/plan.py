@@ -42,13 +42,13 @@ class Plan:
             `memory_mb` (peak of the measuring process) and `warning` (empty where it will likely be measured).
         memory_limit_mb: what the device has, None where it does not say.
         start_s: what starting the runtime takes in all.
-        forecast_by: what `latency_ms` comes from.
+        predicted_by: what `latency_ms` comes from.
     """
 
     models: pd.DataFrame
     memory_limit_mb: float | None
     start_s: float
-    forecast_by: str
+    predicted_by: str
 
     @property
     def time_s(self) -> float:
@@ -99,7 +99,7 @@ def make_plan(
         models=pd.concat([models for models, _ in planned], ignore_index=True),
         memory_limit_mb=planned[0][1],
         start_s=costs.START_S * sum(started),
-        forecast_by="the target's predictor" if predictor else "operations and bytes alone",
+        predicted_by="the target's predictor" if predictor else "operations and bytes alone",
     )
 
 
@@ -141,9 +141,9 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
     loading, running = costs.peaks_mb(features, target.factors)
     # A value that was just added to those that vary has not been measured yet.
     if predictor and predictor.knows(target.factors):
-        forecasts = predictor.predict(features, target.factors)
-        latency = _forecast(forecasts, _LATENCY, "prediction", latency)
-        running = _forecast(forecasts, _MEMORY, "upper", running)
+        predictions = predictor.predict(features, target.factors)
+        latency = _predicted(predictions, _LATENCY, "prediction", latency)
+        running = _predicted(predictions, _MEMORY, "upper", running)
     visits = costs.expected_visits(target.protocol)
     inferences = visits * target.protocol.iterations_per_visit
     once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3
@@ -157,8 +157,8 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
     )
 
 
-def _forecast(forecasts: pd.DataFrame, metric: str, column: str, otherwise: pd.Series) -> pd.Series:
-    found = forecasts.loc[forecasts["metric"] == metric, column].reset_index(drop=True)
+def _predicted(predictions: pd.DataFrame, metric: str, column: str, otherwise: pd.Series) -> pd.Series:
+    found = predictions.loc[predictions["metric"] == metric, column].reset_index(drop=True)
     return found if len(found) else otherwise
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FEWEST = 10
 """Fewer samples show neither patterns nor noise."""
 TRUSTED_WIDTH = 0.05
-"""A latency known to within 5% adds little to a forecast that errs by 10%."""
+"""A latency known to within 5% adds little to a prediction that errs by 10%."""
 HOPELESS_WIDTH = 0.5
 HOPELESS_VISITS = 5
 """A latency that five visits or more leave open by half says nothing; fewer show too little to condemn it."""

@@ -104,7 +104,7 @@ class Mapping:
         return tuple(dict.fromkeys([*every, *self.factors.values()]))
 
     def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
-        """Return the columns that hold ``features``, each once: what a table needs for its models to be forecast.
+        """Return the columns that hold ``features``, each once: what a table needs for predictions of its models.
 
         Raises:
             UsageError: the mapping lists its features, and one is not among them.
@@ -201,7 +201,7 @@ def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
             raise UsageError(f"factors: {factor!r} is among the features, too; remove it there")
     for name in features:
         if name in mapping.measured:
-            raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be forecast from itself")
+            raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be predicted from itself")
         if name in encoded:
             raise UsageError(f"features: {name!r} stands under one_hot, too; leave it out here")
     every = [*features, *(name for each in mapping.one_hot for name in each.features)]

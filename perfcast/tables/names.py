@@ -20,7 +20,7 @@ def refuse_collisions(features: Sequence[str], metrics: Iterable[str], size: str
 
     Args:
         features: to learn from.
-        metrics: the names that forecasts give them.
+        metrics: the names that predictions give them.
         size: the column with the size of the input; one of the name `input_size` may be learned from, too.
 
     Raises:

@@ -68,7 +68,7 @@ def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int =
             continue
         known = np.log(targets[np.ix_(rows, columns)])
         suspects = _far(known, inputs[rows], np.zeros(len(rows), dtype=bool), seed, jobs)
-        # An outlier draws the forecasts of rows like it to itself: they are judged again by a forest without any.
+        # An outlier draws the predictions of rows like it to itself: they are judged again by a forest without any.
         if suspects.any():
             suspects = _judged_again(known, inputs[rows], suspects, seed, jobs)
         found[np.ix_(rows, columns)] = suspects
@@ -76,7 +76,7 @@ def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int =
 
 
 def _judged_again(known: np.ndarray, inputs: np.ndarray, suspects: np.ndarray, seed: int, jobs: int) -> np.ndarray:
-    """Return which logarithms are far from forecasts that learned from no suspect.
+    """Return which logarithms are far from predictions that learned from no suspect.
 
     One forest learns all targets from the rows without any; where these are the fewer, each target is learned by
     itself, from its own: of the values of one no more than half are suspect.
@@ -89,12 +89,12 @@ def _judged_again(known: np.ndarray, inputs: np.ndarray, suspects: np.ndarray, s
 
 
 def _far(known: np.ndarray, inputs: np.ndarray, barred: np.ndarray, seed: int, jobs: int) -> np.ndarray:
-    """Return which logarithms (rows × targets) are far from all forecasts that learned of neither them nor ``barred``.
+    """Return which logarithms (rows × targets) are far from all predictions trained on neither them nor ``barred``.
 
     A forest knows nothing beyond what it saw and a straight line no bends, so that each is far off where the other is
     not: only what both contradict, by a factor of 3, is an outlier.
     """
-    forest, line = (known - made for made in _forecasts(inputs, known, barred, seed, jobs))
+    forest, line = (known - made for made in _predictions(inputs, known, barred, seed, jobs))
     return _beyond(forest) & (np.abs(line) > np.log(FACTOR))
 
 
@@ -112,10 +112,10 @@ def _alike(known: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.flatnonzero(known[:, columns[0]]), np.array(columns)) for columns in patterns.values()]
 
 
-def _forecasts(
+def _predictions(
     inputs: np.ndarray, targets: np.ndarray, barred: np.ndarray, seed: int, jobs: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return forecasts of the logarithms ``targets`` (rows × targets), each row's by a forest and a line without it."""
+    """Return predictions of ``targets`` (logarithms, rows × targets), each row's by a forest and a line without it."""
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
@@ -133,7 +133,7 @@ def _forecasts(
         forest = ExtraTreesRegressor(50, min_samples_leaf=3, random_state=seed, n_jobs=jobs)
         line = make_pipeline(StandardScaler(), Ridge(1.0))
         tested = fold == number
-        for forecaster, found in zip((forest, line), made, strict=True):
-            forecaster.fit(logarithms[train], wanted[train])
-            found[tested] = forecaster.predict(logarithms[tested]).reshape(-1, targets.shape[1]) * spread
+        for learner, found in zip((forest, line), made, strict=True):
+            learner.fit(logarithms[train], wanted[train])
+            found[tested] = learner.predict(logarithms[tested]).reshape(-1, targets.shape[1]) * spread
     return made[0], made[1]

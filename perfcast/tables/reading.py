@@ -142,7 +142,7 @@ def _records(path: Path) -> tuple[list[int], list[list[str]]]:
 
 
 def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> list[str]:
-    """Return the names of the columns of a table without a header; what was measured may be left out to be forecast."""
+    """Return the names of the columns of a table without a header; measured columns may be missing for predictions."""
     names = list(mapping.columns or ())
     if count == len(names):
         return names

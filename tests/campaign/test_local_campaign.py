@@ -11,7 +11,7 @@ from tests.system.report.browser import check_page
 
 
 @pytest.mark.timeout(3000)
-def test_the_local_campaign_ends_in_a_report_and_a_predictor(root, tmp_path):
+def test_local_campaign_gives_a_report_and_a_predictor(root, tmp_path):
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
     command += ["--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
     answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

@@ -41,7 +41,7 @@ def exported(tmp_path_factory):
     return folders[0], *answers
 
 
-def test_both_orders_give_the_same_bytes(exported):
+def test_export_order_does_not_change_the_bytes(exported):
     _, forwards, backwards = exported
     assert forwards["artifacts"] == backwards["artifacts"]
     assert len(forwards["artifacts"]) >= 40
@@ -60,5 +60,5 @@ def test_all_graphs_are_small(exported):
     assert archive.tell() <= 5e6
 
 
-def test_exporting_takes_no_more_memory_than_a_small_workstation_has(exported):
+def test_export_fits_the_memory_of_a_small_workstation(exported):
     assert max(answer["peak_mb"] for answer in exported[1:]) < 4096

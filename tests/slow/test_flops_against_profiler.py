@@ -33,7 +33,7 @@ def test_flops_are_within_5_percent_of_the_profiler(builder):
 
 
 @pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
-def test_every_architecture_can_be_built_at_its_least_size(builder):
+def test_every_architecture_builds_at_its_minimum_size(builder):
     least = keras_applications.least_size(builder)
     keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):

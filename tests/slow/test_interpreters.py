@@ -66,7 +66,7 @@ def test_the_runner_measures(python, tmp_path):
     assert sum(answer["event"] == "visit" for answer in answers) == 8
 
 
-def test_a_drive_measures(python, tmp_path, root):
+def test_offline_bundle_measures(python, tmp_path, root):
     """Where the terminal knows no letters but ASCII, and a model's name is none."""
     description = read_description(root / "config/targets/raspberry_pi4.yaml")
     description["factors"]["fixed"] |= {"toolchain": "noop", "threads": 1}
@@ -74,9 +74,9 @@ def test_a_drive_measures(python, tmp_path, root):
     description |= {"protocol": protocol, "settings": {}, "replicates": {"share": 0.0, "count": 0}}
     target = Target.from_dict("raspberry_pi4", description)
     artifacts = ArtifactStore(tmp_path)
-    write_bundle(tmp_path / "drive", target, description, [hostile_export(tmp_path)], artifacts)
+    write_bundle(tmp_path / "bundle", target, description, [hostile_export(tmp_path)], artifacts)
     done = subprocess.run(
-        [python, tmp_path / "drive/run.py"],
+        [python, tmp_path / "bundle/run.py"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -84,5 +84,5 @@ def test_a_drive_measures(python, tmp_path, root):
         env=os.environ | {"PERFCAST_LOCKS": str(tmp_path), "LC_ALL": "C"},
     )
     assert done.returncode == 0, done.stderr
-    found = ingest(tmp_path / "drive", artifacts, MeasurementStore(tmp_path))
+    found = ingest(tmp_path / "bundle", artifacts, MeasurementStore(tmp_path))
     assert (found.new, found.missing) == (1, 0)

@@ -197,7 +197,7 @@ def dataset_of(checkout):
     return dataset[dataset["replicate"] == 0].set_index("model")
 
 
-def test_from_export_to_report(measured):
+def test_board_campaign_gives_a_report(measured):
     checkout, _ = measured
     first = dataset_of(checkout)
     assert len(first) == 13
@@ -207,19 +207,19 @@ def test_from_export_to_report(measured):
     assert (checkout / "results/jetson_nano/report.html").stat().st_size > 10**5
 
 
-def test_what_needs_more_than_the_limit_is_on_record_as_out_of_memory(measured):
+def test_model_above_memory_limit_is_recorded_as_out_of_memory(measured):
     checkout, _ = measured
     assert dataset_of(checkout).loc[TOO_LARGE, "status"] == "out_of_memory"
     assert "out of memory" in (checkout / "results/jetson_nano/report.html").read_text()
 
 
-def test_a_models_name_is_only_a_name(measured, board):
+def test_model_name_is_never_executed(measured, board):
     checkout, _ = measured
     assert dataset_of(checkout).loc[NAMED, "status"] == "measured"
     assert not [*checkout.rglob("spoiled*"), *board.folder.rglob("spoiled*")]
 
 
-def test_the_context_is_the_containers(measured):
+def test_environment_is_that_of_the_container(measured):
     checkout, _ = measured
     environments = [
         json.loads(path.read_text())["record"]["environment"]
@@ -238,7 +238,7 @@ def test_nothing_is_measured_again(measured, board):
     assert "Nothing to be done" in again.said
 
 
-def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, tmp_path, tensorflow_2_7):
+def test_missing_requirements_are_reported_before_measuring(root, board, tmp_path, tensorflow_2_7):
     checkout = check_out(root, tmp_path / "clone")
     stand_in(checkout, tensorflow_2_7)
     path = checkout / "stand_in/jetson_nano.yaml"
@@ -252,7 +252,7 @@ def test_what_the_board_lacks_is_said_before_anything_is_measured(root, board, t
     assert not (checkout / "results/store/measurements").exists()
 
 
-def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_path):
+def test_local_container_is_measured(measured, board, tmp_path):
     checkout, _ = measured
     target = yaml.safe_load((checkout / "stand_in/jetson_nano.yaml").read_text())
     target["transport"] |= {"kind": "local", "python": str(python37() / "bin/python"), "folder": str(tmp_path / "kept")}
@@ -270,7 +270,7 @@ def test_a_container_on_this_machine_is_measured_in_too(measured, board, tmp_pat
     assert statuses.drop(TOO_LARGE).eq("measured").all()
 
 
-def test_a_container_that_is_killed_is_started_again(root, board, tmp_path, tensorflow_2_7):
+def test_killed_container_is_restarted(root, board, tmp_path, tensorflow_2_7):
     checkout = check_out(root, tmp_path / "clone")
     stand_in(checkout, tensorflow_2_7)
     how = {"said": tmp_path / "said", "config": "stand_in.yaml"}

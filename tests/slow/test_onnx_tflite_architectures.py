@@ -70,7 +70,7 @@ def architecture(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", _READERS)
-def test_is_read_as_what_it_was(kind, architecture):
+def test_exported_file_is_read_as_the_original(kind, architecture):
     expected, folder = architecture
 
     numbers = features(_READERS[kind](folder / f"model.{kind}", {}))

@@ -36,7 +36,7 @@ def fitted(request, tmp_path_factory):
 
 
 @needs(DATA)
-def test_unseen_sizes_are_forecast_better_than_published(fitted):
+def test_error_at_unseen_sizes_is_below_published(fitted):
     kind, boards = fitted
     column = "latency_ms" if kind == "time" else "memory_mb"
     errors = {}
@@ -51,7 +51,7 @@ def test_unseen_sizes_are_forecast_better_than_published(fitted):
 
 
 @needs(DATA)
-def test_intervals_hold_what_they_promise_on_unseen_families(fitted):
+def test_interval_coverage_holds_on_unseen_families(fitted):
     _, boards = fitted
     held, families, plain = [], [], 0.0
     for board, (folder, _) in boards.items():

@@ -45,7 +45,7 @@ def check(network, told):
 
 
 @pytest.mark.parametrize("builder", sorted(installed_architectures()))
-def test_the_exported_graph_of_each_architecture_is_read_as_keras_describes_it(builder, tmp_path):
+def test_exported_graph_of_each_architecture_matches_keras(builder, tmp_path):
     built = build(spec_of(builder))
     graph, _ = convert(built, "graph.pb")
     (tmp_path / "graph.pb").write_bytes(graph)
@@ -53,7 +53,7 @@ def test_the_exported_graph_of_each_architecture_is_read_as_keras_describes_it(b
 
 
 @pytest.mark.parametrize("builder", SMALLEST)
-def test_files_of_each_family_are_read_as_keras_describes_it(builder, tmp_path):
+def test_files_of_each_family_match_keras(builder, tmp_path):
     spec = spec_of(builder)
     model = getattr(keras.applications, builder)(weights=None, input_shape=spec.input_shape, classes=10)
     told = extract_features(describe(model, spec))

@@ -54,7 +54,7 @@ def cached(tmp_path_factory, root):
     return folder
 
 
-def test_second_checkout_exports_nothing_and_has_what_the_first_made(cached):
+def test_second_checkout_reuses_cached_exports(cached):
     said = {
         name: [log.read_text() for log in (cached / name / "results/logs/export").iterdir()]
         for name in ("first", "second")
@@ -84,7 +84,7 @@ def test_each_model_in_the_cache_has_its_own_graph(cached):
     assert [[entry["spec"] for entry in shard] for shard in exported] == collected
 
 
-def test_links_into_the_cache_are_measured_through(cached):
+def test_links_into_the_cache_are_followed(cached):
     results = cached / "second/results"
     links = [results / "features.parquet", *(results / "manifests/export").iterdir()]
     assert len(links) == 1 + 2 * len(SHARDS)

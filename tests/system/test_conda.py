@@ -112,7 +112,7 @@ HEAVY = (
 )
 
 
-def test_reading_the_workflow_takes_nothing_but_snakemake(tmp_path, root):
+def test_workflow_is_parsed_with_snakemake_alone(tmp_path, root):
     stand_in(tmp_path / "conda")
     folder = check_out(root, tmp_path / "checkout")
     command = [sys.executable, "-c", WITHOUT_ALL_BUT_SNAKEMAKE.format(absent=HEAVY)]
@@ -128,7 +128,7 @@ def test_reading_the_workflow_takes_nothing_but_snakemake(tmp_path, root):
 
 
 @pytest.mark.slow
-def test_checkout_runs_in_conda_environments_without_perfcast(tmp_path, root):
+def test_workflow_runs_in_conda_environments_without_perfcast(tmp_path, root):
     calls = stand_in(tmp_path / "conda")
     bare(tmp_path / "conda/template")
     python = bare(tmp_path / "host")

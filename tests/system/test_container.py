@@ -65,7 +65,7 @@ def campaign(description, folder):
     return Campaign(target, transport, ArtifactStore(folder), MeasurementStore(folder))
 
 
-def test_what_is_measured_in_there_is_stored_here(tools, description, tmp_path):
+def test_measurements_of_a_container_are_stored_on_the_host(tools, description, tmp_path):
     made = campaign(description, tmp_path)
     keys = made.measure(dummy_exports(tmp_path), quiet, "measuring")
     assert [made.measurements.measurement(key)["status"] for key in keys] == ["measured"] * 3
@@ -74,7 +74,7 @@ def test_what_is_measured_in_there_is_stored_here(tools, description, tmp_path):
     assert len(list((tools / ".cache/perfcast/graphs").glob("*.pb.gz"))) == 1
 
 
-def test_what_is_measured_on_the_machine_itself_is_waited_for(tools, description, tmp_path, capsys):
+def test_container_waits_for_a_campaign_on_the_host(tools, description, tmp_path, capsys):
     made = campaign(description, tmp_path)
     exports = dummy_exports(tmp_path, count=1)
     done = threading.Event()
@@ -87,7 +87,7 @@ def test_what_is_measured_on_the_machine_itself_is_waited_for(tools, description
     assert "there since" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_said_before(tools, description):
+def test_missing_requirements_are_reported_first(tools, description):
     description["transport"]["container"]["engine"] = "podman"
     engine = tools / "podman"
     engine.write_text('#!/bin/sh\n[ "$1" = info ]\n')

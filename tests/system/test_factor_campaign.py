@@ -64,7 +64,7 @@ def _latency(predictions):
     return predictions[predictions["metric"] == "latency_ms"]
 
 
-def test_the_command_predicts_under_the_factors_that_it_is_given(campaign, monkeypatch):
+def test_predict_uses_the_given_factors(campaign, monkeypatch):
     monkeypatch.chdir(campaign)
     asked = ["predict", "basic_model_2_3_16_1_64", "--predictor", "results/varied/predictor"]
     asked += ["--sheet", "sheet.csv", "--store", "results/store", "--batch", "2", "--threads", "2"]
@@ -75,12 +75,12 @@ def test_the_command_predicts_under_the_factors_that_it_is_given(campaign, monke
     assert refused.exit_code == 2
 
 
-def test_the_report_tells_the_combinations_apart(campaign):
+def test_report_distinguishes_the_combinations(campaign):
     page = (campaign / "results/varied/report.html").read_text()
     assert "basic_model_2_3_16_1_64 · threads 1 · batch 4" in page
 
 
-def test_a_value_added_to_a_factor_measures_only_what_is_new(campaign, root, tmp_path):
+def test_value_added_to_a_factor_measures_only_new_combinations(campaign, root, tmp_path):
     folder = shutil.copytree(campaign, tmp_path / "wider")
     path = folder / "config/targets/varied.yaml"
     target = yaml.safe_load(path.read_text())

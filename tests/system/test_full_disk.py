@@ -14,7 +14,7 @@ def campaign(tmp_path, root):
 
 
 @pytest.mark.parametrize("pages", [0, pytest.param(8, marks=pytest.mark.slow)])
-def test_full_disk_ends_the_campaign_in_one_line_and_loses_nothing(campaign, pages):
+def test_full_disk_ends_in_one_line_and_loses_nothing(campaign, pages):
     results = campaign.folder / "results"
     results.mkdir()
     with small_disk(results, 20_000) as disk:

@@ -34,7 +34,7 @@ def results(campaign):
     return campaign.folder / "results/elsewhere"
 
 
-def test_a_table_gets_a_dataset_a_predictor_and_a_report(results):
+def test_table_gives_a_dataset_a_predictor_and_a_report(results):
     dataset = pd.read_parquet(results / "dataset.parquet")
     assert set(dataset["target"]) == {"elsewhere"}
     assert dataset["latency_ms"].isna().sum() == 1
@@ -53,7 +53,7 @@ def test_a_table_gets_a_dataset_a_predictor_and_a_report(results):
     assert summary[1].startswith("latency: ")
 
 
-def test_nothing_is_done_again_until_the_table_changes(campaign, results):
+def test_nothing_reruns_until_the_table_changes(campaign, results):
     assert campaign.run("-n").jobs == []
     table = (campaign.folder / "table.csv").read_text()
     (campaign.folder / "table.csv").write_text(table.replace("0.0", "3.5"))
@@ -61,7 +61,7 @@ def test_nothing_is_done_again_until_the_table_changes(campaign, results):
     (campaign.folder / "table.csv").write_text(table)
 
 
-def test_nothing_is_measured_on_a_table(campaign):
+def test_target_of_tables_measures_nothing(campaign):
     from click.testing import CliRunner
 
     from perfcast.cli import main

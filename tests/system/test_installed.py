@@ -71,7 +71,7 @@ def run(folder, program, *arguments):
     )
 
 
-def test_a_wheel_holds_the_package_and_the_configuration(wheel, root):
+def test_wheel_contains_package_and_configuration(wheel, root):
     listed = subprocess.run(
         ["git", "ls-files", "perfcast", "config"], cwd=root, capture_output=True, text=True, check=True
     )
@@ -82,7 +82,7 @@ def test_a_wheel_holds_the_package_and_the_configuration(wheel, root):
     assert held == expected
 
 
-def test_a_model_of_a_sheet_is_predicted_from_any_folder(installed, tmp_path):
+def test_sheet_model_is_predicted_from_any_folder(installed, tmp_path):
     answer = run(tmp_path, installed / "python", "-m", "perfcast", "predict", "densenet121_224")
     assert answer.returncode == 0, answer.stderr
     assert "densenet121_224" in answer.stdout
@@ -91,7 +91,7 @@ def test_a_model_of_a_sheet_is_predicted_from_any_folder(installed, tmp_path):
     )
 
 
-def test_a_model_is_measured_from_any_folder(installed, tmp_path, root):
+def test_model_is_measured_from_any_folder(installed, tmp_path, root):
     SmallCampaign(tmp_path, root).prepare()
     (tmp_path / "own.csv").write_text(SHEET)
     arguments = ("measure", "--target", "quick", "--sheet", "own.csv", "basic_model_1_3_8_2_32")
@@ -100,7 +100,7 @@ def test_a_model_is_measured_from_any_folder(installed, tmp_path, root):
     assert len(list((tmp_path / "results/store/measurements").glob("*.json"))) == 1
 
 
-def test_a_mapping_that_comes_with_perfcast_is_found_from_any_folder(installed, tmp_path):
+def test_shipped_mapping_is_found_from_any_folder(installed, tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     mapping = "config/tables/edge_gpu_2022_time.yaml"
     answer = run(tmp_path, installed / "perfcast", "fit", "table.csv", "--mapping", mapping, "--out", "predictor")

@@ -185,7 +185,7 @@ def killed(request, tmp_path_factory, root):
     return kills
 
 
-def test_everything_is_measured_after_kills_and_nothing_twice(killed, finished, capsys):
+def test_after_kills_everything_is_measured_once(killed, finished, capsys):
     lines = ["", f"{'killed':30} {'in stage':18} {'after':>7} {'visits started':>15} {'stored':>8}"]
     for victim, stage, delay, started, stored in killed.table:
         lines.append(f"{victim:30} {stage:18} {delay:5.2f} s {started:15} {stored:8}")
@@ -205,7 +205,7 @@ def test_last_run_loses_nothing(killed):
     assert started == stored
 
 
-def test_outcome_after_kills_is_that_of_an_undisturbed_run(killed, finished):
+def test_outcome_after_kills_equals_undisturbed_run(killed, finished):
     for name in ("results/models.csv", "results/features.parquet"):
         assert (killed.campaign.folder / name).read_bytes() == (finished.folder / name).read_bytes()
     columns = ["model", "artifact", "measurement", "replicate", "status"]
@@ -292,7 +292,7 @@ def test_lock_of_another_live_workflow_is_kept(begun, foreign):
 
 
 @pytest.mark.slow
-def test_lock_of_unknown_owner_stays_while_another_workflow_runs(begun, foreign):
+def test_lock_of_unknown_owner_stays_while_a_workflow_runs(begun, foreign):
     """A run that was killed before it could say which locks were its own, while another workflow is at work."""
     killed_run(begun)
     path = begun.folder / ".snakemake/perfcast.json"
@@ -305,7 +305,7 @@ def test_lock_of_unknown_owner_stays_while_another_workflow_runs(begun, foreign)
     assert foreign.is_running()
 
 
-def test_run_continues_after_a_kill_before_locks_were_recorded(begun):
+def test_run_continues_if_killed_before_locks_were_recorded(begun):
     killed_run(begun)
     path = begun.folder / ".snakemake/perfcast.json"
     path.write_text(json.dumps(record(begun) | {"own": None}))

@@ -32,7 +32,7 @@ def vgg16(tmp_path_factory, root):
     return measurements.measurement(key), exports[0].programs[0].interface["weight_bytes"]
 
 
-def test_variables_take_little_more_memory_than_the_weights(vgg16):
+def test_variables_take_about_as_much_memory_as_the_weights(vgg16):
     record, weight_bytes = vgg16
     assert record["status"] == "measured", record["reason"]
     assert weight_bytes == 138_357_544 * 4

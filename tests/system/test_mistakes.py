@@ -17,7 +17,7 @@ from tests.system.small_campaign import SHEET, SmallCampaign
         ),
     ],
 )
-def test_mistake_is_one_line_with_exit_status_2_and_nothing_is_run(tmp_path, root, file, text, words):
+def test_mistake_is_one_line_exit_code_2_and_runs_nothing(tmp_path, root, file, text, words):
     campaign = SmallCampaign(tmp_path / "campaign", root)
     campaign.prepare()
     (campaign.folder / file).write_text(text)

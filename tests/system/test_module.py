@@ -53,7 +53,7 @@ def site(tmp_path_factory, root):
     return folder
 
 
-def test_foreign_workflow_gets_what_it_asks_for_and_nothing_else(site):
+def test_importing_workflow_gets_only_what_it_requests(site):
     models = SHEET.count("\n")
     assert (site / "largest.txt").read_text() == f"{models} results/models.csv\n"
     assert len(pd.read_parquet(site / "results/features.parquet")) == models - 1
@@ -75,7 +75,7 @@ def test_mistake_in_a_modules_configuration_is_one_line(root, tmp_path):
     assert answer.refused("the config of module perfcast: unknown key shard"), answer.said
 
 
-def test_snakemakes_own_report_holds_the_results(campaign):
+def test_snakemake_report_contains_the_results(campaign):
     answer = campaign.run("--report", "campaign.zip")
     assert answer.code == 0, answer.said
     with zipfile.ZipFile(campaign.folder / "campaign.zip") as archive:
@@ -87,7 +87,7 @@ def test_snakemakes_own_report_holds_the_results(campaign):
     assert "what it was exported to" in text
 
 
-def test_summary_needs_no_number_of_cores(campaign):
+def test_summary_needs_no_cores_option(campaign):
     command = [sys.executable, "-m", "snakemake", "--snakefile", campaign.tree / "Snakefile", "--summary"]
     command += ["--directory", campaign.folder, "--configfile", campaign.folder / "config.yaml"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -19,7 +19,7 @@ def models_of(campaign, keys):
     return {campaign.model_of(key) for key in keys}
 
 
-def test_changed_model_reruns_its_shard_and_is_alone_measured(campaign):
+def test_changed_model_reruns_its_shard_and_measures_only_itself(campaign):
     (shard,) = {shard_of(model, len(SHARDS)) for model in (OLD, NEW)}
     before = campaign.records()
     campaign.edit("sheet.csv", "dense,mlp,64,layers=1;units=64", "dense,mlp,64,layers=1;units=24")
@@ -45,7 +45,7 @@ def test_edited_runner_code_remeasures_nothing(campaign, root, tmp_path):
     assert campaign.records() == before
 
 
-def test_failed_fit_keeps_the_earlier_predictor_and_is_repeated(campaign):
+def test_failed_fit_keeps_the_old_predictor_and_reruns(campaign):
     folder = campaign.folder / "results/quick"
     before = {path: path.read_bytes() for name in ("predictor", "evaluation") for path in (folder / name).iterdir()}
     sound = (folder / "dataset.parquet").read_bytes()

@@ -78,7 +78,7 @@ def lasting(campaign, visits=LONG):
     return replace(campaign, target=replace(campaign.target, protocol=protocol))
 
 
-def test_measurements_are_stored_here_and_graphs_are_sent_once(board, campaign, capsys):
+def test_measurements_are_fetched_and_graphs_sent_once(board, campaign, capsys):
     exports = dummy_exports(campaign.artifacts.root)
     records = measured(campaign, exports)
     assert [record["status"] for record in records] == ["measured"] * 3
@@ -166,7 +166,7 @@ def test_unreachable_board_is_waited_for(board, campaign, monkeypatch):
     assert back == [True]
 
 
-def test_board_that_stays_unreachable_is_one_line_in_the_end(board, campaign, monkeypatch):
+def test_board_that_stays_unreachable_is_one_line(board, campaign, monkeypatch):
     campaign = lasting(campaign)
     impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 2})
     campaign = replace(campaign, target=impatient)
@@ -202,7 +202,7 @@ def test_interpreter_path_is_relative_to_the_home_folder(board, campaign):
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
 
 
-def test_runner_removed_by_another_version_while_waiting_is_sent_again(board, campaign, monkeypatch):
+def test_runner_removed_while_waiting_is_sent_again(board, campaign, monkeypatch):
     kept = board.home / campaign.target.transport["folder"]
     holder = hold(board)
 
@@ -217,14 +217,14 @@ def test_runner_removed_by_another_version_while_waiting_is_sent_again(board, ca
     assert len(list(kept.glob("*.pyz"))) == 1
 
 
-def test_runner_missing_when_it_is_to_measure_is_sent_again(board, campaign, monkeypatch, capsys):
+def test_runner_missing_at_the_start_is_sent_again(board, campaign, monkeypatch, capsys):
     kept = board.home / campaign.target.transport["folder"]
     after(Campaign, "_plan", (1,), lambda: [runner.unlink() for runner in kept.glob("*.pyz")], monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     assert "board: the runner is not there any more; what was measured is stored" in capsys.readouterr().err
 
 
-def test_boards_behind_different_gateways_are_different_boards(board, tmp_path, monkeypatch):
+def test_same_address_behind_other_gateway_is_another_board(board, tmp_path, monkeypatch):
     config = tmp_path / "config"
     hosts = [f"Host nano{gate}\n  HostName 10.0.0.2\n  ProxyJump gate{gate}\n" for gate in (1, 2)]
     config.write_text("".join([*hosts, "Host alias\n  HostName 10.0.0.2\n  ProxyJump gate2\n"]))
@@ -240,7 +240,7 @@ def test_invalid_ssh_command_is_one_line(campaign, monkeypatch, command, message
         measured(campaign, dummy_exports(campaign.artifacts.root))
 
 
-def test_board_silent_while_graphs_are_sent_is_given_up(board, campaign, monkeypatch):
+def test_silent_board_times_out_during_upload(board, campaign, monkeypatch):
     board.tool("python3", 'case "$*" in *--receive*) exec sleep 100 ;; *) exec "$PYTHON" "$@" ;; esac')
     monkeypatch.setattr("perfcast.bench.remote.upload.ANSWERS_S", 2)
     impatient = replace(campaign.target, transport=campaign.target.transport | {"retry_timeout_s": 1})
@@ -248,7 +248,7 @@ def test_board_silent_while_graphs_are_sent_is_given_up(board, campaign, monkeyp
         measured(replace(campaign, target=impatient), dummy_exports(campaign.artifacts.root))
 
 
-def test_anothers_campaign_is_waited_for(board, campaign, monkeypatch, capsys):
+def test_campaign_of_another_user_is_waited_for(board, campaign, monkeypatch, capsys):
     holder = hold(board)
     on_retry(holder.terminate, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
@@ -335,7 +335,7 @@ LACKS = [
 
 
 @pytest.mark.parametrize(("file", "content", "message"), LACKS)
-def test_refused_login_names_the_remedy(board, campaign, file, content, message):
+def test_refused_login_says_what_to_do(board, campaign, file, content, message):
     (board.folder / file).write_text(content)
     with pytest.raises(LinkError) as caught:
         measured(campaign, dummy_exports(campaign.artifacts.root))
@@ -389,7 +389,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("script", GARBAGE)
-def test_garbage_from_a_board_is_one_line(board, campaign, script):
+def test_malformed_answer_of_a_board_is_one_line(board, campaign, script):
     board.tool("python3", f'case "$*" in *--probe*) {script} ;; *) exec "$PYTHON" "$@" ;; esac')
     with pytest.raises(BenchmarkError) as caught:
         measured(campaign, dummy_exports(campaign.artifacts.root))
@@ -398,7 +398,7 @@ def test_garbage_from_a_board_is_one_line(board, campaign, script):
     assert str(caught.value).isprintable()
 
 
-def test_full_disk_on_the_board_is_one_line_and_keeps_what_arrived(board, campaign):
+def test_full_disk_on_the_board_keeps_received_visits(board, campaign):
     exports = dummy_exports(campaign.artifacts.root)
     board.tool("python3", 'case "$*" in *--receive*) ulimit -f 0 ;; esac; exec "$PYTHON" "$@"')
     with pytest.raises(BenchmarkError, match=r"files cannot be stored in graphs \(File too large\)"):

@@ -32,7 +32,7 @@ def dataset(done):
     return pd.read_parquet(path)
 
 
-def test_toy_toolchain_and_workload_go_from_export_to_report(done, dataset):
+def test_toy_plugs_work_from_export_to_report(done, dataset):
     measured = dataset[dataset["status"] == "measured"]
     assert set(measured["toolchain"]) == {"toy"}
     assert set(measured["workload"]) == {"twice"}
@@ -43,7 +43,7 @@ def test_toy_toolchain_and_workload_go_from_export_to_report(done, dataset):
     assert "toy" in report.read_text()
 
 
-def test_model_without_a_program_is_unsupported_with_the_converters_reason(dataset):
+def test_unconvertible_model_is_unsupported_with_a_reason(dataset):
     unsupported = dataset[dataset["status"] == "unsupported"]
     assert set(unsupported["reason"].str.contains("layers are more than 8")) == {True}
     assert set(dataset["status"]) == {"measured", "unsupported"}

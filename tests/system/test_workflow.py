@@ -92,7 +92,7 @@ def done(tmp_path_factory, root, model):
     return folder
 
 
-def test_every_model_is_in_the_database_and_the_dataset(done):
+def test_every_model_is_in_store_and_dataset(done):
     models = pd.read_csv(done / "results/models.csv")
     assert list(models.columns) == [
         "model", "name", "family", "input_size", "source", "location", "digest", "parameters",
@@ -130,7 +130,7 @@ def test_the_summary_has_six_lines(done):
     assert lines[0].startswith(f"{MODELS} models measured")
 
 
-def test_predictions_from_a_descriptor_need_no_tensorflow(done):
+def test_predicting_from_a_descriptor_needs_no_tensorflow(done):
     location = pd.read_csv(done / "results/models.csv")["location"][0]
     arguments = [
         "predict",
@@ -159,8 +159,8 @@ def test_the_python_api_loads_the_predictor(done):
 
     predictor = load_predictor(done / "results/quick/predictor")
     features = pd.read_parquet(done / "results/features.parquet")
-    forecasts = predictor.predict(features)
-    assert list(forecasts["model"].unique()) == list(features["model"])
+    predictions = predictor.predict(features)
+    assert list(predictions["model"].unique()) == list(features["model"])
 
 
 def test_dry_run_of_all_jobs_does_not_import_tensorflow(done, root):
@@ -172,7 +172,7 @@ def test_dry_run_of_all_jobs_does_not_import_tensorflow(done, root):
     assert "benchmark_shard" in answer.stdout
 
 
-def test_one_network_has_the_same_features_from_each_kind_of_file(done):
+def test_features_are_equal_for_every_file_format(done):
     table = pd.read_parquet(done / DATASET).query("replicate == 0").set_index("model").loc[list(EXTERNAL)]
     numbers = table[["macs", "parameters", "conv_layers", "bn_layers", "flops", "sum_activations"]]
     assert (numbers.nunique() == 1).all(), numbers
@@ -195,7 +195,7 @@ def test_hub_is_asked_once(done, monkeypatch):
     assert (resolve(row.split(",")[1]) / "saved_model.pb").is_file()
 
 
-def test_only_what_an_edited_model_file_or_a_damaged_store_asks_for_is_made_again(done, root):
+def test_only_edited_or_damaged_models_are_exported_again(done, root):
     """What the store lost, and the one network whose file was edited; nothing else is measured."""
     store = done / "results/store"
     records = {path: json.loads(path.read_text())["record"] for path in (store / "measurements").iterdir()}
@@ -224,7 +224,7 @@ def test_only_what_an_edited_model_file_or_a_damaged_store_asks_for_is_made_agai
         ("tensorflow_hub,http://127.0.0.1:9/a/b/1,32,", "http://127.0.0.1:9/a/b/1"),
     ],
 )
-def test_hostile_file_or_dead_address_is_refused_in_one_line(done, root, row, words):
+def test_hostile_file_or_dead_address_is_one_line(done, root, row, words):
     (done / "nets/broken.pb").write_bytes(b"\xff" * 100)
     sheet = (done / "sheet.csv").read_text()
     (done / "sheet.csv").write_text(sheet + row + "\n")

@@ -37,7 +37,7 @@ def files(store):
     return {path.relative_to(store.root): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
 
 
-def test_what_is_packed_is_unpacked(store, packed, tmp_path):
+def test_packed_artifacts_are_unpacked(store, packed, tmp_path):
     store.pack(packed, tmp_path / "b.zip")
     other = ArtifactStore(tmp_path / "other")
     other.unpack(packed[:2], tmp_path / "b.zip")
@@ -53,7 +53,7 @@ def test_the_same_artifacts_give_the_same_bytes(store, packed, graphs, tmp_path)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_only_what_is_lacking_or_damaged_is_unpacked(store, packed, graphs, tmp_path):
+def test_only_missing_or_damaged_artifacts_are_unpacked(store, packed, graphs, tmp_path):
     store.pack(packed, tmp_path / "b.zip")
     before = files(store)
     kept = graphs[0]
@@ -65,7 +65,7 @@ def test_only_what_is_lacking_or_damaged_is_unpacked(store, packed, graphs, tmp_
     assert kept.stat().st_mtime == 1
 
 
-def test_a_bundle_is_not_looked_at_where_nothing_is_lacking(store, packed, tmp_path):
+def test_bundle_is_not_read_if_nothing_is_missing(store, packed, tmp_path):
     store.unpack(packed, tmp_path / "absent.zip")
     assert len(files(store)) == 12
 
@@ -77,7 +77,7 @@ def test_a_damaged_artifact_is_not_packed(store, packed, graphs, tmp_path):
     assert not (tmp_path / "b.zip").exists()
 
 
-def test_packing_replaces_a_link_and_not_what_it_leads_to(store, packed, tmp_path):
+def test_packing_replaces_a_link_not_its_target(store, packed, tmp_path):
     (tmp_path / "cache.zip").write_bytes(b"of others")
     (tmp_path / "b.zip").symlink_to(tmp_path / "cache.zip")
     store.pack(packed, tmp_path / "b.zip")
@@ -91,7 +91,7 @@ DIGEST = digest_of(b"{}")
 WANTED = [(DIGEST, [GRAPH])]
 
 
-def test_what_is_not_asked_for_is_ignored(store, tmp_path):
+def test_unrequested_artifacts_are_ignored(store, tmp_path):
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as bundle:
         bundle.writestr("../outside", "x")
         bundle.writestr("/absolute", "x")
@@ -148,7 +148,7 @@ def test_a_damaged_bundle_is_one_line(store, tmp_path, damage):
         ({GRAPH.file: b"g"}, "There is no item named"),
     ],
 )
-def test_an_artifact_that_is_another_is_refused(store, tmp_path, wrong, words):
+def test_swapped_artifact_is_refused(store, tmp_path, wrong, words):
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as bundle:
         for name, data in wrong.items():
             bundle.writestr(f"{DIGEST}/{name}", data)
@@ -157,7 +157,7 @@ def test_an_artifact_that_is_another_is_refused(store, tmp_path, wrong, words):
     assert not store.root.exists()
 
 
-def test_what_would_fill_the_memory_is_refused_unread(store, tmp_path):
+def test_oversized_artifact_is_refused_unread(store, tmp_path):
     path, mega = tmp_path / "b.zip", b"\0" * 2**20
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr(f"{DIGEST}/{GRAPH.file}", b"g")

@@ -59,7 +59,7 @@ def on_null(campaign, **changes):
 
 
 @pytest.mark.parametrize("weights_as", ["constant", "variable"])
-def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, weights_as):
+def test_measurement_has_every_field_of_its_record(campaign, exported, weights_as):
     factors = campaign.target.factors | {"weights_as": weights_as}
     campaign = replace(campaign, target=replace(campaign.target, factor_sets=(factors,)))
     keys = campaign.measure(exported[1], quiet, "measuring")
@@ -88,7 +88,7 @@ def test_a_measurement_holds_all_that_its_record_promises(campaign, exported, we
         assert record["fingerprint"] == digest_of_json(fingerprint_of(environment))
 
 
-def test_the_null_toolchain_measures_without_a_runtime(campaign, exported):
+def test_noop_measures_without_a_runtime(campaign, exported):
     campaign = on_null(campaign)
     keys = campaign.measure(exported[1], quiet, "measuring")
     record = campaign.measurements.measurement(keys[0])
@@ -96,7 +96,7 @@ def test_the_null_toolchain_measures_without_a_runtime(campaign, exported):
     assert record["status"] == "measured"
 
 
-def test_what_is_measured_is_not_measured_again(campaign, exported):
+def test_measured_models_are_not_measured_again(campaign, exported):
     campaign = on_null(campaign)
     keys = campaign.measure(exported[1], quiet, "measuring")
     before = {key: campaign.measurements.measurement(key) for key in keys}
@@ -131,7 +131,7 @@ def test_another_target_or_factor_is_another_measurement(campaign, exported, cha
     assert not {t.key for t in tasks_of(campaign, exported[1])} & {t.key for t in tasks_of(other, exported[1])}
 
 
-def test_a_model_that_takes_too_long_is_stopped_and_on_record(campaign, exported):
+def test_model_that_takes_too_long_is_stopped_and_recorded(campaign, exported):
     campaign = on_null(campaign, time_limit_s=1.0, protocol=Protocol("published", 10**7, 0))
     (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
     record = campaign.measurements.measurement(key)
@@ -139,7 +139,7 @@ def test_a_model_that_takes_too_long_is_stopped_and_on_record(campaign, exported
     assert "1 s" in record["reason"]
 
 
-def test_only_what_may_go_otherwise_is_tried_again(campaign, exported):
+def test_only_transient_failures_are_retried(campaign, exported):
     campaign = on_null(campaign)
     (key,) = campaign.measure(exported[1][:1], quiet, "measuring")
     store, record = campaign.measurements, campaign.measurements.measurement(key)
@@ -151,7 +151,7 @@ def test_only_what_may_go_otherwise_is_tried_again(campaign, exported):
     assert not store.is_settled(key, 61.0)
 
 
-def test_the_runner_ends_with_whoever_started_it(campaign, exported, tmp_path):
+def test_runner_ends_with_its_parent(campaign, exported, tmp_path):
     """A stage that is killed must not leave a measurement running that the next one overlaps with."""
     plan = plan_of(on_null(campaign, protocol=Protocol("published", 10**8, 0)), exported[1][:1])
     (tmp_path / "plan.json").write_text(json.dumps(plan))
@@ -183,7 +183,7 @@ def test_a_graph_that_cannot_be_loaded_fails_alone(campaign, exported):
     assert "DecodeError" in first["reason"]
 
 
-def test_a_child_that_is_killed_takes_nothing_else_with_it(campaign, exported, tmp_path):
+def test_killed_child_affects_no_other(campaign, exported, tmp_path):
     plan = plan_of(on_null(campaign, protocol=Protocol("published", 10**8, 0)), exported[1])
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     runner = subprocess.Popen(
@@ -214,7 +214,7 @@ def _child_of(pid):
     return eventually(lambda: [each.pid for each in children() if each.status() != psutil.STATUS_ZOMBIE])[0]
 
 
-def test_a_runner_that_dies_says_its_last_words(campaign, exported, tmp_path, monkeypatch):
+def test_last_line_of_a_dead_runner_is_shown(campaign, exported, tmp_path, monkeypatch):
     fake = tmp_path / "runner.py"
     fake.write_text("import sys\nsys.exit('no numpy on this board')\n")
     monkeypatch.setattr("perfcast.bench.transport.RUNNER", fake)

@@ -25,21 +25,21 @@ def built(spec):
         return build_model(spec)
 
 
-def test_every_installed_architecture_has_a_family_named_as_its_module():
+def test_every_architecture_has_the_family_of_its_module():
     for builder, function in keras_applications.installed_architectures().items():
         module = re.sub(r"_|(?<=vgg)\d+|(?<=inception)_v\d|(?<=resnet)_v2$", "", function.__module__.split(".")[-1])
         family = keras_applications.family_of(builder)
         assert family.removesuffix("v2") == re.sub(r"v2$|(?<=inception)v3$", "", module)
 
 
-def test_no_helper_is_taken_for_an_architecture():
+def test_helpers_are_not_architectures():
     names = set(keras_applications.installed_architectures())
     assert {"MobileNet", "ResNet50V2", "ConvNeXtTiny", "VGG16"} <= names
     assert not {name for name in names if name.islower()}
 
 
 @pytest.mark.parametrize(("builder", "least"), [("MobileNetV3Small", 32), ("Xception", 71)])
-def test_least_size_is_the_least_that_keras_allows(builder, least):
+def test_minimum_size_is_that_of_keras(builder, least):
     assert keras_applications.least_size(builder) == least
     spec = keras_applications.make_spec(builder, (least, least, 3), {})
     assert built(spec).input_shape == (None, least, least, 3)
@@ -54,7 +54,7 @@ def test_sheet_of_keras_applications_is_not_stale():
     assert path.read_text() == written, "write_sheet(path, keras_applications.all_specs()) renews it"
 
 
-def test_local_sheet_lets_families_be_left_out():
+def test_local_sheet_has_enough_families_to_hold_one_out():
     specs = sheet.read_sheet(SHEETS / "local.csv")
     families = {}
     for spec in specs:
@@ -87,7 +87,7 @@ def test_synthetic_draw_is_reproducible_and_unique():
     assert first.discarded > 0
 
 
-def test_asking_for_more_synthetic_networks_than_exist_says_how_many_there_are():
+def test_too_many_synthetic_networks_says_how_many_exist():
     request = SyntheticRequest(9, (1, 2), (3,), (8,), (1, 4), (8,))
     # Two layers of stride 4 leave no 3 pixels of 8.
     with pytest.raises(UsageError, match="only 3 of the 4 combinations"):
@@ -99,7 +99,7 @@ ranges = st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True).map(tu
 
 
 @given(ranges, ranges, ranges, ranges, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True))
-def test_whatever_is_drawn_is_possible_and_within_budget(layers, sizes, filters, strides, inputs):
+def test_drawn_networks_are_valid_and_within_budget(layers, sizes, filters, strides, inputs):
     request = SyntheticRequest(0, layers, sizes, filters, strides, tuple(inputs), memory_budget_mb=0.05)
     possible = {
         (a, b, c, d)
@@ -166,7 +166,7 @@ def test_dense_network():
     assert built(spec).count_params() == 192 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
 
 
-def test_size_of_a_dense_network_is_that_of_its_weights():
+def test_size_of_a_dense_network_is_its_weights_size():
     spec = dense.make_spec("mlp", (32, 32, 3), {"layers": 3, "units": 20_000})
     assert spec.model == "mlp_3_20000_32"
     with pytest.raises(UsageError, match="mlp_4_20000 is too large"):
@@ -187,7 +187,7 @@ def test_a_single_number_has_no_size():
         _ = ModelSpec("net", "family", "source", "builder", ()).model
 
 
-def test_what_is_shown_is_harmless():
+def test_shown_names_are_escaped():
     assert text.escape_control("dénsenet_121 – ok") == "dénsenet_121 – ok"
     hidden = [*map(chr, range(32)), "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028", "\udcff"]
     assert text.escape_control("".join(hidden)) == "\ufffd" * len(hidden)
@@ -218,7 +218,7 @@ def test_layer_names_depend_on_the_spec_alone():
         ("dense", "mlp", 32, {"layers": 1, "units": 1, "width": 1}, UsageError),
     ],
 )
-def test_what_cannot_be_built_is_one_line_that_names_the_model(source, builder, size, parameters, kind):
+def test_unbuildable_model_is_named_in_one_line(source, builder, size, parameters, kind):
     spec = ModelSpec("net", "family", source, builder, (size, size, 3), parameters)
     with pytest.raises(kind) as caught:
         built(spec)

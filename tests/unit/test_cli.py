@@ -32,7 +32,7 @@ def places(folder):
     return ("--sheet", folder / "sheet.csv", "--store", folder / "store")
 
 
-def test_features_has_a_row_a_source_in_order(library, tmp_path):
+def test_features_have_one_row_per_source_in_order(library, tmp_path):
     folder, (first, second) = library
     sources = (second / "model.json", first, "basic_model_1_3_4_2_48", second)
     for ending, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
@@ -46,7 +46,7 @@ def test_features_has_a_row_a_source_in_order(library, tmp_path):
         assert (table["flops"] > 0).all()
 
 
-def test_a_keras_file_has_the_features_of_the_same_network_in_a_sheet(library, tmp_path):
+def test_keras_file_has_the_features_of_its_sheet_model(library, tmp_path):
     from perfcast.models.build import build_model
 
     build_model(SPECS[1]).save(tmp_path / "mine.keras")
@@ -169,7 +169,7 @@ def test_a_bad_source_is_one_line_that_names_it(library, tmp_path):
         assert not (tmp_path / "x.csv").exists()
 
 
-def test_native_libraries_print_nothing_beside_the_one_line(library, tmp_path):
+def test_native_libraries_add_nothing_to_the_one_line(library, tmp_path):
     folder = library[0]
     names = hostile(tmp_path)
     # Most are like another one of these; each process takes seconds.
@@ -215,24 +215,24 @@ def test_a_store_that_cannot_be_read_is_one_line(library, tmp_path):
     assert "name too long" in answer.output
 
 
-def test_no_error_commands_the_terminal(library, tmp_path):
+def test_errors_have_no_control_sequences(library, tmp_path):
     answer = run("features", tmp_path / "a\x1b[2J\n\u202e.json", *places(library[0]), "--out", tmp_path / "x.csv")
     assert answer.exit_code == 2
     assert "a\ufffd[2J\ufffd\ufffd.json: there is no such file" in answer.output
     assert len(answer.output.splitlines()) == 1
 
 
-def forecast_of(name, interval, coverage):
-    """A predictor that forecasts one latency, of a model of this name."""
+def predictor_of(name, interval, coverage):
+    """A predictor with one prediction, a latency, of a model of this name."""
     row = {"model": name, "metric": "latency", "unit": "ms", "prediction": 2.0, "lower": 1.0, "upper": 3.0}
-    forecasts = pd.DataFrame([row | {"in_domain": True}])
-    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _, factors: forecasts)
+    predictions = pd.DataFrame([row | {"in_domain": True}])
+    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _, factors: predictions)
 
 
 @pytest.mark.parametrize(("interval", "heading"), [(0.9, "90% interval"), (0.95, "95% interval")])
-def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp_path, monkeypatch, interval, heading):
+def test_predictions_show_interval_level_and_escape_names(library, tmp_path, monkeypatch, interval, heading):
     hidden = "net\x1b]0;owned\x07\x00\u202e\x9b_8"
-    monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: forecast_of(hidden, interval, 0.9))
+    monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: predictor_of(hidden, interval, 0.9))
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
     assert answer.exit_code == 0, answer.output
     assert heading in answer.output
@@ -241,13 +241,15 @@ def test_forecasts_say_their_share_and_show_names_that_are_harmless(library, tmp
 
 
 @pytest.mark.parametrize(("coverage", "said"), [(0.81, True), (0.88, False), (0.95, False)])
-def test_intervals_that_hold_too_seldom_are_said(library, tmp_path, monkeypatch, coverage, said):
-    monkeypatch.setattr("perfcast.fit.persistence.folder.load_predictor", lambda _: forecast_of("net_8", 0.9, coverage))
+def test_low_interval_coverage_is_reported(library, tmp_path, monkeypatch, coverage, said):
+    monkeypatch.setattr(
+        "perfcast.fit.persistence.folder.load_predictor", lambda _: predictor_of("net_8", 0.9, coverage)
+    )
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path)
     assert ("latency: on held-out families, the intervals held 81% of the time" in answer.output) is said
 
 
-def test_help_names_no_share():
+def test_help_names_no_interval_level():
     text = run("predict", "--help").output
     assert "with prediction intervals" in text
     assert "90%" not in text
@@ -257,13 +259,13 @@ def test_help_names_no_share():
     ("out", "words"),
     [("x.xlsx", "ending"), ("no/folder/x.csv", "no folder"), ("x" * 300 + "/x.csv", "name too long")],
 )
-def test_a_bad_out_is_said_before_anything_is_done(library, tmp_path, out, words):
+def test_invalid_out_is_reported_before_any_work(library, tmp_path, out, words):
     answer = run("features", "absent.json", *places(library[0]), "--out", tmp_path / out)
     assert answer.exit_code == 2
     assert words in answer.output
 
 
-def test_a_predictor_that_is_not_there_is_one_line(library, tmp_path):
+def test_missing_predictor_is_one_line(library, tmp_path):
     answer = run("predict", library[1][0], *places(library[0]), "--predictor", tmp_path / "none")
     assert answer.exit_code != 0
     assert len(answer.output.strip().splitlines()) == 1

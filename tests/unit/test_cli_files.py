@@ -57,7 +57,7 @@ def test_a_shape_that_does_not_fit_is_one_line(library, mobile):
         assert len(said.splitlines()) == 1
 
 
-def test_what_fails_is_said_and_the_others_are_written(library, tmp_path):
+def test_failures_are_reported_and_the_rest_is_written(library, tmp_path):
     (tmp_path / "broken.json").write_text("{")
     sources = (library[1][0], tmp_path / "absent.keras", library[1][1], tmp_path / "broken.json")
     table, said = table_of(tmp_path, *sources, *places(library[0]), code=1)
@@ -69,14 +69,14 @@ def test_what_fails_is_said_and_the_others_are_written(library, tmp_path):
     assert "broken.json" in lines[1]
 
 
-def test_mistakes_alone_end_with_two_and_failures_with_one(library, tmp_path):
+def test_mistakes_alone_exit_with_2_failures_with_1(library, tmp_path):
     (tmp_path / "broken.json").write_text("{")
     absent = [tmp_path / "absent.keras", tmp_path / "absent.pb"]
     assert table_of(tmp_path, *absent, *places(library[0]), code=2)[0] is None
     assert table_of(tmp_path, absent[0], tmp_path / "broken.json", *places(library[0]), code=1)[0] is None
 
 
-def test_code_runs_only_where_it_is_asked_for(library, tmp_path):
+def test_code_runs_only_on_request(library, tmp_path):
     import keras
 
     planted = str(tmp_path / "planted")
@@ -93,7 +93,7 @@ def test_code_runs_only_where_it_is_asked_for(library, tmp_path):
     assert Path(planted).exists()
 
 
-def test_a_model_with_a_class_of_its_own_is_refused_by_its_name(library, tmp_path):
+def test_custom_class_is_refused_by_name(library, tmp_path):
     import keras
 
     @keras.saving.register_keras_serializable("mine")
@@ -108,7 +108,7 @@ def test_a_model_with_a_class_of_its_own_is_refused_by_its_name(library, tmp_pat
     assert "--allow-code" not in said
 
 
-def test_a_member_that_leads_out_of_a_keras_file_is_refused(library, tmp_path):
+def test_path_traversal_in_a_keras_file_is_refused(library, tmp_path):
     source = saved(tmp_path / "out.keras", (4,))
     with zipfile.ZipFile(source, "a") as archive:
         archive.writestr("../planted.txt", "x")
@@ -117,7 +117,7 @@ def test_a_member_that_leads_out_of_a_keras_file_is_refused(library, tmp_path):
     assert len(said.splitlines()) == 1
 
 
-def test_a_model_whose_name_is_no_scope_has_features(library, tmp_path):
+def test_model_name_may_be_an_invalid_scope(library, tmp_path):
     import keras
 
     inputs = keras.Input((4,))
@@ -145,7 +145,7 @@ def test_channels_first_have_the_features_of_channels_last(library, tmp_path):
     assert (table.select_dtypes("number").nunique() == 1).all()
 
 
-def test_a_json_of_neither_kind_is_one_line(library, tmp_path):
+def test_unknown_json_is_one_line(library, tmp_path):
     for content in ({"model": "x"}, [], 3, {"class_name": "os.system", "config": "id"}):
         (tmp_path / "x.json").write_text(json.dumps(content))
         _, said = table_of(tmp_path, tmp_path / "x.json", *places(library[0]), code=1)

@@ -48,7 +48,7 @@ def fitted(tmp_path_factory):
     return folder / "predictor", answer
 
 
-def test_fit_says_what_was_wrong_and_how_good_the_predictor_is(fitted):
+def test_fit_reports_problems_and_accuracy(fitted):
     folder, answer = fitted
     assert "left out: 1 row where ms is negative: 7" in answer.output
     assert "(deployed)" in answer.output
@@ -68,7 +68,7 @@ def test_predict_keeps_the_rows_and_their_order(fitted, tmp_path):
         answer = run("predict", *arguments, "--predictor", fitted[0], "--out", out)
         assert answer.exit_code == 0, answer.output
         found = pd.read_csv(out) if out.suffix == ".csv" else pd.read_parquet(out)
-        assert "24 forecasts for a table of a test" in answer.output
+        assert "24 predictions for a table of a test" in answer.output
         assert list(found) == [*table, "prediction", "lower", "upper", "in_domain"]
         assert list(found["name"]) == list(table["name"])
         assert list(found["note"]) == list(table["note"])
@@ -77,7 +77,7 @@ def test_predict_keeps_the_rows_and_their_order(fitted, tmp_path):
         assert ((found["lower"] < found["prediction"]) & (found["prediction"] < found["upper"])).all()
 
 
-def test_rows_that_cannot_be_forecast_keep_their_place(fitted, tmp_path):
+def test_unpredictable_rows_keep_their_position(fitted, tmp_path):
     table = rows().astype({"flops": object})
     table.loc[2, "flops"] = table.loc[9, "flops"] = "?"
     out = tmp_path / "out.csv"
@@ -89,7 +89,7 @@ def test_rows_that_cannot_be_forecast_keep_their_place(fitted, tmp_path):
     assert len(found) == len(table)
 
 
-def test_outsiders_are_told(fitted, tmp_path):
+def test_rows_out_of_domain_are_marked(fitted, tmp_path):
     table = rows()
     planted = table.assign(flops=table["flops"] * 1e4, layers=3)
     out = tmp_path / "out.csv"
@@ -114,7 +114,7 @@ def test_outsiders_are_told(fitted, tmp_path):
         (rows().head(0), "0 rows are left"),
     ],
 )
-def test_tables_that_cannot_be_learned_from_are_refused_and_overwrite_nothing(fitted, tmp_path, table, message):
+def test_unusable_tables_are_refused_and_overwrite_nothing(fitted, tmp_path, table, message):
     kept = tmp_path / "predictor"
     kept.mkdir()
     for file in ("manifest.json", "latency_ms.npz"):
@@ -146,7 +146,7 @@ def test_options_out_of_range_are_refused(tmp_path, arguments, message):
     assert not (tmp_path / "p").exists()
 
 
-def test_a_folder_of_something_else_is_not_written_to(tmp_path):
+def test_foreign_folder_is_not_overwritten(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/thesis.tex").write_text("years of work")
     answer = run("fit", *written(tmp_path), "--out", tmp_path / "thesis")
@@ -155,7 +155,7 @@ def test_a_folder_of_something_else_is_not_written_to(tmp_path):
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+def test_unwritable_folder_is_refused_before_any_work(tmp_path):
     arguments = written(tmp_path, rows().assign(flops="no numbers"))
     answer = run("fit", *arguments, "--out", tmp_path / "table.csv/x/y")
     assert answer.exit_code == 2
@@ -171,11 +171,11 @@ def test_problems_of_several_tables_name_theirs(tmp_path):
     assert f"left out: 3 rows where ms is negative: {other} 2, {other} 3, {other} 4" in answer.output
 
 
-def test_the_default_metrics_are_said(tmp_path):
+def test_default_metrics_are_reported(tmp_path):
     assert "all but optional" in " ".join(run("fit", "--help").output.split())
 
 
-def test_what_was_the_same_in_all_that_was_learned_from_and_is_not_now_is_outside(tmp_path):
+def test_new_value_of_a_constant_column_is_out_of_domain(tmp_path):
     table, features = rows().assign(bn_layers=0), [*MAPPING["features"], "bn_layers"]
     answer = run("fit", *written(tmp_path, table, features=features), "--out", tmp_path / "p", "--jobs", 1)
     assert answer.exit_code == 0, answer.output
@@ -185,7 +185,7 @@ def test_what_was_the_same_in_all_that_was_learned_from_and_is_not_now_is_outsid
     assert list(np.flatnonzero(~pd.read_csv(tmp_path / "out.csv")["in_domain"])) == [3]
 
 
-def test_only_what_the_predictor_learned_from_is_needed(fitted, tmp_path):
+def test_only_features_of_the_predictor_are_needed(fitted, tmp_path):
     table = rows().drop(columns=["ms", "name"]).assign(extra="text", other=np.nan)
     out = tmp_path / "out.csv"
     arguments = written(tmp_path, table, features=[*MAPPING["features"], "extra", "other", "gone"])
@@ -194,7 +194,7 @@ def test_only_what_the_predictor_learned_from_is_needed(fitted, tmp_path):
     assert pd.read_csv(out)["prediction"].notna().all()
 
 
-def test_a_table_without_header_may_lack_what_was_measured(fitted, tmp_path):
+def test_table_without_header_may_lack_metrics(fitted, tmp_path):
     table, *mapping = written(tmp_path, columns=list(rows()))
     rows().drop(columns="ms").to_csv(table, index=False, header=False)
     answer = run("predict", table, *mapping, "--predictor", fitted[0], "--out", tmp_path / "out.csv")
@@ -202,14 +202,14 @@ def test_a_table_without_header_may_lack_what_was_measured(fitted, tmp_path):
     assert pd.read_csv(tmp_path / "out.csv")["prediction"].notna().all()
 
 
-def test_a_table_without_rows_has_no_forecasts(fitted, tmp_path):
+def test_table_without_rows_has_no_predictions(fitted, tmp_path):
     out = tmp_path / "out.parquet"
     answer = run("predict", *written(tmp_path, rows().head(0)), "--predictor", fitted[0], "--out", out)
     assert answer.exit_code == 0, answer.output
     assert len(pd.read_parquet(out)) == 0
 
 
-def test_rows_and_texts_stay_as_they_stand(fitted, tmp_path):
+def test_rows_and_text_are_unchanged(fitted, tmp_path):
     text = rows().drop(columns="ms").assign(note="?", id="007").astype(object)
     text.loc[3, "flops"] = "?"
     text.loc[4, ["flops", "size"]] = ["1e308", "inf"]
@@ -244,7 +244,7 @@ def test_parquet_has_numbers_as_numbers_and_text_as_text(fitted, tmp_path):
     ]
 
 
-def test_predict_refuses_to_replace_its_input_and_columns_of_one_name(fitted, tmp_path):
+def test_predict_refuses_to_overwrite_inputs_and_columns(fitted, tmp_path):
     table, *mapping = written(tmp_path, rows())
     before = table.read_bytes()
     answer = run("predict", table, *mapping, "--predictor", tmp_path / "none", "--out", table)
@@ -257,7 +257,7 @@ def test_predict_refuses_to_replace_its_input_and_columns_of_one_name(fitted, tm
     assert "'flops' names two columns" in answer.output
 
 
-def test_a_fit_that_is_terminated_takes_its_workers_along(tmp_path):
+def test_terminated_fit_ends_its_workers(tmp_path):
     arguments = ("fit", *written(tmp_path), "--out", tmp_path / "p", "--jobs", 2, "--splits", 1000)
     command = [sys.executable, "-c", "from perfcast.cli import main; main()", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -312,7 +312,7 @@ def test_damaged_predictors_are_refused(fitted, tmp_path, damage, message):
     assert out.read_text() == "kept"
 
 
-def test_tables_that_cannot_be_forecast_are_refused(fitted, tmp_path):
+def test_unpredictable_tables_are_refused(fitted, tmp_path):
     out = tmp_path / "out.csv"
     asked = ("--predictor", fitted[0], "--out", out)
     answers = [
@@ -328,7 +328,7 @@ def test_tables_that_cannot_be_forecast_are_refused(fitted, tmp_path):
     assert not out.exists()
 
 
-def test_factors_of_a_table_are_learned_from_and_asked_for(tmp_path):
+def test_factors_of_a_table_are_trained_on_and_chosen(tmp_path):
     table = pd.concat([rows().assign(cores=cores, ms=rows()["ms"] * 2 / cores) for cores in (1, 2)], ignore_index=True)
     arguments, folder = written(tmp_path, table, factors={"threads": "cores"}), tmp_path / "predictor"
     answer = run("fit", *arguments, "--out", folder, "--jobs", 1)

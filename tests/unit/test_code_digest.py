@@ -69,7 +69,7 @@ def test_imports_are_followed_wherever_they_stand(tree):
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_a_change_counts_where_the_file_does(tree, name):
+def test_digest_changes_with_included_files_only(tree, name):
     before = digest(tree)
     with (tree / "perfcast" / name).open("a") as file:
         file.write("\nSOMETHING_NEW = 1\n")
@@ -91,14 +91,14 @@ def test_docstrings_that_are_read_count(tree):
     assert digest(tree) != before
 
 
-def test_of_a_package_that_does_not_run_nothing_counts(tree):
+def test_excluded_package_does_not_count(tree):
     names = {
         path.name for path in SourceTree(tree).files(["perfcast.entry"], without=["perfcast.room", "perfcast.plugs"])
     }
     assert not {"lazy.py", "page.html", "plug.py"} & names
 
 
-def test_what_is_known_not_to_run_is_not_followed(tree):
+def test_excluded_imports_are_not_followed(tree):
     before = digest(tree, without=["perfcast.direct"])
     (tree / "perfcast/indirect.py").write_text("X = 1\n")
     assert digest(tree, without=["perfcast.direct"]) == before
@@ -110,7 +110,7 @@ def test_a_module_that_moved_is_another(tree):
     assert first != second
 
 
-def test_an_entry_has_to_exist_and_imports_have_to_be_absolute(tree):
+def test_entry_must_exist_and_imports_be_absolute(tree):
     with pytest.raises(ModuleNotFoundError, match=r"perfcast\.room\.none"):
         digest(tree, "perfcast.room.none")
     (tree / "perfcast/room/other.py").write_text("from . import lazy\n")
@@ -153,7 +153,7 @@ SPECS = {
 
 
 @pytest.mark.parametrize("source", ["synthetic", "dense", "file"])
-def test_all_code_that_makes_an_artifact_counts_in_its_key(source, request):
+def test_artifact_key_covers_all_code_that_runs(source, request):
     spec = SPECS.get(source) or request.getfixturevalue("keras_file")
     ran = functions_run_by(lambda: build(spec))
     # Converters count in the keys of their programs.
@@ -176,7 +176,7 @@ def test_code_of_other_sources_does_not_count_in_a_key():
     assert not [name for name in names if re.match(r"formats/(tflite_graph|onnx_graph|hub)", name)]
 
 
-def test_of_external_models_readers_of_what_cannot_be_measured_do_not_count():
+def test_key_of_external_models_skips_unmeasurable_formats():
     assert {kind.label for kind in KINDS if kind.unmeasurable} == {"descriptor", "ONNX", "LiteRT"}
     names = counted_for("file")
     assert {"formats/hub.py", "formats/keras_json/network.py", "formats/tensorflow_graph/model.py"} <= names

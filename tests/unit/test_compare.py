@@ -85,7 +85,7 @@ def run(*arguments):
     return answer
 
 
-def test_a_regression_is_told_and_ends_with_1(files, chance, tmp_path):
+def test_regression_is_reported_with_exit_code_1(files, chance, tmp_path):
     first = dataset(chance, noise=0.005)
     second = slowed(dataset(chance, noise=0.005), ["model_3"], 1.3).assign(threads=1, toolchain_version="3")
     a, b = files(a=first.assign(toolchain_version="2"), b=second)
@@ -101,7 +101,7 @@ def test_a_regression_is_told_and_ends_with_1(files, chance, tmp_path):
     assert run(a, b, "--threshold", "0.5").exit_code == 0
 
 
-def test_an_improvement_is_told_and_ends_with_0(files, chance):
+def test_improvement_is_reported_with_exit_code_0(files, chance):
     first, second = dataset(chance, noise=0.005), slowed(dataset(chance, noise=0.005), ["model_3"], 0.7)
     answer = run(*files(a=first, b=second))
     assert answer.exit_code == 0
@@ -116,7 +116,7 @@ def test_folders_of_results_can_be_named(chance, tmp_path):
     assert run(tmp_path / "a", tmp_path / "b").exit_code == 0
 
 
-def test_what_does_not_count_is_left_out_and_said(files, chance):
+def test_excluded_rows_are_reported(files, chance):
     first, second = dataset(chance, 12), dataset(chance, 11)
     first.loc[1, "trust"] = "rejected"
     second.loc[2, "status"] = "timed_out"
@@ -129,7 +129,7 @@ def test_what_does_not_count_is_left_out_and_said(files, chance):
     assert "excluded from B: 1 not measured, 1 without a value\n" in answer.output
 
 
-def test_one_measurement_in_both_is_said(files, chance):
+def test_shared_measurement_is_reported(files, chance):
     table = dataset(chance).assign(started_at="2026-11-30T10:00:00Z")
     answer = run(*files(a=table, b=table))
     assert "10 of the models have the very same measurement in both" in answer.output
@@ -141,7 +141,7 @@ def test_measurement_repeated_in_another_store_is_not_the_same(files, chance):
     assert "the very same measurement" not in answer.output
 
 
-def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
+def test_mistake_is_one_line_with_exit_code_2(files, chance, tmp_path):
     table = dataset(chance)
     a, others, twice, headless, memoryless, short, worded = files(
         a=table,
@@ -178,7 +178,7 @@ def test_a_mistake_is_one_line_and_ends_with_2(files, chance, tmp_path):
 
 @pytest.mark.parametrize("models", [1, 3, 5, 10])
 @pytest.mark.parametrize("column", [LATENCY, "latency_p90_ms", MEMORY])
-def test_a_dataset_is_like_itself(models, column):
+def test_dataset_does_not_differ_from_itself(models, column):
     chance = np.random.default_rng(models)
     table = dataset(chance, models, noise=0.1).assign(latency_p90_ms=1.0)
     table = pd.concat([table, table.iloc[[0]].assign(replicate=1, **{MEMORY: 10.5})])
@@ -192,7 +192,7 @@ def test_a_dataset_is_like_itself(models, column):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("models", [1, 4, 9])
-def test_the_other_way_round_ratios_are_reciprocal(seed, models):
+def test_swapped_datasets_give_reciprocal_ratios(seed, models):
     chance = np.random.default_rng(seed)
     first = dataset(chance, models)
     second = slowed(dataset(chance, models, shift=0.03), ["model_0"], 1 + seed / 10)
@@ -210,7 +210,7 @@ def test_the_other_way_round_ratios_are_reciprocal(seed, models):
     ("noise", "column"),
     [({}, LATENCY), ({"noise": 0.05, "treated": 0.02}, LATENCY), ({"visits": 1}, LATENCY), ({}, MEMORY)],
 )
-def test_false_alarms_are_as_rare_as_they_should_be(noise, column):
+def test_false_alarm_rate_is_nominal(noise, column):
     """Two campaigns on machines that differ: the rate's interval contains alpha, whatever the noise."""
     chance, alarms, pairs = np.random.default_rng(3), 0, 150
     for _ in range(pairs):
@@ -232,7 +232,7 @@ def test_a_regression_of_one_model_is_found():
     assert found[0.05] < found[0.1]
 
 
-def test_what_is_called_likely_found_is(chance):
+def test_stated_power_is_reached(chance):
     hits, pairs = 0, 100
     for _ in range(pairs):
         first, second = dataset(chance), dataset(chance)
@@ -241,7 +241,7 @@ def test_what_is_called_likely_found_is(chance):
     assert 0.55 * pairs < hits < 0.9 * pairs
 
 
-def test_a_slower_machine_is_no_regression(chance):
+def test_slower_machine_is_not_a_regression(chance):
     first, second = dataset(chance), dataset(chance, shift=0.3)
     found = compared(first, second, threshold=0.0)
     assert found.together.ratio == pytest.approx(np.exp(0.3), rel=0.02)
@@ -250,7 +250,7 @@ def test_a_slower_machine_is_no_regression(chance):
     assert found.regressions == []
 
 
-def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
+def test_change_of_all_models_differs_from_a_slower_machine(files, chance):
     first, second = dataset(chance), slowed(dataset(chance, shift=0.1), [f"model_{n}" for n in range(10)], 1.3)
     found = compared(first, second)
     assert found.together.outcome == "slower"
@@ -262,13 +262,13 @@ def test_a_change_of_all_models_is_told_from_a_slower_machine(files, chance):
     assert "regression beyond 5%: 10 of 10 models" in answer.output
 
 
-def test_what_the_reference_does_not_see_counts_only_beyond_the_threshold(chance):
+def test_change_unseen_by_calibration_must_exceed_threshold(chance):
     first, second = dataset(chance), dataset(chance, shift=0.04, seen=0.0)
     assert compared(first, second).regressions == []
     assert compared(first, second, threshold=0.0).together.outcome == "slower"
 
 
-def test_few_models_are_judged_by_the_reference(files, chance):
+def test_few_models_are_judged_by_calibration(files, chance):
     first, second = dataset(chance, 2, noise=0.005), dataset(chance, 2, noise=0.005, shift=0.2)
     assert compared(first, second, threshold=0.0).regressions == []
     answer = run(*files(a=first, b=slowed(second, ["model_1"], 1.2)))
@@ -287,7 +287,7 @@ def test_disturbed_visits_do_not_count(chance):
     assert ratio == pytest.approx(1.0, abs=0.03)
 
 
-def test_memory_is_compared_by_what_repetitions_differ(chance):
+def test_memory_is_compared_with_its_repeatability(chance):
     first, second = dataset(chance), dataset(chance)
     second.loc[4, MEMORY] *= 1.2
     assert compared(first, second, MEMORY).regressions == ["model_4"]
@@ -296,7 +296,7 @@ def test_memory_is_compared_by_what_repetitions_differ(chance):
     assert compared(pd.concat([first, again]), second, MEMORY).regressions == []
 
 
-def test_all_models_may_need_more_memory(chance):
+def test_memory_regression_of_all_models_is_found(chance):
     first = dataset(chance)
     again = first.assign(replicate=1)
     again[MEMORY] *= chance.normal(1, 0.01, 10)
@@ -312,7 +312,7 @@ def test_holm_weighted():
     assert adjusted(np.array([0.9, 0.8]), np.ones(2)).max() == 1.0
 
 
-def test_variances_are_drawn_together_as_far_as_they_are_alike(chance):
+def test_similar_variances_are_pooled(chance):
     dof = np.full(200, 4)
     alike = 1e-4 * chance.chisquare(4, 200) / 4
     drawn, degrees = moderated(alike, dof)
@@ -327,33 +327,33 @@ def test_variances_are_drawn_together_as_far_as_they_are_alike(chance):
     assert unknown == pytest.approx([1e-4, 1e-4])
 
 
-def test_the_robust_scale_is_that_of_normal_values_and_forgives_outliers(chance):
+def test_robust_scale_matches_normal_and_resists_outliers(chance):
     for count in (6, 9, 10, 25, 400):
         values = [scale(chance.standard_normal(count)) for _ in range(400)]
         assert np.mean(values) == pytest.approx(1.0, abs=0.06)
     assert scale(np.concatenate([chance.standard_normal(100), np.full(30, 1e6)])) < 2.5
 
 
-def test_how_differently_models_are_treated_is_found_beside_their_own_noise(chance):
+def test_between_model_variance_is_separated_from_noise(chance):
     found = [between_models(chance.normal(0, 0.05, 100), np.full(100, 0.03**2)) for _ in range(50)]
     assert np.sqrt(np.mean(found)) == pytest.approx(0.04, rel=0.1)
     assert between_models(chance.normal(0, 0.01, 100), np.full(100, 0.03**2)) == 0.0
 
 
-def test_a_column_that_is_no_metric_is_refused(chance, tmp_path):
+def test_column_that_is_not_a_metric_is_refused(chance, tmp_path):
     dataset(chance).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UsageError, match="cannot be compared"):
         read_dataset(tmp_path / "a.parquet", "threads")
 
 
-def test_the_reference_of_another_number_of_threads_is_another_reference(chance):
+def test_calibration_differs_by_number_of_threads(chance):
     first, second = dataset(chance), dataset(chance).assign(threads=1)
     second["visit_calibration_ms"] = [0.4 * calibration for calibration in second["visit_calibration_ms"]]
     assert compared(first, second).regressions == []
     assert compared(first, second.assign(threads=2)).regressions != []
 
 
-def test_measurements_under_varied_factors_are_compared_each_with_its_own(files, chance):
+def test_varied_factors_are_compared_set_by_set(files, chance):
     first = pd.concat([dataset(chance, 8, noise=0.005).assign(threads=threads) for threads in (1, 2)])
     second = pd.concat([dataset(chance, 8, noise=0.005).assign(threads=threads) for threads in (1, 2)])
     slower = slowed(second[second["threads"] == 2], ["model_3"], 1.3)

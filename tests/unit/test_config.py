@@ -15,7 +15,7 @@ def target(root):
     return read_yaml(root / "config/targets/local.yaml")
 
 
-def test_what_ships_is_valid(config, target, root):
+def test_shipped_configuration_is_valid(config, target, root):
     check(config, "config", "config.yaml")
     for path in (root / "config/targets").glob("*.yaml"):
         read_description(path)
@@ -31,7 +31,7 @@ def _leaves(properties, path=()):
 
 
 @pytest.mark.parametrize("name", ["config", "target", "imported", "mapping"])
-def test_each_option_is_documented_and_each_documented_option_exists(root, name):
+def test_documented_options_are_those_of_the_schema(root, name):
     text = (root / "config/README.md").read_text()
     section = text.split(f"## `{name}`")[1].split("\n## ")[0]
     documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
@@ -40,7 +40,7 @@ def test_each_option_is_documented_and_each_documented_option_exists(root, name)
     assert documented == options
 
 
-def test_each_metric_that_may_be_learned_is_a_column_of_the_dataset():
+def test_each_metric_is_a_column_of_the_dataset():
     from perfcast.dataset.build import SCHEMA as DATASET
     from perfcast.dataset.columns import METRIC_COLUMNS
 
@@ -49,13 +49,13 @@ def test_each_metric_that_may_be_learned_is_a_column_of_the_dataset():
     assert set(columns) <= set(DATASET.columns)
 
 
-def test_a_metric_of_no_column_is_named(target):
+def test_metric_without_a_column_is_named(target):
     target["metrics"]["latency_ms"]["column"] = "latency"
     with pytest.raises(UsageError, match=r"t\.yaml: metrics\.latency_ms\.column: 'latency' is not one of"):
         check(target, "target", "t.yaml")
 
 
-def test_threads_left_open_are_the_cpus_there_are(target):
+def test_default_threads_are_the_available_cpus(target):
     assert Target.from_dict("local", target).factors["threads"] == available_cpus()
     target["factors"]["fixed"]["threads"] = 1
     assert Target.from_dict("local", target).factors["threads"] == 1

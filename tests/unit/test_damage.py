@@ -32,7 +32,7 @@ def file_of(campaign, export, name):
 
 @pytest.mark.parametrize("damage", [flip, truncate])
 @pytest.mark.parametrize("what", ["measurements", "environments", "fingerprints"])
-def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys, damage, what):
+def test_only_damaged_measurements_are_repeated(campaign, exports, runner, capsys, damage, what):
     before = measure(campaign, exports)
     folder = campaign.measurements.root / what
     damaged = sorted(folder.iterdir())[0]
@@ -51,7 +51,7 @@ def test_only_what_is_damaged_is_measured_anew(campaign, exports, runner, capsys
 
 
 @pytest.mark.parametrize("damage", [flip, truncate])
-def test_damaged_visits_are_made_anew_those_of_other_models_are_not(campaign, exports, runner, capsys, damage):
+def test_only_models_with_damaged_visits_are_measured_again(campaign, exports, runner, capsys, damage):
     runner.wish(killed_after=2 + 3)
     with pytest.raises(BenchmarkError):
         measure(campaign, exports)
@@ -67,7 +67,7 @@ def test_damaged_visits_are_made_anew_those_of_other_models_are_not(campaign, ex
 
 @pytest.mark.parametrize("status", ["failed", "rejected"])
 @pytest.mark.parametrize("file", ["graph.pb", "model.json"])
-def test_a_graph_damaged_meanwhile_is_not_put_on_record(campaign, exports, runner, monkeypatch, status, file):
+def test_graph_damaged_meanwhile_is_not_recorded(campaign, exports, runner, monkeypatch, status, file):
     """A board that could not run a damaged graph says nothing of the model."""
     runner.wish(status=status)
     run = type(campaign.transport).run
@@ -100,7 +100,7 @@ def test_a_clock_that_runs_backwards_changes_nothing(campaign, exports, runner, 
 
 
 @pytest.mark.parametrize(("kind", "status"), [("measurements", "measured"), ("visits", "crashed")])
-def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, kind, status):
+def test_records_of_a_newer_version_are_kept(campaign, exports, runner, kind, status):
     runner.wish(status=status)
     measure(campaign, exports)
     path = sorted((campaign.measurements.root / kind).iterdir())[0]
@@ -112,7 +112,7 @@ def test_what_a_newer_perfcast_wrote_is_left_alone(campaign, exports, runner, ki
     assert path.read_bytes() == before
 
 
-def test_a_lost_context_is_made_again_with_its_measurements(campaign, exports):
+def test_lost_environment_is_measured_again(campaign, exports):
     keys = [record["key"] for record in measure(campaign, exports)]
     for path in (campaign.measurements.root / "environments").iterdir():
         path.unlink()
@@ -131,7 +131,7 @@ def test_a_lost_context_is_made_again_with_its_measurements(campaign, exports):
         {"record": [1], "checksum": "x"},
     ],
 )
-def test_what_is_no_record_is_measured_again(campaign, exports, change, capsys):
+def test_invalid_record_is_measured_again(campaign, exports, change, capsys):
     (key,) = campaign.measure(exports[:1], quiet, "measuring")
     path = campaign.measurements.root / f"measurements/{key}.json"
     path.write_text(json.dumps(change))
@@ -148,7 +148,7 @@ def test_a_record_under_another_key_is_measured_again(campaign, exports):
     assert campaign.measurements.measurement(first)["key"] == first
 
 
-def test_a_context_that_no_writer_writes_is_damage(campaign, exports):
+def test_malformed_environment_is_damage(campaign, exports):
     (record,) = measure(campaign, exports[:1])
     path = campaign.measurements.root / f"environments/{record['environment']}.json"
     path.write_text('{"machine": NaN}')
@@ -156,7 +156,7 @@ def test_a_context_that_no_writer_writes_is_damage(campaign, exports):
     assert campaign.measurements.environment(path.stem)["machine"]["cpus"] >= 1
 
 
-def test_a_clock_that_was_set_back_sweeps_nothing_that_is_being_written(campaign, tmp_path):
+def test_clock_set_back_deletes_no_file_being_written(campaign, tmp_path):
     writing = tmp_path / "measurements/.abc.json.x1.json"
     write_json(writing, {})
     os.utime(writing, (time.time() + 10 * ABANDONED_AFTER_S,) * 2)
@@ -166,7 +166,7 @@ def test_a_clock_that_was_set_back_sweeps_nothing_that_is_being_written(campaign
 
 @pytest.mark.parametrize("damage", [flip, truncate])
 @pytest.mark.parametrize("file", ["graph.pb", "model.json"])
-def test_a_damaged_artifact_is_told_and_comes_back_from_its_bundle(campaign, exports, runner, tmp_path, damage, file):
+def test_damaged_artifact_is_restored_from_its_bundle(campaign, exports, runner, tmp_path, damage, file):
     before = measure(campaign, exports[:2])
     artifacts = [(export.artifact, export.programs) for export in exports]
     campaign.artifacts.pack(artifacts, tmp_path / "bundle.zip")

@@ -101,7 +101,7 @@ def row(build):
     return lambda *arguments, **changes: build([record(*arguments, **changes)]).to_dict("records")[0]
 
 
-def test_published_statistics_are_of_the_samples_that_count(row):
+def test_published_statistics_use_valid_samples(row):
     found = row(wall_ms=[[9.0, 1.0, 2.0, 3.0]], discard=1)
     assert found["latency_mean_ms"] == pytest.approx(2.0)
     assert found["latency_p50_ms"] == pytest.approx(2.0)
@@ -124,7 +124,7 @@ def test_other_columns_are_taken_from_the_record(row):
     assert row(sustained={"wall_ns": [2_000_000, 5_000_000, 3_000_000], "seconds": 60.0})["latency_sustained_ms"] == 3
 
 
-def test_a_steady_measurement_is_trusted_and_its_interval_holds_its_latency(row):
+def test_steady_measurement_is_trusted_within_its_interval(row):
     found = row()
     assert (found["status"], found["trust"], found["trust_reason"]) == ("measured", "trusted", "")
     assert found["pattern"] == "white_noise"
@@ -132,7 +132,7 @@ def test_a_steady_measurement_is_trusted_and_its_interval_holds_its_latency(row)
     assert found["latency_ms"] == pytest.approx(2.0, rel=0.01)
 
 
-def test_a_measurement_that_is_not_to_be_trusted_keeps_its_numbers_and_says_why(row):
+def test_untrusted_measurement_keeps_numbers_and_reason(row):
     found = row(visits=[visit(number, disturbed=True) for number in range(VISITS)])
     assert found["trust"] == "noisy"
     assert "disturbed" in found["trust_reason"]
@@ -141,7 +141,7 @@ def test_a_measurement_that_is_not_to_be_trusted_keeps_its_numbers_and_says_why(
     assert (found["visits"], found["disturbed_visits"]) == (3, 3)
 
 
-def test_the_machine_over_the_visits(row):
+def test_machine_state_over_the_visits(row):
     found = row()
     assert (found["cpu_mhz"], found["temperature_c"], found["load_1_minute"]) == (2001.0, 42.0, 0.5)
     assert found["calibration_ms"] == pytest.approx(2.0)
@@ -153,14 +153,14 @@ def test_the_machine_over_the_visits(row):
     assert row(visits=swapped)["swapped_pages"] == 15.0
 
 
-def test_what_the_platform_does_not_tell_is_missing(row):
+def test_unknown_machine_state_is_missing(row):
     silent = {"cpu_mhz": None, "temperature_c": None, "throttle_count": None, "swapped_meanwhile": None}
     found = row(visits=[visit(number, state=silent) for number in range(VISITS)])
     assert np.isnan([found["cpu_mhz"], found["temperature_c"], found["swapped_pages"]]).all()
     assert pd.isna(found["throttled"])
 
 
-def test_a_latency_that_the_device_cannot_reach_is_impossible(build):
+def test_latency_below_the_peaks_is_impossible(build):
     fast = STEADY / 1000
     table = build([record("huge_224", fast), record("net_32", fast)]).set_index("model")
     assert table.loc["huge_224", "status"] == "impossible"
@@ -168,18 +168,18 @@ def test_a_latency_that_the_device_cannot_reach_is_impossible(build):
     assert table.loc["net_32", "status"] == "measured"
 
 
-def test_a_latency_of_nothing_is_impossible_and_spares_the_others(build):
+def test_zero_latency_is_impossible_and_affects_no_other(build):
     table = build([record("huge_224", 0 * STEADY), record()]).set_index("model")
     assert list(table.loc[["huge_224", "net_32"], "status"]) == ["impossible", "measured"]
 
 
-def test_without_limits_and_where_nothing_is_run_no_latency_is_impossible(row):
+def test_without_peaks_no_latency_is_impossible(row):
     assert row("huge_224", STEADY / 1000, peaks=None)["status"] == "measured"
     nothing = record()["factors"] | {"toolchain": "noop"}
     assert row("huge_224", STEADY / 1000, factors=nothing)["status"] == "measured"
 
 
-def test_a_model_without_numbers_keeps_its_row_its_reason_and_what_memory_it_reached(build, tmp_path):
+def test_failed_model_keeps_its_row_reason_and_peak_memory(build, tmp_path):
     table = build([record(), failed("huge_224")])
     write_table(tmp_path / "dataset.parquet", table)
     read = pd.read_parquet(tmp_path / "dataset.parquet").set_index("model")
@@ -194,7 +194,7 @@ def test_failed_rows_alone_are_a_dataset_too(build):
     assert list(build([failed("huge_224")])["status"]) == ["out_of_memory"]
 
 
-def test_the_noise_floor_is_told_of_each_column_that_was_measured_again(build, tmp_path):
+def test_noise_floor_covers_each_repeated_column(build, tmp_path):
     table = build([record(), record(replicate=1, wall_ms=1.1 * STEADY)])
     write_table(tmp_path / "dataset.parquet", table)
     floor = pd.read_parquet(tmp_path / "dataset.parquet").attrs["noise_floor"]
@@ -204,7 +204,7 @@ def test_the_noise_floor_is_told_of_each_column_that_was_measured_again(build, t
     assert not {"allocator_peak_mb", "latency_sustained_ms"} & set(floor)
 
 
-def test_the_noise_floor_compares_measurements_of_the_same_model_and_factors():
+def test_noise_floor_compares_same_model_and_factors():
     rows = pd.DataFrame(
         {
             "model": ["a", "a", "a", "b", "b", "c", "c"],
@@ -218,14 +218,14 @@ def test_the_noise_floor_compares_measurements_of_the_same_model_and_factors():
     assert noise_floor(rows[rows["replicate"] == 0], "latency_ms") is None
 
 
-def test_repetitions_that_are_not_to_be_trusted_tell_no_noise_floor(build):
+def test_untrusted_repetitions_give_no_noise_floor(build):
     wild = np.array([[1.0], [4.0], [2.0], [9.0], [20.0]]) * STEADY[0]
     table = build([record(), record(replicate=1, wall_ms=wild)])
     assert list(table["trust"]) == ["trusted", "rejected"]
     assert table.attrs["noise_floor"] == {}
 
 
-def test_measurements_under_different_conditions_are_refused_in_one_line(build):
+def test_different_environments_are_refused_in_one_line(build):
     other = with_setting(governor="powersave")
     records = [record(), record(replicate=1), record("huge_224", environment=other)]
     with pytest.raises(DataError) as caught:
@@ -238,7 +238,7 @@ def test_measurements_under_different_conditions_are_refused_in_one_line(build):
     assert "\n" not in message
 
 
-def test_conditions_that_differ_in_much_are_told_briefly(build):
+def test_many_environment_differences_are_abbreviated(build):
     facts = {f"fact{index}": "very long\n" * 50 for index in range(9)}
     other = with_setting(**facts) | {"software": {"numpy": "3"}}
     with pytest.raises(DataError) as caught:
@@ -247,12 +247,12 @@ def test_conditions_that_differ_in_much_are_told_briefly(build):
     assert "more facts differ" in str(caught.value)
 
 
-def test_another_host_of_the_same_kind_is_no_other_condition(build):
+def test_other_host_of_the_same_kind_is_the_same_environment(build):
     twin = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"host": "there"}}
     assert len(build([record(), record("huge_224", environment=twin)], twin)) == 2
 
 
-def test_nothing_measured_is_an_error(build):
+def test_no_measurement_is_an_error(build):
     with pytest.raises(DataError, match="no measurements"):
         build([])
 

@@ -7,7 +7,7 @@ from perfcast.default_predictor import DATASET, PREDICTOR
 from perfcast.fit.persistence.folder import load_predictor
 
 
-def test_default_predictor_predicts_its_training_data_and_names_its_machine():
+def test_default_predictor_fits_its_data_and_names_its_machine():
     predictor = load_predictor(PREDICTOR)
     assert set(predictor.metrics) == {"latency_ms", "ram_mb"}
     assert "threads, tensorflow" in predictor.label

@@ -74,7 +74,7 @@ def test_nested_networks_are_flattened_and_linked_by_name():
     assert names["head"]["inputs"] == ["outer/flat"]
 
 
-def test_a_shared_layer_is_listed_at_each_call_and_its_weights_once():
+def test_shared_layer_is_listed_per_call_with_weights_once():
     def make():
         shared = layers.Conv2D(3, 1, name="shared")
         return chain((8, 8, 3), shared, layers.MaxPooling2D(name="pool"), shared)
@@ -85,7 +85,7 @@ def test_a_shared_layer_is_listed_at_each_call_and_its_weights_once():
     assert [names[name]["macs"] for name in ("shared", "shared@2")] == [64 * 9, 16 * 9]
 
 
-def test_a_shared_network_is_described_at_the_shapes_it_is_called_at():
+def test_shared_network_has_the_shapes_of_each_call():
     def make():
         inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(3, 1, name="conv")], name="inner")
         return chain((8, 8, 3), inner, layers.MaxPooling2D(name="pool"), inner)
@@ -95,7 +95,7 @@ def test_a_shared_network_is_described_at_the_shapes_it_is_called_at():
     assert names["inner/conv@2"]["output_shapes"] == [[4, 4, 3]]
 
 
-def test_operations_that_are_no_layers_are_listed():
+def test_operations_without_a_layer_are_listed():
     def make():
         inputs = keras.Input((8, 8, 3), name="input")
         return keras.Model(inputs, keras.ops.relu(inputs * 2.0 + inputs))
@@ -104,7 +104,7 @@ def test_operations_that_are_no_layers_are_listed():
     assert kinds == ["InputLayer", "Multiply", "Add", "Relu"]
 
 
-def test_a_size_left_open_is_the_spec_s():
+def test_open_size_comes_from_the_spec():
     descriptor = described(lambda: chain((None, None, 3), layers.Conv2D(2, 3, name="conv")), (10, 12, 3))
     assert by_name(descriptor)["conv"]["output_shapes"] == [[8, 10, 2]]
 
@@ -169,7 +169,7 @@ def test_other_attention_by_hand(attention, macs):
     assert by_name(described(make))["attention"]["macs"] == macs
 
 
-def test_a_network_along_time_counts_its_multiply_accumulates_each_step():
+def test_sequence_network_counts_macs_per_step():
     def make():
         inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.Conv2D(2, 1)])
         return chain((5, 8, 8, 3), layers.TimeDistributed(inner, name="each"))
@@ -200,7 +200,7 @@ def test_channels_that_come_first_are_described_last():
     assert [by_name(descriptor)[name]["macs"] for name in ("conv", "depthwise")] == [48 * 27 * 4, 24 * 9 * 4]
 
 
-def test_what_is_no_graph_of_layers_is_refused():
+def test_model_without_a_layer_graph_is_refused():
     class Subclassed(keras.Model):
         def call(self, inputs):
             return inputs
@@ -276,7 +276,7 @@ def test_hostile_descriptors_are_refused_in_one_line(whole, change, message):
 
 
 @pytest.mark.parametrize("value", [None, [], 3, "x", {}])
-def test_what_is_no_descriptor_at_all_is_refused(value):
+def test_file_without_a_descriptor_is_refused(value):
     with pytest.raises(DataError, match="descriptor"):
         validate_descriptor(value)
 
@@ -289,7 +289,7 @@ json_values = st.recursive(
 
 
 @given(st.data())
-def test_any_value_put_anywhere_is_let_pass_or_refused(whole, data):
+def test_any_value_anywhere_is_accepted_or_refused(whole, data):
     descriptor = copy.deepcopy(whole)
     layer = data.draw(st.sampled_from(descriptor["layers"]))
     layer[data.draw(st.sampled_from(sorted(layer)))] = data.draw(json_values)

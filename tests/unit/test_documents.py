@@ -16,7 +16,7 @@ def documents(root):
     return [root / name for name in listed.stdout.split()]
 
 
-def test_every_relative_link_leads_somewhere(root):
+def test_every_relative_link_exists(root):
     links = [(path, link) for path in documents(root) for link in LINK.findall(path.read_text())]
     assert len(links) > 10
     assert [f"{path.name}: {link}" for path, link in links if not (path.parent / link).exists()] == []
@@ -39,7 +39,7 @@ def test_every_anchor_of_a_link_is_a_heading(root):
 
 
 @pytest.mark.parametrize("target", ["setup", "run", "test", "test-slow", "test-campaign", "lint", "benchmark", "lock"])
-def test_what_the_makefile_promises_it_has(root, target):
+def test_makefile_help_lists_its_targets(root, target):
     makefile = (root / "Makefile").read_text()
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert f"make {target}" in makefile or target in {"lint"}

@@ -40,7 +40,7 @@ def hold(path, user=None):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_killed_holder_gives_the_lock_back_and_a_living_one_is_named(tmp_path):
+def test_lock_of_a_killed_holder_is_free_and_a_live_one_named(tmp_path):
     with hold(tmp_path / "a.lock") as first:
         assert first.stdout.readline() == "in\n"
         with hold(tmp_path / "a.lock") as second:
@@ -74,7 +74,7 @@ def test_two_stores_on_one_machine_wait_for_each_other(tmp_path, root, monkeypat
     assert re.fullmatch(rf"{line}measuring on \S+\n", capsys.readouterr().err)
 
 
-def test_campaigns_of_two_targets_on_one_device_wait_for_each_other(tmp_path, root, monkeypatch, capsys):
+def test_campaigns_on_one_device_wait_for_each_other(tmp_path, root, monkeypatch, capsys):
     FakeRunner(tmp_path, monkeypatch)
     exports = dummy_exports(tmp_path)
     one = idle_campaign(tmp_path, root)
@@ -85,7 +85,7 @@ def test_campaigns_of_two_targets_on_one_device_wait_for_each_other(tmp_path, ro
     assert "waiting for process" in capsys.readouterr().err
 
 
-def test_the_lock_is_the_machines_and_can_be_put_elsewhere(monkeypatch, tmp_path):
+def test_lock_belongs_to_the_machine_and_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PERFCAST_LOCKS", "")
     assert lock_of("board") == Path("/tmp/perfcast-board.lock")
@@ -93,7 +93,7 @@ def test_the_lock_is_the_machines_and_can_be_put_elsewhere(monkeypatch, tmp_path
     assert lock_of("board") == Path("/run/lock/perfcast-board.lock")
 
 
-def test_any_user_may_be_next(tmp_path):
+def test_any_user_can_take_the_lock_next(tmp_path):
     path = tmp_path / "a.lock"
     kept = os.umask(0o077)
     try:
@@ -135,7 +135,7 @@ def test_users_wait_for_each_other_and_are_named(everybodys, first):
 
 
 @as_root()
-def test_a_lock_that_is_only_to_be_read_is_held_all_the_same(everybodys):
+def test_read_only_lock_file_can_be_locked(everybodys):
     path = everybodys / "a.lock"
     path.touch(0o644)
     with hold(path, NOBODY) as holder:
@@ -172,7 +172,7 @@ def unix_socket(path, victim):
 
 
 @pytest.mark.parametrize("plant", [link, second_name, nowhere, pipe, folder, unix_socket])
-def test_what_was_planted_in_a_lock_s_place_is_refused_and_not_written_to(tmp_path, plant):
+def test_planted_lock_file_is_refused_and_unchanged(tmp_path, plant):
     victim, path = tmp_path / "precious", tmp_path / "a.lock"
     victim.write_text("content")
     plant(path, victim)
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         raise AssertionError("there is no lock")
 
 
-def test_what_a_stranger_wrote_as_the_holder_is_not_obeyed(tmp_path):
+def test_forged_holder_is_escaped(tmp_path):
     path = tmp_path / "a.lock"
     with hold(path) as first:
         assert first.stdout.readline() == "in\n"
@@ -203,7 +203,7 @@ def test_what_a_stranger_wrote_as_the_holder_is_not_obeyed(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "[]", "1", '{"pid": 1}', "{" * 2000, "\ud800".encode("utf-8", "surrogatepass")]
 )
-def test_a_holder_that_says_nothing_is_another_process(tmp_path, content):
+def test_unnamed_holder_is_another_process(tmp_path, content):
     path = tmp_path / "a.lock"
     with hold(path) as first:
         assert first.stdout.readline() == "in\n"
@@ -214,7 +214,7 @@ def test_a_holder_that_says_nothing_is_another_process(tmp_path, content):
         first.kill()
 
 
-def test_who_waited_for_a_lock_that_was_deleted_takes_the_new_one(tmp_path):
+def test_waiting_process_takes_the_recreated_lock(tmp_path):
     """A cleaner of old files deletes the lock: the one who waits and the one who comes must not both be in."""
     path = tmp_path / "a.lock"
     with hold(path) as first:

@@ -103,7 +103,7 @@ def test_a_malformed_shape_is_refused(text):
         parse_input_shapes([text])
 
 
-def test_an_input_is_given_once():
+def test_input_given_twice_is_refused():
     for texts in (["a=1,2", "a=1,3"], ["1,2", "1,3"], ["1,2", "a=1,3"], ["a=1,3", "1,2"]):
         with pytest.raises(UsageError, match="name each input once"):
             parse_input_shapes(texts)
@@ -114,7 +114,7 @@ SHAPES = st.lists(st.integers(1, 10**9), min_size=1, max_size=7).map(lambda size
 
 
 @given(st.dictionaries(NAMES, SHAPES, min_size=1, max_size=4))
-def test_what_is_written_is_read(shapes):
+def test_written_shapes_are_read_back(shapes):
     texts = [f"{name}={','.join(map(str, shape))}" for name, shape in shapes.items()]
     assert parse_input_shapes(texts) == shapes
 
@@ -132,7 +132,7 @@ def test_what_is_written_is_read(shapes):
         (None, {"x": (1, 7)}, (1, 7)),
     ],
 )
-def test_open_sizes_are_settled(declared, given, settled):
+def test_open_sizes_are_resolved(declared, given, settled):
     assert settle({"x": declared}, given) == {"x": settled}
 
 
@@ -193,7 +193,7 @@ def test_kind_of_an_address_and_of_a_name():
         ("", "a SOURCE is empty"),
     ],
 )
-def test_what_is_no_external_model_is_refused(tmp_path, monkeypatch, file, words):
+def test_unknown_model_source_is_refused(tmp_path, monkeypatch, file, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.txt").touch()
     with pytest.raises(UsageError) as caught:

@@ -24,7 +24,7 @@ def test_every_factor_is_categorical_or_a_number():
     assert {factor.type for factor in FACTORS if not factor.is_categorical} <= {int, float}
 
 
-def test_a_target_that_varies_nothing_has_one_set_of_defaults():
+def test_target_without_vary_has_one_set_of_defaults():
     (chosen,) = factor_sets({})
     assert chosen == {factor.name: factor.default for factor in ASKED}
 
@@ -48,7 +48,7 @@ def test_an_exclusion_removes_what_has_all_its_values():
         ({"vary": {"batch": list(range(1, 50)), "threads": list(range(1, 50))}}, "more than 1,000 combinations"),
     ],
 )
-def test_combinations_that_make_no_sense_are_refused(factors, message):
+def test_invalid_combinations_are_refused(factors, message):
     with pytest.raises(UsageError, match=f"factors.*{message}"):
         factor_sets(factors)
 
@@ -72,7 +72,7 @@ def test_a_wrong_description_names_its_key(root, factors, message):
         check(description, "target", "local.yaml")
 
 
-def test_a_default_that_is_written_out_is_the_same_target(root):
+def test_explicit_default_is_the_same_target(root):
     description = read_yaml(root / "config/targets/local.yaml")
     explicit = Target.from_dict("local", description)
     assert Target.from_dict("local", description | {"factors": {}}) == explicit
@@ -97,7 +97,7 @@ def varied(campaign, **vary):
     return replace(campaign, target=replace(campaign.target, factor_sets=factor_sets({"fixed": fixed, "vary": vary})))
 
 
-def test_each_combination_is_measured_under_a_key_of_its_own(tmp_path, root):
+def test_each_combination_has_its_own_key(tmp_path, root):
     exports = dummy_exports(tmp_path, count=2)
     campaign = varied(idle_campaign(tmp_path, root), threads=[1, 2], batch=[1, 4])
     records = measure(campaign, exports)
@@ -106,7 +106,7 @@ def test_each_combination_is_measured_under_a_key_of_its_own(tmp_path, root):
     assert {r["status"] for r in records} == {"measured"}
 
 
-def test_a_value_added_to_vary_measures_only_the_new_combinations(tmp_path, root):
+def test_value_added_to_vary_measures_only_new_combinations(tmp_path, root):
     exports = dummy_exports(tmp_path, count=2)
     campaign = idle_campaign(tmp_path, root)
     before = varied(campaign, batch=[1, 2])

@@ -105,7 +105,7 @@ def test_a_residual_connection_keeps_its_tensor_alive():
     assert (features["layers"], features["longest_path"]) == (5, 5)
 
 
-def test_a_normalisation_of_a_tensor_that_others_read_is_not_folded():
+def test_normalisation_of_a_shared_tensor_is_not_folded():
     def make():
         inputs = keras.Input((4, 4, 2), name="input")
         start = layers.Conv2D(8, 1)(inputs)
@@ -123,7 +123,7 @@ def test_separable_convolutions_are_split():
     assert features["pointwise_mac_share"] == pytest.approx(48 / 120)
 
 
-def test_a_network_without_convolutions_misses_no_feature():
+def test_network_without_convolutions_has_all_features():
     features = extract_features(described(lambda: chain((8, 8, 3), layers.Flatten(), layers.Dense(2))))
     assert list(features) == [feature.name for feature in FEATURES]
     assert features["kernel_size_max"] == features["filters_mean"] == features["mean_mac_filters"] == 0
@@ -144,7 +144,7 @@ def test_numbers_beyond_64_bits_are_refused():
         extract_features(descriptor)
 
 
-def test_the_table_has_a_row_a_model():
+def test_table_has_one_row_per_model():
     descriptor = described(convolutions)
     table = features_table([descriptor, descriptor | {"model": "other"}])
     assert list(table.columns[:5]) == ["model", "name", "family", "input_size", "input_pixels"]
@@ -161,7 +161,7 @@ def test_names_of_features_are_unique_and_explained():
     assert all(feature.unit and feature.formula and feature.source for feature in FEATURES)
 
 
-def test_the_page_of_features_is_not_stale():
+def test_features_document_is_up_to_date():
     assert (ROOT / "docs" / "features.md").read_text() == document(), "write definitions.document() to it"
 
 

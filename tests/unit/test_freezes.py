@@ -17,7 +17,7 @@ def keys_of(campaign, exports):
     return [task.key for task in tasks_of(campaign, exports)]
 
 
-def test_a_model_that_froze_the_device_is_tried_once_more_at_the_end(runner, campaign, exports, capsys):
+def test_model_that_froze_the_device_is_retried_last(runner, campaign, exports, capsys):
     runner.wish(boot="second")
     keys = keys_of(campaign, exports)
     frozen(campaign, exports, keys[0], "first")
@@ -27,7 +27,7 @@ def test_a_model_that_froze_the_device_is_tried_once_more_at_the_end(runner, cam
     assert "the device went down while it was measured; it is tried once more, at the end" in capsys.readouterr().err
 
 
-def test_a_model_that_froze_it_twice_is_on_record_and_left_alone(runner, campaign, exports, capsys):
+def test_model_that_froze_the_device_twice_is_recorded(runner, campaign, exports, capsys):
     keys = keys_of(campaign, exports)
     for boot in ("first", "second"):
         frozen(campaign, exports, keys[1], boot)
@@ -45,7 +45,7 @@ def test_a_model_that_froze_it_twice_is_on_record_and_left_alone(runner, campaig
 
 
 @pytest.mark.parametrize("now", ["first", None])
-def test_the_same_start_and_one_without_a_name_are_no_freeze(runner, campaign, exports, now):
+def test_same_or_unknown_boot_is_no_freeze(runner, campaign, exports, now):
     keys = keys_of(campaign, exports)
     frozen(campaign, exports, keys[0], "first")
     runner.wish(boot=now)
@@ -53,7 +53,7 @@ def test_the_same_start_and_one_without_a_name_are_no_freeze(runner, campaign, e
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 3
 
 
-def test_a_start_after_a_campaign_that_ended_is_no_freeze(runner, campaign, exports):
+def test_boot_after_a_finished_campaign_is_no_freeze(runner, campaign, exports):
     runner.wish(boot="first")
     measure(campaign, exports[:1])
     runner.wish(boot="second")
@@ -61,7 +61,7 @@ def test_a_start_after_a_campaign_that_ended_is_no_freeze(runner, campaign, expo
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 2
 
 
-def test_a_start_after_a_campaign_that_failed_here_is_no_freeze(runner, campaign, exports):
+def test_boot_after_a_failed_campaign_is_no_freeze(runner, campaign, exports):
     runner.wish(boot="first", instead={"visit": {"visit": 7}})
     with pytest.raises(BenchmarkError):
         measure(campaign, exports)
@@ -70,7 +70,7 @@ def test_a_start_after_a_campaign_that_failed_here_is_no_freeze(runner, campaign
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [False] * 3
 
 
-def test_a_start_between_two_visits_is_no_freeze(runner, campaign, exports, monkeypatch):
+def test_boot_between_two_visits_is_no_freeze(runner, campaign, exports, monkeypatch):
     seen = []
     put = VisitStore.put
 
@@ -84,7 +84,7 @@ def test_a_start_between_two_visits_is_no_freeze(runner, campaign, exports, monk
     assert set(seen) == {None}
 
 
-def test_a_damaged_note_is_none(runner, campaign, exports, tmp_path):
+def test_damaged_note_is_ignored(runner, campaign, exports, tmp_path):
     frozen(campaign, exports, keys_of(campaign, exports)[0], "first")
     (note,) = (tmp_path / "devices").iterdir()
     note.write_text("{")
@@ -92,7 +92,7 @@ def test_a_damaged_note_is_none(runner, campaign, exports, tmp_path):
     assert [record["status"] for record in measure(campaign, exports)] == ["measured"] * 3
 
 
-def test_patience_grows_ends_and_starts_over_with_what_was_reached(monkeypatch):
+def test_retry_delay_grows_and_resets_on_progress(monkeypatch):
     slept = []
     clock = [0.0]
 

@@ -23,7 +23,7 @@ LONGER = replace(ADAPTIVE, iterations=800, discard=160)
 
 
 @pytest.mark.parametrize("pages", [0, 1, 3, 6, 9])
-def test_a_campaign_ends_in_one_line_and_goes_on_when_there_is_room(tmp_path, root, monkeypatch, disk, pages):
+def test_full_disk_is_one_line_and_the_campaign_can_continue(tmp_path, root, monkeypatch, disk, pages):
     runner = FakeRunner(tmp_path, monkeypatch)
     exports = dummy_exports(tmp_path)
     campaign = replace(idle_campaign(tmp_path, root, LONGER), measurements=MeasurementStore(disk.folder / "store"))
@@ -44,7 +44,7 @@ def test_a_campaign_ends_in_one_line_and_goes_on_when_there_is_room(tmp_path, ro
     }
 
 
-def test_the_file_that_was_there_stays(disk):
+def test_existing_file_stays(disk):
     path = disk.folder / "a.json"
     write_bytes(path, b"old")
     disk.fill()
@@ -54,7 +54,7 @@ def test_the_file_that_was_there_stays(disk):
     assert sorted(disk.folder.iterdir()) == [path, disk.filler]
 
 
-def test_what_others_write_into_a_file_is_told_likewise(disk):
+def test_full_disk_in_a_library_is_reported_too(disk):
     import pandas as pd
 
     from perfcast.storage import write_table
@@ -68,7 +68,7 @@ def test_what_others_write_into_a_file_is_told_likewise(disk):
     assert sorted(disk.folder.iterdir()) == [disk.filler]
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path):
+def test_file_in_place_of_a_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot be written \("), replacing(tmp_path / "file/x.json"):
         raise AssertionError("there is no such folder")

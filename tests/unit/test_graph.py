@@ -40,7 +40,7 @@ def parse(serialized):
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "efficientnetb0"])
-def test_outputs_equal_the_original_models(name):
+def test_outputs_equal_those_of_the_original(name):
     import keras
     import tensorflow as tf
 
@@ -78,7 +78,7 @@ def test_graphs_hold_no_weights(name):
     assert len(serialized) < interface["weight_bytes"] / 10
 
 
-def test_grouped_convolutions_keep_their_functions_and_say_that_they_force_xla():
+def test_grouped_convolutions_keep_functions_and_force_xla():
     serialized, interface = exported(SPECS["convnexttiny"])
     assert interface["graph_forces_xla"] is True
     functions = [function.signature.name for function in parse(serialized).library.function]
@@ -88,7 +88,7 @@ def test_grouped_convolutions_keep_their_functions_and_say_that_they_force_xla()
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_the_feature_says_of_the_layers_what_the_graph_does(name):
+def test_feature_matches_the_graph(name):
     built = build(SPECS[name])
     forces_xla = convert(built, "graph.pb")[1]["graph_forces_xla"]
     assert extract_features(built.descriptor)["graph_forces_xla"] == forces_xla
@@ -107,7 +107,7 @@ for name, export in zip(names, export_models([SPECS[n] for n in names], Artifact
 """
 
 
-def test_two_processes_that_export_in_different_orders_write_identical_bytes(tmp_path, root):
+def test_export_order_does_not_change_the_bytes(tmp_path, root):
     def export(folder, names):
         command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / folder), ",".join(names)]
         answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

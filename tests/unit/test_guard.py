@@ -62,7 +62,7 @@ def leave_record(folder, **changes):
     return own
 
 
-def test_a_killed_runs_lock_is_taken_away(folder, enter):
+def test_lock_of_a_killed_run_is_removed(folder, enter):
     leave_record(folder)
     assert enter()[1]
     assert list((folder / "locks").iterdir()) == []
@@ -91,7 +91,7 @@ def test_a_lock_from_before_the_killed_run_stays(folder, enter):
     assert (folder / "locks/0.output.lock").exists()
 
 
-def test_a_lock_that_nobody_recorded_stays(folder, enter):
+def test_unrecorded_lock_stays(folder, enter):
     assert enter()[1]
     assert (folder / "locks/0.output.lock").exists()
 
@@ -100,7 +100,7 @@ THIS_HOST = json.dumps({"host": platform.node()})
 
 
 @pytest.mark.parametrize("text", ['{"pid": 1, "ho', "[]", "{}", THIS_HOST])
-def test_a_damaged_record_takes_nothing_away(folder, enter, text):
+def test_damaged_record_removes_nothing(folder, enter, text):
     (folder / "perfcast.json").write_text(text)
     assert enter()[1]
     assert (folder / "locks/0.output.lock").exists()
@@ -110,14 +110,14 @@ OWN, MIXED = "results/quick/a\nresults/quick/b/c\n", "results/quick/a\nother\n"
 
 
 @pytest.mark.parametrize(("names", "stays"), [(OWN, False), (MIXED, True)])
-def test_of_unrecorded_locks_only_those_of_the_results_are_taken_away(folder, enter, names, stays):
+def test_only_unrecorded_locks_of_the_results_are_removed(folder, enter, names, stays):
     (folder / "locks/0.output.lock").write_text(names)
     leave_record(folder, own=None)
     assert enter()[1]
     assert (folder / "locks/0.output.lock").exists() is stays
 
 
-def test_links_into_an_emptied_cache_are_taken_away(tmp_path):
+def test_dangling_cache_links_are_removed(tmp_path):
     results = tmp_path / "results"
     (results / "manifests/export").mkdir(parents=True)
     (tmp_path / "cached").write_text("there")
@@ -129,7 +129,7 @@ def test_links_into_an_emptied_cache_are_taken_away(tmp_path):
     assert [path.name for path in results.rglob("*") if path.is_symlink()] == ["1.json"]
 
 
-def test_a_folder_is_free_again_when_its_run_ends_or_is_killed(folder, enter):
+def test_folder_is_free_after_its_run_ends_or_is_killed(folder, enter):
     first, entered = enter()
     assert entered
     second, entered = enter()
@@ -147,7 +147,7 @@ def test_a_folder_is_free_again_when_its_run_ends_or_is_killed(folder, enter):
 
 
 @pytest.mark.parametrize(("held", "code"), [(None, 0), (False, 1)])
-def test_a_stage_ends_with_its_snakemake_and_not_where_it_cannot_see_it(tmp_path, root, held, code):
+def test_stage_ends_if_its_lifeline_is_released(tmp_path, root, held, code):
     """A lifeline that is absent, as in a container, tells nothing; one that nobody holds tells that all is over."""
     lifeline = tmp_path / "lifeline"
     if held is not None:

@@ -58,9 +58,7 @@ def test_two_campaigns_at_once_measure_each_model_once(campaign, exports, tmp_pa
     assert "one process at a time may be measuring on " in capsys.readouterr().err
 
 
-def test_a_runner_that_is_killed_is_one_line_and_no_finished_visit_is_made_again(
-    campaign, exports, tmp_path, monkeypatch
-):
+def test_killed_runner_is_one_line_and_loses_no_finished_visit(campaign, exports, tmp_path, monkeypatch):
     put, stored = VisitStore.put, []
 
     def put_and_kill(self, key, visits):
@@ -83,9 +81,7 @@ def test_a_runner_that_is_killed_is_one_line_and_no_finished_visit_is_made_again
     assert started.total() <= 3 * VISITS + 1  # The one in flight.
 
 
-def test_a_campaign_that_fails_asks_its_runner_to_end_so_that_settings_are_restored(
-    campaign, exports, tmp_path, monkeypatch
-):
+def test_failing_campaign_lets_its_runner_restore_settings(campaign, exports, tmp_path, monkeypatch):
     def fail(self, key, visits):
         raise OSError("no space left")
 
@@ -95,7 +91,7 @@ def test_a_campaign_that_fails_asks_its_runner_to_end_so_that_settings_are_resto
     assert (tmp_path / "log").read_text().splitlines()[-1] == "ended by signal 15"
 
 
-def test_what_killed_writers_left_is_not_read_and_goes_after_a_day(campaign, exports, tmp_path):
+def test_files_of_killed_writers_are_ignored_and_expire(campaign, exports, tmp_path):
     left = []
     for name in ("measurements/.abc.json.x1.json", "visits/.abc.json.x4.json", "exports/.abc.json.x2.json",
                  "artifacts/abc/.model.json.x3.json"):  # fmt: skip
@@ -122,7 +118,7 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 
 
-def test_without_the_kernels_help_the_runner_ends_with_whoever_started_it(campaign, exports, tmp_path):
+def test_runner_ends_with_its_parent_without_prctl(campaign, exports, tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan_of(lasting(campaign, 10**8), exports[:1])))
     command = [sys.executable, "-c", WITHOUT_THE_KERNELS_HELP, str(RUNNER), "--die-with-parent", str(path)]
@@ -140,7 +136,7 @@ def test_without_the_kernels_help_the_runner_ends_with_whoever_started_it(campai
     assert alive == []
 
 
-def test_a_worker_that_starts_when_its_stage_was_killed_already_ends():
+def test_worker_started_after_its_stage_was_killed_ends():
     code = "import os, time; from perfcast.fit.workers import end_with; end_with(os.getpid() + 1); time.sleep(60)"
     worker = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
     assert worker.returncode == 1

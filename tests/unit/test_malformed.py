@@ -134,13 +134,13 @@ def put(path, text, old, new):
 
 
 @pytest.mark.parametrize(("data", "words"), BROKEN)
-def test_a_file_that_is_no_mapping_of_yaml_is_named(tmp_path, data, words):
+def test_file_without_a_yaml_mapping_is_named(tmp_path, data, words):
     path = tmp_path / "my.yaml"
     path.write_bytes(data)
     assert words in refused(read_mapping, path)
 
 
-def test_a_byte_order_mark_is_no_mistake(tmp_path):
+def test_byte_order_mark_is_accepted(tmp_path):
     (tmp_path / "my.yaml").write_bytes(b"\xef\xbb\xbf" + CONFIG.encode())
     assert read_mapping(tmp_path / "my.yaml")["target"] == "local"
 
@@ -181,6 +181,6 @@ def test_a_wrong_sheet_is_named(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("data", [SHEET.encode("utf-16"), SHEET.encode() + b"caf\xe9,,,\n"])
-def test_a_sheet_that_is_no_utf_8_is_named(tmp_path, data):
+def test_sheet_that_is_not_utf_8_is_named(tmp_path, data):
     (tmp_path / "models.csv").write_bytes(data)
     assert "is not UTF-8 text; save it as UTF-8" in refused(read_sheet, tmp_path / "models.csv")

@@ -89,7 +89,7 @@ def test_a_model_of_a_sheet_is_measured_shown_and_kept(measured):
     assert "visit 1" in answer.output
 
 
-def test_what_was_measured_is_shown_and_measured_again_only_on_demand(folder):
+def test_measured_model_is_measured_again_only_on_request(folder):
     assert "--again measures once more" in run(FIRST).output
     assert len(stored(folder)) == 1
     answer = run(FIRST, SECOND, "--again", "--out", "out.csv")
@@ -126,7 +126,7 @@ def test_files_are_measured_under_their_own_name(folder):
     assert len(stored(folder)) == 1
 
 
-def test_what_cannot_be_measured_is_one_line(folder, library):
+def test_unmeasurable_model_is_one_line(folder, library):
     (folder / "net.onnx").touch()
     (folder / "net.tflite").touch()
     for source, words in (
@@ -145,7 +145,7 @@ def test_what_cannot_be_measured_is_one_line(folder, library):
     assert len(stored(folder)) == 1
 
 
-def test_sources_that_fail_do_not_hold_up_the_others(folder):
+def test_failing_sources_do_not_stop_the_others(folder):
     answer = run("absent.keras", FIRST)
     assert answer.exit_code == 1
     assert "--again measures once more" in answer.output
@@ -180,7 +180,7 @@ FAILED = {"samples": None, "timing": None, "visits": [], "memory": {"peak_bytes"
         ({"status": "out_of_memory", "reason": "too large"} | FAILED, True, (), 1, "out_of_memory: too large"),
     ],
 )
-def test_the_exit_code_says_whether_the_number_can_be_believed(folder, changes, disturbed, slower, code, words):
+def test_exit_code_shows_whether_numbers_are_trusted(folder, changes, disturbed, slower, code, words):
     (record,) = stored(folder)
     quick = {"before_ns": 6_000_000, "after_ns": 6_000_000}
     visits = [visit | {"disturbed": disturbed, "calibration": quick} for visit in record["visits"]]
@@ -217,14 +217,14 @@ def samples():
 @pytest.mark.parametrize("visits", [1, 5, 10, 100])
 @pytest.mark.parametrize("width", [40, 57, 80, 140])
 @pytest.mark.parametrize("pretty", [True, False])
-def test_a_drawing_fits_the_terminal(samples, kind, visits, width, pretty):
+def test_drawing_fits_the_terminal(samples, kind, visits, width, pretty):
     lines = draw(samples(kind, visits, each=12, warmup=2), width, pretty)
     assert max(len(line) for line in lines) <= width
     assert len(lines) < 24
     assert pretty or all(line.isascii() for line in lines)
 
 
-def test_a_drawing_tells_outliers_visits_and_warm_up_apart(samples):
+def test_drawing_distinguishes_outliers_visits_and_warm_up(samples):
     lines = draw(samples("spikes"), 80, pretty=True)
     text = "\n".join(lines)
     assert lines[0].count(PRETTY.above) == 1
@@ -246,7 +246,7 @@ def test_the_histogram_is_longest_where_most_samples_are(samples):
     assert bars[-1] + bars[-2] + bars[-3] > 0
 
 
-def test_output_that_is_no_terminal_is_plain(folder, monkeypatch):
+def test_output_to_a_file_is_plain(folder, monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "200")
     text = run(FIRST).output
     assert "\x1b" not in text

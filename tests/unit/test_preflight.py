@@ -23,7 +23,7 @@ def problems(**changes):
     return problems_of(Found.of_output(output, float(NOW)), REMOTE)
 
 
-def test_a_sound_device_has_no_problem():
+def test_ready_device_has_no_problem():
     assert problems() == []
 
 
@@ -58,7 +58,7 @@ def test_a_sound_device_has_no_problem():
         ({"image": "amd64"}, "the image a:1 is for x86_64, the machine is aarch64"),
     ],
 )
-def test_each_problem_is_said_with_what_to_do(changes, said):
+def test_each_problem_says_what_to_do(changes, said):
     found = problems(**changes)
     if said is None:
         assert found == []
@@ -67,7 +67,7 @@ def test_each_problem_is_said_with_what_to_do(changes, said):
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SOUND)), st.text(max_size=50)))
-def test_whatever_a_device_says_it_is_told_what_is_wrong_in_a_line_each(changes):
+def test_any_answer_gives_one_line_per_problem(changes):
     for problem in problems(**changes):
         assert problem
         assert "\n" not in problem
@@ -89,12 +89,12 @@ def test_whatever_a_device_says_it_is_told_what_is_wrong_in_a_line_each(changes)
         ("", "ssh failed and said nothing"),
     ],
 )
-def test_what_ssh_says_becomes_what_to_do(errors, said):
+def test_ssh_errors_say_what_to_do(errors, said):
     assert reason_of("b", errors).startswith(said)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4))
-def test_whatever_an_argument_holds_it_arrives_as_it_is(arguments):
+def test_any_argument_arrives_unchanged(arguments):
     command = remote_command('for word; do printf "%s\\0" "$word"; done', *arguments)
     said = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=60).stdout.decode()
     assert said.split("\0")[:-1] == arguments

@@ -6,14 +6,14 @@ from perfcast.errors import UsageError
 from perfcast.project_files import BESIDE, all_sheets, find_project_file
 
 
-def test_in_a_checkout_they_are_found_beside_the_package(root, tmp_path, monkeypatch):
+def test_checkout_files_are_found_beside_the_package(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert root == BESIDE
     assert find_project_file("config/targets/local.yaml") == root / "config/targets/local.yaml"
     assert all_sheets() == tuple(sorted((root / "config/models").glob("*.csv")))
 
 
-def test_those_of_the_working_directory_come_first(tmp_path, monkeypatch):
+def test_files_of_the_working_directory_come_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config/models").mkdir(parents=True)
     (tmp_path / "config/config.yaml").touch()
@@ -22,7 +22,7 @@ def test_those_of_the_working_directory_come_first(tmp_path, monkeypatch):
     assert [path.resolve() for path in all_sheets()] == [tmp_path / "config/models/own.csv"]
 
 
-def test_a_file_that_is_nowhere_is_one_line(tmp_path, monkeypatch):
+def test_missing_file_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=f"none.yaml: there is no such file in {tmp_path} or {BESIDE}$"):
         find_project_file("none.yaml")

@@ -38,7 +38,7 @@ def description(root):
 
 
 @pytest.mark.parametrize(("protocol", "words"), REFUSED, ids=[words[:30] for _, words in REFUSED])
-def test_what_does_not_go_together_is_one_line_that_names_file_and_key(description, tmp_path, protocol, words):
+def test_conflicting_options_are_one_line_with_file_and_key(description, tmp_path, protocol, words):
     path = tmp_path / "board.yaml"
     path.write_text(yaml.safe_dump(description | {"protocol": protocol}))
     with pytest.raises(UsageError) as caught:
@@ -48,7 +48,7 @@ def test_what_does_not_go_together_is_one_line_that_names_file_and_key(descripti
     assert "\n" not in str(caught.value)
 
 
-def test_left_out_visits_are_the_source_documents_protocol():
+def test_default_visits_are_those_of_the_source_document():
     protocol = Protocol(**PUBLISHED)
     values = {"name": "published", "version": 3, "iterations": 250, "discard": 50, "visits": 1, "repeats": 0}
     assert protocol.to_dict() == values
@@ -56,14 +56,14 @@ def test_left_out_visits_are_the_source_documents_protocol():
     assert (protocol.required_visits, protocol.max_visits) == (1, 1)
 
 
-def test_the_adaptive_protocol_divides_evenly_and_may_stop_early():
+def test_adaptive_protocol_divides_evenly_and_stops_early():
     protocol = Protocol(**ADAPTIVE)
     assert protocol.to_dict() == ADAPTIVE | {"version": 3}
     assert (protocol.iterations_per_visit, protocol.discard_per_visit) == (50, 10)
     assert (protocol.required_visits, protocol.max_visits) == (3, 10)
 
 
-def test_what_is_not_asked_of_a_device_may_be_left_out(description):
+def test_unused_device_options_are_optional(description):
     for key in ("settings", "soak_s"):
         description.pop(key, None)
     target = Target.from_dict("board", description)

@@ -60,17 +60,17 @@ def test_a_rule_has_a_log_an_environment_and_a_script(name):
 
 
 @pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.name)
-def test_each_file_of_rules_says_what_it_is_for(path):
+def test_each_rule_file_states_its_purpose(path):
     assert path.read_text().startswith('"""')
 
 
-def test_captions_of_the_report_are_there():
+def test_report_captions_exist():
     named = [name for path in PATHS for name in re.findall(r'caption="(.*?)"', path.read_text())]
     assert len(named) >= 3
     assert all((ROOT / "workflow/rules" / name).exists() for name in named)
 
 
-def test_the_catalogue_of_workflows_is_told_what_is_needed():
+def test_workflow_catalog_file_is_complete():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["mandatory-flags"]["flags"] == "--resources device=1"
     assert usage["software-stack-deployment"] == {"conda": True}

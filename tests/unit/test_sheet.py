@@ -101,7 +101,7 @@ def test_a_sheet_that_cannot_be_read_is_refused(tmp_path):
             read_sheet(tmp_path / name)
 
 
-def test_byte_order_mark_is_no_part_of_the_header(tmp_path):
+def test_byte_order_mark_is_not_in_the_header(tmp_path):
     (tmp_path / "sheet.csv").write_text("\ufeff" + HEADER + "dense,mlp,32,layers=2;units=64\n", encoding="utf-8")
     assert len(read_sheet(tmp_path / "sheet.csv")) == 1
 
@@ -133,7 +133,7 @@ specs = st.one_of(
 
 
 @given(st.lists(specs, unique_by=lambda spec: spec.model, max_size=8))
-def test_what_is_written_is_read_back(listed):
+def test_written_sheet_is_read_back(listed):
     assert parse_sheet(format_sheet(listed), "sheet") == listed
 
 

@@ -22,7 +22,7 @@ JSON = st.recursive(
 )
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_leaves_only_the_old_file(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError):
@@ -37,13 +37,13 @@ def _write_half(target):
         raise RuntimeError
 
 
-def test_folders_are_made_and_the_file_is_readable_by_all(tmp_path):
+def test_folders_are_created_and_files_world_readable(tmp_path):
     write_json(tmp_path / "a" / "b.json", [1])
     assert (tmp_path / "a" / "b.json").stat().st_mode & 0o777 == 0o644
 
 
 @given(JSON)
-def test_canonical_json_keeps_values_and_ignores_the_order_of_keys(value):
+def test_canonical_json_keeps_values_in_sorted_keys(value):
     assert json.loads(canonical_json(value)) == value
     if isinstance(value, dict):
         assert digest_of_json(dict(reversed(list(value.items())))) == digest_of_json(value)
@@ -56,7 +56,7 @@ def test_nan_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
-def test_what_is_no_json_is_one_line_that_names_the_file(tmp_path, content):
+def test_invalid_json_is_one_line_with_the_file(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"x\.json") as caught:
@@ -65,7 +65,7 @@ def test_what_is_no_json_is_one_line_that_names_the_file(tmp_path, content):
 
 
 @pytest.mark.parametrize(("ending", "read"), [("csv", pd.read_csv), ("parquet", pd.read_parquet)])
-def test_tables_are_written_by_their_ending(tmp_path, ending, read):
+def test_tables_are_written_by_file_extension(tmp_path, ending, read):
     table = pd.DataFrame({"model": ["a", "b"], "flops": [1, 2]})
     write_table(tmp_path / f"t.{ending}", table)
     pd.testing.assert_frame_equal(read(tmp_path / f"t.{ending}"), table)

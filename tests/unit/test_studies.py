@@ -61,7 +61,7 @@ def test_a_registered_study_has_a_command_with_its_options(folders):
         (["prediction", "a", "b"], "unexpected extra argument"),
     ],
 )
-def test_a_wrong_command_line_ends_with_2(arguments, words):
+def test_wrong_command_line_exits_with_2(arguments, words):
     answer = run(*arguments)
     assert answer.exit_code == 2
     assert words in answer.output
@@ -71,8 +71,8 @@ def test_a_wrong_command_line_ends_with_2(arguments, words):
     ("studies", "words"),
     [
         (
-            {"forecast": {"targets": ["a"]}},
-            "studies.forecast: unknown study; known are comparison, prediction, toy_study",
+            {"unheard_of": {"targets": ["a"]}},
+            "studies.unheard_of: unknown study; known are comparison, prediction, toy_study",
         ),
         ({"comparison": {}}, "studies.comparison: 'targets' is a required property; add it"),
         ({"comparison": {"targets": ["a"]}}, "studies.comparison.targets: ['a'] is too short; name A, B"),

@@ -16,7 +16,7 @@ def description(root):
     return read_description(root / "config/targets/jetson_nano.yaml")
 
 
-def test_each_description_is_sound_and_has_a_profile(root):
+def test_each_target_is_valid_and_has_a_profile(root):
     names = sorted(path.stem for path in (root / "config/targets").glob("*.yaml"))
     assert names == sorted(["local", *BOARDS])
     for name in names:
@@ -95,20 +95,20 @@ def test_a_container_cannot_swap(description):
     assert [host.name for host in transport.hosts] == ["jetson_nano"]
 
 
-def test_threads_of_another_machine_have_to_be_said(description):
+def test_threads_of_another_machine_must_be_given(description):
     description["factors"]["fixed"]["threads"] = None
     with pytest.raises(UsageError, match=r"factors: threads null means the CPUs of this machine"):
         Target.from_dict("jetson_nano", description)
 
 
-def test_what_belongs_to_ssh_is_refused_for_this_machine(root):
+def test_ssh_options_are_refused_for_the_local_machine(root):
     description = read_description(root / "config/targets/local.yaml")
     description["transport"]["folder"] = "x"
     with pytest.raises(UsageError, match=r"transport\.folder: belongs to kind ssh"):
         Target.from_dict("local", description)
 
 
-def test_hosts_are_for_targets_that_are_other_machines(root):
+def test_hosts_are_refused_for_the_local_machine(root):
     target = Target.from_dict("local", read_description(root / "config/targets/local.yaml"))
     with pytest.raises(UsageError, match=r"^hosts: local measures this machine; leave hosts out"):
         open_transport(target, ["nano1"])
@@ -122,7 +122,7 @@ def test_hosts_are_for_targets_that_are_other_machines(root):
         ("container", {"image": "a", "engine": "sh"}), ("container", {"image": "a", "runtime": "-v /:/x"}),
     ],
 )  # fmt: skip
-def test_what_could_do_harm_there_is_refused_here(description, tmp_path, key, value):
+def test_dangerous_values_are_refused_before_sending(description, tmp_path, key, value):
     description["transport"][key] = value
     path = tmp_path / "target.yaml"
     path.write_text(yaml.safe_dump(description))

@@ -6,7 +6,7 @@ from perfcast.text import escape_control, format_duration, format_number, last_l
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\r", "\u202e", "\ud800", "\x9b", "\u2028"])
-def test_what_controls_a_terminal_is_replaced(hostile):
+def test_control_sequences_are_escaped(hostile):
     for shown in (escape_control(f"a{hostile}b"), one_line(f"a{hostile}b", 80), last_line(f"a{hostile}b")):
         assert hostile[0] not in shown
         assert shown.isprintable()
@@ -27,5 +27,5 @@ def test_numbers_have_three_significant_digits(value, text):
     assert format_number(value) == text
 
 
-def test_durations_are_as_people_say_them():
+def test_durations_are_readable():
     assert [format_duration(s) for s in (0.2, 89, 700, 10_000)] == ["0 s", "89 s", "12 min", "2 h 47 min"]

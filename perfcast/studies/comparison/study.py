@@ -24,9 +24,9 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
 
 
 STUDY = Study(
-    summary="Which models became slower, or larger, from one dataset to another.",
+    summary="Find regressions between two datasets.",
     help=(
-        "Find which models became slower, or larger, from dataset A to dataset B. Exit status 1 reports a significant "
+        "Find which models became slower, or larger, from dataset A to dataset B. Exit code 1: there is a significant "
         "regression beyond the threshold."
     ),
     inputs=("A", "B"),
@@ -35,7 +35,7 @@ STUDY = Study(
         Option("metric", "Column to compare, such as ram_run_peak_mb.", {"type": "string"}, "latency_ms"),
         Option(
             "threshold",
-            "By which share a model must be slower, or larger, to count as a regression.",
+            "Relative change from which on a model counts as a regression.",
             {"type": "number", "minimum": 0, "maximum": 10},
             0.05,
         ),

@@ -41,7 +41,7 @@ class MetricResult:
     Attributes:
         metric: its name, as in the evaluation tables.
         values: its part of the summary.
-        interval: the share of forecasts that the predictor's intervals should hold.
+        interval: the share of predictions that the predictor's intervals should hold.
     """
 
     metric: str

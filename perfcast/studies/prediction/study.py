@@ -75,7 +75,7 @@ def _environments(dataset: pd.DataFrame, store: str | Path) -> dict[str, dict[st
 
 
 STUDY = Study(
-    summary="What a target's predictor is worth, and the measurements it was trained on.",
+    summary="Report on a target's measurements and predictor.",
     help=(
         "Report on a target from its RESULTS, the folder that the workflow wrote: what was measured and how far it can "
         "be trusted, how large the errors of all algorithms are, which features matter."
@@ -85,7 +85,7 @@ STUDY = Study(
     options=(
         Option(
             "store",
-            "Folder of measurements, for the environments; null for the folder `store` beside RESULTS.",
+            "Store of measurements, to read the environments from; null for the folder `store` next to RESULTS.",
             {"type": ["string", "null"]},
         ),
     ),

@@ -51,7 +51,7 @@ def written(tmp_path, campaign):
     return path
 
 
-def test_page_is_drawn_and_fits_and_reacts(tmp_path, campaigns):
+def test_page_is_drawn_fits_and_responds(tmp_path, campaigns):
     path = written(tmp_path, campaigns.make_campaign())
     check = check_page(path, (1280, 400), scripts=(CHOOSE, SORT, TOOLS))
     assert check.faults() == []
@@ -90,7 +90,7 @@ def test_pages_with_missing_parts_are_whole(tmp_path, campaigns):
         assert check_page(written(tmp_path, part), (400,)).faults() == []
 
 
-def test_a_bad_page_is_found_out(tmp_path):
+def test_defective_page_is_detected(tmp_path):
     path = tmp_path / "bad.html"
     path.write_text(
         '<html data-drawn="yes"><body><div class="plot" id="lost"></div><div style="width:2000px">wide</div>'

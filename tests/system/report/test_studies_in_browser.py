@@ -45,7 +45,7 @@ def configured(folder, targets):
     return ("--configfile", "config.yaml", "studies.yaml")
 
 
-def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
+def test_study_is_added_by_its_folder_and_one_entry(checkout):
     paths = [f"results/{name}" for name in TARGETS]
     command = [sys.executable, "-c", "from perfcast.cli import main; main()", "study", "toy", *paths]
     answer = subprocess.run(
@@ -61,7 +61,7 @@ def test_a_study_is_added_by_its_folder_and_one_entry(checkout):
     assert summary == ["few models: results/one", "report: results/studies/toy.html"]
 
 
-def test_a_study_without_its_datasets_is_refused_in_one_line(checkout):
+def test_study_without_datasets_is_refused_in_one_line(checkout):
     arguments = (*configured(checkout, ("many", "absent")), "-n", "--", "results/studies/toy.html")
     answer = snakemake(checkout, *arguments, config=None)
     words = "studies.toy.targets: results/absent/dataset.parquet is missing; run the workflow"

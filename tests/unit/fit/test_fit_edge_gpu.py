@@ -27,7 +27,7 @@ def read(name):
 @pytest.mark.parametrize(
     ("algorithm", "published"), [("poly", 10.16), ("svr", 11.83), ("xgboost", 9.12), (MIXTURE, 9.12)]
 )
-def test_unseen_sizes_are_forecast_better_than_published(algorithm, published):
+def test_error_at_unseen_sizes_is_below_published(algorithm, published):
     training, test = read("training_dataset.csv"), read("test_dim1.csv")
     prediction = train(algorithm, training, training.families, seed=0).predict(test).values
     assert 100 * np.abs(prediction / test.target - 1).mean() < published

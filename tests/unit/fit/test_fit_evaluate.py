@@ -42,7 +42,7 @@ def test_tables_have_the_promised_columns(evaluation):
     assert set(evaluation.predictions["scheme"]) == set(SCHEMES)
 
 
-def test_every_model_is_forecast_once_by_each_algorithm_and_scheme(evaluation, dataset):
+def test_every_model_is_predicted_once_per_algorithm_and_scheme(evaluation, dataset):
     counts = evaluation.predictions.groupby(["algorithm", "scheme"])["model"].agg(["count", "nunique"])
     assert (counts == len(dataset)).all(axis=None)
     assert (evaluation.predictions["predicted"] > 0).all()
@@ -87,7 +87,7 @@ def test_learning_beats_the_baselines(evaluation):
     assert best < min(algorithms[name]["leave_one_family_out"]["mape"] for name in BASELINES)
 
 
-def test_feature_importance_finds_what_time_depends_on(evaluation):
+def test_feature_importance_finds_what_latency_depends_on(evaluation):
     importance = evaluation.feature_importance.set_index("feature")
     assert set(importance.index) == set(FEATURES)
     assert importance["mape_increase"].idxmax() in {"flops", "sum_activations"}
@@ -145,13 +145,13 @@ def changed(column, row, value):
         (pd.concat([make_dataset(), make_dataset()]), "has 2 rows with the same factors"),
     ],
 )
-def test_data_that_cannot_be_learned_from_is_refused_in_one_line(dataset, message):
+def test_unusable_training_data_is_refused_in_one_line(dataset, message):
     with pytest.raises(DataError, match=message) as caught:
         evaluate(dataset, make_options())
     assert "\n" not in str(caught.value)
 
 
-def test_values_that_are_not_positive_are_left_out_and_counted():
+def test_non_positive_values_are_skipped_and_counted():
     table = make_dataset(families=2, networks=1, sizes=(64, 96, 224))
     table.loc[[1, 4], "latency_mean_ms"] = [0.0, -1.0]
     again = table.assign(replicate=1, latency_mean_ms=[1.1, 1.0, 1.2, 1.3, 1.0, 1.4])
@@ -166,7 +166,7 @@ def test_values_that_are_not_positive_are_left_out_and_counted():
     assert (found.predictions["measured"] > 0).all()
 
 
-def test_what_is_not_to_be_trusted_is_not_learned_from():
+def test_untrusted_rows_are_not_trained_on():
     table = make_dataset(families=3, networks=1, sizes=(64, 96, 224))
     trust = ["rejected", "noisy", *["trusted"] * 7]
     metric = make_options().metrics["latency_ms"]
@@ -177,7 +177,7 @@ def test_what_is_not_to_be_trusted_is_not_learned_from():
         training_data(table.assign(trust="rejected"), metric, make_options())
 
 
-def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evaluation):
+def test_selection_error_comes_from_families_not_used_to_select(evaluation):
     every = evaluation.predictions.query("algorithm in @EVALUATED and scheme in @CHOOSING_SCHEMES")
     every = every.assign(ape=100 * (every["predicted"] / every["measured"] - 1).abs())
     rows = every.query("scheme == 'leave_one_family_out'")
@@ -193,7 +193,7 @@ def test_the_chosen_algorithm_is_judged_on_families_that_did_not_choose_it(evalu
     assert set(found["chosen_without_family"]) == {"mape", "median_ape", "mape_low", "mape_high"}
 
 
-def test_a_family_is_not_forecast_by_the_algorithm_that_suits_it_alone():
+def test_algorithm_for_a_family_is_chosen_without_it():
     table = training_data(make_dataset(families=2), make_options().metrics["latency_ms"], make_options())
     first = table.families == "family0"
     off = {"poly": np.where(first, 1.0, 1.5), "svr": np.where(first, 1.4, 1.0)}
@@ -218,7 +218,7 @@ def test_options_out_of_range_are_refused(options):
         make_options(**options)
 
 
-def test_tables_from_elsewhere_need_no_flops_and_one_size_is_enough():
+def test_tables_may_lack_flops_and_have_one_size():
     table = make_dataset(sizes=(224,), networks=3, families=2).drop(columns=["flops", "status", "replicate"])
     features = tuple(name for name in FEATURES if name != "flops")
     found = evaluate(table, make_options(features=features, splits=1)).summary["metrics"]["latency_ms"]

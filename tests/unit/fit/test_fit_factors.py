@@ -82,7 +82,7 @@ def asked(predictor, toolchain, threads, batch):
 
 @pytest.mark.parametrize("toolchain", SLOWER)
 @pytest.mark.parametrize("batch", [2, 4, 8])
-def test_batches_between_measured_ones_are_predicted_within_the_intervals(predictor, toolchain, batch):
+def test_batches_between_measured_ones_are_within_intervals(predictor, toolchain, batch):
     found, measured = asked(predictor, toolchain, 2, batch)
     assert np.median(np.abs(found["prediction"] / measured - 1)) < 0.1
     inside = found["in_domain"].to_numpy()
@@ -91,13 +91,13 @@ def test_batches_between_measured_ones_are_predicted_within_the_intervals(predic
 
 
 @pytest.mark.parametrize(("threads", "batch"), [(1, 8), (1, 4), (2, 16), (4, 1)])
-def test_what_was_excluded_or_lies_beyond_is_outside_the_domain(predictor, threads, batch):
+def test_excluded_or_extrapolated_factors_are_out_of_domain(predictor, threads, batch):
     found, measured = asked(predictor, "fast", threads, batch)
     assert not found["in_domain"].any()
     assert np.median(np.abs(found["prediction"] / measured - 1)) < 0.2, "the physics extrapolates all the same"
 
 
-def test_categorical_parts_do_not_mix(dataset, predictor):
+def test_categorical_factors_have_separate_predictors(dataset, predictor):
     alone = dataset[dataset["toolchain"] == "fast"]
     only = fit_predictor(alone, evaluate(alone, OPTIONS), OPTIONS)
     numbers = {"threads": 2, "batch": 4}
@@ -105,7 +105,7 @@ def test_categorical_parts_do_not_mix(dataset, predictor):
     pd.testing.assert_frame_equal(together.drop(columns="toolchain"), only.predict(make_models(), numbers))
 
 
-def test_all_parts_answer_where_none_is_chosen(predictor):
+def test_all_categorical_values_are_predicted_by_default(predictor):
     found = predictor.predict(make_models(), {"threads": 1, "batch": 1})
     head = ["model", "metric", "toolchain", "threads", "batch"]
     assert list(found) == [*head, "unit", "prediction", "lower", "upper", "in_domain"]
@@ -121,12 +121,12 @@ def test_all_parts_answer_where_none_is_chosen(predictor):
         ({"threads": 2, "batch": 1, "precision": "int8"}, "precision int8: .* no known value"),
     ],
 )
-def test_values_that_are_missing_or_unknown_are_refused_with_the_known_ones(predictor, chosen, message):
+def test_unknown_factor_value_is_refused_with_the_known_ones(predictor, chosen, message):
     with pytest.raises(UsageError, match=message):
         predictor.predict(make_models(), chosen)
 
 
-def test_a_predictor_says_which_factors_it_knows(predictor):
+def test_predictor_lists_its_factors(predictor):
     known = {"toolchain": "fast", "threads": 2, "batch": 1, "precision": None}
     assert predictor.knows(known)
     for change in ({"toolchain": "other"}, {"toolchain": None}, {"threads": None}, {"precision": "int8"}):
@@ -174,7 +174,7 @@ def test_evaluations_say_which_part_and_factors_a_row_has(evaluation):
     assert found["algorithms"]["svr"]["leave_one_family_out"]["mape"] < 20
 
 
-def test_no_model_is_in_training_and_test_under_other_factors(dataset):
+def test_model_is_never_in_both_training_and_test(dataset):
     table = tables_of(dataset, OPTIONS)["latency_ms[toolchain=fast]"]
     folds = [fold for scheme in SCHEMES for fold in scheme_folds(table, scheme, 0)]
     folds += [published_split(table.groups, 0.2, split) for split in range(20)]
@@ -183,7 +183,7 @@ def test_no_model_is_in_training_and_test_under_other_factors(dataset):
         assert not set(table.models[fold.train]) & set(table.models[fold.test])
 
 
-def test_a_model_measured_twice_under_the_same_factors_is_refused(dataset):
+def test_duplicate_model_and_factors_is_refused(dataset):
     with pytest.raises(DataError, match="has 2 rows with the same factors"):
         tables_of(pd.concat([dataset, dataset.head(1)]), OPTIONS)
 
@@ -196,7 +196,7 @@ def test_without_factors_that_vary_inputs_are_the_features(dataset):
     assert list(tables_of(alike, OPTIONS)) == ["latency_ms"]
 
 
-def test_demands_are_those_of_a_run_and_work_is_also_that_of_a_thread():
+def test_inputs_count_work_per_run_and_per_thread():
     columns = InputColumns(FEATURES, ("threads", "batch"))
     assert columns.expanded_names == (*FEATURES, "threads", "batch", "flops/threads")
     found = columns.expanded(np.array([[100.0, 5.0, 7.0, 4.0, 8.0]]))

@@ -32,19 +32,19 @@ def rows_of(table):
     return training_data(table, make_options().metrics["latency_ms"], make_options())
 
 
-def test_families_of_several_rows_are_known_the_largest_of_many():
+def test_families_with_several_rows_are_encoded_largest_first():
     assert known_families(np.array(["b", "a", "b", "c", "a"], dtype=object)) == ("a", "b")
     many = np.repeat([f"{number:03}" for number in range(2 * MOST)], [3, 2] * MOST)
     assert known_families(many) == tuple(f"{number:03}" for number in range(0, 2 * MOST, 2))
 
 
-def test_what_is_not_known_of_a_family_is_zero():
+def test_unknown_family_is_encoded_as_zeros():
     told = encode_families(np.array(["b", "x", ""], dtype=object), ("a", "b"))
     assert (told > 0).tolist() == [[False, True], [False, False], [False, False]]
     assert encode_families(np.array(["b"], dtype=object), ()).shape == (1, 0)
 
 
-def test_networks_of_a_known_family_are_forecast_as_their_kin():
+def test_known_family_improves_the_prediction():
     rows = rows_of(make_slower(families=3, networks=8, sizes=(64, 128)))
     unseen = np.arange(len(rows.target)) % 16 >= 14
     training, test = rows.take(np.flatnonzero(~unseen)), rows.take(np.flatnonzero(unseen))
@@ -63,7 +63,7 @@ def predictor():
     return table, fit_predictor(table, with_algorithm(evaluate(table, options), ENSEMBLE), options)
 
 
-def test_a_predictor_keeps_its_families_and_does_without(predictor, tmp_path):
+def test_predictor_works_with_and_without_families(predictor, tmp_path):
     table, made = predictor
     save_predictor(made, tmp_path / "p")
     loaded = load_predictor(tmp_path / "p")
@@ -83,7 +83,7 @@ def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, f
         load_predictor(tmp_path / "p")
 
 
-def test_only_families_of_many_networks_have_experts():
+def test_only_large_families_have_experts():
     few = rows_of(make_dataset(families=3, networks=5))
     assert fit_mixture(few, seed=0) is None
     alone = train(ENSEMBLE, few, few.families, seed=0).predict(few)

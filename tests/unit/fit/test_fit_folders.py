@@ -37,7 +37,7 @@ def test_predictors_of_other_versions_are_replaced(predictor, folder, version):
     load_predictor(folder)
 
 
-def test_what_commands_write_beside_a_predictor_is_replaced_with_it(predictor, folder, evaluation):
+def test_files_of_commands_are_replaced_with_the_predictor(predictor, folder, evaluation):
     def more(fresh):
         write_evaluation(evaluation, fresh / "evaluation")
         (fresh / "problems.csv").write_text("row")
@@ -74,7 +74,7 @@ def test_a_folder_with_another_manifest_is_not_replaced(predictor, tmp_path, man
 
 
 @pytest.mark.parametrize("name", ["NOTES.txt", "evaluation/NOTES.txt", ".hidden/file", "src/main.py"])
-def test_a_predictor_with_something_else_beside_it_is_not_replaced(predictor, folder, name):
+def test_folder_with_foreign_files_is_not_replaced(predictor, folder, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("years of work")
     before = contents(folder)
@@ -89,7 +89,7 @@ def test_a_folder_of_folders_is_not_replaced(predictor, tmp_path):
         save_predictor(predictor, tmp_path)
 
 
-def test_what_cannot_be_written_is_found_before_any_work(tmp_path):
+def test_unwritable_folder_is_found_before_any_work(tmp_path):
     (tmp_path / "ok.csv").write_text("a table")
     (tmp_path / "link").symlink_to("nowhere")
     (tmp_path / "empty").mkdir()
@@ -102,7 +102,7 @@ def test_what_cannot_be_written_is_found_before_any_work(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"ok.csv", "link", "empty"}, "nothing is left behind"
 
 
-def test_a_link_to_a_predictor_stays_one(predictor, folder, dataset):
+def test_link_to_a_predictor_stays_a_link(predictor, folder, dataset):
     link = folder.parent / "link"
     link.symlink_to("predictor")
     (folder / "latency_ms.npz").write_bytes(b"damaged")
@@ -111,7 +111,7 @@ def test_a_link_to_a_predictor_stays_one(predictor, folder, dataset):
     load_predictor(folder)
 
 
-def test_the_folder_that_one_stands_in_can_be_written(predictor, tmp_path, monkeypatch):
+def test_working_directory_can_be_written(predictor, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     save_predictor(predictor, ".")
@@ -122,9 +122,7 @@ def test_the_folder_that_one_stands_in_can_be_written(predictor, tmp_path, monke
     ("failure", "raised"),
     [(OSError(28, "No space left on device"), PredictorError), (KeyboardInterrupt(), KeyboardInterrupt)],
 )
-def test_the_old_predictor_is_put_back_where_the_new_one_cannot_take_its_place(
-    predictor, folder, monkeypatch, failure, raised
-):
+def test_old_predictor_is_restored_if_replacing_fails(predictor, folder, monkeypatch, failure, raised):
     before, rename = contents(folder), Path.rename
 
     def fail(self, target):
@@ -141,7 +139,7 @@ def test_the_old_predictor_is_put_back_where_the_new_one_cannot_take_its_place(
     assert [path.name for path in folder.parent.iterdir()] == ["predictor"], "nothing is left beside it"
 
 
-def test_an_old_predictor_that_cannot_be_put_back_is_kept_and_named(predictor, folder, monkeypatch):
+def test_old_predictor_that_cannot_be_restored_is_kept_and_named(predictor, folder, monkeypatch):
     before, rename = contents(folder), Path.rename
 
     def fail(self, target):

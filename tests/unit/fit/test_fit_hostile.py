@@ -84,7 +84,7 @@ def refused(folder, *names):
         (("training_digest",), "none"),
     ],
 )
-def test_a_manifest_with_a_hostile_value_is_refused_by_its_key(folder, keys, value):
+def test_hostile_manifest_value_is_refused_by_its_key(folder, keys, value):
     rewrite(folder, lambda manifest: put(manifest, keys, value))
     refused(folder, "manifest.json", *(() if value is None and len(keys) == 1 else (keys[-1],)))
 
@@ -120,7 +120,7 @@ def test_experts_survive_the_folder(experts, tmp_path):
 
 
 @pytest.mark.parametrize(("key", "change"), EXPERTS_ARRAYS)
-def test_experts_that_no_fit_makes_are_refused(experts, tmp_path, key, change):
+def test_malformed_experts_are_refused(experts, tmp_path, key, change):
     save_predictor(experts, tmp_path / "p")
     array = "experts.gate.value" if key == "experts.gate" else key
     rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
@@ -139,14 +139,14 @@ LEAVES = {
 
 
 @pytest.mark.parametrize(("array", "change"), [(array, change) for array in LEAVES for change in LEAVES[array]])
-def test_forests_that_no_fit_makes_are_refused(experts, tmp_path, array, change):
+def test_malformed_forests_are_refused(experts, tmp_path, array, change):
     save_predictor(experts, tmp_path / "p")
     key = f"experts.gate.{array}"
     rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(tmp_path / "p", "latency_ms.npz", "trees are damaged")
 
 
-def test_metrics_that_differ_in_their_share_are_refused(folder):
+def test_metrics_with_different_interval_levels_are_refused(folder):
     def change(manifest):
         manifest["parts"][0]["metrics"]["second"] = json.loads(
             json.dumps(manifest["parts"][0]["metrics"]["latency_ms"])
@@ -158,7 +158,7 @@ def test_metrics_that_differ_in_their_share_are_refused(folder):
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a\x1b[2Jb", "a\nb"])
-def test_metrics_whose_name_is_no_file_name_are_refused(folder, name):
+def test_metric_names_unfit_for_files_are_refused(folder, name):
     rewrite(
         folder,
         lambda manifest: manifest["parts"][0]["metrics"].update({name: manifest["parts"][0]["metrics"]["latency_ms"]}),
@@ -167,7 +167,7 @@ def test_metrics_whose_name_is_no_file_name_are_refused(folder, name):
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-def test_numbers_that_are_none_need_a_digest_too(folder, number):
+def test_nan_values_need_a_digest_too(folder, number):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["manifest_digest"]
@@ -234,12 +234,12 @@ def rewrite_checksum(folder, path):
         ("intervals.quantile", lambda quantile: np.full(1, 1e308)),
     ],
 )
-def test_arrays_that_no_fit_makes_are_refused(folder, key, change):
+def test_malformed_arrays_are_refused(folder, key, change):
     rewrite_checksum_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(folder, "latency_ms.npz")
 
 
-def test_domains_beyond_all_numbers_are_refused(folder):
+def test_infinite_domains_are_refused(folder):
     rewrite_checksum_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
     refused(folder, "latency_ms.npz")
 
@@ -308,7 +308,7 @@ LEARNER = ("learner", "gradient_booster", "model")
         (lambda model: model.clear(), "not a model"),
     ],
 )
-def test_hostile_boosted_trees_are_refused_before_xgboost_reads_them(boosted, tmp_path, change, key):
+def test_hostile_boosted_trees_never_reach_xgboost(boosted, tmp_path, change, key):
     save_predictor(boosted, tmp_path / "p")
     path = tmp_path / "p" / "latency_ms.0.xgb.json"
     model = json.loads(path.read_text())
@@ -322,7 +322,7 @@ def test_hostile_boosted_trees_are_refused_before_xgboost_reads_them(boosted, tm
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{L\x00\x00", b"\xff\xfe{\x00}\x00", b"[" * 100_000])
-def test_what_is_no_json_is_refused_before_xgboost_reads_it(boosted, tmp_path, data):
+def test_invalid_json_never_reaches_xgboost(boosted, tmp_path, data):
     save_predictor(boosted, tmp_path / "p")
     path = tmp_path / "p" / "latency_ms.0.xgb.json"
     path.write_bytes(data)
@@ -330,7 +330,7 @@ def test_what_is_no_json_is_refused_before_xgboost_reads_it(boosted, tmp_path, d
     refused(tmp_path / "p", "latency_ms.0.xgb.json")
 
 
-def test_of_two_equal_keys_xgboost_reads_the_one_that_was_checked(boosted, dataset, tmp_path):
+def test_duplicate_keys_never_reach_xgboost_unchecked(boosted, dataset, tmp_path):
     save_predictor(boosted, tmp_path / "p")
     path = tmp_path / "p" / "latency_ms.0.xgb.json"
     text = path.read_text()
@@ -345,7 +345,7 @@ def test_importing_the_predictor_does_not_import_schemas():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_resealed_folder_without_changes_loads(boosted, folder, tmp_path):
+def test_folder_with_recomputed_digests_loads(boosted, folder, tmp_path):
     rewrite(folder, lambda manifest: None)
     load_predictor(folder)
     save_predictor(boosted, tmp_path / "p")

@@ -26,7 +26,7 @@ def library_answer(algorithm, settings, estimator, unseen):
 
 
 @pytest.mark.parametrize("algorithm", GRIDS)
-def test_portable_learner_answers_as_the_library(algorithm, data):
+def test_portable_learner_predicts_as_the_library(algorithm, data):
     encoded, target, unseen = data
     for settings in (GRIDS[algorithm][0], GRIDS[algorithm][-1]):
         estimator = fit_estimator(algorithm, settings, encoded, target, seed=1)

@@ -35,7 +35,7 @@ def test_physical_model_finds_the_costs():
     np.testing.assert_allclose(np.exp(found.log_estimate(1e3 * inputs)), costs[0] + 1e3 * inputs @ costs[1:], rtol=0.01)
 
 
-def test_wrong_rows_bend_the_robust_physical_model_little():
+def test_robust_physical_model_resists_wrong_rows():
     random = np.random.default_rng(0)
     inputs = random.uniform(1e3, 1e6, (80, 2))
     target = 5 + 1e-3 * inputs[:, 0] + 1e-2 * inputs[:, 1]
@@ -55,7 +55,7 @@ def test_the_robust_physical_model_learns_where_a_cost_ends():
     assert np.abs(np.exp(found.log_estimate(inputs)) / target - 1).mean() < 0.03
 
 
-def test_physical_model_gives_features_that_are_not_additive_no_cost():
+def test_physical_model_ignores_non_additive_features():
     inputs = np.random.default_rng(0).uniform(1, 10, (30, 2))
     assert fit_physical(inputs, np.array([True, False]), inputs[:, 1]).costs[2] == 0
 
@@ -91,7 +91,7 @@ def make_rows(inputs, target):
     )
 
 
-def test_what_is_far_more_than_usual_is_winsorized():
+def test_outliers_are_winsorized():
     random = np.random.default_rng(0)
     first, second = 10 ** random.uniform(2, 4, (2, 60))
     inputs = np.column_stack([5 * first * second * random.lognormal(0, 0.1, 60), first, second])
@@ -105,13 +105,13 @@ def test_what_is_far_more_than_usual_is_winsorized():
     assert (few.winsorized(broken) == broken).all()
 
 
-def test_rules_name_features_that_are_there():
+def test_rules_name_existing_features():
     features, others = rules_of(("a", "b", "c"), {"a": ("b", "c"), "b": ("c",), "c": ("missing",)})
     assert features.tolist() == [0, 1]
     assert others.tolist() == [[1, 2], [2, -1]]
 
 
-def test_published_split_depends_on_its_number_alone():
+def test_published_split_depends_only_on_its_number():
     first, again, other = (published_split(np.arange(50), 0.2, split) for split in (7, 7, 8))
     assert len(first.test) == 10
     assert set(first.train) | set(first.test) == set(range(50))
@@ -120,7 +120,7 @@ def test_published_split_depends_on_its_number_alone():
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=60), st.integers(2, 6), st.integers(0, 9))
-def test_grouped_folds_part_no_group_and_test_each_row_once(names, folds, seed):
+def test_grouped_folds_keep_groups_and_test_each_row_once(names, folds, seed):
     groups = np.array(names, dtype=object)
     made = grouped_folds(groups, folds, seed)
     assert sorted(np.concatenate([fold.test for fold in made])) == list(range(len(groups)))
@@ -128,7 +128,7 @@ def test_grouped_folds_part_no_group_and_test_each_row_once(names, folds, seed):
         assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
-def test_features_are_selected_from_known_tables_and_taken_as_they_are_from_others():
+def test_features_are_selected_only_for_known_tables():
     known = [*PUBLISHED, *PHYSICAL, "units_min", "graph_name"]
     assert select_features(known) == (*PUBLISHED, *PHYSICAL)
     assert select_features(["gflops", "nodes", "mean_width"]) == ("gflops", "nodes", "mean_width")
@@ -140,7 +140,7 @@ def test_known_features_exist():
     assert {*PUBLISHED, *PHYSICAL} <= {feature.name for feature in FEATURES}
 
 
-def test_schemes_hold_out_what_they_say():
+def test_schemes_hold_out_what_they_name():
     table = training_data(make_dataset(), make_options().metrics["latency_ms"], make_options())
     assert len(scheme_folds(table, "leave_one_family_out", 0)) == 4
     networks = scheme_folds(table, "unseen_network", 0)
@@ -159,7 +159,7 @@ def test_a_quantile_is_corrected_for_few_errors():
         assert conformal_quantile(errors[:few], 0.9) == expected
 
 
-def test_nine_families_are_the_fewest_to_promise_ninety_percent_of_another():
+def test_ninety_percent_interval_needs_nine_families():
     assert enough_families(9, 0.9)
     assert not enough_families(8, 0.9)
     assert enough_families(4, 0.8)
@@ -190,7 +190,7 @@ def test_intervals_cover_new_errors_near_and_far():
     assert np.mean(covered, axis=0) == pytest.approx([0.9, 0.9, 0.9], abs=0.05)
 
 
-def test_intervals_get_wider_further_away_but_not_without_end():
+def test_intervals_widen_with_distance_up_to_a_limit():
     intervals = calibrate(drawn(np.random.default_rng(0), 300), [], 0.9)
     widths = intervals.half_widths(np.array([0.1, 1.0, 2.0, 1e9]), np.full(4, 0.05))
     assert (np.diff(widths) >= 0).all()
@@ -198,7 +198,7 @@ def test_intervals_get_wider_further_away_but_not_without_end():
     assert widths[3] < 1.1 * widths[2]
 
 
-def test_intervals_hold_on_every_kind_of_row_they_were_calibrated_on():
+def test_intervals_hold_on_every_kind_of_calibration_row():
     random = np.random.default_rng(0)
     unseen, others = drawn(random, 200), drawn(random, 200)
     worse = Errors(4 * others.residuals, others.distances, others.spreads)
@@ -207,7 +207,7 @@ def test_intervals_hold_on_every_kind_of_row_they_were_calibrated_on():
         assert (np.abs(errors.residuals) <= intervals.half_widths(errors.distances, errors.spreads)).mean() >= 0.9
 
 
-def test_domain_holds_what_was_learned_and_refuses_what_is_far():
+def test_domain_contains_training_data_and_not_far_rows():
     inputs = make_dataset()[["flops", "nb_layers", "channels"]].to_numpy(float)
     domain = fit_domain(inputs)
     assert domain.contains(inputs).all()
@@ -227,7 +227,7 @@ def test_flops_only_is_a_power_law():
     np.testing.assert_allclose(flops_only(flops, 3e-5 * flops**0.8, np.array([1e10])), 3e-5 * 1e10**0.8, rtol=1e-4)
 
 
-def test_flops_only_takes_operations_that_nobody_knows():
+def test_flops_only_handles_unknown_flops():
     flops = np.array([-1.0, 1e6, 1e7, -5.0])
     assert np.isfinite(flops_only(flops, np.array([1.0, 2.0, 3.0, 4.0]), flops)).all()
 
@@ -251,7 +251,7 @@ def test_error_summary_is_wider_when_families_differ():
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_algorithm_learns_the_physics(algorithm):
+def test_every_algorithm_learns_a_physical_cost(algorithm):
     rows = training_data(make_dataset(networks=4), make_options().metrics["latency_ms"], make_options())
     order = np.random.default_rng(0).permutation(len(rows.target))
     training, test = rows.take(order[16:]), rows.take(order[:16])
@@ -267,7 +267,7 @@ def test_tuning_looks_at_its_rows_only_and_is_repeatable():
     assert tune("poly", rows, np.zeros(len(groups)), 0) == GRIDS["poly"][0], "one group leaves nothing to compare"
 
 
-def test_schemes_that_part_the_same_rows_are_one():
+def test_schemes_with_equal_folds_are_merged():
     table = make_dataset(sizes=(224,), networks=1, families=8)
     found = training_data(table, make_options().metrics["latency_ms"], make_options())
     assert {scheme: equivalent_scheme(found, scheme) for scheme in SCHEMES} == {
@@ -282,7 +282,7 @@ def test_schemes_that_part_the_same_rows_are_one():
     assert scheme_folds(found, "unseen_input_size", 0) == []
 
 
-def test_of_many_rows_some_are_drawn():
+def test_large_tables_are_subsampled():
     many = pd.concat([make_dataset(seed=seed).assign(seed=seed) for seed in range(40)], ignore_index=True)
     many["model"] = many["model"] + "_" + many["seed"].astype(str)
     metrics = {f"m{number}": Metric("latency_mean_ms", "ms") for number in range(12)}

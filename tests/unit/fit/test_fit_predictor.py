@@ -43,7 +43,7 @@ def folder(predictor, tmp_path):
     return tmp_path / "predictor"
 
 
-def test_forecasts_have_a_row_a_model_in_order(predictor, dataset):
+def test_predictions_have_one_row_per_model_in_order(predictor, dataset):
     shuffled = dataset.sample(frac=1, random_state=0)
     found = predictor.predict(shuffled)
     assert list(found) == ["model", "metric", "unit", "prediction", "lower", "upper", "in_domain"]
@@ -53,7 +53,7 @@ def test_forecasts_have_a_row_a_model_in_order(predictor, dataset):
     assert found["in_domain"].all()
 
 
-def test_forecasts_extrapolate_with_the_physics_and_say_so(predictor):
+def test_extrapolation_follows_physics_and_is_out_of_domain(predictor):
     table = make_dataset(sizes=(448,))
     found = predictor.predict(table)
     assert np.abs(found["prediction"] / table["latency_mean_ms"] - 1).mean() < 0.25
@@ -72,7 +72,7 @@ def test_every_algorithm_survives_the_folder(algorithm, dataset, evaluation, opt
     assert loaded.predict(dataset.head(0)).empty
 
 
-def test_the_label_commands_no_terminal(predictor):
+def test_label_has_no_control_sequences(predictor):
     hostile = replace(predictor, target="a\x1b[31m\nb", environment={"device": ["c\x9bd"]})
     assert hostile.label == "a\ufffd[31m\ufffdb (c\ufffdd)"
 
@@ -102,7 +102,7 @@ def test_another_dataset_than_the_evaluated_one_is_refused(evaluation, options):
         fit_predictor(make_dataset(seed=1), evaluation, options)
 
 
-def test_every_flipped_bit_is_noticed(folder):
+def test_every_flipped_bit_is_detected(folder):
     random = np.random.default_rng(0)
     for path in folder.iterdir():
         data = path.read_bytes()
@@ -175,7 +175,7 @@ def test_hostile_arrays_are_refused(folder, capfd, array, replacement):
     assert "code ran" not in capfd.readouterr().out
 
 
-def test_trees_that_run_in_circles_are_refused(dataset, evaluation, options, tmp_path):
+def test_cyclic_trees_are_refused(dataset, evaluation, options, tmp_path):
     save_predictor(fit_predictor(dataset, with_algorithm(evaluation, "forest"), options), tmp_path / "p")
     path = tmp_path / "p" / "latency_ms.npz"
     with np.load(path) as archive:

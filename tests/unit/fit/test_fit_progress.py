@@ -4,7 +4,7 @@ import perfcast.progress
 from perfcast.progress import quiet, track
 
 
-def test_without_a_terminal_plain_lines_say_how_far_and_how_long(capsys, monkeypatch):
+def test_progress_without_a_terminal_is_plain_lines(capsys, monkeypatch):
     clock = iter(range(0, 1000, 6))
     monkeypatch.setattr(perfcast.progress.time, "monotonic", lambda: float(next(clock)))
     with track(10, "measure") as advance:
@@ -18,7 +18,7 @@ def test_without_a_terminal_plain_lines_say_how_far_and_how_long(capsys, monkeyp
     assert lines[0].endswith(" left")
 
 
-def test_quiet_says_nothing(capsys):
+def test_quiet_prints_nothing(capsys):
     with quiet(2, "measure") as advance:
         advance(2)
     assert capsys.readouterr().err == ""

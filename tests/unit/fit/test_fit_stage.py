@@ -12,14 +12,14 @@ METRICS = {"latency_ms": {"column": "latency_ms", "unit": "ms"}}
 CHOICES = {"splits": 1, "seed": 3, "test_share": 0.2, "interval": 0.8}
 
 
-def test_a_measured_dataset_is_fitted_with_perfcasts_features():
+def test_measured_dataset_is_fitted_with_perfcast_features():
     options = options_of(pd.DataFrame(), METRICS, CHOICES, 2)
     assert set(options.features) <= {feature.name for feature in FEATURES}
     assert (options.jobs, options.seed, options.interval, options.implausible) == (2, 3, 0.8, {})
     assert options.metrics["latency_ms"].unit == "ms"
 
 
-def test_an_imported_dataset_says_itself_what_its_features_are():
+def test_imported_dataset_names_its_own_features():
     dataset = pd.DataFrame()
     dataset.attrs.update(features=["cells", "width"], implausible={"cells": ["width"]})
     options = options_of(dataset, METRICS, CHOICES, 1)

@@ -76,7 +76,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize(("name", "steps"), [(name, steps) for name, all_of in SPELLINGS.items() for steps in all_of])
-def test_activations_are_told_however_they_are_spelt(name, steps):
+def test_activations_are_recognised_in_every_spelling(name, steps):
     (layer,) = grouped(*steps)
     assert (layer.type, layer.activation, layer.inputs) == ("Activation", name, ("x",))
 
@@ -89,14 +89,14 @@ def test_activations_are_told_however_they_are_spelt(name, steps):
         (("Sigmoid", "x"), ("Multiply", "x", "a"), ("Add", "b", "a")),
     ],
 )
-def test_what_is_no_known_function_stays_as_it_is(steps):
+def test_unknown_functions_are_unchanged(steps):
     operations = [operation("InputLayer", returns="y"), *graph_of(*steps)]
     layers = group(operations, {operations[-1].outputs[0].name})
     assert [layer.type for layer in layers if layer.activation in ("silu", "hard_sigmoid")] == []
     assert len(layers) >= len(operations) - 1
 
 
-def test_what_another_reads_stays_a_layer_of_its_own():
+def test_tensor_with_another_reader_stays_a_layer():
     operations = graph_of(("Sigmoid", "x"), ("Multiply", "x", "a"), ("Tanh", "a"), ("Add", "b", "c"))
     layers = group(operations, {"d"})[1:]
     assert [layer.activation or layer.type for layer in layers] == ["sigmoid", "Multiply", "tanh", "Add"]
@@ -118,7 +118,7 @@ NORMALISATIONS = {
 
 
 @pytest.mark.parametrize("tool", NORMALISATIONS)
-def test_layer_normalisations_are_one_layer_with_their_weights(tool):
+def test_layer_normalisation_is_one_layer_with_its_weights(tool):
     operations = [
         operation(item.type, *item.operands, returns=item.outputs[0].name, axes=(2,)) if item.type == "Mean" else item
         for item in graph_of(*NORMALISATIONS[tool])
@@ -156,7 +156,7 @@ def after(*operations, outputs=()):
     return group(layers, {layers[-1].outputs[0].name, *outputs})[1:]
 
 
-def test_a_bias_and_an_activation_of_its_scope_join_the_convolution():
+def test_bias_and_activation_join_the_convolution_of_their_scope():
     bias = operation("Add", "conv", "w1", name="net/conv/BiasAdd", returns="biased")
     relu = operation("ReLU", "biased", name="net/conv/Relu", returns="out")
     (layer,) = after(bias, relu)
@@ -173,13 +173,13 @@ def test_an_activation_of_another_scope_stays_a_layer(name):
     assert (convolved.activation, activation.type, activation.activation) == ("linear", "Activation", "relu")
 
 
-def test_a_bias_that_is_not_alone_in_reading_stays_a_sum():
+def test_bias_of_a_shared_tensor_stays_a_sum():
     bias = operation("Add", "conv", "w1", returns="biased")
     assert [layer.type for layer in after(bias, outputs={"conv"})] == ["Conv2D", "Add"]
 
 
 @pytest.mark.parametrize("shift", ["Add", "Subtract"])
-def test_scale_and_shift_by_channel_are_a_batch_normalisation(shift):
+def test_scale_and_shift_per_channel_is_batch_normalisation(shift):
     scale = operation("Multiply", "conv", "w1", name="net/bn/mul", returns="scaled")
     convolved, layer = after(scale, operation(shift, "scaled", "w2", name="net/bn/add", returns="out"))
     assert (layer.type, [weight.name for weight in layer.weights]) == ("BatchNormalization", ["w1", "w2"])
@@ -193,7 +193,7 @@ def test_a_scale_alone_and_scales_by_numbers():
     assert layer.type == "Normalization"
 
 
-def test_a_depthwise_and_a_pointwise_convolution_of_one_layer_are_separable():
+def test_depthwise_and_pointwise_of_one_layer_are_separable():
     def depthwise(name):
         fields = {"kernel": (3, 3), "strides": (2, 2), "filters": 4, "groups": 4, "macs": 10}
         return operation("DepthwiseConv2D", "x", name=name, returns="deep", weights=(Weight("d", 36),), **fields)
@@ -209,7 +209,7 @@ def test_a_depthwise_and_a_pointwise_convolution_of_one_layer_are_separable():
     assert [layer.type for layer in apart] == ["DepthwiseConv2D", "Conv2D"]
 
 
-def test_a_matrix_product_between_reshapes_is_a_dense_layer_of_the_whole_tensor():
+def test_matrix_product_between_reshapes_is_a_dense_layer():
     before = operation("Reshape", "x", returns="rows", shape=(64, 4), layout="free")
     product = operation("Dense", "rows", returns="product", shape=(64, 6), units=6, weights=(Weight("k", 24),))
     back = operation("Reshape", "product", name="net/dense/Reshape", returns="back", shape=(8, 8, 6))
@@ -219,12 +219,12 @@ def test_a_matrix_product_between_reshapes_is_a_dense_layer_of_the_whole_tensor(
     assert [weight.elements for weight in layer.weights] == [24, 6]
 
 
-def test_what_only_renames_vanishes_and_outputs_keep_their_names():
+def test_identities_vanish_and_outputs_keep_their_names():
     layers = grouped(("Identity", "x"), ("Tanh", "a"), ("Reshape", "b"), ("Identity", "c"))
     assert [(layer.type, layer.inputs, layer.outputs[0].name) for layer in layers] == [("Activation", ("x",), "d")]
 
 
-def test_an_input_that_is_returned_as_it_is_stays():
+def test_returned_input_stays():
     (layer,) = grouped(("Identity", "x"))
     assert (layer.type, layer.inputs, layer.outputs[0].name) == ("Identity", ("x",), "a")
 
@@ -237,7 +237,7 @@ def test_an_input_that_is_returned_as_it_is_stays():
         ((2,), "Mean", "same"),
     ],
 )
-def test_means_over_the_spatial_axes_are_global_poolings(axes, kind, layout):
+def test_mean_over_spatial_axes_is_global_pooling(axes, kind, layout):
     entry = operation("InputLayer", returns="x")
     (layer,) = group([entry, operation("Mean", "x", returns="out", shape=(4,), axes=axes)], {"out"})[1:]
     assert (layer.type, layer.layout) == (kind, layout)
@@ -255,7 +255,7 @@ def test_a_rectifier_with_a_learned_slope_is_a_prelu(steps):
     assert (layer.type, layer.inputs, [weight.name for weight in layer.weights]) == ("PReLU", ("x",), ["w1"])
 
 
-def test_a_convolution_of_every_other_pixel_is_dilated():
+def test_convolution_of_every_other_pixel_is_dilated():
     parted = operation("SpaceToBatchND", "x", returns="parts", shape=(4, 6, 6, 4), dilation=(2, 2))
     fields = {"kernel": (3, 3), "filters": 4, "groups": 1, "macs": 4 * 16 * 144, "dilation": (1, 1)}
     layer = operation("Conv2D", "parts", returns="pieces", shape=(4, 4, 4, 4), weights=(Weight("k", 144),), **fields)
@@ -264,7 +264,7 @@ def test_a_convolution_of_every_other_pixel_is_dilated():
     assert (layer.type, layer.dilation, layer.macs) == ("Conv2D", (2, 2), 8 * 8 * 144)
 
 
-def test_a_convolution_along_an_axis_beside_one_that_was_added_has_one_axis():
+def test_convolution_with_an_added_axis_is_one_dimensional():
     entry = operation("InputLayer", returns="x", shape=(8, 4))
     added = operation("Reshape", "x", returns="added", shape=(1, 8, 4))
     fields = {"kernel": (1, 3), "strides": (1, 2), "dilation": (1, 1), "filters": 4, "layout": "channels_last"}
@@ -274,7 +274,7 @@ def test_a_convolution_along_an_axis_beside_one_that_was_added_has_one_axis():
     assert (layer.type, layer.kernel, layer.strides, layer.inputs) == ("Conv1D", (3,), (2,), ("x",))
 
 
-def test_a_sum_that_scales_what_it_adds_is_one_layer_where_one_scope_holds_both():
+def test_scaled_sum_in_one_scope_is_one_layer():
     def scaled(scope):
         entries = [operation("InputLayer", returns=name) for name in ("x", "y")]
         scale = operation("Multiply", "y", 0.17, name="net/sum/mul", returns="scaled")
@@ -284,7 +284,7 @@ def test_a_sum_that_scales_what_it_adds_is_one_layer_where_one_scope_holds_both(
     assert [layer.type for layer in scaled("net/add/add")] == ["Rescaling", "Add"]
 
 
-def test_a_bias_behind_the_heads_that_a_dense_layer_is_shared_out_to_joins_it():
+def test_bias_after_a_split_into_heads_joins_the_dense_layer():
     product = operation("Dense", "x", returns="all", shape=(8, 12), units=12, weights=(Weight("k", 48),))
     heads = operation("Reshape", "all", returns="heads", shape=(8, 3, 4))
     bias = operation("Add", "heads", returns="out", shape=(8, 3, 4), weights=(Weight("b", 12),))
@@ -292,7 +292,7 @@ def test_a_bias_behind_the_heads_that_a_dense_layer_is_shared_out_to_joins_it():
     assert (layer.type, layer.units, layer.outputs[0].shape, len(layer.weights)) == ("Dense", 12, (8, 3, 4), 2)
 
 
-def test_a_dilated_convolution_along_one_axis_is_one_layer_with_the_padding_of_its_scope():
+def test_dilated_convolution_along_one_axis_keeps_its_padding():
     entry = operation("InputLayer", returns="x", shape=(64, 8))
     padded = operation("ZeroPadding1D", "x", name="net/conv/Pad", returns="padded", shape=(72, 8))
     parted = operation("SpaceToBatchND", "padded", returns="parts", shape=(4, 18, 8), dilation=(4,))

@@ -66,7 +66,7 @@ def refused(handle, cache, match):
     assert not cache.exists() or files_in(cache) == []
 
 
-def test_an_address_gives_the_model_that_is_served_with_its_values(trained, archive, hub, tmp_path):
+def test_address_gives_the_served_model_with_its_values(trained, archive, hub, tmp_path):
     model, _ = trained
     hub.archives[PATH] = archive
     folder = resolve(hub.address + PATH)
@@ -77,7 +77,7 @@ def test_an_address_gives_the_model_that_is_served_with_its_values(trained, arch
     np.testing.assert_allclose(outputs, model.predict(inputs, verbose=0), atol=1e-5)
 
 
-def test_a_second_resolve_makes_no_request(archive, hub, cache):
+def test_resolving_twice_makes_one_request(archive, hub, cache):
     hub.archives[PATH] = archive
     first = resolve(hub.address + PATH)
     assert cache in first.parents
@@ -85,7 +85,7 @@ def test_a_second_resolve_makes_no_request(archive, hub, cache):
     assert len(hub.requests) == 1
 
 
-def test_hub_itself_finds_what_was_resolved(archive, hub):
+def test_tensorflow_hub_finds_the_cached_model(archive, hub):
     import tensorflow_hub
 
     hub.archives[PATH] = archive
@@ -101,7 +101,7 @@ def test_redirections_are_followed(archive, hub):
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "http://192.0.2.1/model.tar.gz"])
-def test_redirections_to_where_no_handle_may_lead_are_refused(target, hub, cache):
+def test_redirections_to_forbidden_addresses_are_refused(target, hub, cache):
     hub.redirects[PATH] = target
     refused(hub.address + PATH, cache, "(?i)redirect")
 
@@ -114,7 +114,7 @@ def test_a_truncated_archive_is_refused_and_leaves_nothing(archive, hub, cache, 
     assert (resolve(hub.address + PATH) / "saved_model.pb").is_file()
 
 
-def test_an_archive_that_is_cut_between_its_members_is_refused(archive, hub, cache):
+def test_archive_truncated_between_members_is_refused(archive, hub, cache):
     content = gzip.decompress(archive)
     first = content.index(b"saved_model.pb")
     hub.archives[PATH] = gzip.compress(content[:first])[:-8]
@@ -134,7 +134,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_members_that_would_leave_the_folder_are_refused(name, hub, cache, tmp_path):
+def test_path_traversal_in_an_archive_is_refused(name, hub, cache, tmp_path):
     hub.archives[PATH] = archive_of([("saved_model.pb", b""), *EVIL[name]])
     refused(hub.address + PATH, cache, "member")
     (tmp_path / "model.tar.gz").write_bytes(hub.archives[PATH])
@@ -142,22 +142,22 @@ def test_members_that_would_leave_the_folder_are_refused(name, hub, cache, tmp_p
     assert not (tmp_path / "evil").exists()
 
 
-def test_an_address_that_there_is_not(hub, cache):
+def test_unknown_address_is_refused(hub, cache):
     refused(hub.address + "/nothing/1", cache, "404")
 
 
-def test_a_server_that_there_is_not(hub, cache):
+def test_unreachable_server_is_refused(hub, cache):
     with served() as gone:
         address = gone.address
     refused(address + PATH, cache, "cannot be reached")
 
 
-def test_an_archive_without_a_saved_model(hub, cache):
+def test_archive_without_a_saved_model_is_refused(hub, cache):
     hub.archives[PATH] = archive_of([("readme.txt", b"nothing")])
     refused(hub.address + PATH, cache, "holds no SavedModel")
 
 
-def test_a_model_without_a_signature_is_told_with_those_it_has(hub, tmp_path):
+def test_missing_signature_is_refused_with_the_existing_ones(hub, tmp_path):
     import tensorflow as tf
 
     module = tf.Module()
@@ -193,7 +193,7 @@ def test_a_truncated_local_archive_leaves_nothing(archive, cache, tmp_path, shar
     refused(str(tmp_path / "model.tar.gz"), cache, "damaged or cut off")
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
+def test_archive_bomb_is_refused(tmp_path):
     (tmp_path / "bomb.tar.gz").write_bytes(archive_of([("saved_model.pb", bytes(3_000_000))]))
     (tmp_path / "room").mkdir()
     assert (tmp_path / "bomb.tar.gz").stat().st_size < 10_000
@@ -201,7 +201,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
         unpack(tmp_path / "bomb.tar.gz", tmp_path / "room", largest=1_000_000)
 
 
-def test_a_folder_is_used_where_it_is(trained, cache):
+def test_local_folder_is_not_copied(trained, cache):
     assert resolve(str(trained[1])) == trained[1]
     assert not cache.exists()
 
@@ -210,7 +210,7 @@ def test_a_folder_is_used_where_it_is(trained, cache):
     "handle",
     ["nothing.tar.gz", "nothing", "http://example.com/model/1", "ftp://example.com/model", "https://", "file:///etc"],
 )
-def test_what_is_no_handle_or_not_there_is_the_users_mistake(handle):
+def test_invalid_or_missing_handle_is_a_usage_error(handle):
     with pytest.raises(UsageError, match=f"^{handle}: "):
         resolve(handle)
 
@@ -221,12 +221,12 @@ def test_an_archive_of_two_models_is_refused_by_their_names(hub, cache):
     refused(hub.address + "/two/1", cache, r"2 SavedModels \(a, b\)")
 
 
-def test_a_circle_of_redirections_is_told_in_one_line(hub, cache):
+def test_redirection_loop_is_one_line(hub, cache):
     hub.redirects[PATH] = hub.address + PATH
     refused(hub.address + PATH, cache, r"redirects without end \(302\)")
 
 
-def test_a_page_instead_of_an_archive_is_told_by_its_type(hub, cache):
+def test_web_page_instead_of_an_archive_is_refused(hub, cache):
     hub.archives[PATH] = b"<!doctype html><html>" + b"log in first " * 100
     hub.types[PATH] = "text/html; charset=utf-8"
     refused(hub.address + PATH, cache, "answered text/html; charset=utf-8, which is not an archive")
@@ -252,7 +252,7 @@ def half_downloaded(hub, cache):
         process.communicate()
 
 
-def test_a_killed_download_is_neither_waited_for_nor_left(hub, cache):
+def test_killed_download_leaves_no_lock_and_no_files(hub, cache):
     with half_downloaded(hub, cache) as process:
         process.kill()
         process.wait()
@@ -268,7 +268,7 @@ def test_a_killed_download_is_neither_waited_for_nor_left(hub, cache):
     assert files_in(cache) == sorted([folder.name, f"{folder.name}/saved_model.pb", f"{folder.name}.descriptor.txt"])
 
 
-def test_a_download_of_another_process_is_waited_for_with_a_word(hub, cache, capsys):
+def test_waiting_for_another_download_is_reported(hub, cache, capsys):
     with half_downloaded(hub, cache) as process:
         waiting = threading.Timer(0.5, hub.go_on.set)
         waiting.start()
@@ -279,7 +279,7 @@ def test_a_download_of_another_process_is_waited_for_with_a_word(hub, cache, cap
     assert capsys.readouterr().err == f"waiting for another process that is downloading {hub.address + SLOW}\n"
 
 
-def test_a_lock_of_who_uses_hub_itself_is_kept(hub, cache, monkeypatch):
+def test_lock_of_tensorflow_hub_is_kept(hub, cache, monkeypatch):
     hub.archives[SLOW] = archive_of([("saved_model.pb", b"model")])
     folder = resolve(hub.address + SLOW)
     lock = cache / f"{folder.name}.lock"

@@ -59,7 +59,7 @@ def test_published_features(row):
 
 
 @pytest.mark.parametrize("row", [row for row in rows() if told(row)], ids=lambda row: row["model_name"])
-def test_published_neurons_differ_by_what_the_documentation_says(row):
+def test_published_neurons_differ_as_documented(row):
     """Counted with the published slips (docs/features.md), the sum is the published one."""
     listed = json.loads(gzip.decompress((MODELS / "json" / row["json"]).read_bytes()))["config"]["layers"]
     layers = {layer["name"]: layer for layer in descriptor_of(row)["layers"]}
@@ -75,19 +75,19 @@ def test_published_neurons_differ_by_what_the_documentation_says(row):
 
 
 @pytest.mark.parametrize("row", [row for row in rows() if row["model_name"] in OPEN], ids=lambda row: row["model_name"])
-def test_texts_that_do_not_tell_a_shape_name_the_layer(row):
+def test_missing_shape_is_refused_by_layer_name(row):
     with pytest.raises(SourceError, match="is a Lambda whose output shape the text does not give"):
         features_of(row)
 
 
-def test_the_text_that_is_of_another_network():
+def test_mislabelled_file_is_another_network():
     row = next(row for row in rows() if row["model_name"] == MISPLACED)
     features = features_of(row)
     assert (features["layers"], int(row["nb_layers"])) == (63, 66)
     assert features["conv_layers"] == int(row["nb_conv_layers"])
 
 
-def test_fifty_texts_take_less_than_ten_seconds():
+def test_fifty_files_take_less_than_ten_seconds():
     readable = [row for row in rows() if told(row)]
     started = time.perf_counter()
     for row in (readable * 3)[:50]:

@@ -83,12 +83,12 @@ def loaded(path, shape):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("sample", [name for name in SAMPLES if name != "cnn2"])
-def test_saved_model_is_the_text_in_it(tmp_path, sample, ending):
+def test_keras_file_equals_its_json(tmp_path, sample, ending):
     expected = network_of(SAMPLES[sample], {}).descriptor()
     assert body_of(held(tmp_path / f"net{ending}", SAMPLES[sample])) == json.loads(json.dumps(expected))
 
 
-def test_unpacked_archive_is_the_same_model(tmp_path):
+def test_unpacked_keras_file_is_the_same_model(tmp_path):
     (tmp_path / "net").mkdir()
     (tmp_path / "net/config.json").write_text(json.dumps(SAMPLES["operations3"]))
     assert body_of(tmp_path / "net") == body_of(held(tmp_path / "net.keras", SAMPLES["operations3"]))
@@ -151,7 +151,7 @@ def test_read_and_loaded_model_agree(tmp_path, make):
     ],
     ids=["words", "padded", "sequence", "count"],
 )
-def test_tables_of_words_tell_their_columns(tmp_path, layer, columns):
+def test_lookup_layers_give_their_shapes(tmp_path, layer, columns):
     shape = () if isinstance(layer, layers.TextVectorization) else (1,)
     inputs = keras.Input((1,), dtype="string")
     tensor = inputs if shape else keras.ops.squeeze(inputs, axis=1)
@@ -163,7 +163,7 @@ def test_tables_of_words_tell_their_columns(tmp_path, layer, columns):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_files_of_keras_2_are_read(tmp_path):
+def test_keras_2_files_are_read(tmp_path):
     import tf_keras
 
     old = tf_keras.layers
@@ -186,7 +186,7 @@ finally:
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
-def test_prediction_from_saved_model_takes_less_than_three_seconds(tmp_path, ending):
+def test_prediction_from_a_keras_file_takes_under_3_seconds(tmp_path, ending):
     model = build(lambda: keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3)))
     path = held(tmp_path / f"net{ending}", json.loads(model.to_json()))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -198,14 +198,14 @@ def test_prediction_from_saved_model_takes_less_than_three_seconds(tmp_path, end
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
-def test_features_of_saved_model_need_neither_keras_nor_tensorflow(tmp_path, ending):
+def test_features_of_a_keras_file_need_no_tensorflow(tmp_path, ending):
     path = held(tmp_path / f"net{ending}", SAMPLES["operations3"])
     command = [sys.executable, "-c", NEITHER, path, tmp_path / "x.csv"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_h5_file_is_measured_with_the_values_it_holds(tmp_path):
+def test_h5_file_is_measured_with_its_values(tmp_path):
     model = keras.Sequential([keras.Input((5,), name="x"), layers.Dense(3, name="d")])
     for ending in (".h5", ".keras"):
         model.save(tmp_path / f"net{ending}")
@@ -269,7 +269,7 @@ def test_links_and_unknown_compressions_are_refused(tmp_path):
     assert "is encrypted" in refused(tmp_path / "c.keras")
 
 
-def test_archives_that_swell_are_refused_before_they_are_unpacked(tmp_path):
+def test_archive_bombs_are_refused_before_unpacking(tmp_path):
     path = tmp_path / "net.keras"
     held(path, b" " * (container.MOST_BYTES + 1), compress_type=zipfile.ZIP_DEFLATED)
     assert "'config.json' is larger than 100 MB" in refused(path)
@@ -281,7 +281,7 @@ def test_archives_that_swell_are_refused_before_they_are_unpacked(tmp_path):
     assert "would unpack to more than 100 times its size" in refused(path)
 
 
-def test_sizes_that_an_archive_lies_about_are_not_believed(tmp_path):
+def test_declared_sizes_of_members_are_not_trusted(tmp_path):
     path = held(tmp_path / "net.keras", TEXT.encode(), compress_type=zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())
     at = data.rindex(b"PK\x01\x02") + 24
@@ -290,7 +290,7 @@ def test_sizes_that_an_archive_lies_about_are_not_believed(tmp_path):
     assert "not a readable Keras file" in refused(path)
 
 
-def test_archives_of_countless_members_are_refused(tmp_path):
+def test_archives_with_too_many_members_are_refused(tmp_path):
     path = tmp_path / "many.keras"
     with zipfile.ZipFile(path, "w") as archive:
         for index in range(container._MOST_MEMBERS + 1):
@@ -343,7 +343,7 @@ def test_damaged_h5_files_are_one_line(tmp_path):
         ({"class_name": "Mine", "config": {"units": 3}}, "the model 'Mine' lists no layers"),
     ],
 )
-def test_what_the_text_does_not_tell_is_said(tmp_path, ending, document, words):
+def test_missing_information_is_named(tmp_path, ending, document, words):
     assert words in refused(held(tmp_path / f"net{ending}", document))
 
 
@@ -383,7 +383,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_names_that_are_no_part_of_networks_never_reach_keras(tmp_path, monkeypatch, attack, ending):
+def test_unknown_classes_never_reach_keras(tmp_path, monkeypatch, attack, ending):
     layer, words = ATTACKS[attack]
     inputs = named("keras.layers", "InputLayer", {"name": "i", "batch_shape": [None, 3]})
     document = named("keras", "Sequential", {"name": "m", "layers": [inputs, layer]})
@@ -392,7 +392,7 @@ def test_names_that_are_no_part_of_networks_never_reach_keras(tmp_path, monkeypa
     assert words in refused(path, to_run=True)
 
 
-def test_how_a_model_was_trained_is_not_looked_at(tmp_path):
+def test_training_configuration_is_ignored(tmp_path):
     training = {"loss": named("mine", "function", "loss"), "optimizer": named("mine", "Mine")}
     path = tmp_path / "net.keras"
     keras.Sequential([keras.Input((3,)), layers.Dense(2)]).save(path)
@@ -403,7 +403,7 @@ def test_how_a_model_was_trained_is_not_looked_at(tmp_path):
     assert body_of(path, to_run=True) == body_of(path)
 
 
-def test_text_is_looked_through_before_keras_builds_it(tmp_path, monkeypatch):
+def test_json_is_checked_before_keras_builds_it(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.models, "model_from_json", lambda *_: pytest.fail("Keras was asked"))
     path = tmp_path / "net.json"
     path.write_text(json.dumps(model2(layer2("own", "Mine", "x") | {"module": "os"})))

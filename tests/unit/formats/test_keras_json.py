@@ -25,7 +25,7 @@ def test_a_sequential_model():
     agree(lambda: keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)]))
 
 
-def test_nested_models_are_flattened_and_shared_ones_listed_at_each_call():
+def test_nested_models_are_flattened_at_each_call():
     def make():
         inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1, name="conv")], name="inner")
         inputs = keras.Input((8, 8, 3), name="input")
@@ -58,7 +58,7 @@ def test_a_nested_model_called_at_another_shape():
     assert by_name(agree(make))["inner/conv@2"]["output_shapes"] == [[4, 4, 3]]
 
 
-def test_a_model_along_time():
+def test_sequence_model_is_read():
     def make():
         inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D()])
         return chained((5, 8, 8, 3), layers.Identity())().__class__.from_config(
@@ -82,7 +82,7 @@ def test_several_inputs_and_outputs_named_and_unused():
     assert [port["shape"] for port in found["outputs"]] == [[3], [2]]
 
 
-def test_layers_that_were_built_but_lead_nowhere_are_left_out():
+def test_unconnected_layers_are_skipped():
     def make():
         inputs = keras.Input((4,), name="input")
         dense = layers.Dense(4, name="dense")
@@ -130,7 +130,7 @@ def small_cnn(data_format):
     return make
 
 
-def test_a_network_with_channels_first_costs_what_it_costs_with_channels_last():
+def test_channels_first_costs_as_much_as_channels_last():
     first, last = (agree(small_cnn(f"channels_{place}")) for place in ("first", "last"))
     assert first["input_shape"] == [16, 20, 3]
     assert [layer["output_shapes"] for layer in first["layers"]] == [layer["output_shapes"] for layer in last["layers"]]
@@ -138,7 +138,7 @@ def test_a_network_with_channels_first_costs_what_it_costs_with_channels_last():
     assert features[0] == features[1]
 
 
-def test_open_sizes_are_the_user_s():
+def test_open_sizes_come_from_the_user():
     model = build(chained((None, None, 3), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D()))
     text = text_of(model)
     assert read(text, {"": (1, 10, 12, 3)}) == described(model, [(10, 12, 3)])
@@ -151,7 +151,7 @@ def test_open_sizes_are_the_user_s():
 # Keras 2.
 
 
-def test_a_layer_as_keras_2_wrote_it():
+def test_keras_2_layer_is_read():
     convolution = layer2(
         "conv", "Conv2D", "x", filters=4, kernel_size=[3, 3], strides=[2, 2], padding="same", activation="_relu6",
         data_format="channels_last", dilation_rate=[1, 1], use_bias=False,
@@ -187,7 +187,7 @@ def test_a_layer_as_keras_2_wrote_it():
         ("LRN2D", {"alpha": 0.1}, "LRN2D", [8, 8, 3]),
     ],
 )
-def test_old_and_well_known_spellings(kind, config, expected, shape):
+def test_old_spellings_are_read(kind, config, expected, shape):
     layer = read(model2(layer2("layer", kind, "x", **config)))["layers"][1]
     assert (layer["type"], layer["output_shapes"]) == (expected, [shape])
 
@@ -207,20 +207,20 @@ def test_recurrent_layers_of_keras_2(kind, config, parameters):
     assert layer["output_shapes"] == [[3]]
 
 
-def test_a_lambda_that_tells_its_shape():
+def test_lambda_with_an_output_shape_is_read():
     found = layer2("one", "Lambda", "x", output_shape=[4, 4, 5], output_shape_type="raw", function=["…", None, None])
     assert read(model2(found))["layers"][1]["output_shapes"] == [[4, 4, 5]]
 
 
 @pytest.mark.parametrize("told", [None, [None, 4, 5], "shape_of", {"class_name": "__lambda__", "config": {}}, []])
-def test_a_lambda_that_does_not_is_refused_by_name(told):
+def test_lambda_without_an_output_shape_is_refused_by_name(told):
     text = model2(layer2("conv2_split", "Lambda", "x", output_shape=told))
     with pytest.raises(SourceError, match="layer 'conv2_split' is a Lambda whose output shape the text does not give"):
         read(text)
 
 
 @pytest.mark.parametrize("module", [{}, {"module": "my.layers", "registered_name": "My>Dense"}, {"module": None}])
-def test_classes_of_others_are_refused_by_name(module):
+def test_custom_classes_are_refused_by_name(module):
     kind = "Dense" if module else "CapsuleLayer"
     text = model2(layer2("caps", kind, "x", units=3) | module)
     with pytest.raises(SourceError, match=f"layer 'caps' is a {kind}, a type whose output shape is not known"):
@@ -239,7 +239,7 @@ def nested2(name, kind, calls, first):
 
 
 @pytest.mark.parametrize(("kind", "first"), [("Model", 1), ("Functional", 1), ("Sequential", 1), ("Sequential", 0)])
-def test_calls_of_nested_models_are_counted_as_the_text_counts_them(kind, first):
+def test_calls_of_nested_models_are_counted(kind, first):
     text = model2(
         nested2("inner", kind, [None, 0], first), layer2("relu", "ReLU", ["inner", first + 1, 0, {}]), shape=(None, 4)
     )
@@ -251,7 +251,7 @@ def test_calls_of_nested_models_are_counted_as_the_text_counts_them(kind, first)
 
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("key", ["batch_input_shape", "batch_shape", "build_input_shape"])
-def test_sequential_models_of_keras_2_tell_their_input_anywhere(listed, key):
+def test_keras_2_sequential_input_is_found_anywhere(listed, key):
     first = {"class_name": "Dense", "config": {"name": "dense", "units": 4}}
     config = {"name": "seq", "layers": [first, {"class_name": "ReLU", "config": {"name": "relu"}}]}
     (config if key == "build_input_shape" else first["config"])[key] = [None, 6]
@@ -262,7 +262,7 @@ def test_sequential_models_of_keras_2_tell_their_input_anywhere(listed, key):
     assert found["layers"][1]["parameters"] == 28
 
 
-def test_a_sequential_model_that_tells_no_input_needs_the_user_s():
+def test_sequential_model_without_input_needs_a_given_shape():
     text = {"class_name": "Sequential", "config": [{"class_name": "Dense", "config": {"name": "dense", "units": 4}}]}
     assert read(text, {"": (1, 6)})["layers"][1]["macs"] == 24
     with pytest.raises(UsageError, match="open shape"):
@@ -338,12 +338,12 @@ def test_nodes_of_graphs(definition, constants, kind, shape, as_text):
     assert (found["type"], found["output_shapes"][0]) == (kind, shape)
 
 
-def test_a_function_that_is_not_known_is_refused_by_name():
+def test_unknown_function_is_refused_by_name():
     with pytest.raises(SourceError, match=r"layer 'op' is tf\.signal.fft2d, whose output shape is not known"):
         read(model2(function2("op", "signal.fft2d", "x")))
 
 
-def test_files_may_be_packed(tmp_path):
+def test_compressed_files_are_read(tmp_path):
     text = json.dumps(model2(layer2("flat", "Flatten", "x")))
     (tmp_path / "plain.json").write_text(text)
     (tmp_path / "packed.json.gz").write_bytes(gzip.compress(text.encode()))
@@ -351,7 +351,7 @@ def test_files_may_be_packed(tmp_path):
     assert plain.descriptor() == packed.descriptor()
 
 
-def test_texts_of_models_are_told_from_descriptors():
+def test_keras_json_is_distinguished_from_descriptors():
     assert looks_like_keras(model2(layer2("flat", "Flatten", "x")))
     for other in (None, [], "text", {}, {"class_name": 3, "config": {}}, {"schema_version": 1, "layers": []}):
         assert not looks_like_keras(other)

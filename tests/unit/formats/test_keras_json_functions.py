@@ -110,7 +110,7 @@ def test_functions_that_multiply_are_counted(layer, macs):
     assert last(layer)["macs"] == macs
 
 
-def test_constants_take_the_type_of_what_they_are_computed_with():
+def test_constants_take_the_type_of_the_other_operand():
     cast = function2("half", "cast", "x", dtype="float16")
     times = function2("op", "math.multiply", "half", y=constant(8, 4))
     assert read(model2(cast, times, shape=(None, 8, 4)))["outputs"][0]["dtype"] == "float16"
@@ -139,7 +139,7 @@ BATCH, SIDE, SIDES, DOUBLE, PAIR = ([name, 0, 0] for name in ("batch", "side", "
         (function2("op", "image.resize", "x", size=PAIR), [16, 8, 4]),
     ],
 )
-def test_sizes_that_are_computed_while_the_model_runs(layer, shape):
+def test_dynamic_sizes_are_computed(layer, shape):
     assert last(*SIZES, layer, shape=(8, 8, 4))["output_shapes"] == [shape]
 
 
@@ -161,13 +161,13 @@ def test_a_class_token_made_of_zeros():
         function2("op", "math.floordiv", "side", y=0),
     ],
 )
-def test_sizes_that_are_not_known_are_refused_by_the_layer_s_name(layer):
+def test_unknown_sizes_are_refused_by_layer_name(layer):
     text = model2(*SIZES, layer, function2("last", "image.resize", "x", size=[["op", 0, 0], 4]), outputs=["last"])
     with pytest.raises(SourceError, match=r"layer '(op|last)'"):
         read(text)
 
 
-def test_an_einstein_sum_whose_operands_the_text_leaves_out():
+def test_einsum_without_recorded_operands_is_read():
     text = model2(function2("op", "einsum", "x"))
     text["config"]["layers"][1]["inbound_nodes"] = [["_CONSTANT_VALUE", -1, "bij,jk->bik", {}]]
     with pytest.raises(SourceError, match=r"the text does not tell what layer 'op' \(tf.einsum\) reads"):
@@ -205,13 +205,13 @@ def twice(tensor):
         (layers.Dense(3, activation="gelu", kernel_regularizer="l2", dtype="mixed_float16"), None),
     ],
 )
-def test_what_keras_cannot_load_is_named(layer, reason):
+def test_unloadable_layer_is_named(layer, reason):
     text = text_of(keras.Sequential([keras.Input((5, 4), name="input")]))
     text["config"]["layers"].append(json.loads(json.dumps(keras.saving.serialize_keras_object(layer))))
     assert refusal_of(text) == reason
 
 
-def test_nothing_crafted_stops_the_search():
+def test_crafted_documents_are_searched_safely():
     deep = {"class_name": "Dense", "config": {}}
     for _ in range(5000):
         deep = {"config": {"layers": [deep]}, "class_name": "Model"}

@@ -43,14 +43,14 @@ def conv(**config):
         (b'{"class_name": "Model", "config": {}}', "lists no layers"),
     ],
 )
-def test_files_that_hold_no_text_of_a_model(tmp_path, content, message):
+def test_files_without_keras_json_are_refused(tmp_path, content, message):
     (tmp_path / "model.json").write_bytes(content)
     with pytest.raises(SourceError, match=message) as caught:
         read_keras_json(tmp_path / "model.json", {})
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_and_swollen_archives(tmp_path):
+def test_damaged_archives_and_bombs_are_refused(tmp_path):
     path = tmp_path / "model.json.gz"
     whole = gzip.compress(json.dumps(conv()).encode())
     for damaged in (b"", whole[:-12], b"\x1f\x8b" + whole[2:40], b"no gzip", whole[:20] + b"\0\0" + whole[22:]):
@@ -109,14 +109,14 @@ def test_damaged_and_swollen_archives(tmp_path):
         (model2(layer2("a", "ReLU", "x"), shape=(None, *[10**9] * 3)), "too large"),
     ],
 )
-def test_texts_that_say_what_cannot_be(document, message):
+def test_impossible_values_are_refused(document, message):
     if message is None:
         read(document)
     else:
         assert message in refused(document)
 
 
-def test_lists_of_inputs_and_outputs_that_name_nothing():
+def test_unknown_inputs_and_outputs_are_refused():
     for key in ("input_layers", "output_layers"):
         for value in (None, [], {}, 3, [["x"]], [["conv", 0]], [["absent", 0, 0]], [[["x", 0, "0"]]]):
             document = conv()
@@ -127,14 +127,14 @@ def test_lists_of_inputs_and_outputs_that_name_nothing():
     assert "each of the model's input layers once" in refused(twice)
 
 
-def test_names_that_would_harm_a_terminal_are_shown_harmless():
+def test_control_sequences_in_names_are_escaped():
     document = model2(layer2("a\x1b[2J\nb", "Unheard\x07Of", "x"))
     message = refused(document)
     assert not {"\x1b", "\x07"} & set(message)
 
 
 @pytest.mark.heavy
-def test_nested_models_that_multiply_end_soon():
+def test_exponential_nesting_is_refused_quickly():
     inner = model2(layer2("relu", "ReLU", "x"))["config"]
     for level in range(18):
         calls = [[["x", 0, 0, {}]], *([["nested", 1 + call, 0, {}]] for call in range(9))]
@@ -146,7 +146,7 @@ def test_nested_models_that_multiply_end_soon():
 
 
 @pytest.mark.heavy
-def test_wrappers_that_multiply_end_soon():
+def test_exponential_wrappers_are_refused_quickly():
     layer = {"class_name": "LSTM", "config": {"units": 3, "return_sequences": True}}
     for _ in range(60):
         layer = {"class_name": "Bidirectional", "config": {"layer": layer}}
@@ -158,7 +158,7 @@ def test_wrappers_that_multiply_end_soon():
 
 
 @pytest.mark.parametrize("depth", [30, 400])
-def test_models_nested_too_deep(depth):
+def test_too_deep_nesting_is_refused(depth):
     config = model2(layer2("relu", "ReLU", "x"))["config"]
     for _ in range(depth):
         nested = {"name": "n", "class_name": "Model", "config": config, "inbound_nodes": [[["x", 0, 0, {}]]]}
@@ -166,7 +166,7 @@ def test_models_nested_too_deep(depth):
     assert "nested" in refused({"class_name": "Model", "config": config})
 
 
-def test_a_long_chain_and_a_wide_merge_take_little_time():
+def test_long_chain_and_wide_merge_are_read_quickly():
     chain = [layer2(f"a{index}", "ReLU", f"a{index - 1}" if index else "x") for index in range(20_000)]
     wide = layer2("wide", "Add", *(layer["name"] for layer in chain))
     started = time.perf_counter()
@@ -200,13 +200,13 @@ def read_or_reason(document):
 
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES))
-def test_the_texts_to_be_damaged_are_whole(sample):
+def test_samples_to_damage_are_valid(sample):
     assert len(read(SAMPLES[sample])["layers"]) > 4
 
 
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_any_text_is_read_or_refused_in_one_line(sample, data):
+def test_any_json_is_read_or_refused_in_one_line(sample, data):
     document = copy.deepcopy(SAMPLES[sample])
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from([place for place in places(document) if place]))

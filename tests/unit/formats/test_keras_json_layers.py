@@ -202,7 +202,7 @@ def test_embeddings():
     agree(chained((7,), layers.Embedding(100, 5, mask_zero=True), layers.LSTM(3), dtype="int32"))
 
 
-def test_a_reversible_embedding_is_called_both_ways():
+def test_reversible_embedding_is_called_both_ways():
     def make():
         inputs = keras.Input((7,), dtype="int32")
         table = layers.ReversibleEmbedding(100, 5, tie_weights=False)

@@ -168,13 +168,13 @@ def test_quantised_layers_are_refused_by_name():
     "make_layer",
     [lambda: layers.Dense(3, activation=lambda t: t * 2), lambda: layers.Activation(lambda t: t)],
 )
-def test_an_activation_that_is_a_lambda_is_called_so(make_layer):
+def test_lambda_activation_is_named_lambda(make_layer):
     model = build(lambda: keras.Sequential([keras.Input((4,)), make_layer()]))
     assert read(text_of(model))["layers"][1]["activation"] == "lambda"
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_live_model_calls_it_alike():
+def test_live_model_names_lambda_activation_equally():
     def make():
         inputs = keras.Input((4,))
         return keras.Model(inputs, layers.Dense(3, activation=lambda t: t * 2)(inputs))

@@ -66,11 +66,11 @@ def keras_separable():
     ],
     ids=["residual", "separable"],
 )
-def test_has_channels_first_and_the_features_of_keras_channels_last(build, make, shape, tmp_path):
+def test_channels_first_has_the_features_of_channels_last(build, make, shape, tmp_path):
     assert features(read(build(), tmp_path)) == extract_features(described(make, shape))
 
 
-def test_reads_a_transformer_that_is_spelt_out(tmp_path):
+def test_reads_a_transformer_of_single_operations(tmp_path):
     found = [layer["type"] for layer in layers(read(onnx_files.transformer_block(), tmp_path))]
 
     assert found.count("LayerNormalization") == 2
@@ -170,7 +170,7 @@ def test_asks_for_open_sizes(tmp_path):
         read(b.model(b.convolution("picture", 4, 3, 3)), tmp_path)
 
 
-def test_refuses_shapes_that_the_file_has_not(tmp_path):
+def test_refuses_shapes_of_unknown_inputs(tmp_path):
     with pytest.raises(UsageError, match="'x'"):
         read(onnx_files.residual_block(), tmp_path, {"x": (1, 3, 99, 99)})
 
@@ -197,7 +197,7 @@ def test_keeps_transpositions_that_move_more(tmp_path):
     assert found[1]["output_shapes"] == [[8, 6, 5]]
 
 
-def test_drops_what_nothing_reads(tmp_path):
+def test_drops_unread_nodes(tmp_path):
     b = onnx_files.Builder(x=[1, 3, 8, 8])
     x = b.convolution("x", 5, 3, 3)
     b.convolution(x, 100, 5, 3)
@@ -216,7 +216,7 @@ def test_counts_weights_that_two_layers_share_once(tmp_path):
     assert [layer["macs"] for layer in found if layer["type"] == "Dense"] == [4 * 36, 4 * 36]
 
 
-def test_takes_the_branch_that_the_shapes_decide(tmp_path):
+def test_takes_the_branch_that_shapes_select(tmp_path):
     def branch(name, op):
         node = onnx.helper.make_node(op, ["pooled"], [name])
         port = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)

@@ -211,7 +211,7 @@ def test_embedding(tmp_path):
     assert (layer["type"], layer["parameters"], layer["output_shapes"]) == ("Embedding", 600, [[9, 6]])
 
 
-def test_what_changes_shapes(tmp_path):
+def test_shape_operations(tmp_path):
     b = Builder(x=[1, 3, 8, 8])
     x = b.convolution("x", 4, 3, 1)
     x = b.node("Pad", x, b.constant([0, 0, 1, 1, 0, 0, 2, 2], np.int64))
@@ -249,7 +249,7 @@ def test_quantised_convolution_and_dense_layer(tmp_path):
     assert (found["Dense"]["parameters"], found["Dense"]["macs"]) == (720, 720)
 
 
-def test_weights_that_are_stored_as_integers_and_tensors_that_are_quantised_at_once(tmp_path):
+def test_integer_weights_and_dynamic_quantisation(tmp_path):
     b = Builder(x=[1, 3, 8, 8])
     scale, zero = b.constant(0.1), b.constant(3, np.int8)
     scales, zeros = b.weight(4), b.constant([0] * 4, np.int8)
@@ -291,7 +291,7 @@ def test_unknown_operations_keep_their_name(tmp_path):
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "DynamicQuantizeLinear"])
-def test_quantised_inputs_have_their_channels_last_like_all_others(op, tmp_path):
+def test_quantised_inputs_have_channels_last(op, tmp_path):
     b = Builder(x=[1, 3, 8, 8])
     scale, zero = b.constant(0.1), b.constant(0, np.uint8)
     kernel = b.constant(np.ones((4, 3, 3, 3)), np.uint8)

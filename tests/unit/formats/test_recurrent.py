@@ -37,7 +37,7 @@ def totals(network):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_recurrent_layers_count_as_keras_counts_them_and_run(name, tmp_path):
+def test_recurrent_layers_count_as_in_keras_and_run(name, tmp_path):
     parts, kinds = NETWORKS[name]
     model = built(*parts)
     model.export(str(tmp_path / "model"), verbose=False)
@@ -64,7 +64,7 @@ def test_loops_run_with_weights_that_are_drawn(tmp_path):
     assert np.isfinite(output).all()
 
 
-def test_how_often_a_loop_runs_may_follow_from_the_inputs_shape(tmp_path):
+def test_loop_count_may_follow_from_the_input_shape(tmp_path):
     import keras
 
     entry = keras.Input((None, 6), name="words")
@@ -76,7 +76,7 @@ def test_how_often_a_loop_runs_may_follow_from_the_inputs_shape(tmp_path):
     assert found == [[5 * 4 * 8 * 14, 480], [10 * 4 * 8 * 14, 480]]
 
 
-def test_loops_that_data_end_are_refused(tmp_path):
+def test_data_dependent_loops_are_refused(tmp_path):
     import tensorflow as tf
 
     def shrunk(x):

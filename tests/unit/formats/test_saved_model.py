@@ -61,7 +61,7 @@ def test_outputs_equal_the_trained_models(model, folder, kind, tmp_path):
     assert found.interface["weights"] == found.interface["weight_bytes"] == 0
 
 
-def test_outputs_of_a_live_models_graph_with_its_values_equal_its_own(model, tmp_path):
+def test_graph_with_values_computes_the_live_models_outputs(model, tmp_path):
     graph = trace_weightless(model, keep_values=True)
     inputs = files.images(model, count=3)
     (outputs,) = files.run(graph.serialized, graph.interface, [inputs], tmp_path)
@@ -69,7 +69,7 @@ def test_outputs_of_a_live_models_graph_with_its_values_equal_its_own(model, tmp
     assert graph.interface["weights"] == graph.interface["weight_bytes"] == 0
 
 
-def test_shapes_close_a_live_models_open_sizes(tmp_path):
+def test_given_shapes_fix_open_sizes_of_a_live_model(tmp_path):
     model = files.small_network(inputs=(None, None, 3))
     graph = trace_weightless(model, [(16, 20, 3)])
     assert graph.interface["inputs"][0]["shape"] == [16, 20, 3]
@@ -80,7 +80,7 @@ def test_shapes_close_a_live_models_open_sizes(tmp_path):
 
 @pytest.mark.parametrize("kind", ["saved", "frozen"])
 @pytest.mark.parametrize("weights_as", ["constant", "variable"])
-def test_graphs_without_values_hold_no_large_constant_and_run(model, folder, kind, weights_as, tmp_path):
+def test_weightless_graph_has_no_large_constant_and_runs(model, folder, kind, weights_as, tmp_path):
     from tensorflow.core.framework import graph_pb2
 
     found = read(folder, kind)
@@ -96,13 +96,13 @@ def test_graphs_without_values_hold_no_large_constant_and_run(model, folder, kin
 
 
 @pytest.mark.parametrize("kind", ["saved", "frozen"])
-def test_layers_equal_those_that_keras_tells(model, folder, kind):
+def test_layers_equal_those_of_keras(model, folder, kind):
     told, found = extract_features(expected(model)), features(read(folder, kind).network)
     assert {name: found[name] for name in EQUAL} == {name: told[name] for name in EQUAL}
     assert {name: found[name] for name in CLOSE} == pytest.approx({name: told[name] for name in CLOSE}, rel=0.06)
 
 
-def test_layers_are_named_and_typed_as_keras_has_them(folder):
+def test_layers_have_the_names_and_types_of_keras(folder):
     kinds = [layer["type"] for layer in layers(read(folder, "saved").network)]
     assert kinds == [
         *("Rescaling", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "Activation", "SeparableConv2D", "Add"),
@@ -119,7 +119,7 @@ def test_layers_are_named_and_typed_as_keras_has_them(folder):
     ("builder", "size", "arguments"),
     [("MobileNetV2", 32, {"alpha": 0.35}), ("ConvNeXtTiny", 32, {}), ("MobileNetV3Small", 32, {})],
 )
-def test_architectures_are_read_as_keras_describes_them(builder, size, arguments, tmp_path):
+def test_architectures_match_keras(builder, size, arguments, tmp_path):
     import keras
 
     model = getattr(keras.applications, builder)(weights=None, input_shape=(size, size, 3), classes=10, **arguments)
@@ -145,7 +145,7 @@ for kind in sys.argv[2:]:
 """
 
 
-def test_two_processes_that_read_in_different_orders_write_identical_bytes(folder, root):
+def test_reading_order_does_not_change_the_bytes(folder, root):
     def digests(*kinds):
         command = [sys.executable, "-c", READ, str(folder), *kinds]
         answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
@@ -171,7 +171,7 @@ def save(function, folder, signatures=None):
     return folder
 
 
-def test_open_sizes_have_to_be_said(tmp_path):
+def test_open_sizes_must_be_given(tmp_path):
     model = files.small_network(inputs=(None, None, 3))
     model.export(str(tmp_path), verbose=False)
     with pytest.raises(UsageError, match=r"\?,\?,\?,3"):
@@ -183,7 +183,7 @@ def test_open_sizes_have_to_be_said(tmp_path):
     assert outputs.shape == (2, 10)
 
 
-def test_several_inputs_of_other_types_reach_the_interface_in_order(tmp_path):
+def test_inputs_of_several_types_keep_their_order(tmp_path):
     import tensorflow as tf
 
     table = tf.Variable(tf.random.normal((200, 16), seed=1))
@@ -207,7 +207,7 @@ def test_several_inputs_of_other_types_reach_the_interface_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("use_resource", [True, False])
-def test_saved_models_of_tensorflow_1_are_read(use_resource, tmp_path):
+def test_tensorflow_1_saved_models_are_read(use_resource, tmp_path):
     import tensorflow as tf
 
     v1 = tf.compat.v1
@@ -235,7 +235,7 @@ def test_saved_models_of_tensorflow_1_are_read(use_resource, tmp_path):
     assert kinds == counts | {"GlobalAveragePooling2D": 0, "Dense": 320}
 
 
-def test_channels_first_is_told(tmp_path):
+def test_channels_first_is_recognised(tmp_path):
     def build(tf):
         image = tf.compat.v1.placeholder(tf.float32, (None, 3, 12, 16), name="image")
         kernel = np.random.default_rng(0).random((3, 3, 3, 8)).astype(np.float32)

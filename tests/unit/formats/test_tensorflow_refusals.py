@@ -41,34 +41,34 @@ def refusal(folder, **options):
     return text
 
 
-def test_a_signature_that_there_is_not_is_answered_with_those_there_are(sound):
+def test_unknown_signature_is_refused_with_the_existing_ones(sound):
     assert refusal(sound) == "has no signature 'serving_default'; its signatures are classify, score"
     assert read_saved_model(sound, {}, signature="score").interface["weights"] == 1
 
 
-def test_a_truncated_saved_model(damaged):
+def test_truncated_saved_model_is_refused(damaged):
     path = damaged / "saved_model.pb"
     path.write_bytes(path.read_bytes()[:-200])
     assert "damaged" in refusal(damaged, signature="score")
 
 
-def test_random_bytes_are_no_saved_model(damaged):
+def test_random_bytes_are_refused(damaged):
     (damaged / "saved_model.pb").write_bytes(np.random.default_rng(0).bytes(5000))
     assert "damaged" in refusal(damaged, signature="score")
 
 
-def test_an_empty_file_is_no_saved_model(damaged):
+def test_empty_file_is_refused(damaged):
     (damaged / "saved_model.pb").write_bytes(b"")
     assert "no graph for serving" in refusal(damaged)
 
 
-def test_a_folder_without_a_saved_model(tmp_path):
+def test_folder_without_a_saved_model_is_refused(tmp_path):
     assert "no file saved_model.pb" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["variables.index", "variables.data-00000-of-00001"])
 @pytest.mark.parametrize("damage", ["delete", "truncate", "flip"])
-def test_variables_that_are_missing_or_damaged(damaged, name, damage):
+def test_missing_or_damaged_variables_are_refused(damaged, name, damage):
     path = damaged / "variables" / name
     content = path.read_bytes()
     if damage == "delete":
@@ -130,17 +130,17 @@ def looks_up(tf):
     "build",
     [reads_a_file, writes_a_file, prints_to_a_file, runs_python, runs_stateless_python, matches_files],
 )
-def test_what_may_touch_files_or_run_code_is_refused(build, tmp_path, monkeypatch):
+def test_operations_that_touch_files_or_run_code_are_refused(build, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refuse(build, tmp_path, r"^operation '.*' \(\w+\) (may touch files or run code|works on strings)")
     assert [path.name for path in tmp_path.iterdir()] == ["graph.pb"]
 
 
-def test_what_is_no_computation_of_numbers_is_refused(tmp_path):
+def test_non_numeric_operations_are_refused(tmp_path):
     refuse(looks_up, tmp_path, r"^operation ")
 
 
-def test_files_that_a_saved_models_function_would_write_are_refused(tmp_path):
+def test_saved_model_function_that_writes_files_is_refused(tmp_path):
     import tensorflow as tf
 
     module = tf.Module()
@@ -159,7 +159,7 @@ def test_files_that_a_saved_models_function_would_write_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("op", "match"), [("MyOwnOp", "not an operation of TensorFlow"), ("", "not an operation of TensorFlow")]
 )
-def test_operations_that_tensorflow_lacks(op, match, tmp_path):
+def test_unknown_operations_are_refused(op, match, tmp_path):
     from tensorflow.core.framework import graph_pb2
 
     graph = graph_pb2.GraphDef()
@@ -188,7 +188,7 @@ def save_function(function, folder):
     return folder
 
 
-def test_checks_beside_the_computation_are_no_branches(tmp_path):
+def test_assertions_are_not_branches(tmp_path):
     import tensorflow as tf
 
     def call(x):
@@ -199,7 +199,7 @@ def test_checks_beside_the_computation_are_no_branches(tmp_path):
     assert [layer.type for layer in found.network.layers] == ["InputLayer", "Activation"]
 
 
-def test_what_a_branch_writes_is_refused(tmp_path):
+def test_branch_that_writes_is_refused(tmp_path):
     import tensorflow as tf
 
     def call(x):
@@ -217,7 +217,7 @@ def test_strings_are_refused_by_the_inputs_name(tmp_path):
     refuse(build, tmp_path, r"^input 'text' takes string")
 
 
-def test_functions_that_call_each_other_without_end(tmp_path):
+def test_endless_recursion_is_refused(tmp_path):
     from tensorflow.core.framework import graph_pb2
 
     graph = graph_pb2.GraphDef()
@@ -239,13 +239,13 @@ def test_functions_that_call_each_other_without_end(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 4000, b"not a graph"])
-def test_files_that_are_no_graph(content, tmp_path):
+def test_files_without_a_graph_are_refused(content, tmp_path):
     (tmp_path / "graph.pb").write_bytes(content)
     with pytest.raises(SourceError, match="not a "):
         read_frozen_graph(tmp_path / "graph.pb", {})
 
 
-def test_a_constant_that_claims_to_be_larger_than_memory(tmp_path):
+def test_constant_larger_than_memory_is_refused(tmp_path):
     from tensorflow.core.framework import graph_pb2
 
     path = files.write_graph(lambda tf: tf.add(placeholder(tf), [1.0, 2.0, 3.0, 4.0], name="out"), tmp_path / "g.pb")

@@ -22,7 +22,7 @@ def refuse(builder, folder, match, *outputs):
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"not tflite at all", os.urandom(300), b"\0\0\0\0TFL3"])
-def test_refuses_what_is_no_tflite(content, tmp_path):
+def test_refuses_other_files(content, tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
 
@@ -30,13 +30,13 @@ def test_refuses_what_is_no_tflite(content, tmp_path):
         read_tflite(path, {})
 
 
-def test_refuses_files_that_are_not_there(tmp_path):
+def test_refuses_missing_files(tmp_path):
     with pytest.raises(SourceError, match="cannot be read"):
         read_tflite(tmp_path / "absent.tflite", {})
 
 
 @pytest.mark.parametrize("offset", [0, 4, 2**31 - 1, 2**32 - 1])
-def test_refuses_wild_offsets(offset, tmp_path):
+def test_refuses_offsets_outside_the_file(offset, tmp_path):
     b = small_network()
     path = b.save(tmp_path, len(b.tensors) - 1)
     content = bytearray(path.read_bytes())
@@ -63,7 +63,7 @@ def test_refuses_operators_out_of_order(tmp_path):
     refuse(b, tmp_path, "reads 'early', which nothing before it gives", x)
 
 
-def test_refuses_two_operators_that_give_one_tensor(tmp_path):
+def test_refuses_two_operators_with_one_output(tmp_path):
     b = Builder([1, 4])
     x = b.operator("TANH", [0], b.tensor([1, 4], name="same"))
     b.operator("RELU", [0], x)
@@ -71,14 +71,14 @@ def test_refuses_two_operators_that_give_one_tensor(tmp_path):
     refuse(b, tmp_path, "'same', which is there already", x)
 
 
-def test_refuses_operators_that_give_a_weight(tmp_path):
+def test_refuses_operators_that_overwrite_a_weight(tmp_path):
     b = Builder([1, 4])
     x = b.operator("TANH", [0], b.weight(1, 4, name="fixed"))
 
     refuse(b, tmp_path, "'fixed', which is there already", x)
 
 
-def test_refuses_outputs_that_nothing_gives(tmp_path):
+def test_refuses_outputs_without_a_source(tmp_path):
     b = Builder([1, 4])
     b.operator("TANH", [0], [1, 4])
 
@@ -92,7 +92,7 @@ def test_refuses_networks_that_ignore_their_inputs(tmp_path):
 
 
 @pytest.mark.parametrize("indices", [[99], [-2], [2**31 - 1]])
-def test_refuses_indices_of_no_tensor(indices, tmp_path):
+def test_refuses_indices_out_of_range(indices, tmp_path):
     b = Builder([1, 4])
 
     refuse(b, tmp_path, "damaged", b.operator("TANH", indices, [1, 4]))
@@ -105,13 +105,13 @@ def test_refuses_impossible_shapes(shape, tmp_path):
     refuse(b, tmp_path, "'odd' has the shape", b.operator("TANH", [0], b.tensor(shape, name="odd")))
 
 
-def test_refuses_weights_of_other_rank_than_the_operator_has(tmp_path):
+def test_refuses_weights_of_wrong_rank(tmp_path):
     b = Builder([1, 4])
 
     refuse(b, tmp_path, "CONV_2D.*axes", b.operator("CONV_2D", [0, b.weight(4, 4)], [1, 4], options="Conv2DOptions"))
 
 
-def test_refuses_operators_without_what_they_read(tmp_path):
+def test_refuses_operators_without_inputs(tmp_path):
     b = Builder([1, 4])
 
     refuse(b, tmp_path, "FULLY_CONNECTED.*missing", b.operator("FULLY_CONNECTED", [0], [1, 4]))
@@ -128,13 +128,13 @@ def test_reads_tensors_of_one_name_or_none(tmp_path):
     assert len(set(names)) == len(names) == 4
 
 
-def test_shows_names_that_would_harm_harmlessly(tmp_path):
+def test_escapes_control_sequences_in_names(tmp_path):
     b = Builder([1, 4])
 
     refuse(b, tmp_path, "a\ufffdb\ufffd", b.operator("WHILE", [0], b.tensor([1, 4], name="a\nb\x1b[31m")))
 
 
-def test_does_not_read_a_long_name_again_for_each_tensor_that_has_it(tmp_path):
+def test_reads_a_shared_long_name_once(tmp_path):
     parts, packer = schema(), flatbuffers.Builder(1024)
     name, tensors = packer.CreateString("n" * 1_000_000), []
     for _ in range(20_000):
@@ -171,7 +171,7 @@ FILE = small_network().content(len(small_network().tensors) - 1)
     changes=st.lists(st.tuples(st.integers(0, len(FILE) - 1), st.integers(0, 255)), max_size=12),
     kept=st.integers(len(FILE) // 2, len(FILE)),
 )
-def test_damaged_files_give_one_clear_line_or_a_network(changes, kept, tmp_path):
+def test_damaged_file_is_one_line_or_a_network(changes, kept, tmp_path):
     damaged = bytearray(FILE)
     for place, byte in changes:
         damaged[place] = byte

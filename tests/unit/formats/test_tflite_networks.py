@@ -73,14 +73,14 @@ def test_has_the_features_of_keras(files):
 
 
 @pytest.mark.parametrize("way", ["smaller", "halved", "quantised"])
-def test_counts_what_is_quantised_as_numbers(way, files):
+def test_counts_quantised_values_as_numbers(way, files):
     numbers, expected = features(read_tflite(files[way], {})), features(read_tflite(files["floats"], {}))
 
     same = ("macs", "depthwise_macs", "conv_layers", "conv_parameters", "fc_parameters", "parameters", "fused_layers")
     assert {key: numbers[key] for key in same} == {key: expected[key] for key in same}
 
 
-def test_says_what_numbers_go_in_and_out(files):
+def test_lists_types_of_inputs_and_outputs(files):
     descriptor = whole(read_tflite(files["quantised"], {}))
 
     assert [port["dtype"] for port in (*descriptor["inputs"], *descriptor["outputs"])] == ["int8", "int8"]
@@ -105,12 +105,12 @@ def test_refuses_shapes_at_which_the_network_cannot_run(files):
         read_tflite(files["open"], {"": (1, 1, 1, 3)})
 
 
-def test_refuses_shapes_that_the_file_has_not(files):
+def test_refuses_shapes_of_unknown_inputs(files):
     with pytest.raises(UsageError, match="not 1,99,99,3"):
         read_tflite(files["floats"], {"": (1, 99, 99, 3)})
 
 
-def test_keeps_activations_apart_that_were_layers_of_their_own(tmp_path):
+def test_keeps_separate_activation_layers(tmp_path):
     fused = {"options": "Conv2DOptions", "strideW": 1, "strideH": 1, "fusedActivationFunction": 3}
     b = Builder([1, 8, 8, 3])
     own = b.tensor([1, 8, 8, 4], name="net/conv/Relu6;net/conv/BiasAdd;net/conv/Conv2D")

@@ -40,7 +40,7 @@ def test_grouped_convolution(tmp_path):
 
 
 @pytest.mark.parametrize(("bias", "parameters"), [([0.0] * 8, 72), ([0.5] * 8, 80)])
-def test_depthwise_convolution_whose_bias_of_zeros_is_none(bias, parameters, tmp_path):
+def test_zero_bias_of_a_depthwise_convolution_is_no_bias(bias, parameters, tmp_path):
     b = Builder([1, 8, 8, 4])
     inputs = [b.inputs[0], b.weight(1, 3, 3, 8), b.tensor([8], bias)]
     options = {"options": "DepthwiseConv2DOptions", "strideW": 1, "strideH": 1, "depthMultiplier": 2}
@@ -188,7 +188,7 @@ def test_embedding(tmp_path):
     assert (layer["type"], layer["parameters"]) == ("Embedding", 600)
 
 
-def test_weights_that_are_dequantised_first(tmp_path):
+def test_dequantised_weights(tmp_path):
     b = Builder([1, 4])
     matrix = b.operator("DEQUANTIZE", [b.tensor([5, 4], [[1] * 4] * 5, "int8", scale=0.1)], [5, 4])
 
@@ -197,7 +197,7 @@ def test_weights_that_are_dequantised_first(tmp_path):
     assert (layer["type"], layer["parameters"], layer["macs"]) == ("Dense", 20, 20)
 
 
-def test_shapes_that_are_computed_are_no_layers(tmp_path):
+def test_computed_shapes_are_not_layers(tmp_path):
     b = Builder([1, 4, 6])
     size = b.operator("SHAPE", [0], b.tensor([3], dtype="int32"))
     wanted = b.operator("PACK", [size, b.tensor([], [24], "int32")], b.tensor([2], dtype="int32"))
@@ -221,7 +221,7 @@ def test_custom_operators_keep_their_name(tmp_path):
     assert found[0]["output_shapes"] == [[5, 4], [5], [5], []]
 
 
-def test_scale_and_shift_by_channel_is_a_batch_normalisation(tmp_path):
+def test_scale_and_shift_per_channel_is_batch_normalisation(tmp_path):
     b = Builder([1, 4, 4, 6])
     x = b.operator("MUL", [0, b.weight(6)], [1, 4, 4, 6], options="MulOptions")
 
@@ -252,7 +252,7 @@ def dilated(builder, code, read, block, made, weights, crops=(0, 0, 0, 0), **opt
         ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", (1, 3, 3, 4), "DepthwiseConv2D", 12 * 12 * 36),
     ],
 )
-def test_dilated_convolution_of_parted_pieces(code, options, kernel, kind, macs, tmp_path):
+def test_dilated_convolution_by_space_to_batch(code, options, kernel, kind, macs, tmp_path):
     b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
     made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
     sizes = {"strideW": 1, "strideH": 1, "options": options}
@@ -264,7 +264,7 @@ def test_dilated_convolution_of_parted_pieces(code, options, kernel, kind, macs,
     assert (layer["output_shapes"], layer["groups"]) == ([[12, 12, 4]], 2 // kernel[3] if code == "CONV_2D" else 2)
 
 
-def test_bias_of_a_dilated_convolution_that_is_added_once_its_pieces_are_joined(tmp_path):
+def test_bias_after_batch_to_space_joins_the_convolution(tmp_path):
     b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
     made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
     weights = [b.weight(4, 3, 3, 2), b.tensor([4], [0.0] * 4)]
@@ -295,7 +295,7 @@ def test_dilated_convolution_along_one_axis(tmp_path):
     assert (layer["macs"], layer["output_shapes"]) == (56 * 120, [[56, 5]])
 
 
-def test_pieces_that_are_not_joined_again_all_count(tmp_path):
+def test_space_to_batch_without_batch_to_space_counts_fully(tmp_path):
     b = Builder([1, 16, 16, 2], signatures=[[-1, 16, 16, 2]])
     made = ([1, 8, 8, 2], [1, 6, 6, 4], [1, 12, 12, 4])
     sizes = {"strideW": 1, "strideH": 1, "options": "Conv2DOptions"}
@@ -307,7 +307,7 @@ def test_pieces_that_are_not_joined_again_all_count(tmp_path):
     assert [layer["macs"] for layer in layers if layer["type"] == "Conv2D"] == [4 * 36 * 72]
 
 
-def test_pieces_whose_number_is_decided_at_run_time_are_refused(tmp_path):
+def test_space_to_batch_of_unknown_size_is_refused(tmp_path):
     b = Builder([1, 16, 16, 2], [1, 2])
     block = b.operator("RESHAPE", [1, b.tensor([1], [2], "int32")], [2])
     x = b.operator("SPACE_TO_BATCH_ND", [0, block, b.tensor([2, 2], [0] * 4, "int32")], [1, 8, 8, 2])

@@ -45,7 +45,7 @@ def test_einsum_without_second_operand_multiplies_nothing():
     assert macs.einsum_macs("a...,a->...", [(3, 4, 5), (1,)]) == 3 * 4 * 5
 
 
-def test_attention_meets_each_query_with_each_key():
+def test_attention_multiplies_each_query_with_each_key():
     assert macs.attention_macs(4, 6, (8, 10), heads=2) == 2 * 4 * 6 * 18
     kernels = {"query": 100, "key": 200, "value": 300, "attention_output": 400}
     projections = 4 * (100 + 400) + 6 * (200 + 300)
@@ -61,7 +61,7 @@ def test_recurrent_and_repeated_layers_count_each_step():
 
 
 @given(SIZES, SIZES, SIZES, SIZES)
-def test_separable_convolution_is_parted_into_its_two(side, channels, filters, positions):
+def test_separable_convolution_is_split_in_two(side, channels, filters, positions):
     depthwise = positions * side * side * channels
     whole = depthwise + positions * channels * filters
     assert macs.separable_macs(whole, (side, side), filters) == (depthwise, whole - depthwise)
@@ -101,7 +101,7 @@ def _without_arguments(expression):
 
 
 @pytest.mark.parametrize("room", sorted(p.name for p in PACKAGE.iterdir() if p.is_dir() and p.name != "network"))
-def test_no_other_room_has_a_formula(room):
+def test_formulas_are_in_network_alone(room):
     for path in (PACKAGE / room).rglob("*.py"):
         for expression in _counted(ast.parse(path.read_text())):
             assert not _multiplies(_without_arguments(expression)), f"{path}: {ast.unparse(expression)}"

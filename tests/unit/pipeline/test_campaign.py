@@ -87,12 +87,12 @@ def test_a_mistake_in_a_target_of_tables_is_one_line(folder, root, change, words
     assert words in refused(read_campaign, CONFIG | {"target": "elsewhere"}, "config.yaml", root)
 
 
-def test_without_a_target_users_are_told_how_to_choose_one(folder, root):
+def test_missing_target_says_how_to_choose_one(folder, root):
     config = {key: value for key, value in CONFIG.items() if key != "target"}
     assert "--profile profiles/local" in refused(read_campaign, config, "config.yaml", root)
 
 
-def test_a_store_may_lie_anywhere_but_in_what_is_made_again(tmp_path, monkeypatch):
+def test_store_must_not_be_inside_the_outputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     disposable = ("results/manifests", "results/quick")
     check_store("results/store", disposable, "config.yaml")
@@ -101,19 +101,19 @@ def test_a_store_may_lie_anywhere_but_in_what_is_made_again(tmp_path, monkeypatc
         assert "choose a folder outside" in refused(check_store, f"{store}/sub", disposable, "config.yaml")
 
 
-def test_models_of_one_family_are_too_few(folder):
+def test_models_of_a_single_family_are_refused(folder):
     (folder / "sheet.csv").write_text("".join(SHEET.splitlines(keepends=True)[:6]))
     assert "5 models of 1 families" in refused(checked_models, [folder / "sheet.csv"], None)
 
 
-def test_versions_are_those_of_this_environment_or_of_condas():
+def test_versions_are_those_of_the_rules_environment():
     assert tool_versions(["pytest"], None) == {"pytest": pytest.__version__}
     assert tool_versions(["keras"], "      - 'keras==1.2.3'\n") == {"keras": "1.2.3"}
     assert "does not pin keras" in refused(tool_versions, ["keras"], "")
     assert "--software-deployment-method conda" in refused(tool_versions, ["no-such-package"], None)
 
 
-def test_a_models_shard_depends_on_its_name_alone(folder):
+def test_shard_depends_on_the_model_name_alone(folder):
     specs = collect([folder / "sheet.csv"], None).specs
     shards = specs_by_shard(specs, 3)
     assert sorted(spec.model for shard in shards for spec in shard) == sorted(spec.model for spec in specs)
@@ -121,7 +121,7 @@ def test_a_models_shard_depends_on_its_name_alone(folder):
     assert [[spec for spec in shard if spec != specs[0]] for shard in shards] == fewer
 
 
-def test_an_error_ends_the_process_with_its_line_and_exit_code(capsys):
+def test_error_gives_one_line_and_its_exit_code(capsys):
     with pytest.raises(SystemExit) as end, errors_in_one_line():
         raise UsageError("config.yaml: shards: must be an integer")
     assert end.value.code == 2

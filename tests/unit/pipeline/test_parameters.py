@@ -137,7 +137,7 @@ def jobs(campaign):
 
 
 @pytest.mark.parametrize("edit", OPTIONS)
-def test_an_option_changes_the_parameters_of_what_depends_on_it(campaign, edit):
+def test_option_changes_parameters_of_dependent_rules(campaign, edit):
     file, old, new, expected = OPTIONS[edit]
     before = jobs(campaign)
     campaign.edit(file, old, new)
@@ -145,7 +145,7 @@ def test_an_option_changes_the_parameters_of_what_depends_on_it(campaign, edit):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_code_changes_the_parameters_of_the_rules_that_run_it_and_a_comment_of_none(campaign, append, module):
+def test_only_code_changes_parameters_of_rules_that_run_it(campaign, append, module):
     before = jobs(campaign)
     append(module, COMMENT)
     assert changed(before, jobs(campaign)) == set()
@@ -154,13 +154,13 @@ def test_code_changes_the_parameters_of_the_rules_that_run_it_and_a_comment_of_n
 
 
 @pytest.mark.parametrize("file", DATA)
-def test_data_changes_the_parameters_of_the_rules_whose_code_reads_it(campaign, append, file):
+def test_data_changes_parameters_of_rules_that_read_it(campaign, append, file):
     before = jobs(campaign)
     append(file, "\n")
     assert changed(before, jobs(campaign)) == DATA[file]
 
 
-def test_rules_of_tables_depend_on_their_mapping_and_the_options_of_importing(tmp_path, tree, append, monkeypatch):
+def test_table_rules_depend_on_mapping_and_import_options(tmp_path, tree, append, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config/targets").mkdir(parents=True)
     (tmp_path / "table.csv").write_text("a\n")
@@ -186,7 +186,7 @@ def test_each_shard_has_a_value_of_its_own():
     assert PerShard(("first", "second"))(Wildcards()) == "second"
 
 
-def test_the_number_of_cpus_counts_where_it_decides_the_threads(campaign, monkeypatch):
+def test_cpu_count_is_a_parameter_where_it_sets_the_threads(campaign, monkeypatch):
     before = jobs(campaign)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert changed(before, jobs(campaign)) == MEASURING

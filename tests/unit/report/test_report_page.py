@@ -88,7 +88,7 @@ def test_every_section_has_a_heading_and_content(read):
     assert "40 models measured in 8 families, 3 failed, 6 measured again" in read.text
 
 
-def test_page_asks_for_nothing_outside_itself(read):
+def test_page_loads_nothing_from_outside(read):
     for _, attributes in read.tags:
         for name in ("src", "href", "action", "data", "poster", "srcset"):
             value = attributes.get(name) or "#"
@@ -114,7 +114,7 @@ def test_every_static_plot_has_its_data(read):
     assert wanted == set(read.embedded("figures"))
 
 
-def test_predictions_of_every_algorithm_and_scheme_are_embedded(read):
+def test_predictions_of_all_algorithms_are_embedded(read):
     predicted = read.embedded("predicted")
     assert set(predicted) == {"latency_ms", "ram_mb"}
     assert all(set(schemes) == set(SCHEMES) for schemes in predicted["latency_ms"]["choices"].values())
@@ -132,7 +132,7 @@ def test_hostile_names_become_text_everywhere(campaign, hostile):
         assert name in dirty.text
 
 
-def test_hostile_names_cannot_leave_embedded_json_or_style_hover_text(hostile):
+def test_hostile_names_stay_inside_json_and_hover_text(hostile):
     read = render(hostile)
     for name in ("figures", "predicted", "samples"):
         raw = json.dumps(read.embedded(name), ensure_ascii=False)
@@ -205,7 +205,7 @@ def test_a_value_that_is_not_positive_gives_a_page(campaign):
     assert "the choice of algorithm included" in render(campaign.with_dataset(dataset)).text
 
 
-def test_several_contexts_warn_and_stand_side_by_side(campaign):
+def test_several_environments_warn_and_are_compared(campaign):
     dataset = campaign.dataset.copy()
     dataset.loc[dataset.index[:10], "environment"] = "e" * 64
     environments = campaign.environments | {"e" * 64: campaign.environments["c" * 64] | {"kernel": "6.1.0-other"}}
@@ -218,27 +218,27 @@ def test_several_contexts_warn_and_stand_side_by_side(campaign):
     assert after == before + 1
 
 
-def test_settings_that_could_not_be_applied_are_told(campaign):
+def test_settings_that_failed_are_reported(campaign):
     environment = campaign.environments["c" * 64]
     refused = environment | {"settings": environment["settings"] | {"refused": "governor: <no> such setting & co"}}
     read = render(replace(campaign, environments={"c" * 64: refused}))
     assert "Settings that the target asks for could not be applied: governor: <no> such setting & co." in read.text
 
 
-def test_trust_is_told_with_its_reasons_and_the_machine_with_its_drift(read):
+def test_page_shows_trust_reasons_and_machine_drift(read):
     assert "30 of 40 models trusted (75.0\u00a0%), 5 noisy, 5 rejected, 0 impossible" in read.text
     assert "2 of 4 visits <differ> & spread the interval to 4%" in read.text
     assert "The machine did not drift" in read.text
     assert "of: inference alone" in read.text
 
 
-def test_a_context_that_is_not_given_is_named(campaign):
+def test_missing_environment_is_named(campaign):
     assert (
         "cccccccccccc of 49 measurements is missing from the store" in render(replace(campaign, environments={})).text
     )
 
 
-def test_factors_that_vary_are_columns_filters_and_parts_of_names(campaign):
+def test_varied_factors_are_columns_filters_and_labels(campaign):
     several = varied(campaign)
     read = render(several)
     assert "80 measurements of 40 models under 2 values of threads in 8 families" in read.text
@@ -266,7 +266,7 @@ def test_written_page_replaces_the_file(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_only_the_most_frequent_contexts_are_columns(campaign):
+def test_only_the_most_frequent_environments_are_columns(campaign):
     digests = [f"{number:064d}" for number in range(20)]
     dataset = campaign.dataset.assign(environment=[digests[at % 20] for at in range(len(campaign.dataset))])
     environments = dict.fromkeys(digests, campaign.environments["c" * 64])

@@ -61,7 +61,7 @@ def test_number_keeps_three_digits(value):
     ("value", "text"),
     [(4072, "4,072"), (119.8e6, "119.8 × 10⁶"), (5.2e12, "5.2 × 10¹²"), (0.27e6, "0.27 × 10⁶")],
 )
-def test_whole_prints_as_the_document_does(value, text):
+def test_integers_print_as_in_the_document(value, text):
     assert formatting.whole(value).replace(formatting.SPACE, " ") == text
 
 
@@ -83,7 +83,7 @@ def test_embedded_json_has_no_markup(text):
     assert not set(embedded_json({text: text})) & set("<>&\u2028\u2029")
 
 
-def test_embedded_json_refuses_what_json_cannot_say():
+def test_embedded_json_refuses_invalid_values():
     with pytest.raises(ValueError, match="JSON"):
         embedded_json(float("nan"))
 
@@ -97,11 +97,11 @@ def test_plot_text_escapes_and_shortens():
     assert plot_text("x" * 99) == "x" * 59 + "…"
 
 
-def test_made_up_campaigns_are_datasets(campaign):
+def test_synthetic_campaigns_are_valid_datasets(campaign):
     SCHEMA.validate(campaign.dataset)
 
 
-def test_patterns_are_the_judged_ones_and_shown_by_their_clearest_example(data):
+def test_each_pattern_shows_its_clearest_example(data):
     examples = series.pattern_examples(data)
     rows = {texts(row)[0]: texts(row)[3:] for row in model_tables.patterns_table(data, examples).rows}
     assert {name: row[0] for name, row in rows.items()} == {
@@ -139,7 +139,7 @@ def test_drift_of_the_machine_is_tested(visits, drifted, said):
     assert re.search(said, view.sentence.replace(formatting.SPACE, " "))
 
 
-def test_other_work_that_comes_and_goes_is_no_drift():
+def test_varying_load_is_not_drift():
     found = 0
     for seed in range(200):
         visits = drawn(seed=seed)
@@ -148,7 +148,7 @@ def test_other_work_that_comes_and_goes_is_no_drift():
     assert found <= 6
 
 
-def test_a_trend_tells_how_much_something_changed():
+def test_trend_gives_the_size_of_a_change():
     visits = drawn()
     seconds = (visits["at"] - visits["at"].min()).dt.total_seconds().to_numpy()
     found = trend(seconds, visits["cpu_mhz"].to_numpy())
@@ -159,7 +159,7 @@ def test_a_trend_tells_how_much_something_changed():
     assert trend(np.linspace(0, 59, 200), np.arange(200.0)) is None
 
 
-def test_the_machines_notes_say_what_happened_and_what_is_not_known(data):
+def test_machine_notes_list_events_and_unknowns(data):
     notes = " ".join(machine_notes(data.dataset, series.visit_table(data.dataset))).replace(formatting.SPACE, " ")
     assert "it rose by 14" in notes
     assert "The median clock was 1,479 MHz, from 1,479 to 1,479, without a trend." in notes
@@ -173,7 +173,7 @@ def test_the_machines_notes_say_what_happened_and_what_is_not_known(data):
     assert "Memory was swapped during visits of 49 models: these visits do not count" in notes
 
 
-def test_trust_is_counted_and_told_with_its_reasons(data):
+def test_trust_is_counted_with_its_reasons(data):
     rows = {texts(row)[0]: texts(row)[1:3] for row in trust.trust_table(data).rows}
     assert rows == {
         "trusted": ["30", "75.0 %"], "noisy": ["5", "12.5 %"], "rejected": ["5", "12.5 %"], "impossible": ["0", "0 %"]
@@ -184,7 +184,7 @@ def test_trust_is_counted_and_told_with_its_reasons(data):
     assert "2 of 4 visits" in texts(doubtful[0])[-1]
 
 
-def test_an_impossible_latency_is_told_with_its_reason(campaign):
+def test_impossible_latency_has_its_reason(campaign):
     dataset = campaign.dataset.copy()
     dataset.loc[0, ["status", "reason"]] = ["impossible", "the device's best is 9 GFLOP/s"]
     data = read_inputs(*campaign.with_dataset(dataset).arguments(), "x")
@@ -193,7 +193,7 @@ def test_an_impossible_latency_is_told_with_its_reason(campaign):
     assert "the device's best is 9 GFLOP/s" in texts(model_tables.failed_table(data).rows[0])
 
 
-def test_what_the_samples_and_the_measuring_tell(data):
+def test_notes_on_samples_and_cost(data):
     notes = " ".join([*trust.trust_notes(data), *trust.cost_notes(data)]).replace(formatting.SPACE, " ")
     assert "In 10 of 40 models the published mean is more than 5 % away" in notes
     assert "for 5 of 40 models" in notes
@@ -205,12 +205,12 @@ def test_what_the_samples_and_the_measuring_tell(data):
     assert "adaptive" not in " ".join(trust.cost_notes(steady))
 
 
-def test_repeated_visits_cost(data):
+def test_repeated_visits_are_counted_as_cost(data):
     repeated = read_inputs(data.dataset.assign(iterations=200), Evaluation(), {}, None, "x")
     assert "repeating visits cost" in trust.cost_notes(repeated)[-1]
 
 
-def test_results_table_quotes_the_document_beside_the_target(data):
+def test_results_table_quotes_the_source_document(data):
     rows = [texts(row) for row in tables.results_table(data).rows]
     assert rows[0][:3] == ["jetson_nano", "40", "XGBoost"]
     assert rows[1] == [
@@ -227,7 +227,7 @@ def test_results_table_quotes_the_document_beside_the_target(data):
     assert [row[6] for row in rows[1:]] == ["91.12 %", "96.12 %", "93.57 %"]
 
 
-def test_honest_accuracy_is_of_the_algorithm_beside_it(data):
+def test_accuracy_is_that_of_the_named_algorithm(data):
     result = data.metrics[0]
     honest = result.scheme(result.best_published(), "leave_one_family_out")["mape"]
     assert texts(tables.results_table(data).rows[0])[4] == f"{100 - honest:.2f} %"
@@ -242,14 +242,14 @@ def test_ranges_table(data):
     assert len(rows) == 13
 
 
-def test_algorithms_table_marks_the_deployed_and_lists_baselines_last(data):
+def test_algorithms_table_marks_deployed_and_ends_in_baselines(data):
     rows = tables.algorithms_table(data.metrics[0]).rows
     assert [row.mark for row in rows] == ["", "", "", "", "own", *["muted"] * 3]
     assert texts(rows[-2])[1] == "–"
     assert (texts(rows[-1])[0], texts(rows[-1])[-1]) == ("Noise floor (measured again)", "1.10")
 
 
-def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data):
+def test_intervals_are_shown_inside_and_outside_the_domain(data):
     table = tables.intervals_table(data.metrics[0])
     cells = {row.cells[0].text: [cell.text.replace("\u00a0", " ") for cell in row.cells[1:]] for row in table.rows}
     assert cells["Held-out families"] == ["34", "12.5", "91.0 %", "1.96"]
@@ -268,7 +268,7 @@ def test_intervals_are_told_inside_and_outside_the_domain_beside_plain_ones(data
         ("ensemble", "was not run for it; of those it was run for, the best is SVR with 96.00 %."),
     ],
 )
-def test_the_published_protocol_is_told_of_what_it_was_run_for(deployed, line):
+def test_headline_quotes_the_published_protocol_only_if_run(deployed, line):
     published = {"best_accuracy": 96.0, "median_accuracy": 90.0}
     algorithms = {"svr": {"published": published}, "ensemble": {"published": None}}
     result = MetricResult("latency_ms", {"deployed": deployed, "algorithms": algorithms})
@@ -282,7 +282,7 @@ def test_group_errors_sort_sizes_as_numbers(data):
     assert [texts(row)[0] for row in table.rows] == ["96", "160", "192", "224", "256"]
 
 
-def test_errors_leave_out_what_has_none():
+def test_errors_skip_missing_values():
     rows = pd.DataFrame({"measured": [0.0, 10.0, 10.0], "predicted": [1.0, np.nan, 11.0]})
     assert list(error_figures.with_errors(rows)["ape"]) == pytest.approx([10.0])
 
@@ -319,7 +319,7 @@ def test_without_measurements_every_figure_says_why(campaign):
     assert all(figure.missing for figure in every_figure(data))
 
 
-def test_many_families_share_colours_only_with_another_symbol():
+def test_families_differ_in_colour_or_symbol():
     styles = category_styles([f"family{number}" for number in range(25)])
     looks = [(style["color"], style["symbol"]) for style in styles.values()]
     assert len(set(looks[:20])) == 20
@@ -339,7 +339,7 @@ def test_sample_browser_holds_every_measurement(data):
     assert {entry["trust"].partition(":")[0] for entry in browser.series} == {"trusted", "noisy", "rejected"}
 
 
-def test_sample_browser_stays_in_its_budget(data, monkeypatch):
+def test_sample_browser_stays_within_its_size(data, monkeypatch):
     monkeypatch.setattr(series, "BUDGET", 20_000)
     browser = series.sample_browser(data)
     assert 0 < len(browser.series) < 46
@@ -358,7 +358,7 @@ def test_replicate_pairs_are_those_of_the_noise_floor(data):
     assert texts(tables.noise_table(data).rows[0])[:2] == ["latency_ms", "6"]
 
 
-def test_contexts_flatten_nested_facts(data):
+def test_environments_are_flattened(data):
     rows = [texts(row) for row in environment_view(data).table.rows]
     assert ["machine › memory", "4,157 MB"] in rows
     assert ["machine › cpu", "Cortex-A57"] in rows
@@ -394,7 +394,7 @@ def test_headline_warns_where_a_baseline_does_as_well(campaign):
     assert headline(result).warnings == ()
 
 
-def test_headline_is_the_error_that_the_choice_of_algorithm_is_part_of(campaign):
+def test_headline_error_includes_algorithm_selection(campaign):
     result = read_inputs(*campaign.arguments(), "x").metrics[0]
     found = headline(result)
     assert found.error == formatting.percent(17.3)

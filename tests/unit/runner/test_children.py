@@ -77,7 +77,7 @@ def score(pid="self"):
     return int((PROC / str(pid) / "oom_score_adj").read_text())
 
 
-def test_the_kernel_would_take_the_active_child_first():
+def test_oom_killer_takes_the_active_child_first():
     own = score()
     children = [Child(lambda command: {"score": score()}) for _ in range(2)]
     assert [child.ask(1, 10) for child in children] == [{"score": min(1000, own + ACTIVE)}] * 2
@@ -85,7 +85,7 @@ def test_the_kernel_would_take_the_active_child_first():
     assert own == score() < own + IDLE < own + ACTIVE
 
 
-def test_a_child_has_no_end_of_the_others_pipes():
+def test_child_has_no_pipe_of_another_child():
     """Else the end of a sibling, or of the parent, would not be seen."""
 
     inherited = open_files()
@@ -98,7 +98,7 @@ def test_a_child_has_no_end_of_the_others_pipes():
     assert [child.ask(1, 10) for child in children] == [{"pipes": 2}] * 3
 
 
-def test_what_a_model_prints_is_no_answer(capfd):
+def test_model_output_is_not_an_answer(capfd):
     def chatty():
         os.write(1, b"chatter")
         return {"read": os.read(0, 10).decode()}
@@ -140,7 +140,7 @@ def use_too_much():
         (lambda: [][0], "failed", "IndexError: list index out of range"),
     ],
 )
-def test_a_fault_is_said_and_takes_no_other_child(fault, status, reason):
+def test_fault_is_reported_and_affects_no_other_child(fault, status, reason):
     other = Child(echo)
     with pytest.raises(TaskFailure, match=reason) as failed:
         in_child(fault, 0.3 if fault is hang else 10)
@@ -160,7 +160,7 @@ def test_a_child_that_was_killed_while_idle_has_crashed(waits):
     assert failed.value.status == "crashed"
 
 
-def test_an_ended_child_tells_what_its_memory_reached():
+def test_ended_child_reports_its_peak_memory():
     def grow(command):
         return {"held": len(bytearray(300_000_000))}
 
@@ -172,7 +172,7 @@ def test_an_ended_child_tells_what_its_memory_reached():
     child.end()
 
 
-def test_interruptions_of_the_keyboard_are_the_parents():
+def test_keyboard_interrupts_go_to_the_parent():
     child = Child(echo)
     child.ask(1, 10)
     os.kill(child.pid, signal.SIGINT)
@@ -197,7 +197,7 @@ def test_a_child_ends_with_its_parent():
     os.close(writer)
 
 
-def test_without_a_starter_the_campaign_ends():
+def test_campaign_ends_without_its_parent():
     child = Child(lambda command: time.sleep(10), parent_pid=os.getppid() + 1)
     start = time.monotonic()
     with pytest.raises(SystemExit, match="what started this has ended"):

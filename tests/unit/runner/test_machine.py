@@ -26,7 +26,7 @@ def environment(device, outcome=None):
     return read_environment(NoopToolchain({}), outcome, str(device.root))
 
 
-def test_two_starts_on_an_unchanged_machine_give_the_same_context():
+def test_unchanged_machine_has_the_same_environment():
     command = [sys.executable, str(RUNNER), "--probe", "noop"]
     first, second = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
     assert first == second
@@ -41,7 +41,7 @@ def test_two_starts_on_an_unchanged_machine_give_the_same_context():
     assert answer["settings"]["refused"] is None
 
 
-def test_the_state_here_is_what_it_can_be():
+def test_machine_state_is_plausible():
     now = read_state()
     assert set(now) == {
         "load_1_minute", "memory_available_bytes", "cpu_mhz", "temperature_c", "throttle_count",
@@ -51,7 +51,7 @@ def test_the_state_here_is_what_it_can_be():
     assert swapped_pages() >= 0
 
 
-def test_a_machine_that_says_nothing_has_nulls(bare):
+def test_unknown_machine_state_is_null(bare):
     now = state(bare)
     assert {name for name, value in now.items() if value is None} == set(now) - {"load_1_minute"}
     nothing = environment(bare)
@@ -60,7 +60,7 @@ def test_a_machine_that_says_nothing_has_nulls(bare):
     assert {name for name, value in nothing["settings"].items() if value is not None} == known
 
 
-def test_settings_are_said_in_words(device):
+def test_settings_are_described_in_words(device):
     device.write(SWAPPINESS, 60)
     settings = environment(device, {"applied": {}, "refused": {"nvpmodel": "why", "boost": "because"}})["settings"]
     assert settings["governor"] == "schedutil,powersave"
@@ -74,7 +74,7 @@ def test_settings_are_said_in_words(device):
     assert environment(device)["settings"]["jetson_clocks"] == "on"
 
 
-def test_a_boards_names_have_no_zeros(bare):
+def test_board_name_has_no_nul_bytes(bare):
     bare.write("proc/device-tree/model", "NVIDIA Orin Nano Developer Kit\0")
     bare.write("proc/device-tree/bus@0/gpu@17000000/compatible", "nvidia,ga10b\0nvidia,gpu\0")
     machine = environment(bare)["machine"]
@@ -82,7 +82,7 @@ def test_a_boards_names_have_no_zeros(bare):
     assert machine["gpu"] == "nvidia,ga10b"
 
 
-def test_a_gpus_name_leaves_out_what_changes_at_a_start(bare):
+def test_gpu_name_has_no_part_that_changes_at_boot(bare):
     for number, bus in enumerate(("01", "02")):
         text = f"Model: \t\t NVIDIA H200\nIRQ:   \t\t {100 + number}\nGPU UUID: \t GPU-{number}"
         bare.write(f"proc/driver/nvidia/gpus/0000:{bus}:00.0/information", text)
@@ -134,7 +134,7 @@ def test_throttling_is_summed(bare):
     assert state(bare)["throttle_count"] == 17
 
 
-def test_boards_count_changes_of_the_cpus_limit_and_not_the_fans(bare):
+def test_throttling_counts_cpu_cooling_not_fans(bare):
     for number, (kind, count) in enumerate({"thermal-cpufreq-0": 7, "pwm-fan": 90, "cpufreq-cpu4": 2}.items()):
         bare.write(f"{ZONES}/cooling_device{number}/type", kind)
         bare.write(f"{ZONES}/cooling_device{number}/stats/total_trans", count)
@@ -183,7 +183,7 @@ def groups(device, own, peaks):
         ("", {"memory.max": "700"}, None, None),
     ],
 )
-def test_limits_are_the_least_of_the_processs_own_groups(bare, own, peaks, bytes_, cpus):
+def test_limit_is_the_minimum_over_own_cgroups(bare, own, peaks, bytes_, cpus):
     groups(bare, own, peaks)
     root = str(bare.root)
     assert memory_limit_bytes(root) == environment(bare)["settings"]["memory_limit_bytes"] == bytes_

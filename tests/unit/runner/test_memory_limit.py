@@ -63,7 +63,7 @@ def tasks(tmp_path_factory):
     return found
 
 
-def test_a_model_that_needs_more_than_the_limit_is_out_of_memory_and_the_next_is_measured(limited, tasks, tmp_path):
+def test_model_above_memory_limit_fails_and_the_next_is_measured(limited, tasks, tmp_path):
     large, first, second = tasks
     plan = plan_of([first, large, second], FEW, {"toolchain": "tensorflow"})
     done = run(plan, tmp_path, enter=limited(LIMIT))
@@ -84,7 +84,7 @@ def test_without_the_limit_it_is_measured(tasks, tmp_path):
     assert memory["load_peak_bytes"] > LIMIT
 
 
-def test_an_inference_that_needs_more_than_the_limit_is_out_of_memory(limited, tmp_path):
+def test_inference_above_memory_limit_is_out_of_memory(limited, tmp_path):
     """It takes too much in the second visit of a process: first beside another model, then alone."""
     code = SLOW_TO_LOAD + "calls, held = [], []\ndef infer(x):\n    calls.append(1)\n    if len(calls) > 8:\n"
     code += "        held.append(bytearray(b'x') * 300_000_000)\n    return [x[:, :2] + 1]\n"
@@ -95,14 +95,14 @@ def test_an_inference_that_needs_more_than_the_limit_is_out_of_memory(limited, t
     assert done.outcome("b") == ("measured", None)
 
 
-def test_what_an_ended_process_gave_back_is_available_at_once():
+def test_memory_of_an_ended_process_is_available_at_once():
     """Kernels keep freed pages aside for seconds, by the gigabyte, and do not count them as available."""
     before = SystemMemory.available()
     subprocess.run([sys.executable, "-c", "held = bytearray(b'x') * 900_000_000"], check=True)
     assert SystemMemory.available() > before - 300 * MB
 
 
-def test_what_is_left_is_what_the_group_leaves(limited):
+def test_available_memory_respects_the_cgroup(limited):
     enter = limited(300 * MB)
     reader, writer = os.pipe()
     pid = os.fork()

@@ -18,12 +18,12 @@ def installed(monkeypatch, value):
     monkeypatch.setattr("importlib.metadata.entry_points", lambda: points)
 
 
-def test_an_installed_plug_is_found_beside_perfcasts_own(monkeypatch):
+def test_installed_plug_is_found(monkeypatch):
     installed(monkeypatch, f"{__name__}:Own")
     assert find_plugs((), GROUP) == {"own": Own}
 
 
-def test_a_plug_that_cannot_be_imported_is_one_line(monkeypatch):
+def test_broken_plug_is_one_line(monkeypatch):
     installed(monkeypatch, "no_such_package:Toolchain")
     with pytest.raises(
         SystemExit, match=r"plug-in theirs = no_such_package:Toolchain cannot be loaded \(ModuleNotFound"

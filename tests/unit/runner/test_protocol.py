@@ -10,7 +10,7 @@ def test_schema_of_answers_knows_the_events_of_the_protocol():
     assert set(events) == set(protocol.EVENTS)
 
 
-def test_log_line_is_read_back_unless_it_was_changed_moved_or_cut_off():
+def test_log_line_is_read_back_only_if_unchanged():
     first, checksum = log_line("bundle", '{"event": "done"}')
     second, after = log_line(checksum, '{"event": "ended"}')
     assert answer_in(first, "bundle") == ('{"event": "done"}', checksum)
@@ -23,7 +23,7 @@ def test_log_line_is_read_back_unless_it_was_changed_moved_or_cut_off():
     )
 
 
-def test_plan_says_the_median_of_each_visit_made_before():
+def test_plan_lists_medians_of_earlier_visits():
     samples = {"wall_ns": [90, 10, 20, 40], "discarded": [True, False, False, False]}
     visit = {"visit": 0, "disturbed": True, "samples": samples, "state": {}}
     assert resume_of("x", []) is None

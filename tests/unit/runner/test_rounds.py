@@ -83,7 +83,7 @@ def machine_of(monkeypatch, events, **changes):
     return machine.measure(*[FakeModel(machine, key, events=each) for key, each in events.items()])
 
 
-def test_each_round_visits_each_model_once_in_another_order(monkeypatch):
+def test_rounds_visit_each_model_once_in_random_order(monkeypatch):
     machine = machine_of(monkeypatch, dict.fromkeys("abcdefgh", ()))
     orders = [[v["key"] for v in machine.visits() if v["round"] == number] for number in range(3)]
     assert orders[0] == list("abcdefgh")
@@ -92,7 +92,7 @@ def test_each_round_visits_each_model_once_in_another_order(monkeypatch):
     assert set(machine.statuses().values()) == {"measured"}
 
 
-def test_the_seed_alone_decides_on_the_order(monkeypatch):
+def test_order_depends_on_the_seed_alone(monkeypatch):
     def order(seed):
         machine = Machine(monkeypatch)
         machine.measure(*[FakeModel(machine, key) for key in "abcdefgh"], seed=seed)
@@ -105,7 +105,7 @@ def test_the_seed_alone_decides_on_the_order(monkeypatch):
     st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(["calm", "disturbed", "swapped"]), max_size=6)),
     st.sampled_from([PROTOCOL, PROTOCOL | {"repeats": 0}, PROTOCOL | {"visits": 1}]),
 )
-def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
+def test_disturbed_visits_are_repeated_in_later_rounds(events, protocol):
     with pytest.MonkeyPatch.context() as monkeypatch:
         machine = machine_of(monkeypatch, events, protocol=protocol)
     for key, each in events.items():
@@ -118,7 +118,7 @@ def test_what_is_disturbed_is_repeated_in_later_rounds(events, protocol):
     assert machine.statuses() == dict.fromkeys(events, "measured")
 
 
-def test_a_group_is_as_large_as_half_of_the_memory(monkeypatch):
+def test_group_uses_at_most_half_of_the_memory(monkeypatch):
     """Each model takes 1 GiB of 10: a group is opened until less than 5 are left."""
     machine = Machine(monkeypatch, memory=10 * GIB)
     machine.measure(*[FakeModel(machine, key) for key in "abcdefghijklmn"])
@@ -128,7 +128,7 @@ def test_a_group_is_as_large_as_half_of_the_memory(monkeypatch):
     assert [groups[key] for key in "mn"] == [{6, 7, 8}] * 2
 
 
-def test_a_model_that_takes_more_than_half_is_measured_with_few_beside_it(monkeypatch):
+def test_model_above_half_of_memory_shares_with_few(monkeypatch):
     machine = Machine(monkeypatch, memory=10 * GIB)
     machine.measure(FakeModel(machine, "large", size=8 * GIB), FakeModel(machine, "small"))
     assert [(v["key"], v["round"]) for v in machine.visits()] == [
@@ -137,7 +137,7 @@ def test_a_model_that_takes_more_than_half_is_measured_with_few_beside_it(monkey
     ]
 
 
-def test_never_more_than_so_many_models_are_open(monkeypatch):
+def test_number_of_open_models_is_limited(monkeypatch):
     names = [str(number) for number in range(2 * MOST_OPEN + 3)]
     machine = machine_of(monkeypatch, dict.fromkeys(names, ()))
     assert max(count for _, count in machine.log) == MOST_OPEN
@@ -146,7 +146,7 @@ def test_never_more_than_so_many_models_are_open(monkeypatch):
 
 @pytest.mark.parametrize("status", ["failed", "rejected", "timed_out", "crashed"])
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_a_failure_ends_a_model_and_no_other(monkeypatch, status, before):
+def test_failure_affects_one_model_only(monkeypatch, status, before):
     machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (status,), "c": ()})
     assert machine.statuses() == {"a": "measured", "b": status, "c": "measured"}
     assert len(machine.visits("b")) == before
@@ -156,7 +156,7 @@ def test_a_failure_ends_a_model_and_no_other(monkeypatch, status, before):
 
 @pytest.mark.parametrize(("again", "status"), [("calm", "measured"), (OUT_OF_MEMORY, OUT_OF_MEMORY)])
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_what_ran_out_of_memory_beside_others_is_tried_once_more_alone(monkeypatch, again, status, before):
+def test_out_of_memory_with_others_is_retried_alone(monkeypatch, again, status, before):
     machine = machine_of(monkeypatch, {"a": (), "b": ("calm",) * before + (OUT_OF_MEMORY, again), "c": ()})
     assert machine.statuses() == {"a": "measured", "b": status, "c": "measured"}
     tried = [open_models for key, open_models in machine.log if key == "b"]
@@ -166,13 +166,13 @@ def test_what_ran_out_of_memory_beside_others_is_tried_once_more_alone(monkeypat
     assert list(machine.statuses())[-1] == "b"
 
 
-def test_what_ran_out_of_memory_alone_is_not_tried_again(monkeypatch):
+def test_out_of_memory_alone_is_not_retried(monkeypatch):
     machine = machine_of(monkeypatch, {"a": (OUT_OF_MEMORY,), "b": ()})
     assert machine.statuses() == {"a": OUT_OF_MEMORY, "b": "measured"}
     assert Counter(key for key, _ in machine.log) == {"a": 1, "b": 3}
 
 
-def test_visits_of_an_earlier_run_are_gone_on_with(monkeypatch):
+def test_visits_of_an_earlier_run_are_continued(monkeypatch):
     machine = Machine(monkeypatch)
     calm, disturbed = (5.0, False), (5.0, True)
     machine.measure(
@@ -187,12 +187,12 @@ def test_visits_of_an_earlier_run_are_gone_on_with(monkeypatch):
     assert set(machine.statuses().values()) == {"measured"}
 
 
-def test_minutes_under_load_come_after_all_visits_of_a_group(monkeypatch):
+def test_soak_comes_after_all_visits_of_a_group(monkeypatch):
     machine = machine_of(monkeypatch, {"a": (), "b": ("disturbed",), "c": ()}, soak_s=60.0)
     assert [what for _, what in machine.log][-3:] == ["sustained"] * 3
     sustained = [values["sustained"] for event, values in machine.answers if event == "measurement"]
     assert sustained == [{"wall_ns": [5], "seconds": 60.0}] * 3
 
 
-def test_nothing_to_do_is_done_at_once(monkeypatch):
+def test_nothing_to_do_ends_at_once(monkeypatch):
     assert Machine(monkeypatch).measure().answers == []

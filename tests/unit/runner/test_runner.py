@@ -36,7 +36,7 @@ def test_every_visit_of_every_model_is_answered(calm):
         assert calm.outcome(name) == ("measured", None)
 
 
-def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(calm):
+def test_visit_has_its_inferences_and_noise_indicators(calm):
     for visit in calm.of("visit"):
         samples = visit["samples"]
         assert samples["discarded"] == [True] + [False] * 4
@@ -47,7 +47,7 @@ def test_a_visit_holds_its_share_of_the_inferences_and_what_may_explain_them(cal
         assert min(visit["calibration"].values()) > 1e5
 
 
-def test_a_measurement_says_what_it_took(calm):
+def test_measurement_records_its_cost(calm):
     for answer in calm.of("measurement"):
         memory, timing = answer["memory"], answer["timing"]
         for kind in ("load", "run"):
@@ -96,7 +96,7 @@ def faulty(tmp_path_factory):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_on_record_and_takes_no_other_model(faulty, fault):
+def test_fault_is_recorded_and_affects_no_other_model(faulty, fault):
     assert faulty.outcome(fault) == VERDICTS[fault]
     assert faulty.outcome(f"after_{fault}") == ("measured", None)
     assert len(faulty.of("visit", f"after_{fault}")) == 4
@@ -105,11 +105,11 @@ def test_a_fault_is_on_record_and_takes_no_other_model(faulty, fault):
     assert (answer["timing"], answer["sustained"]) == (None, None)
 
 
-def test_what_was_visited_before_a_fault_is_answered(faulty):
+def test_visits_before_a_fault_are_answered(faulty):
     assert [visit["visit"] for visit in faulty.of("visit", "tires")] == [0, 1]
 
 
-def test_what_runs_out_of_memory_beside_others_is_tried_again_alone(tmp_path):
+def test_out_of_memory_with_others_is_retried_alone(tmp_path):
     """A model that fits only while no other is open; the file says how often it was loaded."""
     crowded = f"""
 import os
@@ -134,7 +134,7 @@ def parent_of(pid):
 
 
 @pytest.mark.alone
-def test_the_time_limit_is_for_the_time_that_a_model_itself_takes(tmp_path):
+def test_time_limit_counts_only_the_models_own_time(tmp_path):
     """Two models of 1.2 s each, visited in turn, under a limit of 2 s; a third takes 3 s, in short visits."""
     code = "import time\ndef infer(x):\n    time.sleep({})\n    return [x[:, :2] + 1]\n"
     models = coded(tmp_path, a=code.format(0.05), b=code.format(0.05), c=code.format(0.13))
@@ -144,7 +144,7 @@ def test_the_time_limit_is_for_the_time_that_a_model_itself_takes(tmp_path):
     assert 1 <= len(done.of("visit", "c")) < 4
 
 
-def test_disturbed_visits_are_repeated_as_often_as_is_allowed(tmp_path):
+def test_disturbed_visits_are_repeated_up_to_the_limit(tmp_path):
     """Nothing is as fast as this floor."""
     plan = plan_of(coded(tmp_path, a=GOOD, b=GOOD), PUBLISHED | {"repeats": 3}, calibration_floor_ns=1)
     done = run(plan, tmp_path)
@@ -173,7 +173,7 @@ def infer(x):
 
 
 @pytest.mark.alone
-def test_a_model_that_loads_quickly_is_visited_in_as_many_processes_as_it_has_visits(tmp_path):
+def test_quickly_loaded_model_has_a_new_process_per_visit(tmp_path):
     """What loads in no time, and what takes longer than a visit: each notes the process that loads it."""
     note = "import os\nwith open({!r}, 'a') as file:\n    file.write('%d ' % os.getpid())\n"
     quick, slow = (tmp_path / name for name in ("quick", "slow"))
@@ -191,7 +191,7 @@ def resumed(done, name, count):
 
 
 @pytest.mark.parametrize(("same", "numbers"), [(True, [2, 3]), (False, [0, 1, 2, 3])])
-def test_an_earlier_run_is_gone_on_with_where_nothing_has_changed(calm, tmp_path, same, numbers):
+def test_unchanged_earlier_run_is_continued(calm, tmp_path, same, numbers):
     environment = calm.environment if same else dict(calm.environment, settings={"governor": "other"})
     tasks = coded(tmp_path, a=GOOD, b=GOOD)
     tasks[0]["resume"] = resumed(calm, "a", 2)
@@ -200,7 +200,7 @@ def test_an_earlier_run_is_gone_on_with_where_nothing_has_changed(calm, tmp_path
     assert [visit["visit"] for visit in done.of("visit", "b")] == [0, 1, 2, 3]
 
 
-def test_a_model_whose_visits_were_all_made_is_only_concluded(calm, tmp_path):
+def test_model_with_all_visits_is_only_concluded(calm, tmp_path):
     (task,) = coded(tmp_path, a=GOOD)
     done = run(plan_of([dict(task, resume=resumed(calm, "a", 4))], environments={"digest": calm.environment}), tmp_path)
     assert done.of("visit") == []
@@ -208,7 +208,7 @@ def test_a_model_whose_visits_were_all_made_is_only_concluded(calm, tmp_path):
     assert done.of("measurement")[0]["memory"]["run_peak_bytes"] > 0
 
 
-def test_under_load_as_many_inferences_are_timed_as_in_a_visit(tmp_path):
+def test_soak_times_as_many_inferences_as_a_visit(tmp_path):
     start = time.monotonic()
     done = run(plan_of(coded(tmp_path, a=GOOD, b=GOOD), soak_s=0.5), tmp_path)
     assert time.monotonic() - start > 1.0
@@ -219,7 +219,7 @@ def test_under_load_as_many_inferences_are_timed_as_in_a_visit(tmp_path):
     assert events.index("measurement") > len(events) - 1 - events[::-1].index("visit")
 
 
-def test_a_peak_of_a_moment_is_seen(tmp_path):
+def test_short_memory_peak_is_seen(tmp_path):
     """200 MB, for a millisecond, in one of the inferences."""
     code = "calls = []\ndef infer(x):\n    calls.append(1)\n    bytearray(200_000_000 if len(calls) == 6 else 1)\n"
     done = run(plan_of(coded(tmp_path, a=code + "    return [x[:, :2] + 1]\n", b=GOOD)), tmp_path)
@@ -229,7 +229,7 @@ def test_a_peak_of_a_moment_is_seen(tmp_path):
         assert memory["load_peak_bytes"] - memory["null_load_peak_bytes"] < 10 * MB
 
 
-def test_a_clock_that_is_set_back_changes_nothing_but_the_time_of_day(tmp_path):
+def test_clock_set_back_changes_only_the_time_of_day(tmp_path):
     done = run(plan_of(coded(tmp_path, a=GOOD)), tmp_path, environment={"CLOCK_GOES_BACK": "1"})
     starts = [visit["started_at"] for visit in done.of("visit")]
     assert starts == sorted(starts, reverse=True)
@@ -239,7 +239,7 @@ def test_a_clock_that_is_set_back_changes_nothing_but_the_time_of_day(tmp_path):
     assert done.of("measurement")[0]["timing"]["overhead_s"] < 60
 
 
-def test_a_null_model_that_cannot_be_measured_ends_the_campaign(tmp_path):
+def test_failing_null_model_ends_the_campaign(tmp_path):
     plan = plan_of(coded(tmp_path, a=GOOD), time_limit_s=0)
     done = run(plan, tmp_path)
     assert done.status == 1
@@ -247,7 +247,7 @@ def test_a_null_model_that_cannot_be_measured_ends_the_campaign(tmp_path):
     assert json.dumps(done.answers).count("event") == 1
 
 
-def test_where_a_runtime_does_not_survive_a_fork_each_child_starts_anew(tmp_path):
+def test_runtime_that_cannot_fork_uses_new_processes(tmp_path):
     models = coded(tmp_path, a=GOOD, b="import os\nos._exit(3)\n", c=SLOW_TO_LOAD + GOOD)
     done = run(plan_of(models), tmp_path, environment={"UNFORKABLE": "yes"})
     assert done.status == 0, done.said

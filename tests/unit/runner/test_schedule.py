@@ -19,18 +19,18 @@ CALM, DISTURBED = (1000.0, False), (1000.0, True)
 
 
 @pytest.mark.parametrize("freedom", [*range(1, 40), 100, 1000])
-def test_students_t_is_that_of_the_tables(freedom):
+def test_student_t_matches_tables(freedom):
     assert student_t(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-4)
 
 
 @given(st.lists(MEDIANS, min_size=2, max_size=30))
-def test_the_half_width_is_that_of_students_interval_of_the_logarithms(medians):
+def test_half_width_is_student_interval_of_logarithms(medians):
     logs = np.log(medians)
     half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
     assert relative_half_width(medians) == pytest.approx(math.expm1(half), rel=1e-3, abs=1e-9)
 
 
-def test_less_than_two_medians_tell_nothing():
+def test_fewer_than_two_medians_have_no_half_width():
     assert relative_half_width([]) == relative_half_width([5.0]) == math.inf
 
 
@@ -46,7 +46,7 @@ def test_less_than_two_medians_tell_nothing():
         ([DISTURBED] * 8, True),
     ],
 )
-def test_a_disturbed_visit_is_made_up_for_as_often_as_is_allowed(visits, finished):
+def test_disturbed_visit_is_repeated_up_to_the_limit(visits, finished):
     assert is_finished(PUBLISHED, visits) is finished
 
 
@@ -75,7 +75,7 @@ def test_the_adaptive_protocol_ends_when_calm_visits_agree(visits, finished):
 
 
 @given(st.sampled_from([PUBLISHED, ADAPTIVE]), VISITS)
-def test_a_model_is_visited_until_it_is_finished_and_no_longer(protocol, visits):
+def test_model_is_visited_until_finished(protocol, visits):
     """Whatever is found: an end comes within the bound, and adaptive never takes longer than published."""
     made = next((count for count in range(len(visits) + 1) if is_finished(protocol, visits[:count])), None)
     if made is None:
@@ -111,8 +111,6 @@ def test_the_median_is_that_of_the_samples_that_are_kept(samples):
         (135, 100, None, 0, True),
     ],
 )
-def test_a_visit_is_disturbed_when_the_reference_was_slow_or_others_took_what_the_model_needs(
-    before, after, others, spare, disturbed
-):
+def test_slow_calibration_or_cpu_contention_is_a_disturbance(before, after, others, spare, disturbed):
     calibration = {"before_ns": before, "after_ns": after}
     assert is_disturbed(calibration, 100, others, spare) is disturbed

@@ -48,7 +48,7 @@ def finish(process):
 
 
 @pytest.mark.parametrize("requested", [None, {}, dict.fromkeys(ALL)])
-def test_what_is_not_asked_for_is_not_touched(device, requested):
+def test_unrequested_settings_are_not_touched(device, requested):
     before = device.contents()
     with applied(requested, str(device.root)) as outcome:
         assert outcome == {"applied": {}, "refused": {}}
@@ -57,7 +57,7 @@ def test_what_is_not_asked_for_is_not_touched(device, requested):
     assert list(device.root.glob("bin/*.calls")) == []
 
 
-def test_all_that_is_asked_for_holds_and_is_restored(device, capsys):
+def test_requested_settings_hold_and_are_restored(device, capsys):
     before = device.contents()
     with applied(ALL, str(device.root)) as outcome:
         assert outcome == {"applied": ALL, "refused": {}}
@@ -69,7 +69,7 @@ def test_all_that_is_asked_for_holds_and_is_restored(device, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_tools_get_plain_arguments_and_what_holds_already_is_left(device):
+def test_tools_get_plain_arguments_only_if_needed(device):
     with applied({"nvpmodel": 2, "gpu_persistence": False}, str(device.root)):
         assert device.read("bin/gpu0") == "Disabled"
     assert device.calls("nvpmodel") == ["-q"]
@@ -77,7 +77,7 @@ def test_the_tools_get_plain_arguments_and_what_holds_already_is_left(device):
     assert changes == ["-pm 0", "-i 0 -pm 1", "-i 1 -pm 0"]
 
 
-def test_intels_file_says_the_opposite(bare):
+def test_intel_turbo_file_is_inverted(bare):
     turbo = "sys/devices/system/cpu/intel_pstate/no_turbo"
     bare.write(turbo, 0)
     with applied({"boost": False}, str(bare.root)) as outcome:
@@ -87,7 +87,7 @@ def test_intels_file_says_the_opposite(bare):
     assert bare.read(turbo) == "0"
 
 
-def test_what_a_device_lacks_is_said_and_part_of_the_context(bare, capsys):
+def test_missing_setting_is_reported_in_the_environment(bare, capsys):
     with applied(ALL, str(bare.root)) as outcome:
         assert outcome["applied"] == {}
         assert set(outcome["refused"]) == set(ALL)
@@ -100,7 +100,7 @@ def test_what_a_device_lacks_is_said_and_part_of_the_context(bare, capsys):
     assert "setting governor cannot be 'performance': this system has no such setting" in said
 
 
-def test_what_a_tool_refuses_is_said_in_its_words_and_the_rest_is_applied(device):
+def test_refused_setting_is_quoted_and_the_rest_applied(device):
     with applied({"nvpmodel": 9, "swappiness": 10}, str(device.root)) as outcome:
         assert outcome["refused"] == {"nvpmodel": "nvpmodel: NVPM ERROR: mode 9 needs a reboot"}
         assert outcome["applied"] == {"swappiness": 10}
@@ -108,7 +108,7 @@ def test_what_a_tool_refuses_is_said_in_its_words_and_the_rest_is_applied(device
     assert values(device) == BEFORE
 
 
-def test_what_becomes_something_else_is_refused_and_undone(device):
+def test_setting_that_reads_back_differently_is_undone(device):
     device.command("nvpmodel", 'case "$1" in -q) cat "$here/mode" ;; -m) [ "$2" = 0 ] && echo 1 > "$here/mode" '
                                '|| echo "$2" > "$here/mode" ;; esac')  # fmt: skip
     with applied({"nvpmodel": 0}, str(device.root)) as outcome:
@@ -122,7 +122,7 @@ def test_a_gpu_without_the_setting_is_refused(device):
         assert outcome["refused"] == {"gpu_persistence": "this GPU has no such setting"}
 
 
-def test_nothing_is_changed_whose_old_value_cannot_be_kept(device):
+def test_setting_without_a_saved_old_value_is_not_changed(device):
     device.journal.parent.parent.mkdir(parents=True)
     device.journal.parent.write_text("a file where the folder should be")
     with applied({"swappiness": 10, "priority": None}, str(device.root)) as outcome:
@@ -145,7 +145,7 @@ def test_nothing_is_changed_whose_old_value_cannot_be_kept(device):
         ({"jetson_clocks": False}, "use true, or leave it out"),
     ],
 )
-def test_what_is_asked_for_wrongly_changes_nothing(device, requested, words):
+def test_invalid_request_changes_nothing(device, requested, words):
     before = device.contents()
     with pytest.raises(SystemExit, match=words), applied(dict(ALL, **requested), str(device.root)):
         pass
@@ -161,7 +161,7 @@ def test_an_exception_restores(device, end):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_that_asks_to_end_restores(device, number):
+def test_termination_signal_restores(device, number):
     process = device.start(ALL, "import time; time.sleep(60)")
     wait_until_applied(process)
     process.send_signal(number)
@@ -170,7 +170,7 @@ def test_a_signal_that_asks_to_end_restores(device, number):
     assert values(device) == BEFORE
 
 
-def test_what_a_kill_leaves_changed_the_next_start_restores_and_says(device, capsys):
+def test_next_start_restores_settings_after_a_kill(device, capsys):
     process = device.start(ALL)
     assert wait_until_applied(process) == {"applied": ALL, "refused": {}}
     process.kill()
@@ -207,7 +207,7 @@ def test_a_kill_between_two_changes_loses_nothing(device, moment):
     assert not device.journal.exists()
 
 
-def test_a_reboot_has_restored_all_but_the_power_mode(device, capsys):
+def test_reboot_restores_all_but_the_power_mode(device, capsys):
     process = device.start(ALL)
     wait_until_applied(process)
     process.kill()
@@ -221,7 +221,7 @@ def test_a_reboot_has_restored_all_but_the_power_mode(device, capsys):
     assert not device.journal.exists()
 
 
-def test_a_second_run_leaves_what_a_living_one_has_set(device, capsys):
+def test_second_run_keeps_settings_of_a_live_run(device, capsys):
     process = device.start({"swappiness": 10})
     wait_until_applied(process)
     with applied({"swappiness": 20, "governor": "performance"}, str(device.root)) as outcome:
@@ -238,7 +238,7 @@ def test_a_second_run_leaves_what_a_living_one_has_set(device, capsys):
     assert values(device) == BEFORE
 
 
-def test_what_cannot_be_restored_is_said_and_tried_again(device, capsys):
+def test_failed_restore_is_reported_and_retried(device, capsys):
     with applied({"nvpmodel": 0, "swappiness": 10}, str(device.root)):
         device.write("bin/stuck", "")
     assert device.read("bin/mode") == "0"
@@ -283,7 +283,7 @@ def test_a_sound_journal_is_replayed(device):
         lambda text: "\0" * 100,
     ],
 )
-def test_a_damaged_journal_is_set_aside_and_said(device, capsys, damage):
+def test_damaged_journal_is_set_aside_and_reported(device, capsys, damage):
     journal_with(device, swappiness_entry(device))
     text = damage(device.journal.read_text())
     device.journal.write_text(text)
@@ -316,7 +316,7 @@ def test_a_damaged_journal_is_set_aside_and_said(device, capsys, damage):
         {"jetson_clocks": "/etc/passwd"},
     ],
 )
-def test_of_a_hostile_journal_only_what_is_sound_is_replayed(device, capsys, entries):
+def test_hostile_journal_replays_only_valid_entries(device, capsys, entries):
     entries = json.loads(json.dumps(entries).replace("ROOT", str(device.root)))
     sound = {"boost": {str(device.root / CPUFREQ / "boost"): "0"}}
     journal_with(device, dict(entries, **sound))
@@ -359,14 +359,14 @@ def test_the_kernels_own_files_and_calls(bare):
     assert int(real.read_text()) == before
 
 
-def test_cpus_that_are_not_there_are_refused_and_the_affinity_stays(bare):
+def test_missing_cpus_are_refused_and_affinity_stays(bare):
     before = os.sched_getaffinity(0)
     with applied({"affinity": [min(before), 4095]}, str(bare.root)) as outcome:
         assert outcome["refused"] == {"affinity": f"it became {min(before)}"}
         assert os.sched_getaffinity(0) == before
 
 
-def test_a_probe_says_what_holds_with_the_settings_and_restores_them(bare):
+def test_probe_reports_settings_and_restores_them(bare):
     command = [sys.executable, str(RUNNER), "--probe", "noop", "--settings"]
     wanted = os.nice(0) + 1
     done = subprocess.run([*command, json.dumps({"priority": wanted})], capture_output=True, text=True, check=True)

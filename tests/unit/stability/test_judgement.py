@@ -27,7 +27,7 @@ def test_quiet_visits_that_agree_are_trusted():
     ("visits", "said"),
     [(1, "its only visit was disturbed"), (2, "both visits were disturbed"), (5, "all 5 visits were disturbed")],
 )
-def test_what_was_disturbed_throughout_is_noisy(visits, said):
+def test_series_of_disturbed_visits_is_noisy(visits, said):
     status = judge(series([12.0] * visits, disturbed=frozenset(range(visits))))
     assert status.trust == "noisy"
     assert status.reason == f"{said} by other work; measure again on a quiet machine"
@@ -40,13 +40,13 @@ def test_visits_that_swapped_do_not_count():
     assert status.location_ms == pytest.approx(12, rel=0.01)
 
 
-def test_what_swapped_throughout_is_rejected():
+def test_series_that_swapped_throughout_is_rejected():
     status = judge(series([12.0] * 3, swapped=frozenset(range(3))))
     assert status.trust == "rejected"
     assert status.reason == "the system swapped during all visits; free memory, and measure again"
 
 
-def test_inferences_that_never_waited_are_mentioned_of_disturbed_visits():
+def test_disturbed_visits_mention_inferences_that_never_waited():
     waits = np.where(np.arange(200) % 40 >= 30, 6e6, 0.0)
     calm = series([12.0] * 5)
     times = np.where(waits > 0, calm.wall_ms + 6, calm.wall_ms)
@@ -58,7 +58,7 @@ def test_inferences_that_never_waited_are_mentioned_of_disturbed_visits():
     assert status.location_ms == pytest.approx(12, rel=0.01)
 
 
-def test_two_levels_are_said_with_where_and_how_long():
+def test_two_levels_are_reported_with_their_share():
     times = series([12.1]).wall_ms
     times = np.concatenate([times, times, times, times * 14.9 / 12.1, times * 14.9 / 12.1])
     status = judge(Series(times, np.zeros(200, int), np.zeros(200, bool)))
@@ -66,32 +66,32 @@ def test_two_levels_are_said_with_where_and_how_long():
     assert status.reason == "two levels: 12.1 ms for 60% of the time, 14.9 ms after sample 120"
 
 
-def test_a_level_for_a_while_is_said():
+def test_temporary_level_is_reported():
     times = np.concatenate([series([12.0]).wall_ms, series([15.0]).wall_ms, series([12.0] * 3).wall_ms])
     status = judge(Series(times, np.zeros(200, int), np.zeros(200, bool)))
     assert status.reason == "two levels: 12 ms, but 15 ms from sample 41 to 80"
 
 
-def test_another_level_in_a_disturbed_visit_is_explained():
+def test_level_of_a_disturbed_visit_is_explained():
     status = judge(series([12.0, 12.0, 18.0, 12.0, 12.0], disturbed=frozenset({2})))
     assert (status.trust, status.calm_visits) == ("trusted", 4)
     assert status.pattern == "sequential"
 
 
-def test_visits_that_disagree_without_a_cause_are_not_trusted():
+def test_disagreeing_visits_without_a_cause_are_noisy():
     status = judge(series([12.0, 13.1, 12.6, 14.0, 12.2]))
     assert status.trust == "noisy"
     assert status.low_ms <= 12.6 <= status.high_ms
 
 
-def test_visits_that_disagree_wildly_are_rejected():
+def test_widely_disagreeing_visits_are_rejected():
     status = judge(series([12.0, 30.0, 55.0, 20.0, 90.0]))
     assert status.trust == "rejected"
     assert "known to ±" in status.reason
     assert "the visits' medians go from 12 ms to 90 ms" in status.reason
 
 
-def test_one_undisturbed_visit_of_several_is_confirmed_by_none():
+def test_single_undisturbed_visit_is_noisy():
     status = judge(series([12.0, 18.0, 19.0], disturbed=frozenset({1, 2})))
     assert status.trust == "noisy"
     assert status.reason == "only 1 of 3 visits was undisturbed: nothing confirms it"
@@ -105,7 +105,7 @@ def test_many_slow_samples_without_a_cause_are_noisy():
     assert status.reason == "30% of the inferences took over 1.3 times 12 ms, for no cause seen"
 
 
-def test_a_machine_that_was_slower_than_it_can_be_is_noisy():
+def test_slower_calibration_than_at_best_is_noisy():
     calibration = {0: 5.0, 1: 5.6, 2: 5.6, 3: 5.65, 4: 5.6}
     status = judge(series([12.0] * 5, calibration_ms=calibration))
     assert status.trust == "noisy"
@@ -118,7 +118,7 @@ def test_a_few_samples_are_too_few():
     assert np.isnan(status.normality_p)
 
 
-def test_a_clock_that_tells_nothing_is_rejected():
+def test_latency_below_clock_resolution_is_rejected():
     status = judge(Series(np.zeros(100), np.repeat(np.arange(5), 20), np.zeros(100, bool)))
     assert status.trust == "rejected"
     assert "no time that the device's clock can tell" in status.reason
@@ -134,7 +134,7 @@ def test_without_samples_there_is_nothing_to_judge():
     [QUIET, Machine(), Machine(counts=False), Machine(busy=0.8), Machine(phases=(0.1, 3.0)), Machine(phases=(30, 600))],
     ids=["quiet", "disturbed", "without causes", "mostly disturbed", "short phases", "long phases"],
 )
-def test_of_what_is_trusted_95_percent_are_right(machine):
+def test_95_percent_of_trusted_series_are_right(machine):
     trusted, right = trusted_and_right(statuses(machine, 60, **FIVE))
     assert right >= 0.95 * trusted
     assert trusted > 10

@@ -18,7 +18,7 @@ def test_all_generated_traces_are_there():
 
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
-def test_on_replayed_traces_the_location_is_within_2_percent_of_the_truth(path):
+def test_location_of_replayed_traces_is_within_2_percent(path):
     series, truth_ms = load(path)
     status = judge(series)
     assert status.location_ms == pytest.approx(truth_ms, rel=0.02)
@@ -30,7 +30,7 @@ def test_most_of_the_traces_would_mislead_the_mean():
     assert np.median(errors) > 0.2
 
 
-def test_disturbed_campaigns_repeat_three_times_better_than_the_published_protocol():
+def test_disturbed_campaigns_repeat_3_times_better():
     published = repeated(Machine(), 40, {"mean": ESTIMATORS["mean"]}, **PUBLISHED)["mean"]
     visits = repeated(Machine(), 40, {"undisturbed": ESTIMATORS["undisturbed"]}, **FIVE)["undisturbed"]
     assert repeatability(*published)[0] > 3 * repeatability(*visits)[0]
@@ -49,12 +49,12 @@ def test_disturbed_campaigns_repeat_three_times_better_than_the_published_protoc
     ],
     ids=["quiet", "correlated noise", "visits differ", "visits differ much", "disturbed", "without causes"],
 )
-def test_95_percent_intervals_hold_the_truth(machine, model):
+def test_95_percent_intervals_contain_the_truth(machine, model):
     held, _ = coverage(statuses(machine, 100, model=model, **FIVE))
     assert held >= 0.9
 
 
-def test_one_visit_has_an_interval_that_allows_for_what_visits_differ():
+def test_interval_of_one_visit_includes_between_visit_spread():
     held, half = coverage(statuses(QUIET, 60, model={"between": 0.01}, **PUBLISHED))
     assert held >= 0.9
     assert half < 5
@@ -66,7 +66,7 @@ def one_level_each(levels, noise=0.002, count=20, **more):
     return Series(times, np.repeat(np.arange(len(levels)), count), np.zeros(len(times), bool), **more)
 
 
-def test_slower_visits_do_not_move_the_location_even_if_nobody_noticed():
+def test_undetected_slow_visits_do_not_move_the_location():
     assert ESTIMATORS["undisturbed"](one_level_each([10, 14, 10, 19, 10])) == pytest.approx(10, rel=0.01)
 
 
@@ -75,7 +75,7 @@ def test_visits_found_disturbed_do_not_count():
     assert ESTIMATORS["undisturbed"](series) == pytest.approx(10, rel=0.01)
 
 
-def test_where_all_visits_were_disturbed_the_interval_reaches_down_to_the_fastest_samples():
+def test_interval_of_disturbed_visits_reaches_fastest_samples():
     calm = one_level_each([20] * 5)
     times = calm.wall_ms.copy()
     times[::15] = 12
@@ -85,7 +85,7 @@ def test_where_all_visits_were_disturbed_the_interval_reaches_down_to_the_fastes
     assert status.low_ms == pytest.approx(12, rel=0.01)
 
 
-def test_the_interval_of_two_visits_that_differ_ends_near_them():
+def test_interval_of_two_differing_visits_ends_near_them():
     status = judge(one_level_each([10, 25]))
     assert status.high_ms == pytest.approx(25 * 1.05, rel=0.01)
     assert status.low_ms >= 9
@@ -100,7 +100,7 @@ def test_rare_low_spikes_do_not_move_the_location():
     assert ESTIMATORS["minimum"](lows) == pytest.approx(10, rel=0.02)
 
 
-def test_the_reference_says_which_visits_were_slow():
+def test_calibration_shows_which_visits_were_slow():
     series = one_level_each([10, 10.3, 10.3, 10], calibration_ms={0: 5.0, 1: 6.0, 2: 6.1, 3: 5.05})
     assert ESTIMATORS["undisturbed_by_calibration"](series) == pytest.approx(10, rel=0.003)
     assert ESTIMATORS["calibration_normalised"](series) < 10
@@ -115,7 +115,7 @@ def test_every_estimator_agrees_where_nothing_happens():
 
 
 @pytest.mark.parametrize("visits", [1, 3, 5, 10])
-def test_any_number_of_visits_will_do(visits):
+def test_any_number_of_visits_works(visits):
     series = campaign(Model(), QUIET, np.random.default_rng(2), visits=visits, repeats=0, inferences=300, discard=60)
     status = judge(series)
     assert status.location_ms == pytest.approx(15, rel=0.02)

@@ -15,7 +15,7 @@ def test_vgg16_in_1_9_ms_at_200_gflops_is_impossible():
     assert said == ("1.9 ms for 15.5 billion multiply-accumulates is 16,316 GFLOP/s; the device reached 200 at best")
 
 
-def test_weights_cannot_be_read_faster_than_the_fastest_cache():
+def test_weights_are_not_read_faster_than_the_cache():
     said = impossible(2.0, macs=1e6, weight_bytes=553e6, peaks=PEAKS)
     assert said == "2 ms for reading 553 MB of weights is 276 GB/s; the device reached 100 at best"
 
@@ -25,7 +25,7 @@ def test_winograd_may_need_fewer_multiplications(latency_ms):
     assert impossible(latency_ms, **VGG16, peaks=PEAKS) is None
 
 
-def test_without_limits_everything_is_possible():
+def test_without_peaks_every_latency_is_possible():
     assert impossible(1e-6, **VGG16, peaks=None) is None
 
 
@@ -38,7 +38,7 @@ def test_repeatability_is_the_difference_over_the_mean():
         repeatability(np.array([np.nan]), np.array([1.0]))
 
 
-def test_normality_tells_normal_from_skewed_samples_of_any_number():
+def test_normality_separates_normal_from_skewed_samples():
     generator = np.random.default_rng(0)
     normal = [normality_p(generator.normal(10, 1, size=200)) for _ in range(200)]
     assert np.mean(np.array(normal) < 0.05) == pytest.approx(0.05, abs=0.04)

@@ -33,7 +33,7 @@ def cause(name, value, places=PLACES, usual=0.0):
     ],
     ids=lambda causes: next(iter(causes)),
 )
-def test_slow_samples_with_a_cause_that_took_as_long_are_proven(causes):
+def test_slow_samples_with_a_sufficient_cause_are_outliers(causes):
     assert judge(slow_series(causes)).proven_outliers == len(PLACES)
 
 
@@ -56,7 +56,7 @@ def test_waiting_without_being_slow_proves_nothing():
     assert judge(slow_series(cause("run_delay_ns", 18e6), extra_ms=0.0)).proven_outliers == 0
 
 
-def test_what_every_inference_does_is_no_cause():
+def test_event_of_every_inference_is_no_cause():
     series = slow_series(cause("run_delay_ns", 0.0, usual=15e6))
     assert not proven_outliers(series, 10.0, 0.1).any()
 

@@ -14,11 +14,11 @@ def right(found):
     return dict(zip(PATTERNS, np.diag(found) / found.sum(axis=1), strict=True))
 
 
-def test_95_percent_of_1000_series_a_pattern_are_told_apart():
+def test_95_percent_of_1000_series_per_pattern_are_classified():
     assert min(right(confusion(synthetic.draw, 1000)).values()) >= RIGHT
 
 
-def test_a_second_family_of_series_is_told_apart_as_well():
+def test_second_family_of_series_is_classified_as_well():
     assert min(right(confusion(held_out.draw, 200)).values()) >= RIGHT
 
 
@@ -35,7 +35,7 @@ def test_a_second_family_of_series_is_told_apart_as_well():
     ],
     ids=["figure 4", "figure 6", "figure 7", "figure 5, start", "figure 5, middle", "figure 5, end"],
 )
-def test_the_documents_cases(pattern, draw, seed):
+def test_cases_of_the_source_document(pattern, draw, seed):
     assert classify(draw(np.random.default_rng(seed))) == pattern
 
 
@@ -83,7 +83,7 @@ def test_hard_noise_is_noise(name):
 
 
 @pytest.mark.parametrize(("sigmas", "least"), [(2.0, 95), (3.0, 99)])
-def test_shifts_are_discerned_from_two_standard_deviations_on(sigmas, least):
+def test_shifts_above_two_standard_deviations_are_found(sigmas, least):
     generator = np.random.default_rng(5)
     found = sum(classify(synthetic.shifted(250, sigmas, generator)) == "sequential" for _ in range(100))
     assert found >= least
@@ -103,7 +103,7 @@ def test_a_coarse_clock_changes_nothing():
     [np.empty(0), np.array([3.0]), np.full(100, 5.0), np.zeros(100), np.array([1.0] * 10 + [9.0])],
     ids=["none", "one", "all equal", "no time at all", "too few"],
 )
-def test_what_shows_no_pattern_is_white_noise(values):
+def test_series_without_a_pattern_is_white_noise(values):
     assert classify(values) == "white_noise"
 
 

@@ -27,13 +27,13 @@ def test_a_spike_at_the_end_or_in_the_middle_is_no_warm_up():
     assert warmup_length(values) == 0
 
 
-def test_what_is_slow_after_a_calm_start_is_no_warm_up():
+def test_slow_samples_after_a_calm_start_are_no_warm_up():
     values = np.random.default_rng(2).normal(10, 0.05, size=50)
     values[6:25] *= 1.5
     assert warmup_length(values) == 0
 
 
-def test_what_is_slow_for_long_at_the_start_is_a_level():
+def test_long_slow_start_is_a_level():
     values = np.random.default_rng(3).normal(10, 0.05, size=250)
     values[:60] *= 1.5
     status = judge(Series(values, np.zeros(250, int), np.zeros(250, bool)))
@@ -53,7 +53,7 @@ def series_with_warmup(length, declared=5, visits=5):
 
 
 @pytest.mark.parametrize("length", [2, 12, 25])
-def test_a_warm_up_longer_than_declared_is_left_out(length):
+def test_warm_up_longer_than_declared_is_excluded(length):
     status = judge(series_with_warmup(length))
     assert status.warmup == pytest.approx(length, abs=1)
     assert status.location_ms == pytest.approx(10, rel=0.01)
@@ -61,7 +61,7 @@ def test_a_warm_up_longer_than_declared_is_left_out(length):
     assert status.pattern == "white_noise"
 
 
-def test_the_warm_up_of_a_disturbed_visit_says_nothing():
+def test_warm_up_of_a_disturbed_visit_is_ignored():
     calm = series_with_warmup(3)
     times = calm.wall_ms.copy()
     times[:20] *= 2

@@ -31,7 +31,7 @@ def read(folder, name, content):
         ('name,size,flops,layers,ms\n"x"y,1,2,3,4\n', "cannot be read as a table"),
     ],
 )
-def test_a_table_whose_fields_do_not_fit_its_header_is_refused(tmp_path, content, message):
+def test_row_with_a_wrong_number_of_fields_is_refused(tmp_path, content, message):
     with pytest.raises(UsageError, match=f"table.csv: .*{message}"):
         read(tmp_path, "table.csv", content)
 
@@ -45,13 +45,13 @@ def packed(name):
 
 
 @pytest.mark.parametrize("ending", ["csv.gz", "csv.bz2", "csv.zip", "csv.xz", "csv.tar", "csv.zst", "tar.gz"])
-def test_a_damaged_or_unknown_packing_is_refused(tmp_path, ending):
+def test_damaged_or_unknown_compression_is_refused(tmp_path, ending):
     with pytest.raises(UsageError, match=rf"table\.{ending}: cannot be read") as caught:
         read(tmp_path, f"table.{ending}", packed(ending))
     assert "\n" not in str(caught.value)
 
 
-def test_a_packed_table_is_read(tmp_path):
+def test_compressed_table_is_read(tmp_path):
     text, found = rows().to_csv(index=False).encode(), io.BytesIO()
     with tarfile.open(fileobj=found, mode="w") as archive:
         member = tarfile.TarInfo("table.csv")

@@ -57,7 +57,7 @@ def problems(found):
     return [(row.row, row.column, row.problem, row.done) for row in found.problems.itertuples()]
 
 
-def test_a_sound_table_is_taken_as_it_is(tmp_path):
+def test_valid_table_is_unchanged(tmp_path):
     table = rows()
     found = imported(tmp_path, table)
     assert problems(found) == []
@@ -72,7 +72,7 @@ def test_a_sound_table_is_taken_as_it_is(tmp_path):
     ("value", "problem"),
     [("?", "is missing"), ("", "is missing"), ("inf", "is infinite"), ("0", "is zero"), ("-3", "is negative")],
 )
-def test_values_that_cannot_be_are_left_out_by_row(tmp_path, value, problem):
+def test_impossible_values_are_excluded_by_row(tmp_path, value, problem):
     table = rows().astype({"ms": object})
     table.loc[[3, 7], "ms"] = value
     found = imported(tmp_path, table)
@@ -81,7 +81,7 @@ def test_values_that_cannot_be_are_left_out_by_row(tmp_path, value, problem):
 
 
 @pytest.mark.parametrize("value", ["?", "inf", "-inf", ""])
-def test_rows_without_a_feature_are_left_out(tmp_path, value):
+def test_rows_without_a_feature_are_excluded(tmp_path, value):
     table = rows().astype({"flops": object})
     table.loc[4, "flops"] = value
     found = imported(tmp_path, table)
@@ -89,7 +89,7 @@ def test_rows_without_a_feature_are_left_out(tmp_path, value):
     assert len(found.dataset) == 39
 
 
-def test_rows_that_repeat_one_before_are_left_out_whatever_they_say(tmp_path):
+def test_repeated_rows_are_excluded(tmp_path):
     table = rows()
     table = pd.concat([table, table.iloc[[2]], table.iloc[[5]].assign(ms=99.0)], ignore_index=True)
     found = imported(tmp_path, table)
@@ -101,7 +101,7 @@ def test_rows_that_repeat_one_before_are_left_out_whatever_they_say(tmp_path):
     assert len(found.dataset) == 40
 
 
-def test_an_outlier_is_left_out_or_kept_and_said_either_way(tmp_path):
+def test_outlier_is_reported_whether_excluded_or_kept(tmp_path):
     table = rows(80)
     table.loc[10, "ms"] = 1e-3
     left_out, kept = (imported(tmp_path, table, keep_outliers=keep) for keep in (False, True))
@@ -112,26 +112,26 @@ def test_an_outlier_is_left_out_or_kept_and_said_either_way(tmp_path):
     assert kept.dataset["latency_ms"][10] == 1e-3
 
 
-def test_a_constant_column_is_not_learned_from(tmp_path):
+def test_constant_column_is_not_a_feature(tmp_path):
     found = imported(tmp_path, rows().assign(layers=7))
     assert problems(found) == [(0, "layers", "is the same in all rows", "another value is outside what was learned")]
 
 
-def test_what_is_far_more_than_usual_beside_others_is_reported(tmp_path):
+def test_implausibly_large_feature_is_reported(tmp_path):
     table = rows()
     table.loc[6, "flops"] *= 1e5
     found = imported(tmp_path, table, implausible={"flops": ["size", "layers"]})
     assert (8, "flops", "is far more than usual beside others", "replaced by what is usual") in problems(found)
 
 
-def test_only_rows_that_count_are_learned_from(tmp_path):
+def test_only_selected_rows_are_trained_on(tmp_path):
     table = rows().assign(status=["measured"] * 39 + ["crashed"])
     found = imported(tmp_path, table, only={"status": ["measured"]})
     assert problems(found) == [(41, "status", "is not measured", "left out")]
     assert len(found.dataset) == 39
 
 
-def test_models_of_one_name_are_told_apart_and_stay_one_network(tmp_path):
+def test_models_of_one_name_get_numbers_and_stay_one_network(tmp_path):
     found = imported(tmp_path, rows().assign(name="same"))
     assert found.dataset["model"].is_unique
     assert set(found.dataset["network"]) == {"same"}
@@ -162,7 +162,7 @@ def test_a_table_without_header_has_the_mappings_columns(tmp_path):
         st.lists(st.sampled_from(["none", "conv"]), min_size=3, max_size=3).map(tuple), min_size=8, unique=True
     ).filter(lambda cells: all(len(set(places)) > 1 for places in zip(*cells, strict=True)))
 )
-def test_text_is_one_hot_encoded_by_place(tmp_path_factory, cells):
+def test_text_is_one_hot_encoded_by_position(tmp_path_factory, cells):
     folder = tmp_path_factory.mktemp("cells")
     table = pd.DataFrame({"name": [f"m{i}" for i in range(len(cells))], "ms": np.arange(1.0, len(cells) + 1)})
     table["cell"] = ["|".join(f"{op}~{place}" for place, op in enumerate(cell)) for cell in cells]
@@ -174,7 +174,7 @@ def test_text_is_one_hot_encoded_by_place(tmp_path_factory, cells):
                 assert found.dataset.loc[row, f"cell[{place}]={value}"] == (op == value)
 
 
-def test_text_of_another_kind_is_left_out_by_row(tmp_path):
+def test_unknown_one_hot_text_is_excluded_by_row(tmp_path):
     table = rows().assign(kind=["a", "b"] * 20)
     table.loc[3, "kind"] = "c"
     found = imported(tmp_path, table, one_hot={"kind": {"values": ["a", "b"]}})
@@ -221,7 +221,7 @@ def test_a_wrong_mapping_is_refused_in_one_line(tmp_path, change, message):
         (b"name,size,flops,layers,ms\nx,1,2\nx,1,2,3,4,5,6\n", "cannot be read as a table"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
+def test_file_without_a_table_is_refused(tmp_path, content, message):
     path = tmp_path / "table.csv"
     if content is not None:
         path.write_bytes(content)
@@ -229,14 +229,14 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
         read_tables([path], load_mapping(write_mapping(tmp_path)))
 
 
-def test_a_parquet_file_that_is_none_is_refused(tmp_path):
+def test_invalid_parquet_file_is_refused(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_text("name")
     with pytest.raises(UsageError, match=r"table\.parquet: cannot be read as a table"):
         read_tables([path], load_mapping(write_mapping(tmp_path)))
 
 
-def test_tables_are_read_one_after_the_other_and_in_any_packing(tmp_path):
+def test_several_tables_are_read_in_any_compression(tmp_path):
     table = rows()
     table.iloc[:20].to_parquet(tmp_path / "a.parquet")
     with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
@@ -248,12 +248,12 @@ def test_tables_are_read_one_after_the_other_and_in_any_packing(tmp_path):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_mappings_that_perfcast_brings_are_sound(path):
+def test_shipped_mappings_are_valid(path):
     mapping = load_mapping(path)
     assert mapping.chosen(()).metrics
 
 
-def test_power_is_learned_where_it_is_asked_for(tmp_path):
+def test_power_is_learned_on_request(tmp_path):
     metrics = MAPPING["metrics"] | {"power_mw": {"column": "mw", "unit": "mW", "optional": True}}
     mapping = load_mapping(write_mapping(tmp_path, metrics=metrics))
     assert set(mapping.chosen(()).metrics) == {"latency_ms"}
@@ -279,7 +279,7 @@ def test_published_tables_are_read(kind, folder, board, rows, wrong):
 
 
 @needs(EDGE)
-def test_a_column_that_holds_something_else_is_found():
+def test_mislabelled_column_is_found():
     mapping = load_mapping(ROOT / "config/tables/edge_gpu_2022_memory.yaml").chosen(())
     found = import_table(read_tables([EDGE / "memory_consumption/Nano/training_dataset.csv"], mapping), mapping)
     assert set(found.problems["column"]) == {"sum_activations"}
@@ -289,7 +289,7 @@ def test_a_column_that_holds_something_else_is_found():
 
 
 @needs(NASBENCH)
-def test_latencies_that_cannot_be_are_found_in_twelve_columns():
+def test_impossible_latencies_are_found_in_twelve_columns():
     mapping = load_mapping(ROOT / "config/tables/nasbench201_devices.yaml").chosen(())
     table = read_tables([NASBENCH / "latency_ms.csv.gz"], mapping)
     found = import_table(table, mapping)

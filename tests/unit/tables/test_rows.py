@@ -28,7 +28,7 @@ def named_by_size():
         ("1e30", "is not a size of an input"),
     ],
 )
-def test_a_size_that_is_none_costs_its_row_and_no_network(tmp_path, value, problem):
+def test_invalid_size_excludes_its_row_only(tmp_path, value, problem):
     table = named_by_size().assign(width=rows()["size"]).astype({"width": object})
     table.loc[4, "width"] = value
     found = imported(tmp_path, table, input_size="width")
@@ -37,19 +37,19 @@ def test_a_size_that_is_none_costs_its_row_and_no_network(tmp_path, value, probl
     assert list(found.dataset["network"]) == [f"{'abcd'[i % 4]}net{i}" for i in range(40) if i != 4]
 
 
-def test_names_end_in_whole_sizes_where_others_have_fractions(tmp_path):
+def test_sizes_in_names_may_be_integers_or_fractions(tmp_path):
     table = named_by_size().astype({"size": float})
     table.loc[4, ["size", "name"]] = [0.5, "anet4_0.5"]
     assert set(imported(tmp_path, table).dataset["network"]) == {f"{'abcd'[i % 4]}net{i}" for i in range(40)}
 
 
-def test_without_sizes_a_name_that_ends_in_zero_stays(tmp_path):
+def test_name_that_ends_in_zero_stays_without_sizes(tmp_path):
     table = rows().assign(name=[f"net_{i}" for i in range(40)])
     assert "net_0" in set(imported(tmp_path, table, input_size=None).dataset["network"])
 
 
 @pytest.mark.parametrize(("column", "change"), [("name", {}), ("group", {"family": {"column": "group"}})])
-def test_rows_without_a_name_or_family_are_left_out(tmp_path, column, change):
+def test_rows_without_a_name_or_family_are_excluded(tmp_path, column, change):
     table = rows().assign(group=["g", "h"] * 20)
     table.loc[[1, 8], column] = ["?", ""]
     found = imported(tmp_path, table, **change)
@@ -57,7 +57,7 @@ def test_rows_without_a_name_or_family_are_left_out(tmp_path, column, change):
     assert len(found.dataset) == 38
 
 
-def test_a_text_too_long_for_a_pattern_is_left_out(tmp_path):
+def test_text_too_long_for_a_pattern_is_excluded(tmp_path):
     table = rows()
     table.loc[2, "name"] = "a" * 1001
     assert problems(imported(tmp_path, table)) == [(4, "name", "is longer than 1,000 characters", "left out")]
@@ -67,7 +67,7 @@ def test_a_text_too_long_for_a_pattern_is_left_out(tmp_path):
     ("value", "problem"),
     [("-5", "is negative"), ("1e308", "is beyond any measure"), ("-2e30", "is beyond any measure")],
 )
-def test_features_that_cannot_be_are_left_out_by_row(tmp_path, value, problem):
+def test_impossible_features_are_excluded_by_row(tmp_path, value, problem):
     table = rows().astype({"flops": object})
     table.loc[4, "flops"] = value
     found = imported(tmp_path, table)
@@ -76,20 +76,20 @@ def test_features_that_cannot_be_are_left_out_by_row(tmp_path, value, problem):
     assert len(found.dataset) == 39
 
 
-def test_features_that_perfcast_does_not_know_may_be_negative(tmp_path):
+def test_unknown_features_may_be_negative(tmp_path):
     found = imported(tmp_path, rows().assign(celsius=np.arange(-20.0, 20)), features=[*MAPPING["features"], "celsius"])
     assert problems(found) == []
     assert found.dataset["celsius"].min() == -20
 
 
 @pytest.mark.parametrize("value", [1e31, 1e-31, 1e308])
-def test_values_beyond_any_measure_are_left_out(tmp_path, value):
+def test_values_out_of_range_are_excluded(tmp_path, value):
     table = rows()
     table.loc[3, "ms"] = value
     assert problems(imported(tmp_path, table)) == [(5, "ms", "is beyond any measure", "left out")]
 
 
-def test_a_row_without_a_value_does_not_cost_the_one_that_has_it(tmp_path):
+def test_row_without_a_value_keeps_the_one_that_has_it(tmp_path):
     table = rows()
     blank = table.iloc[[0]].assign(ms=np.nan)
     found = imported(tmp_path, pd.concat([blank, table]))
@@ -112,7 +112,7 @@ def test_rows_that_complement_each_other_are_merged(tmp_path):
     assert len(found.dataset) == 40
 
 
-def test_rows_contradict_each_other_in_one_metric_and_agree_in_another(tmp_path):
+def test_rows_may_contradict_in_one_metric_alone(tmp_path):
     table = rows().assign(mw=np.linspace(1, 2, 40))
     found = imported(tmp_path, pd.concat([table, table.iloc[[5]].assign(mw=9.0)]), **TWO)
     assert problems(found) == [
@@ -123,7 +123,7 @@ def test_rows_contradict_each_other_in_one_metric_and_agree_in_another(tmp_path)
     assert found.dataset["power_mw"][5] == table.loc[5, "mw"]
 
 
-def test_wild_values_of_several_metrics_in_different_rows_are_found(tmp_path):
+def test_outliers_of_several_metrics_are_found(tmp_path):
     names = [f"m{i}" for i in range(10)]
     table = rows(30)
     random = np.random.default_rng(3)
@@ -139,14 +139,14 @@ def test_wild_values_of_several_metrics_in_different_rows_are_found(tmp_path):
 
 
 @pytest.mark.parametrize("values", [{"b": np.nan}, {"b": 4.0, "c": 4.0}])
-def test_metrics_of_a_unit_may_lack_all_values_or_be_constant(tmp_path, values):
+def test_metrics_may_be_empty_or_constant(tmp_path, values):
     metrics = {f"{name}_ms": {"column": name, "unit": "ms"} for name in ("ms", "b", "c")}
     table = rows().assign(b=rows()["ms"] * 2, c=rows()["ms"] * 3).assign(**values)
     found = imported(tmp_path, table, metrics=metrics)
     assert found.dataset["ms_ms"].notna().all()
 
 
-def test_names_are_made_unique_past_those_that_are_there(tmp_path):
+def test_names_are_made_unique_beside_existing_ones(tmp_path):
     table = rows(5).assign(name=["a", "a", "a#2", "a", "b"])
     assert list(imported(tmp_path, table).dataset["model"]) == ["a", "a#3", "a#2", "a#4", "b"]
 
@@ -169,13 +169,13 @@ def test_names_are_made_unique_past_those_that_are_there(tmp_path):
         (rows().head(0), {}, "there are no rows"),
     ],
 )
-def test_where_nothing_is_left_the_error_says_why(tmp_path, table, change, reason):
+def test_error_says_why_no_row_is_left(tmp_path, table, change, reason):
     with pytest.raises(DataError, match=reason) as caught:
         imported(tmp_path, table, **change)
     assert "\n" not in str(caught.value)
 
 
-def test_dates_are_no_numbers(tmp_path):
+def test_dates_are_not_numbers(tmp_path):
     table = rows().assign(day=pd.date_range("2024-01-01", periods=40))
     table.to_parquet(tmp_path / "table.parquet")
     for features, columns in ((None, ("flops", "layers")), (["flops", "day"], None)):
@@ -205,7 +205,7 @@ def test_markers_count_in_parquet_tables_too(tmp_path):
     ]
 
 
-def test_metrics_that_are_not_learned_are_no_features(tmp_path):
+def test_unlearned_metrics_are_not_features(tmp_path):
     metrics = MAPPING["metrics"] | {"power_mw": {"column": "mw", "unit": "mW", "optional": True}}
     found = imported(tmp_path, rows().assign(mw=rows()["ms"] * 7), metrics=metrics, features=None)
     assert found.features == ("flops", "layers")

@@ -35,7 +35,7 @@ def test_a_record_is_made_of_its_visits(campaign, exports, runner):
     assert campaign.measurements.visits.all() == []
 
 
-def test_the_plan_says_all_that_a_runner_needs(campaign, exports, runner):
+def test_plan_has_all_that_a_runner_needs(campaign, exports, runner):
     target = replace(campaign.target, settings={"governor": "performance"}, soak_s=2.5)
     measure(replace(campaign, target=target), exports)
     (plan,) = runner.plans
@@ -50,7 +50,7 @@ def test_the_plan_says_all_that_a_runner_needs(campaign, exports, runner):
     assert isinstance(plan["seed"], int)
 
 
-def test_a_campaign_goes_on_after_the_visits_it_has(campaign, exports, runner):
+def test_campaign_continues_after_its_visits(campaign, exports, runner):
     runner.wish(killed_after=2 + 4)  # Context and peaks, then a visit of each model and one more.
     with pytest.raises(BenchmarkError, match="killed by signal 9; run again to go on"):
         measure(campaign, exports)
@@ -76,7 +76,7 @@ def test_a_campaign_goes_on_after_the_visits_it_has(campaign, exports, runner):
     assert campaign.measurements.visits.all() == []
 
 
-def test_visits_of_another_context_are_kept_until_their_model_starts_over(campaign, exports, runner, capsys):
+def test_visits_of_another_environment_are_kept_until_restart(campaign, exports, runner, capsys):
     runner.wish(killed_after=2 + 3)
     with pytest.raises(BenchmarkError):
         measure(campaign, exports)
@@ -90,7 +90,7 @@ def test_visits_of_another_context_are_kept_until_their_model_starts_over(campai
     assert all(len(record["visits"]) == 2 for record in measure(campaign, exports))
 
 
-def test_a_model_whose_child_crashed_goes_on_after_the_visits_it_has(campaign, exports, runner):
+def test_crashed_model_continues_after_its_visits(campaign, exports, runner):
     runner.wish(status="crashed")
     for record in measure(campaign, exports):
         assert (record["status"], record["samples"], len(record["visits"])) == ("crashed", None, 2)
@@ -102,7 +102,7 @@ def test_a_model_whose_child_crashed_goes_on_after_the_visits_it_has(campaign, e
 
 
 @pytest.mark.parametrize("status", ["failed", "rejected", "out_of_memory"])
-def test_what_would_not_go_otherwise_is_on_record_and_not_tried_again(campaign, exports, runner, status):
+def test_permanent_failure_is_recorded_and_not_retried(campaign, exports, runner, status):
     runner.wish(status=status)
     first = measure(campaign, exports)
     assert {record["status"] for record in first} == {status}
@@ -149,7 +149,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("wishes", "words"), BAD, ids=[words[:40] for _, words in BAD])
-def test_an_answer_that_is_not_due_ends_the_campaign_in_one_line(campaign, exports, runner, wishes, words):
+def test_unexpected_answer_ends_in_one_line(campaign, exports, runner, wishes, words):
     runner.wish(**wishes)
     with pytest.raises(BenchmarkError, match=words) as caught:
         measure(campaign, exports)
@@ -158,13 +158,13 @@ def test_an_answer_that_is_not_due_ends_the_campaign_in_one_line(campaign, expor
     assert [record["status"] for record in measure(campaign, exports)] == ["measured"] * 3
 
 
-def test_a_line_that_has_no_end_is_not_waited_for(campaign, exports, runner, monkeypatch):
+def test_endless_line_is_refused(campaign, exports, runner, monkeypatch):
     monkeypatch.setattr("perfcast.bench.runner_process.LONGEST", 100)
     with pytest.raises(BenchmarkError, match="answered what it should not"):
         measure(campaign, exports)
 
 
-def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, exports, runner, capsys):
+def test_changed_environment_is_reported_and_measured_again(campaign, exports, runner, capsys):
     runner.wish(settings={"governor": "powersave"})
     before = measure(campaign, exports[:2])
     assert capsys.readouterr().err == ""
@@ -179,7 +179,7 @@ def test_under_other_conditions_all_is_measured_anew_and_said_to_be(campaign, ex
     assert capsys.readouterr().err == ""
 
 
-def test_measurements_of_another_toolchain_in_the_store_are_not_meant(campaign, exports, runner, capsys):
+def test_measurements_of_another_toolchain_are_ignored(campaign, exports, runner, capsys):
     measure(campaign, exports)
     store = campaign.measurements.fingerprints
     (fingerprint,) = store.all()
@@ -191,7 +191,7 @@ def test_measurements_of_another_toolchain_in_the_store_are_not_meant(campaign, 
     assert capsys.readouterr().err == ""
 
 
-def test_much_that_differs_is_said_briefly():
+def test_many_differences_are_abbreviated():
     facts = {f"fact{index}": "\x1b[2J" + "long " * 100 for index in range(9)}
     before = {"machine": facts, "software": {}, "settings": {}}
     words = in_words(differing(before, {"machine": {}, "software": {}, "settings": {}}))
@@ -201,7 +201,7 @@ def test_much_that_differs_is_said_briefly():
     assert words.isprintable()
 
 
-def test_a_host_or_its_memory_is_no_condition(campaign, exports, runner):
+def test_host_name_is_not_part_of_the_environment(campaign, exports, runner):
     before = measure(campaign, exports)
     runner.wish(host="another of the same kind")
     assert measure(campaign, exports) == before
@@ -218,13 +218,13 @@ def test_a_host_or_its_memory_is_no_condition(campaign, exports, runner):
     ],
     ids=str,
 )
-def test_what_is_asked_for_stands_in_the_key(campaign, exports, change):
+def test_key_covers_all_requested_settings(campaign, exports, change):
     other = replace(campaign, target=replace(campaign.target, **change))
     keys = [{task.key for task in each.tasks(exports, each.environment())} for each in (campaign, other)]
     assert keys[0].isdisjoint(keys[1])
 
 
-def test_the_next_run_knows_the_fastest_reference_of_its_device_and_conditions(campaign, exports, runner):
+def test_next_run_knows_the_fastest_calibration(campaign, exports, runner):
     for calibration, settings in ((900, {}), (1100, {}), (5, {"governor": "powersave"})):
         runner.wish(calibration=calibration, settings=settings)
         target = replace(campaign.target, soak_s=float(calibration))
@@ -236,7 +236,7 @@ def test_the_next_run_knows_the_fastest_reference_of_its_device_and_conditions(c
     assert [plan["calibration_floor_ns"] for plan in runner.plans] == [None, 900, None, 900, None]
 
 
-def test_visits_that_a_measurement_holds_are_swept(campaign, exports, runner):
+def test_visits_of_a_finished_measurement_are_deleted(campaign, exports, runner):
     """A kill after a measurement is stored and before its visits are deleted."""
     (record,) = measure(campaign, exports[:1])
     visits = Visits(record["environment"])
@@ -271,7 +271,7 @@ def test_progress_counts_visits(campaign, exports, runner):
     assert 4 in told[1:3]
 
 
-def test_repetitions_are_apart_and_come_last(campaign, exports):
+def test_repetitions_are_separate_and_last(campaign, exports):
     campaign = replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, 2)))
     tasks = campaign.tasks(exports, campaign.environment())
     assert [task.replicate for task in tasks] == [0] * 3 + [1] * 3 + [2] * 3

@@ -1,6 +1,6 @@
 """How long a model that was idle takes to run at its usual speed.
 
-    python benchmarks/warming.py
+    python benchmarks/warmup.py
 
 20 networks are visited 20 times each, in turns, 60 inferences at a time. Printed of each network, from the median over
 visits: the first inferences in times of the last twenty, and after how many inferences and ms it stays within 2% of
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from fixed_lists import MIDDLING, campaign_in, exported, records_of, specs_of
+from model_lists import MIDDLING, campaign_in, exported, records_of, specs_of
 
 from perfcast.stability import Series
 

@@ -38,7 +38,7 @@ def peaks():
     return measure_peaks(NoopToolchain({"threads": cpus()}))
 
 
-def test_limits_are_rates_and_the_time_it_took(peaks):
+def test_peaks_are_rates_with_their_duration(peaks):
     assert set(peaks) == {"flops_per_s", "bytes_per_s", "seconds"}
     assert peaks["flops_per_s"] > 1e8
     assert peaks["bytes_per_s"] > 1e8
@@ -46,13 +46,13 @@ def test_limits_are_rates_and_the_time_it_took(peaks):
 
 
 @pytest.mark.parametrize("size", [200, 600, 1200])
-def test_no_product_is_faster(peaks, size):
+def test_no_product_exceeds_the_peak(peaks, size):
     matrix = np.ones((size, size), np.float32)
     rate = 2 * size**3 / fastest_s(lambda: matrix @ matrix)
     assert rate < LEEWAY * peaks["flops_per_s"]
 
 
-def test_the_limit_is_not_far_from_what_is_reached(peaks):
+def test_peak_is_close_to_the_achieved_rate(peaks):
     matrix, many = np.ones((60, 60), np.float32), np.ones((20, 60, 60), np.float32)
     rate = 2 * many.size * 60 / fastest_s(lambda: many @ matrix, 1000)
     assert peaks["flops_per_s"] < 4 * rate * cpus()
@@ -62,7 +62,7 @@ def test_the_limit_is_not_far_from_what_is_reached(peaks):
 
 
 @pytest.mark.parametrize("megabytes", [0.5, 8, 48])
-def test_nothing_is_read_faster(peaks, megabytes):
+def test_no_read_exceeds_the_peak(peaks, megabytes):
     values = np.ones(int(megabytes * 1e6 / 4), np.float32)
     rate = values.nbytes / fastest_s(values.sum)
     assert rate < LEEWAY * peaks["bytes_per_s"]
@@ -86,7 +86,7 @@ print(json.dumps([peaks["flops_per_s"], 2 * 700**3 / min(times)]))
 """
 
 
-def test_the_toolchains_own_product_counts(root):
+def test_toolchain_product_is_measured_too(root):
     """A product of TensorFlow's is no faster than the limit.
 
     In a process of its own: the runner forks before TensorFlow starts threads, which other tests have started here.
@@ -100,13 +100,13 @@ def test_the_toolchains_own_product_counts(root):
 
 
 @pytest.mark.skipif(cpus() < 2, reason="needs two CPUs")
-def test_fewer_threads_have_a_lower_limit():
+def test_fewer_threads_have_a_lower_peak():
     one, two = (measure_peaks(NoopToolchain({"threads": threads})) for threads in (1, 2))
     for rate in ("flops_per_s", "bytes_per_s"):
         assert 1 / LEEWAY < two[rate] / (2 * one[rate]) < LEEWAY
 
 
-def test_a_busy_machine_has_the_same_limits(peaks):
+def test_busy_machine_has_the_same_peaks(peaks):
     """Twice as many processes as CPUs keep it busy."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cpus())]
     try:
@@ -138,9 +138,7 @@ def test_crash_while_peaks_are_measured_is_reported():
         ([], [], [0, 1, 2, 3], 4),
     ],
 )
-def test_cpus_of_one_core_count_once_and_large_cores_come_first(
-    tmp_path, monkeypatch, siblings, capacities, order, cores
-):
+def test_hyperthreads_count_once_and_large_cores_come_first(tmp_path, monkeypatch, siblings, capacities, order, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
     for cpu, (core, capacity) in enumerate(zip(siblings, capacities, strict=True)):
         folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}"

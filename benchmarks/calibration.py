@@ -1,6 +1,6 @@
-"""Which workload beside a model sees that the machine is slow for it: sums, or threads that wake each other up.
+"""Which part of the calibration workload is slow when a model is: sums, or threads that wake each other up.
 
-    PYTHONPATH=. python benchmarks/witnesses.py [--seconds N]
+    PYTHONPATH=. python benchmarks/calibration.py [--seconds N]
 
 Four networks, each in a process of its own, take turns; around each turn both parts of the calibration workload are
 timed in another process. Printed: how slow each part is while a model is slow (20% above its tenth percentile), as a
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from forked import exported_elsewhere, latency_ns, opened, warm_toolchain
+from forked_networks import exported_elsewhere, latency_ns, opened, warm_toolchain
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore

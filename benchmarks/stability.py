@@ -1,6 +1,6 @@
 """How often stability is right on series with known answers, and how long it takes.
 
-    python -m benchmarks.patterns [--count N] [--seed S]
+    python -m benchmarks.stability [--count N] [--seed S]
 
 Prints the confusion matrices of two families of series (nothing was tuned on the second), how well warm-up is found,
 how often intervals hold the truth, how often what is trusted is right, the test-retest error of each estimator on a

@@ -1,4 +1,4 @@
-"""What tells of a disturbance: the calibration workload, and what others did on the CPUs."""
+"""How disturbed a visit was: the calibration workload, and CPU contention."""
 
 import itertools
 import os
@@ -42,14 +42,14 @@ def undisturbed_ns(calibration):
     return min(calibration.time_ns() for _ in range(40))
 
 
-def test_the_reference_takes_milliseconds_and_leaves_no_thread(calibration, undisturbed_ns):
+def test_calibration_takes_milliseconds_and_leaves_no_thread(calibration, undisturbed_ns):
     assert MS < undisturbed_ns < 50 * MS
     before = os.sched_getaffinity(0), threading.active_count()
     calibration.time_ns()
     assert (os.sched_getaffinity(0), threading.active_count()) == before
 
 
-def test_the_reference_takes_no_new_memory(calibration):
+def test_calibration_takes_no_new_memory(calibration):
     calibration.time_ns()
     allocated = sys.getallocatedblocks()
     for _ in range(20):
@@ -57,11 +57,11 @@ def test_the_reference_takes_no_new_memory(calibration):
     assert sys.getallocatedblocks() - allocated < 500
 
 
-def test_a_process_on_any_one_cpu_slows_the_reference(calibration, undisturbed_ns, hog):
+def test_process_on_any_cpu_slows_the_calibration(calibration, undisturbed_ns, hog):
     assert statistics.median(calibration.time_ns() for _ in range(15)) > SLOW_FACTOR * undisturbed_ns
 
 
-def test_threads_that_wake_each_other_late_slow_the_reference(monkeypatch):
+def test_late_thread_wake_ups_slow_the_calibration(monkeypatch):
     """As on virtual machines whose host lets idle processors sleep deeper: sums take no longer then."""
     calibration, read = Calibration(2), os.read
     at_once_ns = min(calibration.time_ns() for _ in range(20))
@@ -74,7 +74,7 @@ def test_threads_that_wake_each_other_late_slow_the_reference(monkeypatch):
     assert statistics.median(calibration.time_ns() for _ in range(9)) > 1.15 * at_once_ns
 
 
-def test_one_thread_wakes_nobody(monkeypatch):
+def test_single_thread_has_no_wake_ups(monkeypatch):
     def read(*_):
         raise AssertionError("nobody is there to wait for")
 
@@ -96,7 +96,7 @@ class _Timed:
         return next(self.times)
 
 
-def test_the_floor_is_the_least_that_was_seen():
+def test_baseline_is_the_minimum_seen():
     floor = Floor(_Timed())
     assert floor.after({"before_ns": 15, "after_ns": 20}) == 12
     assert floor.after({"before_ns": 9, "after_ns": 50}) == 9
@@ -112,7 +112,7 @@ def spin(seconds):
     return time.process_time_ns() - start
 
 
-def test_a_process_on_any_one_cpu_is_seen_beside_ones_own_work(hog):
+def test_process_on_any_cpu_is_detected_during_own_work(hog):
     look = CpuContention()
     own_ns = spin(0.4)
     assert look.used_cpus(own_ns) > 0.5
@@ -134,7 +134,7 @@ def write_stat(path, *idle):
         ((99, 99), 0, 0.0),
     ],
 )
-def test_what_was_neither_idle_nor_ones_own_is_others(tmp_path, monkeypatch, idle_ticks, own_ms, cpus):
+def test_cpu_time_neither_idle_nor_own_is_contention(tmp_path, monkeypatch, idle_ticks, own_ms, cpus):
     """During one second on two CPUs; two ticks are the clock's."""
     stat, ticks = tmp_path / "stat", os.sysconf("SC_CLK_TCK")
     monkeypatch.setattr(cpu_contention, "STAT", str(stat))
@@ -148,7 +148,7 @@ def test_what_was_neither_idle_nor_ones_own_is_others(tmp_path, monkeypatch, idl
 
 
 @pytest.mark.parametrize("content", [None, "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n", "intr 0\n"])
-def test_where_the_system_does_not_say_nothing_is_known(tmp_path, monkeypatch, content):
+def test_contention_is_unknown_without_system_counters(tmp_path, monkeypatch, content):
     monkeypatch.setattr(cpu_contention, "STAT", str(tmp_path / "stat"))
     if content is not None:
         (tmp_path / "stat").write_text(content)

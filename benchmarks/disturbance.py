@@ -1,4 +1,4 @@
-"""A disturbance as other work makes it: cores that are busy, on and off."""
+"""Disturb measurements as other work would: keep cores busy, on and off."""
 
 import contextlib
 import random

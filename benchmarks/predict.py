@@ -1,6 +1,6 @@
-"""How long a forecast from a descriptor takes, as a user waits for it: the whole command, in a process of its own.
+"""How long `perfcast predict` takes for one descriptor, from the start of the command to its end.
 
-python benchmarks/forecast.py DESCRIPTOR --predictor DIR [--repeats N]
+python benchmarks/predict.py DESCRIPTOR --predictor DIR [--repeats N]
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main():
         subprocess.run([*command, "--predictor", arguments.predictor], check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - start)
     middle = statistics.median(seconds)
-    print(f"median {middle:.2f} s, least {min(seconds):.2f} s, most {max(seconds):.2f} s (goal {GOAL_S:.0f} s)")
+    print(f"median {middle:.2f} s, fastest {min(seconds):.2f} s, slowest {max(seconds):.2f} s (goal {GOAL_S:.0f} s)")
 
 
 if __name__ == "__main__":

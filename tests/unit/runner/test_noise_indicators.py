@@ -1,4 +1,4 @@
-"""What slowed an inference down is counted at that inference."""
+"""Noise indicators: what slowed an inference down is counted at that inference."""
 
 import mmap
 import os
@@ -43,7 +43,7 @@ def hog():
     os.sched_setaffinity(0, cpus)
 
 
-def test_there_is_an_entry_for_each_inference():
+def test_each_inference_has_an_entry():
     samples = counted(lambda number: None, 7)
     assert set(samples) == {"wall_ns", "process_ns", *NAMES}
     assert {len(values) for values in samples.values()} == {7}
@@ -107,7 +107,7 @@ def test_threads_may_end_while_others_are_counted():
     assert min(samples["run_delay_ns"]) >= 0
 
 
-def test_what_is_not_counted_here_is_null(monkeypatch, tmp_path):
+def test_uncounted_indicators_are_null(monkeypatch, tmp_path):
     monkeypatch.setattr(noise_indicators, "TASKS", str(tmp_path / "none"))
     monkeypatch.setattr(noise_indicators, "STAT", str(tmp_path / "none"))
     monkeypatch.setattr(noise_indicators, "resource", None)
@@ -116,7 +116,7 @@ def test_what_is_not_counted_here_is_null(monkeypatch, tmp_path):
     assert len(samples["wall_ns"]) == 5
 
 
-def test_a_kernel_that_keeps_no_account_of_waiting_is_told_from_one_where_none_waited(monkeypatch, tmp_path):
+def test_missing_wait_counters_differ_from_zero_waiting(monkeypatch, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1/schedstat").write_text("0 0 0\n")
     monkeypatch.setattr(noise_indicators, "TASKS", str(tmp_path))
@@ -146,7 +146,7 @@ def test_no_file_stays_open():
     assert os.listdir("/proc/self/fd") == before  # noqa: PTH208 - names are enough
 
 
-def test_looking_costs_microseconds():
+def test_reading_indicators_takes_microseconds():
     """Beside a dozen threads; the best of many looks, for others may have the machine."""
     stop = threading.Event()
     threads = [threading.Thread(target=stop.wait) for _ in range(12)]

@@ -1,6 +1,6 @@
 """How large an offline bundle of 1,000 models is, 400 of them of Keras Applications.
 
-    python benchmarks/drive.py
+    python benchmarks/bundle_size.py
 
 The 400 are the project's own sheet and, to fill up, its first rows at further sizes; the others are random CNNs.
 """
@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fixed_lists import ROOT, exported
+from model_lists import ROOT, exported
 
 from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.plans import programs_of

@@ -1,4 +1,4 @@
-"""A campaign on an external drive: written here, run as its starter is run, brought back."""
+"""An offline campaign: a bundle is written here, run as its `run.py` is, and ingested."""
 
 import hashlib
 import json
@@ -48,25 +48,25 @@ def here(tmp_path):
 
 
 @pytest.fixture
-def drive(here, description, tmp_path):
+def bundle_dir(here, description, tmp_path):
     """A folder that was written, for three models that are measured twice."""
-    return written(here, description, tmp_path / "my drive; $(id)")
+    return written(here, description, tmp_path / "my bundle; $(id)")
 
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory, root):
-    """A store and a drive of its that was run to its end; each test gets a copy of both."""
+    """A store and its bundle, run to the end; each test gets a copy of both."""
     folder = tmp_path_factory.mktemp("first")
     (folder / "here").mkdir()
-    assert run(written(folder / "here", described(root), folder / "drive"))[0] == 0
+    assert run(written(folder / "here", described(root), folder / "bundle"))[0] == 0
     return folder
 
 
 @pytest.fixture
 def ran(first_run, here, tmp_path):
-    """The drive that was run."""
+    """The bundle that was run."""
     shutil.copytree(first_run / "here", here, dirs_exist_ok=True)
-    return shutil.copytree(first_run / "drive", tmp_path / "my drive; $(id)")
+    return shutil.copytree(first_run / "bundle", tmp_path / "my bundle; $(id)")
 
 
 def written(here, description, folder):
@@ -75,21 +75,21 @@ def written(here, description, folder):
     return folder
 
 
-def start(drive, cpus=None):
-    command = [sys.executable, str(drive / "run.py")]
+def start(bundle_dir, cpus=None):
+    command = [sys.executable, str(bundle_dir / "run.py")]
     if cpus:
         command = ["taskset", "--cpu-list", ",".join(map(str, cpus)), *command]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", text=True)
 
 
-def run(drive):
-    with start(drive) as process:
+def run(bundle_dir):
+    with start(bundle_dir) as process:
         _, said = process.communicate(timeout=120)
     return process.returncode, said
 
 
-def brought_back(here, drive):
-    return ingest(drive, ArtifactStore(here), MeasurementStore(here))
+def ingested(here, bundle_dir):
+    return ingest(bundle_dir, ArtifactStore(here), MeasurementStore(here))
 
 
 def records(here):
@@ -97,29 +97,29 @@ def records(here):
     return [store.measurement(path.stem) for path in sorted((here / "measurements").glob("[!.]*.json"))]
 
 
-def answers(drive):
-    return [json.loads(json.loads(line)["answer"]) for line in (drive / "answers.jsonl").read_text().splitlines()]
+def answers(bundle_dir):
+    return [json.loads(json.loads(line)["answer"]) for line in (bundle_dir / "answers.jsonl").read_text().splitlines()]
 
 
-def test_measurements_of_a_drive_are_ingested(drive, here):
-    status, said = run(drive)
+def test_measurements_of_a_bundle_are_ingested(bundle_dir, here):
+    status, said = run(bundle_dir)
     assert status == 0, said
     assert said.splitlines()[-1] == ("all 6 models are done: take the folder back, and run `perfcast ingest`")
-    found = brought_back(here, drive)
+    found = ingested(here, bundle_dir)
     assert (found.new, found.measured, found.missing) == (6, 6, 0)
     stored = records(here)
     assert sorted(record["replicate"] for record in stored) == [0, 0, 0, 1, 1, 1]
     assert {record["status"] for record in stored} == {"measured"}
     times = {tuple(record["samples"]["wall_ns"]) for record in stored}
     assert len(times) == 6
-    said = {answer["key"] for answer in answers(drive) if answer["event"] == "measurement"}
+    said = {answer["key"] for answer in answers(bundle_dir) if answer["event"] == "measurement"}
     assert len(said) == 6
 
 
 @pytest.mark.parametrize("letters", ["C", "C.UTF-8"])
 def test_hostile_model_name_runs_nothing(here, description, tmp_path, letters, monkeypatch):
     monkeypatch.setenv("LC_ALL", letters)
-    folder = tmp_path / "drive"
+    folder = tmp_path / "bundle"
     write_bundle(
         folder, Target.from_dict("raspberry_pi4", description), description, [hostile_export(here)], ArtifactStore(here)
     )
@@ -127,26 +127,26 @@ def test_hostile_model_name_runs_nothing(here, description, tmp_path, letters, m
     assert status == 0, said
     assert said.splitlines()[0].startswith("1 of 2 models done; my \"net\"; $(touch spoiled) 'it' `touch spoiled` ")
     assert len(said.splitlines()) == 3
-    brought_back(here, folder)
+    ingested(here, folder)
     assert {record["model"] for record in records(here)} == {f"{HOSTILE_NAME}_8"}
     assert not list(tmp_path.rglob("spoiled*"))
 
 
-def test_a_devices_own_python_needs_the_standard_library_alone(drive):
+def test_device_needs_only_the_standard_library(bundle_dir):
     """Where models run in a container, the runtime and NumPy with it are only in there."""
     code = "import sys; sys.modules['numpy'] = None; import perfcast.runner.{0} as tried; print(tried.__name__)"
     for part in ("offline", "supervisor", "receiving"):
         done = subprocess.run(
-            [sys.executable, "-c", code.format(part)], env=os.environ | {"PYTHONPATH": str(drive / "runner.pyz")},
+            [sys.executable, "-c", code.format(part)], env=os.environ | {"PYTHONPATH": str(bundle_dir / "runner.pyz")},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.stdout == f"perfcast.runner.{part}\n", done.stderr
 
 
 def test_second_ingest_changes_nothing(ran, here):
-    brought_back(here, ran)
+    ingested(here, ran)
     before = records(here)
-    found = brought_back(here, ran)
+    found = ingested(here, ran)
     assert (found.new, found.measured, found.missing) == (0, 6, 0)
     assert records(here) == before
 
@@ -159,24 +159,24 @@ def test_second_run_measures_nothing(ran):
 
 def test_kill_loses_at_most_the_visit_in_flight(here, description, tmp_path):
     description["protocol"] = {"name": "published", "iterations": 60, "discard": 0, "visits": 12}
-    drive = written(here, description, tmp_path / "drive")
+    bundle_dir = written(here, description, tmp_path / "bundle")
     for count in (6, 30):
-        process = start(drive)
-        wait_for(drive, "visit", count)
+        process = start(bundle_dir)
+        wait_for(bundle_dir, "visit", count)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
-        found = brought_back(here, drive)
+        found = ingested(here, bundle_dir)
         assert found.missing > 0
-    status, said = run(drive)
+    status, said = run(bundle_dir)
     assert status == 0, said
-    assert brought_back(here, drive).missing == 0
+    assert ingested(here, bundle_dir).missing == 0
     assert [len(record["visits"]) for record in records(here)] == [12] * 6
-    visits = [(answer["key"], answer["visit"]) for answer in answers(drive) if answer["event"] == "visit"]
+    visits = [(answer["key"], answer["visit"]) for answer in answers(bundle_dir) if answer["event"] == "visit"]
     assert len(visits) == len(set(visits)) == 72
 
 
-def wait_for(drive, event, count):
-    path, words = drive / "answers.jsonl", f'\\"event\\": \\"{event}\\"'
+def wait_for(bundle_dir, event, count):
+    path, words = bundle_dir / "answers.jsonl", f'\\"event\\": \\"{event}\\"'
     eventually(lambda: path.exists() and path.read_text().count(words) >= count)
 
 
@@ -201,7 +201,7 @@ def no_json(lines, at):
 
 
 @pytest.mark.parametrize("change", [edited, left_out, moved, repeated, no_json])
-def test_changed_answer_is_refused_and_those_before_are_kept(ran, here, change):
+def test_changed_answer_is_refused_and_earlier_ones_kept(ran, here, change):
     log = ran / "answers.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     before = list(lines)
@@ -209,33 +209,33 @@ def test_changed_answer_is_refused_and_those_before_are_kept(ran, here, change):
     assert lines != before
     log.write_text("".join(lines))
     with pytest.raises(DataError, match=rf"^{re.escape(str(log))}, line \d+: was changed after it was measured"):
-        brought_back(here, ran)
+        ingested(here, ran)
     log.write_text("".join(before))
-    assert brought_back(here, ran).missing == 0
+    assert ingested(here, ran).missing == 0
 
 
 def test_truncated_last_answer_is_measured_again(ran, here):
     log = ran / "answers.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:10]) + lines[10][:50])
-    assert brought_back(here, ran).missing > 0
+    assert ingested(here, ran).missing > 0
     status, said = run(ran)
     assert status == 0, said
     assert "the last 50 bytes are damaged and left out" in said
-    assert brought_back(here, ran).missing == 0
+    assert ingested(here, ran).missing == 0
 
 
 def test_answers_of_another_bundle_are_refused(ran, here, description, tmp_path):
     other = written(here, description, tmp_path / "other")
     (other / "answers.jsonl").write_bytes((ran / "answers.jsonl").read_bytes())
     with pytest.raises(DataError, match="line 1: was changed after it was measured"):
-        brought_back(here, other)
+        ingested(here, other)
 
 
-def test_a_drive_of_another_store_is_refused(drive, tmp_path):
+def test_bundle_of_another_store_is_refused(bundle_dir, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(UsageError, match="was not written from the store"):
-        brought_back(tmp_path / "elsewhere", drive)
+        ingested(tmp_path / "elsewhere", bundle_dir)
 
 
 def test_a_changed_bundle_is_refused(ran, here):
@@ -243,25 +243,25 @@ def test_a_changed_bundle_is_refused(ran, here):
     bundle["plan"]["time_limit_s"] = 1
     (ran / "bundle.json").write_bytes(canonical_json(bundle))
     with pytest.raises(UsageError, match=r"bundle\.json was changed"):
-        brought_back(here, ran)
+        ingested(here, ran)
 
 
-def test_foreign_answers_with_valid_checksums_are_refused(drive, here):
+def test_foreign_answers_with_valid_checksums_are_refused(bundle_dir, here):
     """Who has the folder can compute checksums: they show damage, and the content is checked all the same."""
-    checksum = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest()
+    checksum = hashlib.sha256((bundle_dir / "bundle.json").read_bytes()).hexdigest()
     text = json.dumps({"event": "measurement", "key": "../../etc/passwd"})
     sealed = {"answer": text, "checksum": hashlib.sha256((checksum + text).encode()).hexdigest()}
-    (drive / "answers.jsonl").write_text(json.dumps(sealed) + "\n")
+    (bundle_dir / "answers.jsonl").write_text(json.dumps(sealed) + "\n")
     with pytest.raises(PerfcastError, match="the runner answered what it should not"):
-        brought_back(here, drive)
+        ingested(here, bundle_dir)
 
 
 def test_damaged_graph_fails_alone(here, description, tmp_path):
-    drive = written(here, description, tmp_path / "drive")
-    (graph,) = (drive / "graphs").iterdir()
+    bundle_dir = written(here, description, tmp_path / "bundle")
+    (graph,) = (bundle_dir / "graphs").iterdir()
     graph.write_bytes(graph.read_bytes()[:-3])
-    assert run(drive)[0] == 0
-    assert brought_back(here, drive).missing == 0
+    assert run(bundle_dir)[0] == 0
+    assert ingested(here, bundle_dir).missing == 0
     assert {record["status"] for record in records(here)} == {"failed"}
 
 
@@ -269,10 +269,10 @@ def started(boot):
     return {"event": "started", "boot": boot}
 
 
-def begun(drive):
-    """Return the environment of a drive that was run, and the model that it began with."""
-    environment = next(answer for answer in answers(drive) if answer["event"] == "environment")
-    return environment, next(answer for answer in answers(drive) if answer["event"] == "visiting")
+def begun(bundle_dir):
+    """Return the environment of a bundle that was run, and the model that it began with."""
+    environment = next(answer for answer in answers(bundle_dir) if answer["event"] == "environment")
+    return environment, next(answer for answer in answers(bundle_dir) if answer["event"] == "visiting")
 
 
 def test_model_that_freezes_the_device_twice_is_recorded(ran, here):
@@ -281,14 +281,14 @@ def test_model_that_freezes_the_device_twice_is_recorded(ran, here):
     frozen_twice = [answer for boot in "ab" for answer in (started(boot), environment | {"boot": boot}, visiting)]
     with_new_checksums(ran, frozen_twice)
     for _ in range(2):
-        assert brought_back(here, ran).measured == 0
+        assert ingested(here, ran).measured == 0
     status, terminal = run(ran)
     assert status == 0, terminal
     assert not [answer for answer in answers(ran)[6:] if answer.get("key") == visiting["key"]]
-    assert brought_back(here, ran).missing == 0
+    assert ingested(here, ran).missing == 0
     frozen = [record for record in records(here) if record["status"] == "froze"]
     assert [record["reason"] for record in frozen] == ["the device went down twice while it was measured"]
-    assert brought_back(here, ran).new == 0
+    assert ingested(here, ran).new == 0
 
 
 @pytest.mark.parametrize("between", [[{"event": "ended"}], []])
@@ -303,47 +303,47 @@ def test_orderly_interruption_is_not_recorded_as_a_freeze(ran, here, between):
         said = [*said[:2], visiting, visit, *said[2:]]
     with_new_checksums(ran, said)
     assert run(ran)[0] == 0
-    assert brought_back(here, ran).missing == 0
+    assert ingested(here, ran).missing == 0
     assert {record["status"] for record in records(here)} == {"measured"}
 
 
-def test_ctrl_c_is_recorded(here, description, tmp_path):
+def test_keyboard_interrupt_is_recorded(here, description, tmp_path):
     description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
-    drive = written(here, description, tmp_path / "drive")
-    process = start(drive)
-    wait_for(drive, "visit", 1)
+    bundle_dir = written(here, description, tmp_path / "bundle")
+    process = start(bundle_dir)
+    wait_for(bundle_dir, "visit", 1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert answers(drive)[-1] == {"event": "ended"}
+    assert answers(bundle_dir)[-1] == {"event": "ended"}
 
 
-def test_measurements_under_other_conditions_are_kept_apart(here, description, tmp_path):
+def test_other_environments_are_kept_separate(here, description, tmp_path):
     """Under A, then B, then A again."""
     description["protocol"] = {"name": "published", "iterations": 60, "discard": 0, "visits": 12}
-    drive = written(here, description, tmp_path / "drive")
+    bundle_dir = written(here, description, tmp_path / "bundle")
     cpus = sorted(os.sched_getaffinity(0))
     for allowed, count in ((cpus, 20), (cpus[:1], 40)):
-        process = start(drive, allowed)
-        wait_for(drive, "visit", count)
+        process = start(bundle_dir, allowed)
+        wait_for(bundle_dir, "visit", count)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
-        brought_back(here, drive)
-    status, said = run(drive)
+        ingested(here, bundle_dir)
+    status, said = run(bundle_dir)
     assert status == 0, said
     assert "this device is not what it was before: all models are measured under what it is now" in said
-    found = brought_back(here, drive)
+    found = ingested(here, bundle_dir)
     assert (found.measured, found.missing) == (6, 0)
     by_conditions = Counter(record["fingerprint"] for record in records(here))
     assert max(by_conditions.values()) == 6
 
 
-def test_a_copy_of_a_folder_is_another_campaign(here, description, tmp_path):
+def test_copied_folder_is_another_campaign(here, description, tmp_path):
     description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
-    drive = written(here, description, tmp_path / "drive")
-    shutil.copytree(drive, tmp_path / "copy")
-    first = start(drive)
+    bundle_dir = written(here, description, tmp_path / "bundle")
+    shutil.copytree(bundle_dir, tmp_path / "copy")
+    first = start(bundle_dir)
     try:
-        wait_for(drive, "visit", 1)
+        wait_for(bundle_dir, "visit", 1)
         status, said = run(tmp_path / "copy")
         assert status == 75
         assert "somebody else measures on this device" in said
@@ -353,13 +353,13 @@ def test_a_copy_of_a_folder_is_another_campaign(here, description, tmp_path):
         first.communicate(timeout=60)
 
 
-def with_new_checksums(drive, said):
-    checksum, lines = hashlib.sha256((drive / "bundle.json").read_bytes()).hexdigest(), []
+def with_new_checksums(bundle_dir, said):
+    checksum, lines = hashlib.sha256((bundle_dir / "bundle.json").read_bytes()).hexdigest(), []
     for answer in said:
         text = json.dumps(answer)
         checksum = hashlib.sha256((checksum + text).encode()).hexdigest()
         lines.append(json.dumps({"answer": text, "checksum": checksum}) + "\n")
-    (drive / "answers.jsonl").write_text("".join(lines))
+    (bundle_dir / "answers.jsonl").write_text("".join(lines))
 
 
 def test_folder_that_is_not_empty_is_refused(here, description, tmp_path):
@@ -377,7 +377,7 @@ def test_folder_that_cannot_be_made_is_one_line(here, description, tmp_path):
             written(here, description, folder)
 
 
-def test_an_empty_folder_is_written_to_as_it_is(here, description, tmp_path, monkeypatch):
+def test_empty_folder_is_used(here, description, tmp_path, monkeypatch):
     (tmp_path / "stick").mkdir()
     number = (tmp_path / "stick").stat().st_ino
     monkeypatch.chdir(tmp_path / "stick")
@@ -388,26 +388,26 @@ def test_an_empty_folder_is_written_to_as_it_is(here, description, tmp_path, mon
     ]  # fmt: skip
 
 
-def test_answers_that_are_not_a_plain_file_are_refused(drive, here):
-    os.mkfifo(drive / "answers.jsonl")
+def test_answers_that_are_not_a_plain_file_are_refused(bundle_dir, here):
+    os.mkfifo(bundle_dir / "answers.jsonl")
     with pytest.raises(UsageError, match=r"answers\.jsonl: is not a regular file"):
-        brought_back(here, drive)
-    (drive / "answers.jsonl").unlink()
-    (drive / "answers.jsonl").mkdir()
+        ingested(here, bundle_dir)
+    (bundle_dir / "answers.jsonl").unlink()
+    (bundle_dir / "answers.jsonl").mkdir()
     with pytest.raises(UsageError, match=r"answers\.jsonl: is not a regular file"):
-        brought_back(here, drive)
-    status, said = run(drive)
+        ingested(here, bundle_dir)
+    status, said = run(bundle_dir)
     assert (status, said) == (1, "answers.jsonl: Is a directory; what was measured before is kept\n")
 
 
-def test_a_bundle_of_another_version_is_refused(drive, here):
-    bundle = json.loads((drive / "bundle.json").read_text()) | {"schema_version": 99}
+def test_a_bundle_of_another_version_is_refused(bundle_dir, here):
+    bundle = json.loads((bundle_dir / "bundle.json").read_text()) | {"schema_version": 99}
     content = canonical_json(bundle)
-    (drive / "bundle.json").write_bytes(content)
+    (bundle_dir / "bundle.json").write_bytes(content)
     kept_bundles(here).put(digest_of(content), {"bundle": bundle})
     with pytest.raises(UsageError, match="was written by another version of perfcast"):
-        brought_back(here, drive)
-    assert "is of another version than the runner beside it" in run(drive)[1]
+        ingested(here, bundle_dir)
+    assert "is of another version than the runner beside it" in run(bundle_dir)[1]
 
 
 IMPOSSIBLE = [
@@ -425,62 +425,62 @@ def test_impossible_answers_with_valid_checksums_are_refused(ran, here):
         at = next(at for at, answer in enumerate(said) if answer["event"] == event)
         with_new_checksums(ran, [*said[:at], said[at] | change])
         with pytest.raises(BenchmarkError):
-            brought_back(here, ran)
+            ingested(here, ran)
     at = next(at for at, answer in enumerate(said) if answer["event"] == "visit")
     said[at]["samples"]["wall_ns"] = [-1] * 1_000_000
     with_new_checksums(ran, said[: at + 1])
     before = time.process_time()
     with pytest.raises(BenchmarkError, match="answered what it should not"):
-        brought_back(here, ran)
+        ingested(here, ran)
     assert time.process_time() - before < 10  # It took 30 s, and 3.4 GB.
 
 
-def test_this_machine_needs_no_drive(here, root, tmp_path):
+def test_local_target_needs_no_bundle(here, root, tmp_path):
     description = read_description(root / "config/targets/local.yaml")
     with pytest.raises(UsageError, match="is this machine: measure it here"):
-        written(here, description, tmp_path / "drive")
+        written(here, description, tmp_path / "bundle")
 
 
 def test_damaged_copy_of_a_bundle_in_the_store_is_refused(ran, here):
     (kept,) = (here / "bundles").iterdir()
     kept.write_text("{}")
     with pytest.raises(StoreError, match="not a record of perfcast"):
-        brought_back(here, ran)
+        ingested(here, ran)
 
 
-def test_drive_that_was_never_run_is_refused(drive, here):
+def test_bundle_that_was_never_run_is_refused(bundle_dir, here):
     with pytest.raises(UsageError, match=r"was `python3 run\.py` run\?"):
-        brought_back(here, drive)
+        ingested(here, bundle_dir)
 
 
-def test_one_campaign_a_folder_at_a_time(here, description, tmp_path):
+def test_one_campaign_per_folder_at_a_time(here, description, tmp_path):
     description["protocol"] = {"name": "published", "iterations": 4000, "discard": 0, "visits": 40}
-    drive = written(here, description, tmp_path / "drive")
-    first = start(drive)
+    bundle_dir = written(here, description, tmp_path / "bundle")
+    first = start(bundle_dir)
     try:
-        wait_for(drive, "visit", 1)
-        assert run(drive) == (1, "this folder's campaign runs already\n")
+        wait_for(bundle_dir, "visit", 1)
+        assert run(bundle_dir) == (1, "this folder's campaign runs already\n")
     finally:
         os.kill(first.pid, signal.SIGTERM)
         first.communicate(timeout=30)
 
 
-def test_a_bundle_of_several_factor_sets_is_measured_and_ingested_as_one(here, description, tmp_path):
+def test_bundle_of_several_factor_sets_is_ingested(here, description, tmp_path):
     del description["factors"]["fixed"]["threads"]
     description["factors"]["vary"] = {"threads": [1, 2]}
-    drive = written(here, description, tmp_path / "drive")
-    assert brought_back_in_part(here, drive) == "part-0001"
-    status, said = run(drive)
+    bundle_dir = written(here, description, tmp_path / "bundle")
+    assert ingested_in_part(here, bundle_dir) == "part-0001"
+    status, said = run(bundle_dir)
     assert status == 0, said
     assert "factors 2 of 2" in said
-    found = brought_back(here, drive)
+    found = ingested(here, bundle_dir)
     assert (found.measured, found.missing) == (12, 0)
     by_threads = Counter(record["factors"]["threads"] for record in records(here))
     assert by_threads == {1: 6, 2: 6}
 
 
-def brought_back_in_part(here, drive):
+def ingested_in_part(here, bundle_dir):
     """Return the part that says that it was not run yet."""
     with pytest.raises(UsageError, match=r"was `python3 run\.py` run\?") as caught:
-        brought_back(here, drive)
+        ingested(here, bundle_dir)
     return Path(str(caught.value).split(":")[0]).parent.name

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
-from fixed_lists import exported, specs_of, task_of
+from model_lists import exported, specs_of, task_of
 
 from perfcast.runner.children import Child
 from perfcast.runner.inputs import draw_inputs

@@ -1,8 +1,8 @@
-"""Bytes and seconds to bring 100 models to a target, over a private SSH server on loopback.
+"""Bytes and seconds to upload 100 models to a target, over a private SSH server on loopback.
 
-    PYTHONPATH=. python benchmarks/shipping.py
+    PYTHONPATH=. python benchmarks/upload.py
 
-Half of the models are of Keras Applications, half random CNNs. Beside it: what is left to bring a second time, and what
+Half of the models are of Keras Applications, half random CNNs. Printed too: what a second upload sends, and what
 an offline bundle of the same models takes.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fixed_lists import ROOT, exported
+from model_lists import ROOT, exported
 
 from perfcast.bench.factory import open_transport
 from perfcast.bench.offline.bundle import write_bundle
