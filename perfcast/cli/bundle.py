@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing, chosen
+from perfcast.cli.config import choosing
 from perfcast.cli.output import native_libraries_silent
 from perfcast.text import format_number
+
+if TYPE_CHECKING:
+    from perfcast.planning.settings import Settings
 
 _MB = 1e-6
 
@@ -21,7 +25,7 @@ _MB = 1e-6
     required=True,
     help="Folder to write to, such as one on an external drive.",
 )
-def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
+def bundle(settings: Settings, out: Path) -> None:
     """Write an offline bundle, to measure a device without a network.
 
     On the device, `python3 run.py` in that folder measures; run again, it continues. Then `perfcast ingest` reads the
@@ -33,13 +37,13 @@ def bundle(target: str | None, files: tuple[Path, ...], out: Path) -> None:
     from perfcast.models.collect import collect
     from perfcast.progress import track
 
-    settings = chosen(target, files)
-    specs = collect(settings.sheets, settings.synthetic).specs
+    specs = collect(settings.sheets, settings.config["models"]["synthetic"]).specs
     artifacts = ArtifactStore(settings.store)
     with native_libraries_silent(), track(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance)
-    packed = write_bundle(out, settings.target, settings.description, exports, artifacts)
+    target = settings.target
+    packed = write_bundle(out, target, settings.description, exports, artifacts)
     click.echo(
-        f"{out}: {packed.measurements} measurements of {packed.graphs} networks for {settings.target.name}, "
+        f"{out}: {packed.measurements} measurements of {packed.graphs} networks for {target.name}, "
         f"{format_number(packed.size_bytes * _MB)} MB; on the device: python3 run.py"
     )

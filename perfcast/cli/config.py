@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +12,6 @@ from perfcast.cli.files import PROJECT_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from perfcast.planning import Settings
 
 _TARGET = click.option("--target", help="The target to measure on.  [default: the configuration's, else local]")
 _CONFIGFILE = click.option(
@@ -25,16 +24,12 @@ _CONFIGFILE = click.option(
 
 
 def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options `target` and `files`, for `chosen`."""
-    return _TARGET(_CONFIGFILE(command))
+    """Give a command options that choose its argument ``settings``; files are looked up in the project, too."""
 
+    @functools.wraps(command)
+    def gathered(*arguments: Any, target: str | None, files: tuple[Path, ...], **values: Any) -> None:
+        from perfcast.planning.settings import settings_of_files
 
-def chosen(target: str | None, files: tuple[Path, ...]) -> Settings:
-    """Return the settings that the options name; files are looked up in the working directory, then in the project.
+        command(*arguments, settings=settings_of_files(target, files), **values)
 
-    Raises:
-        UsageError: the configuration or the target is wrong.
-    """
-    from perfcast.planning import read_settings
-
-    return read_settings(target, files)
+    return _TARGET(_CONFIGFILE(gathered))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing, chosen
+from perfcast.cli.config import choosing
+
+if TYPE_CHECKING:
+    from perfcast.planning.settings import Settings
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @choosing
-def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
+def ingest(folder: Path, settings: Settings) -> None:
     """Read the measurements of an offline bundle back in.
 
     FOLDER is what `perfcast bundle` wrote, after `python3 run.py` on the device.
@@ -21,7 +25,7 @@ def ingest(folder: Path, target: str | None, files: tuple[Path, ...]) -> None:
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore
 
-    store = chosen(target, files).store
+    store = settings.store
     found = bring_back(folder, ArtifactStore(store), MeasurementStore(store))
     left = f"; {found.missing} are not measured yet" if found.missing else ""
     click.echo(f"{folder}: {found.new} new measurements, {found.measured} in all{left}")

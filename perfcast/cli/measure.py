@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.cli.config import choosing, chosen
+from perfcast.cli.config import choosing
 from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, drawing_console, end
 from perfcast.storage import write_json, write_table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from perfcast.bench.campaign import Campaign
     from perfcast.export.exports import Export
-    from perfcast.planning import Settings
+    from perfcast.planning.settings import Settings
 
 _ENDINGS = (".csv", ".json")
 _INVALID = 1
@@ -48,7 +48,7 @@ class Measured:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the numbers to: .csv or .json."
 )
-def measure(request: Request, target: str | None, files: tuple[Path, ...], again: bool, out: Path | None) -> None:
+def measure(request: Request, settings: Settings, again: bool, out: Path | None) -> None:
     """Measure models now, on the target, and check the samples.
 
     Models that were measured before are shown, not measured again. Exit code 1: a model could not be measured, or its
@@ -56,10 +56,9 @@ def measure(request: Request, target: str | None, files: tuple[Path, ...], again
     """
     if out:
         check_ending(out, _ENDINGS)
-    settings = chosen(target, files)
-    settings = replace(settings, store=request.store or settings.store)
-    found = request.exports(settings.store, settings.sheets)
-    measured = _measured(settings, found.exports, again) if found.exports else []
+    store = request.store or settings.store
+    found = request.exports(store, settings.sheets)
+    measured = _measured(settings, store, found.exports, again) if found.exports else []
     if out and measured:
         _write(out, measured)
     for one in measured:
@@ -69,15 +68,16 @@ def measure(request: Request, target: str | None, files: tuple[Path, ...], again
         sys.exit(_INVALID)
 
 
-def _measured(settings: Settings, exports: list[Export], again: bool) -> list[Measured]:
+def _measured(settings: Settings, store: Path, exports: list[Export], again: bool) -> list[Measured]:
     """Measure exports; return what became of each, in order."""
     from perfcast.bench.campaign import Campaign
     from perfcast.bench.factory import open_transport
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore
 
-    transport, artifacts = open_transport(settings.target, settings.hosts), ArtifactStore(settings.store)
-    campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
+    target = settings.target
+    transport = open_transport(target, settings.config["hosts"])
+    campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store))
     return [
         one
         for part, environment in campaign.parts_in_environments()

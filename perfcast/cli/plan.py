@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing, chosen
+from perfcast.cli.config import choosing
 from perfcast.cli.output import check_ending, native_libraries_silent, show_table
 from perfcast.factors import in_words
 from perfcast.storage import write_table
@@ -16,7 +16,8 @@ from perfcast.text import format_duration, format_number
 if TYPE_CHECKING:
     from perfcast.bench.target import Target
     from perfcast.fit.predictor import Predictor
-    from perfcast.planning import Plan
+    from perfcast.planning.plan import Plan
+    from perfcast.planning.settings import Settings
 
 _LISTED = 20
 _MB = 1e-6
@@ -33,7 +34,7 @@ _MB = 1e-6
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, one row per model: .csv or .parquet."
 )
-def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: Path | None) -> None:
+def plan(settings: Settings, folder: Path | None, out: Path | None) -> None:
     """Estimate a campaign before it runs.
 
     Printed are the number of models, the bytes to send, the time, and the models that will not fit into memory.
@@ -42,19 +43,19 @@ def plan(target: str | None, files: tuple[Path, ...], folder: Path | None, out: 
     """
     from perfcast.bench.factory import open_transport
     from perfcast.models.collect import collect
-    from perfcast.planning import make_plan
+    from perfcast.planning.plan import make_plan
     from perfcast.progress import track
 
     if out:
         check_ending(out)
-    settings = chosen(target, files)
-    predictor = _predictor(folder, settings.results / "predictor")
-    specs = collect(settings.sheets, settings.synthetic).specs
+    target = settings.target
+    predictor = _predictor(folder, Path(settings.target_results) / "predictor")
+    specs = collect(settings.sheets, settings.config["models"]["synthetic"]).specs
     with native_libraries_silent():
-        made = make_plan(settings, specs, open_transport(settings.target, settings.hosts), predictor, track)
+        made = make_plan(settings, specs, open_transport(target, settings.config["hosts"]), predictor, track)
     if out:
         write_table(out, made.models)
-    _show(made, settings.target)
+    _show(made, target)
 
 
 def _predictor(named: Path | None, own: Path) -> Predictor | None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import read_mapping, schema, with_defaults
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
-from perfcast.pipeline.checks import check_store, checked_models, checked_target, tool_versions
+from perfcast.pipeline.checks import check_store, checked_models, tool_versions
+from perfcast.planning.settings import Settings, read_settings
 from perfcast.project_files import find_project_file
-from perfcast.schema import with_schema_defaults
 from perfcast.tables.mapping import load_mapping
 
 if TYPE_CHECKING:
@@ -18,17 +17,14 @@ if TYPE_CHECKING:
 
     from perfcast.models.collect import Collection
 
-DEFAULTS = "config/config.yaml"
 FIT_TOOLS = ("scikit-learn", "xgboost", "mapie")
 
 
 @dataclass(frozen=True)
-class Campaign:
-    """What a configuration and its target ask for.
+class Campaign(Settings):
+    """What a configuration and its target ask for, and what follows from it.
 
     Attributes:
-        config: the configuration, its defaults filled in.
-        target: the target's description.
         metrics: what is predicted: the dataset's column and the unit of each metric.
         models: what is measured; None where tables were measured elsewhere.
         tables: these tables' files.
@@ -36,8 +32,6 @@ class Campaign:
         tools: versions of the packages that jobs use.
     """
 
-    config: dict[str, Any]
-    target: dict[str, Any]
     metrics: dict[str, dict[str, str]]
     models: Collection | None
     tables: tuple[str, ...]
@@ -45,29 +39,9 @@ class Campaign:
     tools: dict[str, str]
 
     @property
-    def name(self) -> str:
-        """The target's name."""
-        return str(self.config["target"])
-
-    @property
-    def results(self) -> str:
-        """The folder of all results."""
-        return str(self.config["results"])
-
-    @property
-    def target_results(self) -> str:
-        """The folder of the target's results."""
-        return f"{self.results}/{self.name}"
-
-    @property
     def manifests(self) -> str:
         """The folder of the manifests of what no target matters to."""
         return f"{self.results}/manifests"
-
-    @property
-    def store(self) -> str:
-        """The folder of artifacts and measurements."""
-        return str(self.config["store"])
 
     @property
     def shards(self) -> range:
@@ -77,41 +51,40 @@ class Campaign:
     @property
     def is_remote(self) -> bool:
         """Whether models run on another machine."""
-        return bool(self.target["transport"]["kind"] != "local")
+        return bool(self.description["transport"]["kind"] != "local")
 
     @property
     def is_probed(self) -> bool:
         """Whether the devices are asked for what they have before anything is measured."""
-        return self.is_remote or bool(self.target["transport"].get("container"))
+        return self.is_remote or bool(self.description["transport"].get("container"))
 
 
 def read_campaign(config: dict[str, Any], origin: str, base: Path, *, conda: bool = False) -> Campaign:
     """Read and check what a configuration asks for.
 
     Args:
-        config: the configuration; the defaults of ``base`` fill in what it leaves open.
+        config: the configuration.
         origin: where it was read from, for messages.
-        base: the checkout; what the working directory has not is looked for there.
+        base: the checkout.
         conda: whether conda makes the environment of jobs.
 
     Raises:
-        UsageError: one line that says what is wrong, and where.
+        UsageError: as `perfcast.planning.settings.read_settings`, and where a table, a mapping or a sheet is wrong, or
+            a package is missing.
     """
-    config = with_schema_defaults(with_defaults(config, read_mapping(base / DEFAULTS)), schema("config"))
-    target = checked_target(config, origin, base)
-    config["store"] = config["store"] or f"{config['results']}/store"
-    results = config["results"]
-    check_store(config["store"], (f"{results}/manifests", f"{results}/{config['target']}"), origin)
+    found = read_settings(config, origin, base)
+    check_store(found.store, (f"{found.results}/manifests", found.target_results), origin)
     pins = (base / "envs/perfcast.yaml").read_text() if conda else None
-    if "tables" in target:
-        tables = tuple(str(find_project_file(name, base)) for name in target["tables"])
-        mapping = str(find_project_file(target["mapping"], base))
-        metrics = _metrics_of_tables(mapping, target.get("metrics", ()))
-        return Campaign(config, target, metrics, None, tables, mapping, tool_versions(FIT_TOOLS, pins))
-    sheets = [find_project_file(name, base) for name in config["models"]["sheets"]]
-    models = checked_models(sheets, config["models"]["synthetic"])
-    tools = tool_versions((*EXPORT_TOOLS, *FIT_TOOLS), pins)
-    return Campaign(config, target, target["metrics"], models, (), None, tools)
+    if found.is_imported:
+        tables = tuple(str(find_project_file(name, base)) for name in found.description["tables"])
+        mapping = str(find_project_file(found.description["mapping"], base))
+        metrics, models, tools = _metrics_of_tables(mapping, found.description["metrics"]), None, FIT_TOOLS
+    else:
+        tables, mapping, metrics, tools = (), None, found.description["metrics"], (*EXPORT_TOOLS, *FIT_TOOLS)
+        models = checked_models(found.sheets, found.config["models"]["synthetic"])
+    return Campaign(
+        **vars(found), metrics=metrics, models=models, tables=tables, mapping=mapping, tools=tool_versions(tools, pins)
+    )
 
 
 def _metrics_of_tables(mapping: str, chosen: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -9,13 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.target import read_description
-from perfcast.config import check, read_extended
 from perfcast.errors import PerfcastError, UsageError
 from perfcast.fit.options import MIN_ROWS
 from perfcast.models.collect import collect
-from perfcast.project_files import find_project_file
-from perfcast.studies.registry import check_studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,33 +29,7 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def checked_target(config: dict[str, Any], origin: str, base: Path) -> dict[str, Any]:
-    """Check a complete configuration and the target that it names; return the target's description.
-
-    Args:
-        config: the configuration, its defaults filled in.
-        origin: where it was read from, for messages.
-        base: where the target is that the working directory has not.
-
-    Raises:
-        UsageError: a value is wrong, or there is no such target.
-    """
-    if "target" not in config:
-        raise UsageError(
-            "no target is chosen; run `snakemake --profile profiles/local` to measure this machine, "
-            "or add `--config target=<a file of config/targets>`"
-        )
-    check(config, "config", origin)
-    check_studies(config["studies"], origin)
-    path = find_project_file(f"{config['targets']}/{config['target']}.yaml", base)
-    description, files = read_extended(path)
-    if "tables" not in description:
-        return read_description(path)
-    check(description, "imported", files)
-    return description
-
-
-def check_store(store: str, disposable: Sequence[str], origin: str) -> None:
+def check_store(store: str | Path, disposable: Sequence[str], origin: str) -> None:
     """Refuse a store in a folder that users are told to delete.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.target import Target, resolved
+from perfcast.bench.target import resolved
 from perfcast.code_digest import SourceTree
 from perfcast.export.key import not_run
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
@@ -44,7 +44,7 @@ def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
     """
     code = SourceTree(code_root)
     rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
-    report = _of_study("prediction", [campaign.target_results], {"store": campaign.store}, code)
+    report = _of_study("prediction", [campaign.target_results], {"store": str(campaign.store)}, code)
     return rules | {
         "fit_predictor": _of_fit(campaign, code),
         "render_report": report,
@@ -56,7 +56,7 @@ def _of_tables(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]:
     return {
         "import_tables": {
             "metrics": list(campaign.metrics),
-            "keep_outliers": campaign.target.get("keep_outliers", False),
+            "keep_outliers": campaign.description["keep_outliers"],
             "target": campaign.name,
             "tools": _versions(campaign, FIT_TOOLS),
             "code": _code("import_tables", code, code.root / _MAPPING_SCHEMA),
@@ -68,7 +68,7 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
     assert campaign.models is not None
     shards = specs_by_shard(campaign.models.specs, len(campaign.shards))
     device = {"target": measured(campaign), "name": campaign.name}
-    store = {"store": campaign.store}
+    store = {"store": str(campaign.store)}
     count = {"shards": len(shards)}
     return {
         "check_target": device,
@@ -125,8 +125,7 @@ def measured(campaign: Campaign) -> dict[str, Any]:
 
     As it is here: another number of processors is another campaign, a default that is written out is not.
     """
-    described = campaign.target
-    target = Target.from_dict(campaign.name, described)
+    described, target = campaign.description, campaign.target
     return {key: value for key, value in described.items() if key not in ("description", "metrics")} | {
         "device": {key: value for key, value in described["device"].items() if key != "memory_mb"},
         "factors": resolved(described["factors"], described["transport"]["kind"]),

@@ -94,7 +94,7 @@ def make_plan(
         _planned(part, environment, exports, features, predictor)
         for part, environment in campaign.parts_in_environments()
     ]
-    started = [min(settings.shards, int((part["measurements"] > 0).sum())) for part, _ in planned]
+    started = [min(settings.config["shards"], int((part["measurements"] > 0).sum())) for part, _ in planned]
     return Plan(
         models=pd.concat([models for models, _ in planned], ignore_index=True),
         memory_limit_mb=planned[0][1],

@@ -20,7 +20,7 @@ from perfcast.cli.plot import ASCII, PRETTY, Samples, draw
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.models.collect import collect
-from perfcast.planning import read_settings
+from perfcast.planning.settings import settings_of_files
 
 pytestmark = pytest.mark.heavy
 
@@ -103,7 +103,7 @@ def test_measured_model_is_measured_again_only_on_request(folder):
 
 
 def test_the_workflow_finds_what_was_measured(folder):
-    settings = read_settings("idle", [folder / "my.yaml"])
+    settings = settings_of_files("idle", [folder / "my.yaml"])
     artifacts, store = ArtifactStore(settings.store), MeasurementStore(settings.store)
     campaign = Campaign(settings.target, open_transport(settings.target), artifacts, store)
     tasks = campaign.tasks(export_models(collect(settings.sheets, None).specs, artifacts), campaign.environment())

@@ -12,7 +12,7 @@ from perfcast.cli import main
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.models.collect import collect
-from perfcast.planning import read_settings
+from perfcast.planning.settings import settings_of_files
 from perfcast.progress import quiet
 
 pytestmark = pytest.mark.heavy
@@ -69,7 +69,7 @@ def test_a_plan_counts_models_measurements_and_bytes(folder):
 
 
 def test_what_is_measured_is_not_planned_again(folder):
-    settings = read_settings("idle", [folder[0] / "my.yaml"])
+    settings = settings_of_files("idle", [folder[0] / "my.yaml"])
     artifacts = ArtifactStore(settings.store)
     exports = export_models(collect(settings.sheets, None).specs, artifacts)
     transport = open_transport(settings.target)

@@ -31,7 +31,7 @@ def refused(action, *arguments, **options):
 
 def test_a_campaign_has_its_defaults_filled_in(folder, root):
     campaign = read_campaign(CONFIG, "config.yaml", root)
-    assert (campaign.store, campaign.manifests, campaign.target_results) == (
+    assert (str(campaign.store), campaign.manifests, campaign.target_results) == (
         "results/store",
         "results/manifests",
         "results/quick",
