@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perfcast.errors import UsageError
 from perfcast.project_files import find_project_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ProjectFile(click.Path):
@@ -26,3 +29,8 @@ class ProjectFile(click.Path):
 
 
 PROJECT_FILE = ProjectFile()
+
+
+def predictor_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that names a predictor, for a command's argument ``folder``."""
+    return click.option("--predictor", "folder", type=click.Path(path_type=Path), help=help_text)

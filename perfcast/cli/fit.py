@@ -11,7 +11,6 @@ from perfcast.cli.files import PROJECT_FILE
 from perfcast.cli.output import show_table
 from perfcast.config import default_of
 from perfcast.errors import DataError, UsageError
-from perfcast.fit.options import MOST_SEED
 from perfcast.text import format_number, pluralize
 
 if TYPE_CHECKING:
@@ -41,15 +40,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of measured values that an interval should contain.",
 )
-@click.option("--splits", default=0, show_default=True, help="Number of random splits, for the published protocol.")
+@click.option("--splits", type=int, help="Number of random splits, for the published protocol.  [default: none]")
 @click.option(
     "--seed",
-    type=click.IntRange(0, MOST_SEED),
+    type=int,
     default=default_of("config", "fit", "seed"),
     show_default=True,
     help="Seed of all random numbers.",
 )
-@click.option("--jobs", type=int, help="Processes to use.  [default: one per processor]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes to use.  [default: one per processor]")
 def fit(
     tables: tuple[Path, ...],
     mapping_file: Path,
@@ -65,6 +64,7 @@ def fit(
     """
     from perfcast.bench.target import available_cpus
     from perfcast.fit.evaluation import write_evaluation
+    from perfcast.fit.options import check_choices
     from perfcast.fit.persistence.folder import check_replaceable, save_predictor
     from perfcast.storage import write_table
     from perfcast.tables.dataset import import_table
@@ -72,12 +72,14 @@ def fit(
     from perfcast.tables.problems import kinds
     from perfcast.tables.reading import read_tables
 
-    choices["jobs"] = choices["jobs"] or available_cpus()
+    jobs = choices.pop("jobs") or available_cpus()
+    check_choices({name: value for name, value in choices.items() if value is not None})
+    choices |= {"jobs": jobs, "splits": choices["splits"] or 0}
     check_replaceable(out)
     mapping = load_mapping(mapping_file).chosen(metrics)
     table = read_tables(tables, mapping)
     try:
-        imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=choices["jobs"])
+        imported = import_table(table, mapping, keep_outliers=keep_outliers, jobs=jobs)
         for line in kinds(imported.problems, several=len(tables) > 1):
             click.echo(line, err=True)
         evaluation, predictor = _learn(imported, mapping, choices)

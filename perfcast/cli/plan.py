@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perfcast.cli.config import choosing
+from perfcast.cli.files import predictor_option
 from perfcast.cli.output import check_ending, native_libraries_silent, show_table
 from perfcast.factors import in_words
 from perfcast.storage import write_table
@@ -25,12 +26,7 @@ _MB = 1e-6
 
 @click.command()
 @choosing
-@click.option(
-    "--predictor",
-    "folder",
-    type=click.Path(path_type=Path),
-    help="Predictor to estimate latencies with.  [default: the target's own, if it has one]",
-)
+@predictor_option("Predictor to estimate latencies with.  [default: the target's own, if it has one]")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, one row per model: .csv or .parquet."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcast.cli.factors import choosing_factors
+from perfcast.cli.files import predictor_option
 from perfcast.cli.options import Request, asking
 from perfcast.cli.output import check_ending, end, show_predictions
 from perfcast.default_predictor import PREDICTOR
@@ -27,12 +28,7 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
 
 @click.command()
 @asking
-@click.option(
-    "--predictor",
-    "folder",
-    type=click.Path(path_type=Path),
-    help="Folder of a predictor, such as results/local/predictor.  [default: the default predictor]",
-)
+@predictor_option("Folder of a predictor, such as results/local/predictor.  [default: the default predictor]")
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from perfcast.config import default_of
+from perfcast.config import default_of, schema
 from perfcast.errors import UsageError
+from perfcast.schema import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +43,17 @@ MIN_ROWS = 5
 MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
 """How many rows a metric is trained on at most, all metrics together, and each metric whatever the others take."""
 
-MOST_SEED = 2**32 - 1
-"""The largest seed that all libraries take."""
-
 DEPLOYMENT_SCHEME = "leave_one_family_out"
 """The scheme that chooses what is deployed and sizes its intervals: users ask about networks not seen."""
+
+
+def check_choices(choices: Mapping[str, Any]) -> None:
+    """Refuse options of a fit that a configuration could not have either.
+
+    Raises:
+        UsageError: one line that names the option.
+    """
+    check_values(choices, schema("config")["properties"]["fit"], "fit")
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,11 @@ class FitOptions:
             (bool(self.features), "features: name at least one column to learn from"),
             (len(set(self.features)) == len(self.features), "features: a column is named twice"),
             (bool(self.metrics), "metrics: name at least one metric to predict"),
-            (self.splits >= 0, f"splits: must not be negative, but is {self.splits}"),
-            (0 <= self.seed <= MOST_SEED, f"seed: must be from 0 to {MOST_SEED}, not {self.seed}"),
             (self.jobs >= 1, f"jobs: must be at least 1, not {self.jobs}"),
-            (0 < self.test_share < 1, f"test_share: must be between 0 and 1, not {self.test_share}"),
-            (0 < self.interval < 1, f"interval: must be between 0 and 1, not {self.interval}"),
             (set(self.additive or ()) <= set(self.features), "additive: names a column that is not a feature"),
         )
         for holds, message in checks:
             if not holds:
                 raise UsageError(message)
+        names = ("seed", "test_share", "interval", *(["splits"] if self.splits else []))
+        check_choices({name: getattr(self, name) for name in names})

@@ -9,15 +9,18 @@ pooling and a dense softmax layer of 10 classes end it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perfcast.config import default_of, schema
 from perfcast.errors import UsageError
 from perfcast.models.limits import is_too_large, refuse_too_large
 from perfcast.models.naming import only, whole_number
 from perfcast.models.spec import ModelSpec
 from perfcast.network.macs import convolution_macs, dense_macs
 from perfcast.network.records import FLOAT_BYTES
+from perfcast.schema import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +43,10 @@ _MOST = 10_000
 _MOST_COMBINATIONS = 2_000_000
 
 
+def _default(name: str) -> partial[Any]:
+    return partial(default_of, "config", "models", "synthetic", name)
+
+
 @dataclass(frozen=True)
 class SyntheticRequest:
     """How many networks to draw, and from what.
@@ -53,33 +60,24 @@ class SyntheticRequest:
         seed: the seed of the draw.
 
     Raises:
-        UsageError: a value is no whole number, out of bounds or named twice, or a budget is not above zero.
+        UsageError: a value is not as the configuration's schema says, or there are too many combinations.
     """
 
     count: int
-    conv_layers: tuple[int, ...] = tuple(range(1, 17))
-    filter_sizes: tuple[int, ...] = (1, 2, 3, 5, 7)
-    filters: tuple[int, ...] = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-    strides: tuple[int, ...] = (1, 2, 3)
-    input_sizes: tuple[int, ...] = (32, 64, 96, 128, 160, 192, 224)
+    conv_layers: tuple[int, ...] = field(default_factory=_default("conv_layers"))
+    filter_sizes: tuple[int, ...] = field(default_factory=_default("filter_sizes"))
+    filters: tuple[int, ...] = field(default_factory=_default("filters"))
+    strides: tuple[int, ...] = field(default_factory=_default("strides"))
+    input_sizes: tuple[int, ...] = field(default_factory=_default("input_sizes"))
     memory_budget_mb: float | None = None
     macs_budget: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for key in ("conv_layers", "filter_sizes", "filters", "strides", "input_sizes"):
-            values = tuple(getattr(self, key))
-            for value in values:
-                whole_number({key: value}, key, _MOST)
-            if not values or len(set(values)) < len(values):
-                raise UsageError(f"{key} of the synthetic networks has to name values, each once")
-            object.__setattr__(self, key, values)
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 0:
-            raise UsageError(f"count of the synthetic networks must be an integer, not {self.count!r}")
-        for key in ("memory_budget_mb", "macs_budget"):
-            budget = getattr(self, key)
-            if budget is not None and not budget > 0:
-                raise UsageError(f"{key} of the synthetic networks must be above 0, not {budget!r}")
+        config = schema("config")
+        described = config["properties"]["models"]["properties"]["synthetic"] | {"$defs": config["$defs"]}
+        given = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        check_values(given, described, "random networks")
         if self.combinations > _MOST_COMBINATIONS:
             raise UsageError(
                 f"the synthetic networks' ranges have {self.combinations} combinations; "

@@ -100,7 +100,6 @@ ranges = st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True).map(tu
 
 @given(ranges, ranges, ranges, ranges, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True))
 def test_drawn_networks_are_valid_and_within_budget(layers, sizes, filters, strides, inputs):
-    request = SyntheticRequest(0, layers, sizes, filters, strides, tuple(inputs), memory_budget_mb=0.05)
     possible = {
         (a, b, c, d)
         for a in layers
@@ -115,7 +114,8 @@ def test_drawn_networks_are_valid_and_within_budget(layers, sizes, filters, stri
     }
     with pytest.raises(UsageError, match=f"only {len(possible)} of"):
         draw(SyntheticRequest(10_000, layers, sizes, filters, strides, tuple(inputs), 0.05))
-    assert draw(request).specs == ()
+    if not possible:
+        return
     drawn = draw(SyntheticRequest(len(possible), layers, sizes, filters, strides, tuple(inputs), 0.05))
     assert {tuple(spec.parameters.values()) for spec in drawn.specs} == possible
 
@@ -135,7 +135,7 @@ def test_drawn_networks_are_valid_and_within_budget(layers, sizes, filters, stri
     ],
 )
 def test_impossible_requests_are_refused(options):
-    with pytest.raises(UsageError, match=r"synthetic|integer"):
+    with pytest.raises(UsageError, match=r"random networks|synthetic networks"):
         SyntheticRequest(**{"count": 1} | options)
 
 

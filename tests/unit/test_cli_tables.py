@@ -133,10 +133,11 @@ def test_unusable_tables_are_refused_and_overwrite_nothing(fitted, tmp_path, tab
     ("arguments", "message"),
     [
         (("--metric", "watt"), "--metric watt: the mapping has none"),
-        (("--interval", "2"), "interval: must be between 0 and 1"),
-        (("--splits", "-1"), "splits: must not be negative"),
-        (("--jobs", "-1"), "jobs: must be at least 1"),
-        (("--seed", "99999999999"), "0<=x<=4294967295"),
+        (("--interval", "2"), "fit: interval: 2.0 is greater than or equal to the maximum of 1"),
+        (("--splits", "-1"), "fit: splits: -1 is less than the minimum of 1"),
+        (("--splits", "0"), "fit: splits: 0 is less than the minimum of 1"),
+        (("--jobs", "-1"), "'--jobs': -1 is not in the range x>=1"),
+        (("--seed", "99999999999"), "fit: seed: 99999999999 is greater than the maximum of 4294967295"),
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path, arguments, message):
@@ -163,11 +164,12 @@ def test_unwritable_folder_is_refused_before_any_work(tmp_path):
 
 
 def test_problems_of_several_tables_name_theirs(tmp_path):
-    table, *mapping = written(tmp_path, rows())
+    table, *mapping = written(tmp_path, rows().head(2))
     other = tmp_path / "other.csv"
     rows().head(3).assign(ms=-1).to_csv(other, index=False)
-    answer = run("fit", table, other, *mapping, "--out", tmp_path / "p", "--interval", "2")
+    answer = run("fit", table, other, *mapping, "--out", tmp_path / "p")
     assert answer.exit_code == 2
+    assert "2 measured rows are too few" in answer.output
     assert f"left out: 3 rows where ms is negative: {other} 2, {other} 3, {other} 4" in answer.output
 
 
