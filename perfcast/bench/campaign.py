@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from perfcast.bench.tasks import Task, device_factors, tasks_of
 from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
 from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
+from perfcast.text import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,19 +43,47 @@ class _Part:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long a part may take, and what is known of how calm the device is.
+
+    Attributes:
+        deadline: by `time.monotonic`, None without a budget.
+        history: how many visits of settled measurements were calm, and how many there are.
+    """
+
+    deadline: float | None = None
+    history: tuple[int, int] = (0, 0)
+
+    def left_s(self) -> float | None:
+        """Return the rest of the budget."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+@dataclass(frozen=True)
 class Campaign:
-    """What measures on one target: its description, its transport, and the two stores."""
+    """What measures on one target.
+
+    Attributes:
+        target: its description.
+        transport: leads to its devices.
+        artifacts: store of what is measured.
+        measurements: store of what comes of it.
+        budget_s: how long to measure, None for as long as the protocol takes. Each model is visited once at least.
+    """
 
     target: Target
     transport: Transport
     artifacts: ArtifactStore
     measurements: MeasurementStore
+    budget_s: float | None = None
 
     def measure(self, exports: list[Export], progress: Progress, description: str) -> list[str]:
         """Measure each export under each factor set unless the store has it; return the keys of all, in order.
 
         One factor set comes after the other, since what is varied may need another runtime. Each visit is stored as
         soon as it is made, so that an interruption loses the one in flight; each measurement once its last visit is.
+        Under a budget, each model gets a measurement after its first visit; the next call visits it further, and
+        replaces that.
         While another campaign measures on the device, whatever its store, this one waits; what that one stored here
         is not measured again. A device that is lost on the way is waited for. What is unusual is said on the error
         stream, a line each: damaged files, and measurements that there are in other environments.
@@ -71,8 +101,7 @@ class Campaign:
                 self.measurements.sweep()
                 with progress(len(tasks) * self.target.protocol.visits, description) as advance:
                     advance((len(tasks) - missing) * self.target.protocol.visits)
-                    for part in parts:
-                        part.campaign._finish(part, device, exports, advance)
+                    self._finish_parts(parts, device, exports, advance)
         return [task.key for task in tasks]
 
     def parts(self) -> list[Campaign]:
@@ -125,13 +154,38 @@ class Campaign:
                 answers[toolchain] = ask(part)
             yield part, answers[toolchain]
 
-    def _finish(self, part: _Part, device: Device, exports: list[Export], advance: Advance) -> None:
+    def _finish_parts(self, parts: list[_Part], device: Device, exports: list[Export], advance: Advance) -> None:
+        """Measure what the store lacks under each factor set, each with its share of the time that is left."""
+        end = None if self.budget_s is None else time.monotonic() + self.budget_s
+        for index, part in enumerate(parts):
+            now, left = time.monotonic(), sum(len(other.missing) for other in parts[index:])
+            deadline = None if end is None or not left else now + (end - now) * len(part.missing) / left
+            part.campaign._finish(part, device, exports, deadline, advance)
+        if end is not None:
+            self._say_what_is_left([task for part in parts for task in part.tasks], time.monotonic() - end)
+
+    def _say_what_is_left(self, tasks: list[Task], over_s: float) -> None:
+        if over_s > 0.1 * (self.budget_s or 0):
+            say(f"the budget did not suffice: one visit of each model took {format_duration(over_s)} more")
+        if left := len(self.missing(tasks)):
+            say(f"the budget is spent before {left} of {len(tasks)} measurements are complete; run again to go on")
+
+    def _finish(
+        self, part: _Part, device: Device, exports: list[Export], deadline: float | None, advance: Advance
+    ) -> None:
         """Measure what the store lacks under this campaign's factor set."""
         if part.missing:
             fingerprint = fingerprint_of(part.probe.environment)
             self._say_what_is_damaged(part.missing)
             self._say_what_differs(exports, part.missing, fingerprint)
-            self._insist(device, part.probe, self._collector(part.missing, fingerprint, device.name), advance)
+            pace = Pace(deadline, self._history(part))
+            self._insist(device, part.probe, self._collector(part.missing, fingerprint, device.name), pace, advance)
+
+    def _history(self, part: _Part) -> tuple[int, int]:
+        """Return how many visits of settled measurements were calm, and how many there are."""
+        settled = {task.key for task in part.tasks} - {task.key for task in part.missing}
+        visits = [visit for key in settled for visit in self.measurements.measurement(key)["visits"]]
+        return sum(not visit["disturbed"] for visit in visits), len(visits)
 
     def _probe(self, device: Device) -> Probe:
         """Ask a device what it is; while somebody else measures there, wait."""
@@ -142,7 +196,9 @@ class Campaign:
             except BusyError as error:
                 retry.after(error, None)
 
-    def _insist(self, device: Device, probe: Probe | None, collector: ResultCollector, advance: Advance) -> None:
+    def _insist(
+        self, device: Device, probe: Probe | None, collector: ResultCollector, pace: Pace, advance: Advance
+    ) -> None:
         """Run until all is measured; where the device is lost or taken, wait and go on from what is stored."""
         retry = RetryPolicy(self.target.retry_timeout_s)
         while True:
@@ -150,7 +206,7 @@ class Campaign:
                 probe = probe or device.probe(self.target.factors, self.target.settings)
                 self._quarantine(device, probe, collector)
                 collector.settle_unsupported(probe.environment)
-                self._run(device, collector, advance)
+                self._run(device, collector, pace, advance)
                 return
             except (LinkError, BusyError) as error:
                 retry.after(error, (len(collector.pending), collector.visits_done))
@@ -164,14 +220,14 @@ class Campaign:
             else:
                 say(f"{task.model}: the device went down once more while it was measured; it is not tried again")
 
-    def _run(self, device: Device, collector: ResultCollector, advance: Advance) -> None:
+    def _run(self, device: Device, collector: ResultCollector, pace: Pace, advance: Advance) -> None:
         if not collector.pending:
             return
         asked = len(collector.pending)
         advanced = collector.visits_done
         advance(advanced)
         try:
-            for answer in device.run(self._plan(collector), self._programs(collector)):
+            for answer in device.run(self._plan(collector, pace), self._programs(collector)):
                 collector.collect(answer)
                 done = (asked - len(collector.pending)) * self.target.protocol.visits + collector.visits_done
                 advance(max(0, done - advanced))  # Less, where a model starts over.
@@ -182,8 +238,14 @@ class Campaign:
             self.measurements.freezes.end(device.name)
             raise
         self.measurements.freezes.end(device.name)
-        if collector.pending:
-            raise BenchmarkError(f"the runner ended with {len(collector.pending)} of {asked} models not measured")
+        lacking = [key for key in collector.pending if pace.deadline is None or not self._is_answered(key)]
+        if lacking:
+            raise BenchmarkError(f"the runner ended with {len(lacking)} of {asked} models not measured")
+
+    def _is_answered(self, key: str) -> bool:
+        """Return whether the store has a latency, if only a provisional one."""
+        record = self.measurements.records.find(key)
+        return record is not None and record["status"] == "measured"
 
     def _collector(self, missing: list[Task], fingerprint: dict[str, Any], device: str) -> ResultCollector:
         pending = {task.key: task for task in missing}
@@ -221,7 +283,7 @@ class Campaign:
         if count:
             say(f"{changed}: measuring again ({count} of {len(missing)} were measured in the other environment)")
 
-    def _plan(self, collector: ResultCollector) -> dict[str, Any]:
+    def _plan(self, collector: ResultCollector, pace: Pace) -> dict[str, Any]:
         environments = {visits.environment for visits in collector.visits.values()}
         digest = digest_of_json(collector.fingerprint)
         device = device_factors(self.target, collector.fingerprint)["device"]
@@ -230,12 +292,15 @@ class Campaign:
         return plan_of(self.target, entries) | {
             "environments": {name: self.measurements.environment(name) for name in sorted(environments)},
             "calibration_floor_ns": self.measurements.fingerprints.calibration_floor_ns(digest, calibrated),
+            "history": pace.history,
+            "budget_s": pace.left_s(),
         }
 
     def _plan_entry(self, task: Task, visits: Visits | None) -> dict[str, Any]:
         return plan_entry(task.key, task.export, task.program) | {
             "resume": visits.to_resume() if visits else None,
             "alone": self.measurements.freezes.count(task.key) > 0,
+            "answered": self._is_answered(task.key),
         }
 
     def _programs(self, collector: ResultCollector) -> dict[str, Path]:

@@ -10,18 +10,25 @@ from perfcast.bench.freezes import FreezeStore
 from perfcast.bench.visits import VisitStore
 from perfcast.checksummed import ChecksummedStore
 from perfcast.errors import NewerRecordError, StoreError, UsageError
+from perfcast.runner.protocol import BUDGET
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA_VERSION = 3
 ENVIRONMENT_VERSION = 1
 UNFINISHED = frozenset({"crashed", "timed_out"})
-"""Statuses after which a model may be measured further: its visits are kept."""
+"""Statuses of models that may be measured further."""
 
 _KINDS = {"environment": str, "status": str, "time_limit_s": int | float}
 _REMEDY = "delete results/<target> and run again: only what is damaged is measured again"
+
+
+def may_go_on(record: Mapping[str, Any]) -> bool:
+    """Return whether a model may be measured further after a record, which that replaces; its visits are kept."""
+    return record["status"] in UNFINISHED or record.get("stopped_by") == BUDGET
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,9 @@ class MeasurementStore:
     def is_settled(self, key: str, time_limit_s: float) -> bool:
         """Say whether measuring ``key`` again would give nothing new.
 
-        It would where the record or the environment that it names is absent or damaged, where the child was killed
-        (perhaps by what has passed since), and where it took too long for a limit that is wider now.
+        It would where the record or the environment that it names is absent or damaged, where a budget ended before
+        the protocol did, where the child was killed (perhaps by what has passed since), and where it took too long
+        for a limit that is wider now.
 
         Raises:
             NewerRecordError: a newer perfcast wrote it, which must not be overwritten.
@@ -88,7 +96,7 @@ class MeasurementStore:
             return False
         if record["status"] == "timed_out":
             return bool(record["time_limit_s"] >= time_limit_s)
-        return bool(record["status"] != "crashed")
+        return not may_go_on(record)
 
     def has(self, key: str) -> bool:
         """Say whether there is a measurement with ``key``, whole or damaged."""
@@ -133,7 +141,7 @@ class MeasurementStore:
             StoreError: it cannot be written.
         """
         self.records.put(record["key"], record)
-        if record["status"] not in UNFINISHED:
+        if not may_go_on(record):
             self.visits.records.drop(record["key"])
 
     def sweep(self) -> None:
@@ -142,7 +150,7 @@ class MeasurementStore:
         for store in (self.records, self.environments, self.visits.records, *notes):
             store.sweep()
         for key in self.visits.all():
-            if self.has(key) and not self.damage_of(key) and self.records.read(key)["status"] not in UNFINISHED:
+            if self.has(key) and not self.damage_of(key) and not may_go_on(self.records.read(key)):
                 self.visits.records.drop(key)
 
     def environment(self, digest: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from perfcast.bench.environment import calibration_name, differing, in_words
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
 from perfcast.runner.protocol import (
+    BUDGET,
     DONE,
     ENVIRONMENT,
     MAX_FREEZES,
     MEASUREMENT,
+    NO_CALM,
     PEAKS,
     RUNNER_VERSION,
     VISIT,
@@ -59,6 +61,7 @@ class ResultCollector:
     _boot: str | None = None
     _peaks: dict[str, Any] | None = None
     _ended: bool = False
+    _has_said_no_calm: bool = False
 
     @property
     def visits_done(self) -> int:
@@ -207,18 +210,33 @@ class ResultCollector:
         self.store.freezes.end(self.device)
         task = self._pending(answer["key"])
         visits, status = self._visits_here(task.key), answer["status"]
-        if status == "measured" and len(visits.made) < self.target.protocol.required_visits:
+        stopped_by = answer.get("stopped_by")
+        required = 1 if stopped_by == BUDGET else self.target.protocol.required_visits
+        if status == "measured" and len(visits.made) < required:
             raise BenchmarkError(f"the runner ended {task.model} after {len(visits.made)} visits, which are too few")
         if (answer["sustained"] is not None) > (self.target.soak_s is not None):
             raise BenchmarkError(f"the runner answered how {task.model} lasts, which it was not asked for")
         if status in _INVALID:
             # A program that was damaged meanwhile says nothing of the model.
             self.artifacts.verify(task.export.artifact, [task.program])
+        if stopped_by == NO_CALM:
+            self._say_no_calm(task, visits)
         self._settle(task, visits, answer, self._environment)
 
+    def _say_no_calm(self, task: Task, visits: Visits) -> None:
+        if not self._has_said_no_calm:
+            disturbed = sum(visit["disturbed"] for visit in visits.made)
+            say(
+                "this machine does not become calm: disturbed visits are no longer made up for "
+                f"({task.model}: {disturbed} of {len(visits.made)})"
+            )
+        self._has_said_no_calm = True
+
     def _settle(self, task: Task, visits: Visits, answer: Mapping[str, Any], environment: str) -> None:
-        """Store what became of a model, which then is no longer pending."""
+        """Store what became of a model, which then is no longer pending unless it is measured further."""
         self.store.put(self._record(task, visits, answer, environment))
+        if answer.get("stopped_by") == BUDGET:
+            return
         del self.pending[task.key]
         self.visits.pop(task.key, None)
 
@@ -245,6 +263,7 @@ class ResultCollector:
             "fingerprint": digest_of_json(self.fingerprint),
             "started_at": visits.made[0]["started_at"] if visits.made else now,
             "visits": visits.about(),
+            "stopped_by": answer.get("stopped_by"),
             "samples": visits.samples() if measured else None,
             "peaks": self._peaks,
             **{name: answer[name] for name in ("memory", "timing", "sustained", "status", "reason")},

@@ -6,9 +6,11 @@ import sys
 
 from perfcast.runner.answers import emit
 from perfcast.runner.apply_settings import applied_with
+from perfcast.runner.budget import BudgetedRounds
 from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.children import TaskFailure, end_all
 from perfcast.runner.cpu_contention import usable_cpus
+from perfcast.runner.effort import History
 from perfcast.runner.machine import read_environment
 from perfcast.runner.models import Model, Process
 from perfcast.runner.peaks import measure_peaks
@@ -84,6 +86,14 @@ class Bench:
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
 
+def rounds_of(plan, bench, models):
+    """Return the rounds of a plan: under its budget, where it has one."""
+    history, budget_s = History(*plan.get("history", ())), plan.get("budget_s")
+    if budget_s is None:
+        return Rounds(bench, models, plan["seed"], history)
+    return BudgetedRounds(bench, models, plan["seed"], history, budget_s)
+
+
 def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
     """Measure the models of a plan, and answer what is found out as soon as it is.
 
@@ -103,7 +113,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
             bench.answer(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
             bench.measure_null()
             bench.answer(PEAKS, peaks=measure_peaks(toolchain, parent_pid, bench.spawns))
-            Rounds(bench, bench.models(environment), plan["seed"]).run()
+            rounds_of(plan, bench, bench.models(environment)).run()
         finally:
             end_all()
     emit(DONE)

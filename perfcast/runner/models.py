@@ -21,6 +21,9 @@ class Model:
         self.visits = list(visits)
         # It did harm beside others, and is tried once more without them.
         self.is_alone = task.get("alone", False)
+        # How many visits its last answer holds, None without one; what its last visit took in s.
+        self.answered = len(self.visits) if task.get("answered") else None
+        self.cost_s = None
         self.process = None
 
     def visit(self, bench):
@@ -38,7 +41,7 @@ class Model:
         if self.process is None:
             self.process = Process(bench, self.task, bench.protocol)
             self.process.load()
-        elif self.process.loads_quickly():
+        elif self.process.is_resting or self.process.loads_quickly():
             self.process.load_again()
         others, used_before, swapped_before = CpuContention(), process_time_ns(), swapped_pages()
         before = bench.calibration.time_ns()
@@ -46,7 +49,8 @@ class Model:
         visit["calibration"] = {"before_ns": before, "after_ns": bench.calibration.time_ns()}
         visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
         visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
-        self.process.spent_s += time.monotonic() - start
+        self.cost_s = time.monotonic() - start
+        self.process.spent_s += self.cost_s
         return visit
 
 
@@ -63,6 +67,7 @@ class Process:
         self.limit_s = bench.limit_s
         self.active_s = self.inside_s = self.samples_s = self.spent_s = self.visit_s = 0.0
         self.child = self.loaded = self.memory = None
+        self.is_resting = False
 
     def load(self):
         self.start()
@@ -77,8 +82,14 @@ class Process:
         self.child.end()
         self.load_known()
 
+    def rest(self):
+        """End the child, until the model is needed again."""
+        self.end()
+        self.is_resting = True
+
     def load_known(self):
         self.start()
+        self.is_resting = False
         self.loaded = self.ask("load", is_known=True)
 
     def loads_quickly(self):
@@ -108,6 +119,8 @@ class Process:
     def sustain(self, seconds):
         """Return the times after so many seconds under load, which do not count for the time limit."""
         self.limit_s += seconds
+        if self.is_resting:
+            self.load_known()
         return self.ask("sustain", seconds=seconds)["sustained"]
 
     def ask(self, what, **arguments):

@@ -23,6 +23,10 @@ STARTED, ENDED = "started", "ended"
 """What the program of an offline bundle puts on record itself."""
 EVENTS = (ENVIRONMENT, PEAKS, VISITING, VISIT, MEASUREMENT, DONE, LACKING, RECEIVED, STARTED, ENDED)
 
+NO_CALM, BUDGET = "no_calm", "budget"
+"""What may end a model's visits before the protocol does: calm that does not come, so that disturbed visits are not
+made up for; or the budget, after which it is measured further another time."""
+
 MAX_FREEZES = 2
 """A model that froze a device is tried once more, at the end; then it is on record."""
 

@@ -6,7 +6,7 @@ import sys
 
 from perfcast.runner.children import TaskFailure
 from perfcast.runner.memory_budget import available_bytes
-from perfcast.runner.protocol import MEASUREMENT, VISIT, VISITING, median_ns
+from perfcast.runner.protocol import MEASUREMENT, NO_CALM, VISIT, VISITING, median_ns
 from perfcast.runner.schedule import is_disturbed, is_finished
 
 MOST_OPEN = 16
@@ -15,11 +15,14 @@ MOST_OPEN = 16
 class Rounds:
     """Measures models in groups: as many as memory holds at once, visited in shuffled rounds until each is finished.
 
-    `bench` is what the models share; its `answer` takes what is found out.
+    `bench` is what the models share; its `answer` takes what is found out. `history` is of the campaign's other visits.
     """
 
-    def __init__(self, bench, models, seed):
-        self.bench = bench
+    def __init__(self, bench, models, seed, history):
+        self.bench, self.history = bench, history
+        for model in models:
+            for _, disturbed in model.visits:
+                history.add(disturbed)
         self.waiting = collections.deque(model for model in models if not model.is_alone)
         self.order = random.Random(seed)
         self.round = 0
@@ -67,7 +70,7 @@ class Rounds:
     def visit(self, model):
         """Visit a model; return whether it needs more visits."""
         # An earlier run may have ended right after the last visit: one more shows the memory, and is not kept.
-        is_kept = not is_finished(self.bench.protocol, model.visits)
+        is_kept = not self.is_finished(model)
         print("measuring %s, visit %d" % (model.key, len(model.visits)), file=sys.stderr, flush=True)
         # So that whoever hears no more of this device knows which model had it last.
         self.bench.answer(VISITING, key=model.key)
@@ -80,13 +83,20 @@ class Rounds:
             return False
         if is_kept:
             self.keep(model, visit)
-        if not is_finished(self.bench.protocol, model.visits):
+        if not self.is_finished(model):
             return True
         if self.bench.soak_s is None:
             self.conclude(model)
         else:  # Minutes under load would heat the device for the visits of the others.
             self.finished.append(model)
         return False
+
+    def is_finished(self, model):
+        """Say whether a model needs no more visits; disturbed ones are not made up for where calm does not come."""
+        protocol = self.bench.protocol
+        if not self.history.is_worth_repeating(protocol["repeats"]):
+            protocol = dict(protocol, repeats=0)
+        return is_finished(protocol, model.visits)
 
     def keep(self, model, visit):
         calibration, state = visit["calibration"], visit["state"]
@@ -95,6 +105,7 @@ class Rounds:
         disturbed = disturbed or bool(state["swapped_meanwhile"])
         number = len(model.visits)
         model.visits.append((median_ns(visit["samples"]), disturbed))
+        self.history.add(disturbed)
         self.bench.answer(VISIT, key=model.key, visit=number, round=self.round, disturbed=disturbed, **visit)
 
     def conclude(self, model):
@@ -108,7 +119,9 @@ class Rounds:
             return
         self.close(model)
         memory = dict(process.memory, **self.bench.null_memory)
-        self.answer(model, "measured", None, memory, timing=process.timing(), sustained=sustained)
+        stopped_by = None if is_finished(self.bench.protocol, model.visits) else NO_CALM
+        timing = process.timing()
+        self.answer(model, "measured", None, memory, timing=timing, sustained=sustained, stopped_by=stopped_by)
 
     def give_up(self, model, failed):
         """Answer why a model could not be measured, unless it is worth another try with nothing beside it."""
@@ -126,13 +139,6 @@ class Rounds:
             process.end()
         return process
 
-    def answer(self, model, status, reason, memory, timing=None, sustained=None):
-        self.bench.answer(
-            MEASUREMENT,
-            key=model.key,
-            status=status,
-            reason=reason,
-            memory=memory,
-            timing=timing,
-            sustained=sustained,
-        )
+    def answer(self, model, status, reason, memory, **known):
+        rest = dict({"timing": None, "sustained": None, "stopped_by": None}, **known)
+        self.bench.answer(MEASUREMENT, key=model.key, status=status, reason=reason, memory=memory, **rest)

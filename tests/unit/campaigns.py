@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from perfcast.bench.campaign import Campaign
+from perfcast.bench.campaign import Campaign, Pace
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Protocol, Replicates, Target
 from perfcast.bench.transport import LocalTransport, placed
@@ -73,7 +73,9 @@ def tasks_of(campaign, exports):
 def plan_of(campaign, exports):
     """Return what a campaign asks the runner for, here."""
     collector = campaign._collector(tasks_of(campaign, exports), fingerprint_of(campaign.environment()), "here")
-    return placed(campaign._plan(collector), {name: str(path) for name, path in campaign._programs(collector).items()})
+    return placed(
+        campaign._plan(collector, Pace()), {name: str(path) for name, path in campaign._programs(collector).items()}
+    )
 
 
 class FakeRunner:

@@ -140,3 +140,53 @@ def test_worker_started_after_its_stage_was_killed_ends():
     code = "import os, time; from perfcast.fit.workers import end_with; end_with(os.getpid() + 1); time.sleep(60)"
     worker = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
     assert worker.returncode == 1
+
+
+def budgeted(campaign, seconds, visits=6):
+    target = replace(campaign.target, protocol=Protocol("published", 60 * visits, 6 * visits, visits=visits))
+    return replace(campaign, target=target, budget_s=seconds)
+
+
+def test_a_budget_ends_with_an_answer_for_each_model_and_goes_on_later(campaign, exports, tmp_path, capsys):
+    first = measure(budgeted(campaign, 0), exports)
+    assert [(record["stopped_by"], len(record["visits"])) for record in first] == [("budget", 1)] * len(exports)
+    assert f"{len(exports)} of {len(exports)} measurements are complete; run again to go on" in capsys.readouterr().err
+    again = measure(budgeted(campaign, 0), exports)
+    assert again == first
+    whole = measure(budgeted(campaign, None), exports)
+    for before, after in zip(first, whole, strict=True):
+        assert (after["key"], after["stopped_by"], len(after["visits"])) == (before["key"], None, 6)
+        assert after["visits"][:1] == before["visits"]
+        assert after["samples"]["wall_ns"][:60] == before["samples"]["wall_ns"]
+    started = visits_started((tmp_path / "log").read_text())
+    assert started == Counter({f"{record['key']}, visit {n}": 1 for record in first for n in range(6)})
+
+
+def test_a_budget_that_suffices_ends_with_the_protocol(campaign, exports):
+    records = measure(budgeted(campaign, 600), exports)
+    assert [(record["stopped_by"], len(record["visits"])) for record in records] == [(None, 6)] * len(exports)
+    assert not campaign.measurements.visits.all()
+
+
+def test_a_kill_within_a_budget_loses_no_visit(campaign, exports, tmp_path, monkeypatch):
+    put, stored = VisitStore.put, []
+
+    def put_and_kill(self, key, visits):
+        put(self, key, visits)
+        stored.append((key, visits))
+        if len(stored) == len(exports) + 2:
+            runner = next(p for p in psutil.Process().children() if "--wait" in p.cmdline())
+            runner.send_signal(signal.SIGKILL)
+
+    monkeypatch.setattr(VisitStore, "put", put_and_kill)
+    with pytest.raises(BenchmarkError, match="killed by signal 9"):
+        measure(budgeted(campaign, 600), exports)
+    answered = [campaign.measurements.measurement(key) for key in dict(stored)]
+    assert [record["stopped_by"] for record in answered] == ["budget"] * len(exports)
+    kept = {key: visits.made for key, visits in stored}
+    for record in measure(budgeted(campaign, None), exports):
+        made = kept[record["key"]]
+        assert record["samples"]["wall_ns"][: 60 * len(made)] == [
+            wall for visit in made for wall in visit["samples"]["wall_ns"]
+        ]
+        assert len(record["visits"]) == 6
