@@ -30,7 +30,7 @@ COLUMNS = ("wall", "process", "traced wall", "span", "busy")
 
 
 class ProfiledToolchain(TensorFlowToolchain):
-    """Gives, beside the function that runs a model, one that runs it under TensorFlow's profiler."""
+    """Gives, besides the function that runs a model, one that runs it under TensorFlow's profiler."""
 
     def callable_of(self, session, outputs, inputs):
         options = self.tf.compat.v1.RunOptions(trace_level=self.tf.compat.v1.RunOptions.FULL_TRACE)

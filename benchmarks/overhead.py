@@ -1,4 +1,4 @@
-"""What measuring costs beside the timed inferences, against the naive way: a process per model.
+"""What measuring costs besides the timed inferences, against the naive way: a process per model.
 
     python benchmarks/overhead.py [--iterations N] [--skip-naive]
 
@@ -45,7 +45,7 @@ def stored_s(measurements, record):
 
 
 def naive_overhead_s(spec, iterations):
-    """Return what a process of its own costs beside the timed inferences."""
+    """Return what a process of its own costs besides the timed inferences."""
     from perfcast.storage import canonical_json
 
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How far processes that run the same network differ, beside how far visits to one of them do.
+"""How far processes that run the same network differ, and how far visits to one of them do.
 
     PYTHONPATH=. python benchmarks/processes.py [--processes N]
 

@@ -95,7 +95,7 @@ class SourceTree:
     def _files_of(self, name: str) -> list[Path]:
         """Return the files that stand for a name: a module's, and of each package around it `__init__` and data.
 
-        What is no module is something that a module defines; what is not of the package counts nothing.
+        A name that is not a module is something that a module defines; other packages do not count.
         """
         if name not in self._found:
             self._found[name] = self._resolved(name)

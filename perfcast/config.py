@@ -67,7 +67,7 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: is not valid YAML: {shorten(' '.join(str(error).split()), _SHOWN)}") from error
     except RecursionError as error:
-        raise UsageError(f"{path}: is nested too deep") from error
+        raise UsageError(f"{path}: is nested too deeply") from error
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

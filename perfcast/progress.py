@@ -34,7 +34,7 @@ def track(total: int, description: str) -> Iterator[Advance]:
 
 @contextlib.contextmanager
 def plain(total: int, description: str) -> Iterator[Advance]:
-    """Print a plain line at most every ten seconds: for a stage beside which others draw on the terminal."""
+    """Print a plain line at most every ten seconds: for a stage that runs while others draw on the terminal."""
     yield _PlainLines(total, description)
 
 
@@ -52,7 +52,7 @@ def _bar(total: int, description: str) -> Iterator[Advance]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    # No thread that draws by itself: it would run beside what is being timed.
+    # No thread that draws by itself: it would run during timed inferences.
     with Bar(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task(description, total=total)
 

@@ -74,7 +74,7 @@ def first_problem(values: Any, description: Mapping[str, Any]) -> Problem | None
     try:
         error = best_match(_validator()(description).iter_errors(values))
     except RecursionError:
-        return Problem((), "is nested too deep")
+        return Problem((), "is nested too deeply")
     return None if error is None else _problem(error)
 
 

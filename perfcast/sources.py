@@ -71,7 +71,7 @@ class Described:
 def describe_sources(sources: Iterable[str], library: Library, options: ReadOptions) -> Described:
     """Describe each source, whatever becomes of the others; see `describe_source`.
 
-    Files that share a name but for their ending, or their folder, are told apart by the whole of it.
+    Files that share a name but for their ending, or their folder, are distinguished by the whole path.
     """
     found: list[tuple[str, dict[str, Any]]] = []
     failures: list[PerfcastError] = []

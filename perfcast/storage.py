@@ -25,7 +25,7 @@ ABANDONED_AFTER_S = 24 * 3600
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write beside ``path``; on success it replaces ``path``, on an exception it is removed.
+    """Yield a temporary path next to ``path``; on success it replaces ``path``, on an exception it is removed.
 
     Raises:
         StoreError: the file system refuses, such as where the disk is full.
@@ -98,7 +98,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON from ``path``.
 
     Raises:
-        StoreError: the file is absent, holds no JSON or is nested too deep.
+        StoreError: the file is absent, holds no JSON or is nested too deeply.
     """
     try:
         return json.loads(Path(path).read_bytes())

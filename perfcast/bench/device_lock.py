@@ -83,4 +83,4 @@ def _holder(handle: int) -> str:
 
 
 def _say(awaited: str, what: str) -> None:
-    print(f"waiting for {awaited}: one process at a time may be {what}", file=sys.stderr)  # noqa: T201
+    print(f"waiting for {awaited}: only one process at a time may be {what}", file=sys.stderr)  # noqa: T201

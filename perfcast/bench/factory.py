@@ -20,14 +20,14 @@ def open_transport(target: Target, hosts: Sequence[str] | None = None, log: Path
     Args:
         target: whose description names the kind.
         hosts: its devices, as OpenSSH knows them; None for one of the target's own name.
-        log: file that takes what runners say beside their answers.
+        log: file for what runners print besides their answers.
 
     Raises:
         UsageError: there are hosts for a target that is this machine.
     """
     if target.is_local:
         if hosts:
-            raise UsageError(f"hosts: {target.name} measures this machine; leave hosts out, or choose another target")
+            raise UsageError(f"hosts: {target.name} measures this machine; remove hosts, or choose another target")
         if not target.in_container:
             return LocalTransport(log)
     from perfcast.bench.remote.description import Remote

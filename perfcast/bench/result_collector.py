@@ -80,7 +80,7 @@ class ResultCollector:
         """
         event = answer["event"]
         if self._ended or (event == ENVIRONMENT) is bool(self._environment):
-            raise BenchmarkError(f"the runner answered {event!r} where something else was due")
+            raise BenchmarkError(f"the runner answered {event!r} unexpectedly")
         takers = {
             ENVIRONMENT: self._take_environment,
             PEAKS: self._take_peaks,
@@ -90,7 +90,7 @@ class ResultCollector:
             DONE: self._take_end,
         }
         if event not in takers:
-            raise BenchmarkError(f"the runner answered {event!r} where it should measure")
+            raise BenchmarkError(f"the runner answered {event!r} instead of a measurement")
         takers[event](answer)
 
     def for_next_run(self) -> ResultCollector:
@@ -171,7 +171,7 @@ class ResultCollector:
 
     def _take_peaks(self, answer: dict[str, Any]) -> None:
         if self._peaks is not None:
-            raise BenchmarkError("the runner answered a second time what the device can do at most")
+            raise BenchmarkError("the runner reported the device's peaks twice")
         self._peaks = answer["peaks"]
 
     def _take_visit(self, answer: dict[str, Any]) -> None:
@@ -215,7 +215,7 @@ class ResultCollector:
         if status == "measured" and len(visits.made) < required:
             raise BenchmarkError(f"the runner ended {task.model} after {len(visits.made)} visits, which are too few")
         if (answer["sustained"] is not None) > (self.target.soak_s is not None):
-            raise BenchmarkError(f"the runner answered how {task.model} lasts, which it was not asked for")
+            raise BenchmarkError(f"the runner reported a sustained latency of {task.model}, which was not requested")
         if status in _INVALID:
             # A program that was damaged meanwhile says nothing of the model.
             self.artifacts.verify(task.export.artifact, [task.program])
@@ -242,7 +242,7 @@ class ResultCollector:
 
     def _pending(self, key: str) -> Task:
         if key not in self.pending:
-            raise BenchmarkError(f"the runner answered for a model it was not asked for: {key!r}")
+            raise BenchmarkError(f"the runner answered for a model that was not requested: {key!r}")
         return self.pending[key]
 
     def _record(self, task: Task, visits: Visits, answer: Mapping[str, Any], environment: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Runner:
     error_of: Callable[[Ending], BenchmarkError]
 
     def answers(self, plan: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield its answers to ``plan`` as they are made; it goes on with the next when it is asked for.
+        """Yield its answers to ``plan`` as they are made; the next is read only when requested.
 
         Raises:
             BenchmarkError: it ended early or answered what it should not.
@@ -115,7 +115,7 @@ def parse_answer(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         is_known = False
     if not is_known:
-        raise BenchmarkError(f"the runner answered what it should not: {repr(line.strip()[:200])[:200]}")
+        raise BenchmarkError(f"malformed answer of the runner: {repr(line.strip()[:200])[:200]}")
     return answer
 
 

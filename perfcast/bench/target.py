@@ -70,12 +70,12 @@ class Protocol:
         if self.name == "adaptive":
             self._check_adaptive()
         elif given := [name for name in _ADAPTIVE if getattr(self, name) is not None]:
-            raise UsageError(f"protocol: {given[0]} belongs to adaptive; leave it out, or take name adaptive")
+            raise UsageError(f"protocol: {given[0]} belongs to the adaptive protocol; remove it, or set name: adaptive")
 
     def _check_adaptive(self) -> None:
         if self.min_visits is None or self.rel_ci_half_width is None:
             missing = next(name for name in _ADAPTIVE if getattr(self, name) is None)
-            raise UsageError(f"protocol: adaptive needs {missing}; add it, or take name published")
+            raise UsageError(f"protocol: adaptive needs {missing}; add it, or set name: published")
         if self.min_visits > self.visits:
             raise UsageError(f"protocol: min_visits {self.min_visits} must be at most visits {self.visits}")
 
@@ -111,7 +111,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Replicates:
-    """Which share of the models is measured again, and how often, to tell how repeatable numbers are."""
+    """Which share of the models is measured again, and how often, to determine how repeatable numbers are."""
 
     share: float
     count: int
@@ -194,7 +194,9 @@ def resolved(factors: Mapping[str, Any], transport: str) -> dict[str, Any]:
     open_ended = [entry for entry in lists if entry.get("threads", 0) is None]
     varied = written["vary"].get("threads", [])
     if transport == "ssh" and (open_ended or None in varied):
-        raise UsageError("factors: threads null means the CPUs of this machine; write how many the device has")
+        raise UsageError(
+            "factors: threads null means the CPUs of this machine; set threads to the device's number of CPUs"
+        )
     for entry in open_ended:
         entry["threads"] = available_cpus()
     if varied:
@@ -206,7 +208,7 @@ def _check_transport(transport: dict[str, Any]) -> None:
     if transport["kind"] == "ssh":
         return
     if not transport.get("container") and (given := sorted(set(transport) - {"kind", "container"})):
-        raise UsageError(f"transport.{given[0]}: belongs to kind ssh, or to a container; leave it out")
+        raise UsageError(f"transport.{given[0]}: is only for kind ssh or a container; remove it")
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def read_description(path: Path) -> dict[str, Any]:
     """
     description, origin = read_extended(path)
     if "tables" in description:
-        raise UsageError(f"{path}: was measured elsewhere (it names tables); choose a target with a device")
+        raise UsageError(f"{path}: is a target of tables, measured elsewhere; choose a target with a device")
     check(description, "target", origin)
     try:
         Target.from_dict(path.stem, description)

@@ -61,7 +61,7 @@ def device_factors(target: Target, fingerprint: Mapping[str, Any]) -> dict[str, 
     toolchain = target.factors["toolchain"]
     version = fingerprint["software"].get(toolchain)
     if not isinstance(version, str):
-        raise BenchmarkError(f"the runner does not say which version of {toolchain} it has")
+        raise BenchmarkError(f"the runner does not report its version of {toolchain}")
     return {"device": target.device_name or fingerprint["machine"]["cpu"], "toolchain_version": version}
 
 

@@ -44,9 +44,9 @@ class Probe:
         """
         for answer in answers:
             if answer["event"] != ENVIRONMENT:
-                raise BenchmarkError(f"the runner answered {answer['event']!r} where its environment was due")
+                raise BenchmarkError(f"the runner answered {answer['event']!r} instead of its environment")
             return cls(answer["environment"], answer["boot"])
-        raise BenchmarkError("the runner said nothing about this machine")
+        raise BenchmarkError("the runner did not report the machine's environment")
 
 
 class Device(Protocol):

@@ -121,7 +121,9 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         ]
         columns = dict.fromkeys((scheme.replace("_", " ") for scheme in schemes), "right")
         show_table({f"{name}: mean error, %": "left"} | columns, rows)
-        click.echo(f"error on families that had no part in the choice: {metric['chosen_without_family']['mape']:.1f}%")
+        click.echo(
+            f"error on held-out families, choice of algorithm included: {metric['chosen_without_family']['mape']:.1f}%"
+        )
         click.echo(_intervals(metric, evaluation.summary["interval"]))
 
 

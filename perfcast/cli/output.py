@@ -1,4 +1,4 @@
-"""What commands write: files whose ending tells their kind, and tables on the terminal."""
+"""What commands write: files, their format given by the extension, and tables on the terminal."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def styled(line: str) -> Text:
 
 
 def _labels(axis: _Axis, location: float) -> dict[int, str]:
-    """Return the latencies beside the rows: that which was found, and others clear of it."""
+    """Return the latencies to print next to the rows: the reported one, and others that do not overlap it."""
     found = axis.row_of(location)
     rows = [row for row in range(0, ROWS, _LABEL_EVERY) if abs(row - found) > 1]
     step = (axis.high - axis.low) / ROWS

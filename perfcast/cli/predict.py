@@ -84,7 +84,7 @@ def _apart_from(paths: list[Path], out: Path | None) -> Path:
     if out is None:
         raise UsageError("--mapping: predictions for tables go to a file; name it with --out")
     if out.resolve() in [path.resolve() for path in paths]:
-        raise UsageError(f"--out {out}: is a table that is read, and would be replaced; name another file")
+        raise UsageError(f"--out {out}: is one of the tables and would be overwritten; name another file")
     return out
 
 
@@ -114,7 +114,7 @@ def _predict_tables(
     can_predict = usable(features) & known_factors.notna().all(axis=1).to_numpy()
     predictions = _wide(predictor, asked[can_predict], known_factors[can_predict]).reindex(range(len(table)))
     if taken := [name for name in predictions if name in table]:
-        raise UsageError(f"{', '.join(map(str, paths))}: has a column {taken[0]!r} already; rename or drop it")
+        raise UsageError(f"{', '.join(map(str, paths))}: already has a column {taken[0]!r}; rename or drop it")
     shown = table.drop(columns=[ROW, TABLE])
     if out.suffix == ".parquet":
         shown = pd.DataFrame({name: _typed(shown[name]) for name in shown})
@@ -125,7 +125,7 @@ def _predict_tables(
         listed = format_list(
             [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
         )
-        raise DataError(f"no prediction for {listed}: a feature there is missing or unknown, or cannot be")
+        raise DataError(f"no prediction for {listed}: a feature there is missing, unknown or impossible")
 
 
 def _typed(column: pd.Series) -> pd.Series:

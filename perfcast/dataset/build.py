@@ -124,7 +124,7 @@ def _why_impossible(row: dict[str, Any], features: pd.Series, peaks: dict[str, f
     if row["status"] != "measured" or not getattr(TOOLCHAINS.get(row["toolchain"]), "COMPUTES", True):
         return None
     if row["latency_max_ms"] == 0:
-        return "it took no time that the device's clock can tell"
+        return "it is too short for the resolution of the device's clock"
     if peaks is None:
         return None
     # An embedding reads few of its rows, and normalisations are folded: only these weights are read for certain.

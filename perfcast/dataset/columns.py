@@ -7,7 +7,7 @@ PUBLISHED_LATENCIES = tuple(f"latency_{name}_ms" for name in LATENCIES)
 """Statistics of all kept samples, as the source document takes them."""
 
 METRIC_COLUMNS = METRICS
-"""What a target's metrics may learn, and what the noise floor is told of."""
+"""Columns that a target's metrics may learn, and those with a noise floor."""
 
 SAMPLE_LISTS = ("wall_samples_ms", "process_samples_ms", "warmup_samples_ms", "round", "visit")
 VISIT_LISTS = ("visit_started_at", "visit_disturbed", "visit_calibration_ms", "visit_temperature_c", "visit_cpu_mhz")

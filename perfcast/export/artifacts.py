@@ -24,7 +24,7 @@ _PROGRAM = {"format": str, "digest": str | None, "interface": dict | None, "reas
 
 @dataclass(frozen=True)
 class ArtifactStore:
-    """Artifacts below a folder: `artifacts/<digest>/model.json`, beside it the programs `<digest>.<format>`.
+    """Artifacts below a folder: `artifacts/<digest>/model.json`, next to it the programs `<digest>.<format>`.
 
     `exports/<key>.json` leads to an artifact and `programs/<key>.json` to one of its programs: a key stands for all
     that something is made from, a digest for its content. Nothing is ever changed or deleted.

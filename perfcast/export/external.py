@@ -58,7 +58,7 @@ def build_external(spec: ModelSpec) -> BuiltModel:
     with naming(spec.builder):
         kind = kind_of(spec.builder, spec.source)
         if kind is None:
-            raise UsageError("there is no such file or folder of a model")
+            raise UsageError("there is no such file or folder")
         return _built(_read(kind, spec.builder, options), spec, options)
 
 

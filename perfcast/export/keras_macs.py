@@ -44,10 +44,10 @@ def count_macs(
     matrices, convolve or attend; 0 for all others.
 
     Args:
-        operation: a built layer, or an operation that is none.
+        operation: a built layer, or an operation without a layer.
         inputs: shapes of the tensors it reads, without the batch axis.
         outputs: shapes of the tensors it returns, without the batch axis.
-        arguments: what it was called on, by position and by name; tells tensors apart that Keras sorts by name, and
+        arguments: what it was called on, by position and by name; distinguishes tensors that Keras sorts by name, and
             those that are constant.
     """
     from keras import layers

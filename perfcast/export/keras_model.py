@@ -38,7 +38,7 @@ def describe(model: keras.Model, spec: ModelSpec, shapes: Sequence[Sequence[int]
             left out.
 
     Raises:
-        SourceError: the model is no graph of layers, or a shape is not known without running it.
+        SourceError: the model is not a graph of layers, or a shape is unknown without running it.
     """
     function = _function_of(model)
     if function is None:
@@ -163,7 +163,7 @@ def _function_of(operation: keras.Operation) -> keras.Function | None:
 
 
 def _nodes_of(function: keras.Function) -> Iterator[Any]:
-    # The order in which Keras itself runs them; nothing public tells it.
+    # The order in which Keras itself runs them; no public attribute has it.
     for _, nodes in sorted(function._nodes_by_depth.items(), reverse=True):
         yield from (node for node in nodes if not node.is_input)
 

@@ -1,4 +1,4 @@
-"""Features that cannot be what their name says: beside others, they are far more than usual."""
+"""Features that cannot be what their name says: relative to others, they are far larger than usual."""
 
 from __future__ import annotations
 

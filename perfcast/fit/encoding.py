@@ -29,7 +29,7 @@ class Encoding:
         physics: the physical model.
         anchored: array of one number, 1 where learners correct the physical model and 0 where there is none.
         varying: indices of the features that are not constant.
-        ratios: products of powers of features that learners see beside them: exponents, ratios × features.
+        ratios: products of powers of features that learners see in addition: exponents, ratios × features.
         mean, scale, low, high: of each input: the varying features' logarithms, the ratios', the physical estimate's.
         output: mean, scale, lowest and highest of the learner's target.
     """

@@ -1,4 +1,4 @@
-"""Evaluation of all algorithms on a dataset: the published protocol beside grouped cross-validation."""
+"""Evaluation of all algorithms on a dataset: the published protocol and grouped cross-validation."""
 
 from __future__ import annotations
 

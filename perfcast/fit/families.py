@@ -1,17 +1,17 @@
-"""Families as inputs: what their networks have in common and no feature tells, such as the framework they came from."""
+"""Families as inputs: what their networks share and no feature shows, such as the framework they came from."""
 
 from __future__ import annotations
 
 import numpy as np
 
 FEWEST, MOST = 2, 50
-"""A family of fewer rows tells nothing of others; of more families than can be told apart, the largest count."""
+"""A smaller family says nothing about other rows; if there are too many families to encode, the largest count."""
 
 _WEIGHT = 2.0
 
 
 def known_families(families: np.ndarray) -> tuple[str, ...]:
-    """Return the names among ``families`` (of each row) that learners are told, in order."""
+    """Return the names among ``families`` (of each row) that are encoded for learners, in order."""
     names, counts = np.unique(families.astype(str), return_counts=True)
     largest = np.argsort(-counts, kind="stable")[:MOST]
     return tuple(sorted(names[largest[counts[largest] >= FEWEST]].tolist()))

@@ -80,7 +80,7 @@ def calibrate(unseen: Errors, others: Sequence[Errors], share: float) -> Interva
 
     Args:
         unseen: errors on families that were not trained on.
-        others: errors on other rows that were not, which tell what to expect near those trained on.
+        others: errors on other rows that were not, which show what to expect near those trained on.
         share: such as 0.9.
     """
     everything = [unseen, *others]

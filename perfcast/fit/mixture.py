@@ -1,6 +1,6 @@
 """A physical model for each large family of networks, and a gate that says how like each a network is.
 
-What a multiply-accumulate or a layer costs differs between families more than features tell. Where a family has many
+What a multiply-accumulate or a layer costs differs between families more than features show. Where a family has many
 networks, such as random ones, this is trained on them, held near the costs of all. So there is an expert for each
 large family, corrected by a Gaussian process, whose noise grows where it is far off. A family of few networks at many
 sizes says little of its next network.

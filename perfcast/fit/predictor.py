@@ -69,7 +69,7 @@ class MetricPredictor:
         numeric factor that varies.
 
         Raises:
-            DataError: a column is missing or holds something else than finite numbers.
+            DataError: a column is missing or holds values that are not finite numbers.
         """
         inputs = number_columns(features, self.features)
         chosen = np.array([(factors or {})[name] for name in self.columns.factors])
@@ -176,7 +176,7 @@ class Predictor:
             `upper` (in that unit) and `in_domain`: the rows of ``features`` in their order, each with all metrics.
 
         Raises:
-            DataError: a column is missing or holds something else than finite numbers.
+            DataError: a column is missing or holds values that are not finite numbers.
             UsageError: a factor has a value that is not known, or must be chosen.
         """
         chosen = {name: value for name, value in (factors or {}).items() if value is not None}

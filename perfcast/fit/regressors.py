@@ -2,7 +2,7 @@
 
 Ridge polynomial regression, support vector regression, multi-layer perceptron, random forest and XGBoost, as
 in Bouzidi et al., "Performance modeling of computer vision-based CNN on edge GPUs", 2022; extremely randomised trees
-(Geurts, Ernst and Wehenkel, 2006) and a Gaussian process beside them. Each is fitted on encoded inputs and target
+(Geurts, Ernst and Wehenkel, 2006) and a Gaussian process. Each is fitted on encoded inputs and target
 (see `perfcast.fit.encoding`) and handed back as plain arrays.
 """
 

@@ -21,7 +21,7 @@ PHYSICAL = (
     *("mean_mac_filters", "moved_bytes", "fused_moved_bytes", "peak_activation_bytes", "weight_bytes"),
     *("fused_layers", "merged_elements", "graph_forces_xla"),
 )
-"""What the hardware has to do, beside the published features."""
+"""What the hardware must do, in addition to the published features."""
 
 # One column for each thing that costs: work, slow work, moving, holding, calling. More columns that say
 # nearly the same share a cost between them by chance, and predictions of other families get worse.

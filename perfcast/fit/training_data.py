@@ -66,7 +66,7 @@ class TrainingData:
 
     @property
     def groups(self) -> np.ndarray:
-        """The number of the first row of each row's model: the same model under other factors is no other model."""
+        """The number of the first row of each row's model: a model under other factors is the same model."""
         return first_rows(self.models)
 
     @property
@@ -301,7 +301,7 @@ def _refuse_repeated(rows: pd.DataFrame, inputs: tuple[str, ...]) -> None:
         return
     model = repeated["model"].iloc[0]
     count = (repeated["model"] == model).sum()
-    raise DataError(f"model '{model}' has {count} rows with the same factors to learn from: keep one of them")
+    raise DataError(f"model '{model}' has {count} rows with the same factors; keep one of them")
 
 
 def first_rows(groups: np.ndarray) -> np.ndarray:
@@ -321,6 +321,6 @@ def _check_learnable(column: str, target: np.ndarray, families: np.ndarray, excl
             f"'{column}': {len(target)} measured rows are too few to learn from (at least {MIN_ROWS}{besides})"
         )
     if np.ptp(target) == 0:
-        raise DataError(f"'{column}': all {len(target)} values are {target[0]:g}, so there is nothing to learn")
+        raise DataError(f"'{column}': all {len(target)} values are {target[0]:g}: nothing can be learned")
     if len(set(families)) < 2:
         raise DataError(f"'{column}': all rows are of family '{families[0]}'; validation needs at least two")

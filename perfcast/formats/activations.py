@@ -123,9 +123,9 @@ _TOLERANCE = 1e-3
 
 
 def recognise(function: Callable[[float], float]) -> str | None:
-    """Return the name of the activation that a function of one number is, None where it is none.
+    """Return the name of the activation that a function of one number is, None if it is not one.
 
-    The function is told by its values: how it is spelt out in operations differs from tool to tool.
+    The function is recognised by its values, since each tool writes it with other operations.
     """
     try:
         values = [function(point) for point in _POINTS]

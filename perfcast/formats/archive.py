@@ -1,4 +1,4 @@
-"""Archives from outside unpacked so that nothing lands beside the folder that they are unpacked into."""
+"""Archives from outside unpacked so that nothing is written outside the folder that they are unpacked into."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def unpack(archive: Path, folder: Path, *, largest: int = LARGEST) -> None:
             # A stream is read once, from front to back: what is refused was not unpacked before.
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 _extract(tar, folder)
-            # What follows the members holds the checksum that tells damage.
+            # What follows the members holds the checksum that reveals damage.
             while stream.read(_PIECE):
                 pass
     except tarfile.FilterError as error:
         raise SourceError(f"the archive has a member that must not be unpacked: {error}") from error
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-        raise SourceError(f"the archive is damaged or cut off ({error})") from error
+        raise SourceError(f"the archive is damaged or truncated ({error})") from error
 
 
 def is_zipped(archive: Path) -> bool:

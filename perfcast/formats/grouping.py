@@ -1,6 +1,6 @@
 """From the operations of an op graph to layers as Keras would have them.
 
-What readers deliver, so that operations are told apart:
+What readers must deliver, so that operations can be distinguished:
 
 - One `Operation` (or plain `Layer`) an operation, in execution order, input layers (`InputLayer`) too. Its
   `name` is the file's path of it, scopes parted by `/`, as `block1/conv/Relu`.
@@ -20,7 +20,7 @@ What readers deliver, so that operations are told apart:
 - What only renames: `Identity` (also dropout at inference and gradient stops), `Reshape`, `Flatten`.
 - A matrix product of a tensor of which the leading axes were reshaped into one comes as `Dense` between two
   `Reshape`; its tensors' shapes are then whole, as no axis is the batch.
-- `layout` where the operation tells it (convolutions, poolings), `free` where shapes change freely, else `same`.
+- `layout` where the operation defines it (convolutions, poolings), `free` where shapes change freely, else `same`.
 """
 
 from __future__ import annotations

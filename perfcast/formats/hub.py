@@ -38,7 +38,7 @@ def resolve(handle: str) -> Path:
 
     Raises:
         UsageError: it is no handle, or there is nothing there.
-        SourceError: it cannot be had, or is no SavedModel; the cache holds nothing of it then.
+        SourceError: it cannot be downloaded, or is not a SavedModel; the cache then keeps nothing of it.
     """
     if "://" in handle:
         _check_address(handle)
@@ -62,7 +62,7 @@ def _check_address(address: str) -> None:
     if parts.scheme.lower() not in _SCHEMES or not host:
         raise UsageError(f"{address}: must begin with https:// and a host")
     if parts.scheme.lower() == "http" and not _is_this_machine(host):
-        raise UsageError(f"{address}: use https; http is for this machine only, as anyone could change the model")
+        raise UsageError(f"{address}: use https; http is allowed for this machine only: others could change the model")
 
 
 def _is_this_machine(host: str) -> bool:

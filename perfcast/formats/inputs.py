@@ -17,7 +17,7 @@ IMAGE = "*"
 _CHANNELS = (1, 3)
 
 
-def settle(declared: Mapping[str, Sequence[int | None] | None], given: Mapping[str, Shape]) -> dict[str, Shape]:
+def resolve_shapes(declared: Mapping[str, Sequence[int | None] | None], given: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return the shape of each input, batch of 1 included: as declared, open sizes as given.
 
     Args:
@@ -64,7 +64,7 @@ def _sizes(declared: Sequence[int | None]) -> str:
 
 def _check_batch(name: str, declared: Sequence[int | None]) -> None:
     if not declared:
-        raise UsageError(f"input {name[:80]!r} is a single number; it needs a batch and one axis more at least")
+        raise UsageError(f"input {name[:80]!r} is a single number; it needs at least one axis in addition to the batch")
     if declared[0] not in (None, 1):
         raise UsageError(
             f"input {name[:80]!r} has the shape {_sizes(declared)}, fixed to a batch of {declared[0]}; "

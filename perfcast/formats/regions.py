@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from perfcast.network.network import Weight
 
 _MOST_OPERATIONS = 20
-# What a learned slope is taken for while the function around it is told.
+# What a learned slope is taken for while the function around it is recognised.
 _SLOPE = 0.25
 
 
@@ -142,7 +142,7 @@ def _prelu(region: Region, graph: OperationGraph) -> Operation | None:
 
 def _evaluate(region: Region, value: float, weight: float = 0.0) -> float:
     if "Softmax" in region.kinds:
-        raise ValueError("softmax is no function of one number")
+        raise ValueError("softmax is not a function of one number")
     values = {region.source: value}
     for operation in region.operations:
         read = [values.get(operand, weight) if isinstance(operand, str) else operand for operand in operation.reads()]

@@ -16,7 +16,7 @@ LARGEST_GRAPH = 2_000_000_000
 
 _FUNCTION_NAME = re.compile(r"^(?:__(?:inference|forward|backward)_)?(.*?)(?:_\d+)?$")
 _PROCESS_HISTORY = ("_gradient_op_type", "_output_shapes", "_inferred_shapes")
-# Of positive weights and of all others, where the values themselves tell no distribution.
+# Of positive weights and of all others, where the values themselves show no distribution.
 _POSITIVE = "uniform(0.5,1.5)"
 _CENTRED = "normal(0.0,0.1)"
 _LARGEST = 1e30

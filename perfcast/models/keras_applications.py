@@ -20,7 +20,7 @@ SOURCE = "keras_applications"
 """What model specs of this catalogue carry as `source`."""
 
 SHEET_SIZES = (64, 96, 128, 160, 192, 224)
-"""Heights in pixels that `all_specs` takes, beside each network's own default."""
+"""Heights in pixels that `all_specs` takes, besides each network's own default."""
 
 # A family is what is left out together in validation: networks built from the same block.
 _FAMILIES = (
@@ -40,7 +40,7 @@ _FAMILIES = (
     ("vgg", r"vgg\d+"),
 )
 
-# Found by trying; Keras tells them only by refusing what is smaller.
+# Found by trying: Keras only refuses smaller ones.
 _LEAST_SIZES = {"inception": 75, "inceptionresnet": 75, "xception": 71}
 _LEAST_SIZE = 32
 

@@ -24,7 +24,7 @@ def parse_value(text: str) -> bool | int | float | str:
     """Return the value that `format_value` wrote.
 
     Raises:
-        UsageError: it is no boolean, finite number or word of letters, digits, `.`, `-` and `_`.
+        UsageError: it is not a boolean, a finite number or a word of letters, digits, `.`, `-` and `_`.
     """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -114,7 +114,7 @@ def parse_parameters(text: str) -> dict[str, Any]:
     """Return the parameters written as `alpha=0.25;minimalistic=true`.
 
     Raises:
-        UsageError: a part is no `key=value`, or a key comes twice.
+        UsageError: a part is not `key=value`, or a key comes twice.
     """
     parameters: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):

@@ -50,7 +50,7 @@ class ModelSpec:
             SourceError: the input is a single number, which has no size.
         """
         if not self.input_shape:
-            raise SourceError(f"{self.name}: its input has no axis beside the batch; it needs one at least")
+            raise SourceError(f"{self.name}: its input needs at least one axis in addition to the batch")
         lengths = self.input_shape[:2]
         return str(lengths[0]) if len(set(lengths)) == 1 else "x".join(map(str, lengths))
 

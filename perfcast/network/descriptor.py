@@ -32,13 +32,13 @@ def identified(body: dict[str, Any], model: str, name: str, family: str, source:
 
 
 def validate_descriptor(descriptor: Any) -> None:
-    """Refuse what is no descriptor of a network.
+    """Refuse what is not a descriptor of a network.
 
     Beside the published schema: layers' names are unique, each reads only layers listed before it (so there
     is no cycle), shapes of inputs and of the layers they come from agree, no number is too large to be exact.
 
     Raises:
-        DataError: it is none; one line that says where and why.
+        DataError: it is not one; one line that says where and why.
     """
     _check_version(descriptor)
     if problem := first_problem(descriptor, load("model.schema.json")):
@@ -64,7 +64,7 @@ def _check_links(descriptor: dict[str, Any]) -> None:
             raise DataError(f"descriptor: two layers are named {name[:80]!r}")
         _check_inputs(layer, returned)
         if layer["filters"] is not None and layer["units"] is not None:
-            raise DataError(f"descriptor: layer {name[:80]!r} has filters and units; it can have but one")
+            raise DataError(f"descriptor: layer {name[:80]!r} has filters and units; it can have only one")
         if layer["trainable_parameters"] > layer["parameters"]:
             raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
         for shape in layer["output_shapes"]:
@@ -79,7 +79,7 @@ def _check_links(descriptor: dict[str, Any]) -> None:
 def _check_inputs(layer: dict[str, Any], returned: dict[str, list[list[int]]]) -> None:
     name = layer["name"][:80]
     if len(layer["inputs"]) != len(layer["input_shapes"]):
-        raise DataError(f"descriptor: layer {name!r} has other numbers of inputs and of input_shapes")
+        raise DataError(f"descriptor: layer {name!r} must have as many input_shapes as inputs")
     for read, shape in zip(layer["inputs"], layer["input_shapes"], strict=True):
         if read not in returned:
             raise DataError(f"descriptor: layer {name!r} reads {read[:80]!r}, which is not a layer before it")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from perfcast.network.network import Layout
 
-# Their output has no axis of channels that one of their input tells, or the other way round.
+# Their output's axis of channels does not follow from their input's, or the other way round.
 _FREE = frozenset(
     [
         "AdditiveAttention",

@@ -35,7 +35,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor that a network learned, or keeps beside what it learned.
+    """A tensor that a network learned, or keeps besides what it learned.
 
     Attributes:
         name: unique in the network: what two layers share counts once.
@@ -138,7 +138,7 @@ def axes_per_sample(shape: Sequence[int], axes: Iterable[int]) -> Shape:
 def channels_last(layers: Iterable[Layer]) -> dict[str, Tensor]:
     """Return the tensors of `layers` by name, all shapes with the channels as last axis.
 
-    Layouts spread from the layers that tell theirs over those where all tensors lie alike.
+    Layouts spread from the layers that define theirs over those that keep the layout.
     """
     layers = tuple(layers)
     tensors = {tensor.name: tensor for layer in layers for tensor in layer.outputs}

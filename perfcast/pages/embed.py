@@ -37,7 +37,7 @@ def plot_text(name: Any, length: int = _NAME_LENGTH) -> str:
 
 
 def finite(values: Any, digits: int = 5) -> list[float | None]:
-    """Return ``values`` rounded to ``digits`` significant digits, None for what is no finite number."""
+    """Return ``values`` rounded to ``digits`` significant digits, None for values that are not finite numbers."""
     numbers = np.asarray(values, dtype=float)
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in numbers]
 

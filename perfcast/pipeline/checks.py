@@ -30,7 +30,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def check_store(store: str | Path, disposable: Sequence[str], origin: str) -> None:
-    """Refuse a store in a folder that users are told to delete.
+    """Refuse a store in a folder that the documentation says to delete.
 
     Raises:
         UsageError: it lies in one of ``disposable``.

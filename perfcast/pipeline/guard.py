@@ -97,7 +97,7 @@ def _busy(holder: dict[str, Any]) -> str:
 
 
 def _locks(snakemake: Path) -> dict[str, list[int]]:
-    """Return Snakemake's locks by name, each with what tells it from a later one of the same name."""
+    """Return Snakemake's locks by name, each with what distinguishes it from a later one of the same name."""
     found = {}
     for path in (snakemake / "locks").glob("*.lock"):
         with contextlib.suppress(FileNotFoundError):

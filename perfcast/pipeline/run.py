@@ -18,7 +18,7 @@ def uses_conda(workflow: Workflow) -> bool:
 
 
 def cores_of(workflow: Workflow) -> int:
-    """Return the number of cores; 1 where Snakemake was told none as it only looks, for a report or a summary."""
+    """Return the number of cores; 1 where Snakemake was given none, as for a report or a summary."""
     try:
         return int(workflow.cores)
     except WorkflowError:

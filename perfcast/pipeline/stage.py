@@ -18,7 +18,7 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes a line to the log; an error of perfcast ends the script with its exit code.
 
     What native libraries and child processes say goes to the log; Python's own error stream (progress, errors)
-    stays on the terminal. Where the log cannot be written, such as on a full disk, the rest goes on without it.
+    stays on the terminal. Where the log cannot be written, such as on a full disk, the rest continues without it.
     """
     end_with_snakemake()
     # Appending: the runner and other libraries write to the same file.

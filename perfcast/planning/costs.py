@@ -1,4 +1,4 @@
-"""What measuring a model costs, estimated from its features: time beside the inferences, latency, memory.
+"""What measuring a model costs, estimated from its features: time besides the inferences, latency, memory.
 
 The constants are rounded from least-squares fits of relative error to campaigns of 108 models on two cores of an
 x86-64 server (`benchmarks/plan.py` prints those of a campaign of one's own). They are for orders of magnitude: what a
@@ -42,7 +42,7 @@ def expected_visits(protocol: Protocol) -> float:
 
 
 def overhead_s(features: pd.DataFrame, visits: float | pd.Series) -> pd.Series:
-    """Return the seconds that measuring each model once takes beside its timed inferences: it is loaded once."""
+    """Return the seconds that measuring each model once takes besides its timed inferences: it is loaded once."""
     once = 0.06 + 0.003 * features["fused_layers"] + 16.0 * features["weight_bytes"] * _GB
     return once + VISIT_S * visits
 

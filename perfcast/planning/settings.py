@@ -52,7 +52,7 @@ class Settings:
             UsageError: the target has no device, see `is_imported`.
         """
         if self.is_imported:
-            raise UsageError(f"{self.name}: was measured elsewhere (it names tables); choose a target with a device")
+            raise UsageError(f"{self.name}: is a target of tables, measured elsewhere; choose a target with a device")
         return Target.from_dict(self.name, self.description)
 
     @property

@@ -10,6 +10,6 @@ def emit(event, **values):
 
 
 def wait_for_acknowledgement():
-    """Wait for the line that says that the last answer is stored: nobody works beside what is measured next."""
+    """Wait for the line that says that the last answer is stored: nothing else runs during the next measurement."""
     if not sys.stdin.readline():
-        raise SystemExit("what started this has ended")
+        raise SystemExit("the parent process has ended")

@@ -63,9 +63,9 @@ def check(requested):
     known = {kind.name: kind for kind in KINDS}
     for name, value in requested.items():
         if name not in known:
-            raise SystemExit("settings.%s: there is no such setting; known are %s" % (name, ", ".join(sorted(known))))
+            raise SystemExit("settings.%s: unknown setting; known are %s" % (name, ", ".join(sorted(known))))
         if not known[name].accepts(value):
-            raise SystemExit("settings.%s: %r is not possible; use %s" % (name, value, known[name].values))
+            raise SystemExit("settings.%s: %r is not valid; use %s" % (name, value, known[name].values))
 
 
 def apply(setting, wanted, journal, changed, outcome):
@@ -83,10 +83,10 @@ def apply(setting, wanted, journal, changed, outcome):
 def old_value(setting, journal):
     """Return a setting's old value, in the journal by then."""
     if not setting.outlives_the_process:
-        return setting.keep()
+        return setting.save()
     journal.open()
     if setting.name not in journal.entries:  # What could not be restored before is older, and stays.
-        journal.write(dict(journal.entries, **{setting.name: setting.keep()}))
+        journal.write(dict(journal.entries, **{setting.name: setting.save()}))
     return journal.entries[setting.name]
 
 

@@ -56,7 +56,7 @@ class Bench:
         """
         process = self.null_process(min(self.limit_s, FORKING_LIMIT_S))
         if isinstance(process, TaskFailure):
-            print("forked children do not work here (%s): each starts a new process" % process, file=sys.stderr)
+            print("forked children do not work here (%s); each model starts a new process" % process, file=sys.stderr)
             self.spawns = True
             process = self.null_process(self.limit_s)
         if isinstance(process, TaskFailure):

@@ -33,7 +33,7 @@ def contents(root, controller, *names):
 def folders(controller, root="/"):
     """Return the folders of the groups of a controller that this process is in, of either version, innermost first.
 
-    A container may be told a path that only its host has: what there is of it counts, the top at least.
+    A container may see a path that only its host has: the part that exists counts, at least the top.
     """
     found = []
     for line in (read_text(under(root, "/proc/self/cgroup")) or "").split("\n"):

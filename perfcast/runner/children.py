@@ -23,7 +23,7 @@ _living = set()
 
 
 class TaskFailure(Exception):  # noqa: N818 - a status, not a mistake
-    """A child could not do what it was told to: `status`, and the reason as the message."""
+    """A child could not carry out its task: `status`, and the reason as the message."""
 
     def __init__(self, status, reason):
         super().__init__(reason)
@@ -101,7 +101,7 @@ class Child:
                 return None
             ready, _, _ = select.select([self.answers], [], [], min(left, LOOK_EVERY_S))
             if self.parent_pid not in (None, os.getppid()):
-                raise SystemExit("what started this has ended")
+                raise SystemExit("the parent process has ended")
             if ready:
                 piece = os.read(self.answers, 1 << 16)
                 if not piece:
@@ -133,7 +133,7 @@ class Child:
         return status
 
     def end(self):
-        """End the process, whatever it does; it holds nothing that would have to be saved."""
+        """End the process, whatever it does; it holds nothing that must be saved."""
         if self in _living:
             os.kill(self.pid, signal.SIGKILL)
             self.reap()

@@ -1,4 +1,4 @@
-"""Holding a device for one campaign: the lock that whoever measures on it takes, and who has it."""
+"""The lock that a campaign holds on its device, and who has it."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ class BusyError(Exception):
 
 
 @contextlib.contextmanager
-def held(token):
+def hold_device(token):
     """Hold this device's lock.
 
     `token` says for whom. A holder of the same token is what a cut link left here of an earlier run, since whoever
@@ -25,14 +25,14 @@ def held(token):
     Raises BusyError where another holds it.
     """
     try:
-        handle = taken(locks.path_of(locks.this_machine()), token)
+        handle = acquire(locks.path_of(locks.this_machine()), token)
     except locks.LockError as error:
         raise SystemExit(str(error)) from None
     with locks.named(handle, token=token):
         yield
 
 
-def taken(path, token):
+def acquire(path, token):
     """Return a handle of the locked file; end an orphan that has it, by asking first: it has settings to restore."""
     start, asked = time.monotonic(), None
     while True:

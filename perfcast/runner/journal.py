@@ -130,5 +130,5 @@ class Journal:
 
 
 def digest_of(content):
-    """Return the digest of a journal's content, which tells a damaged one."""
+    """Return the digest of a journal's content, which reveals damage."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a child does with its model when it is told to."""
+"""What a child does with its model on request."""
 
 import contextlib
 import time

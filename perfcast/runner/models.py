@@ -19,7 +19,7 @@ class Model:
         self.task = task
         self.key = task["key"]
         self.visits = list(visits)
-        # It did harm beside others, and is tried once more without them.
+        # It failed while others were loaded, and is retried alone.
         self.is_alone = task.get("alone", False)
         # How many visits its last answer holds, None without one; what its last visit took in s.
         self.answered = len(self.visits) if task.get("answered") else None
@@ -130,7 +130,7 @@ class Process:
         return answer
 
     def within_limit(self, act):
-        """Return what `act` returns when told how many seconds are left of the limit; it counts as active time."""
+        """Return what `act` returns, given the seconds left of the limit; it counts as active time."""
         start = time.monotonic()
         try:
             return act(self.limit_s - self.active_s)

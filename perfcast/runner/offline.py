@@ -64,7 +64,7 @@ def interrupt(number, frame):
 def lock(file):
     # On a file system without locks, as sticks have, nothing is held: the device has a lock of its own.
     if not locks.take(file):
-        sys.exit("this folder's campaign runs already")
+        sys.exit("this folder's campaign is already running")
 
 
 def go_on(bundle, log):
@@ -96,7 +96,7 @@ def read_bundle():
     except (OSError, ValueError, TypeError) as error:
         sys.exit("%s cannot be read (%s): copy the folder again" % (BUNDLE, error))
     if bundle.get("schema_version") != BUNDLE_VERSION:
-        sys.exit("%s is of another version than the runner beside it: copy the folder again" % BUNDLE)
+        sys.exit("%s is of another version than the runner next to it: copy the folder again" % BUNDLE)
     return bundle
 
 
@@ -116,7 +116,7 @@ class Log:
                 whole += len(line)
         if whole < os.path.getsize(ANSWERS):
             rest = os.path.getsize(ANSWERS) - whole
-            print("%s: the last %d bytes are damaged and left out" % (ANSWERS, rest), file=sys.stderr)
+            print("%s: the last %d bytes are damaged and ignored" % (ANSWERS, rest), file=sys.stderr)
             os.truncate(ANSWERS, whole)
 
     def add(self, text):
@@ -231,7 +231,7 @@ def measure(bundle, log, history, terminal):
         if expected in (None, history.fingerprint):
             return status
         terminal.say("this device is not what it was before: all models are measured under what it is now")
-    terminal.say("this device is another one each time it is asked what it is; see log.txt")
+    terminal.say("the device's environment changes each time it is read; see log.txt")
     return 1
 
 
@@ -262,7 +262,7 @@ def run(bundle, log, history, terminal):
     if terminal.is_terminal:
         terminal.say("")
     if status:
-        reason = "somebody else measures on this device" if status == BUSY else "see log.txt"
+        reason = "another campaign is measuring on this device" if status == BUSY else "see log.txt"
         terminal.say("the runner ended with status %d: %s" % (status, reason))
     return status
 

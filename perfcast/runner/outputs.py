@@ -19,7 +19,9 @@ class ImplausibleOutputError(Exception):
 def check_outputs(task, outputs, batch):
     """Raise ImplausibleOutputError where outputs are fewer, of another shape than the export says, or not finite."""
     if len(outputs) != len(task["outputs"]):
-        raise ImplausibleOutputError("there are %d outputs, the export says %d" % (len(outputs), len(task["outputs"])))
+        raise ImplausibleOutputError(
+            "the model has %d outputs, the export lists %d" % (len(outputs), len(task["outputs"]))
+        )
     for item, output in zip(task["outputs"], outputs):
         shape, expected = list(output.shape), [batch] + item["shape"]
         if shape != expected:
@@ -27,7 +29,7 @@ def check_outputs(task, outputs, batch):
                 "output %s has the shape %s, the export says %s" % (item["tensor"], shape, expected)
             )
         if not np.all(np.isfinite(output)):
-            raise ImplausibleOutputError("output %s holds values that are not finite" % item["tensor"])
+            raise ImplausibleOutputError("output %s has values that are not finite" % item["tensor"])
 
 
 def doubt_of(task, infer, outputs, batch, tries):

@@ -44,7 +44,7 @@ def measure_peaks(toolchain, parent_pid=None, spawns=False):
     try:
         peaks = in_child(functools.partial(best_rates, toolchain), LIMIT_S, parent_pid, spawns)
     except TaskFailure as failure:
-        raise SystemExit("what the device can do at most could not be measured: %s" % failure) from None
+        raise SystemExit("the device's peaks could not be measured: %s" % failure) from None
     return dict(peaks, seconds=time.monotonic() - start)
 
 

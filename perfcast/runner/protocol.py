@@ -9,7 +9,7 @@ import json
 
 RUNNER_VERSION = 5
 
-# Exit statuses, beside 0 and 1.
+# Exit codes, besides 0 and 1.
 GONE = 74
 """The runner is not there any more: another version of perfcast removed it (EX_IOERR of sysexits.h)."""
 BUSY = 75
@@ -41,7 +41,7 @@ FINGERPRINT = {"machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_
 def fingerprint_of(environment):
     """Return an environment's fingerprint: the same parts, `machine`, `software` and `settings`, with less in them.
 
-    Left out is what only tells machines of a kind apart (host, memory, clock limit), and the runner's own version,
+    Excluded is what only distinguishes machines of one kind (host, memory, clock limit), and the runner's own version,
     which a protocol's version stands for.
     """
     software = environment["software"]

@@ -48,7 +48,7 @@ def announced(source):
         if not all(NAME.match(name) and type(size) is int and size >= 0 for name, size in sizes.items()):
             raise ValueError("an impossible name or size")
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SystemExit("what files are to come was not said as it should be") from None
+        raise SystemExit("the list of files to receive is malformed") from None
     return sizes
 
 
@@ -65,14 +65,14 @@ def receive_file(folder, name, size, source):
             while left:
                 piece = source.read(min(left, PIECE_BYTES))
                 if not piece:
-                    raise SystemExit("the link was cut while files were sent")
+                    raise SystemExit("the connection was lost while files were sent")
                 digest.update(piece)
                 file.write(piece)
                 left -= len(piece)
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != name.split(".")[0]:
-            raise SystemExit("the content of %s arrived changed" % name)
+            raise SystemExit("%s was corrupted on the way" % name)
         os.replace(aside, os.path.join(folder, name))
     finally:
         if os.path.exists(aside):

@@ -82,7 +82,7 @@ class Rounds:
             self.give_up(model, failed)
             return False
         if is_kept:
-            self.keep(model, visit)
+            self.record(model, visit)
         if not self.is_finished(model):
             return True
         if self.bench.soak_s is None:
@@ -98,7 +98,7 @@ class Rounds:
             protocol = dict(protocol, repeats=0)
         return is_finished(protocol, model.visits)
 
-    def keep(self, model, visit):
+    def record(self, model, visit):
         calibration, state = visit["calibration"], visit["state"]
         floor_ns = self.bench.floor.after(calibration)
         disturbed = is_disturbed(calibration, floor_ns, state["others_cpus"], self.bench.spare_cpus)
@@ -109,7 +109,7 @@ class Rounds:
         self.bench.answer(VISIT, key=model.key, visit=number, round=self.round, disturbed=disturbed, **visit)
 
     def conclude(self, model):
-        """Answer what is known of a model beside its visits."""
+        """Answer what is known of a model besides its visits."""
         process, sustained = model.process, None
         try:
             if self.bench.soak_s is not None:
@@ -124,7 +124,7 @@ class Rounds:
         self.answer(model, "measured", None, memory, timing=timing, sustained=sustained, stopped_by=stopped_by)
 
     def give_up(self, model, failed):
-        """Answer why a model could not be measured, unless it is worth another try with nothing beside it."""
+        """Answer why a model could not be measured, unless it is worth a retry on its own."""
         process = self.close(model)
         if failed.status == "out_of_memory" and self.open and not model.is_alone:
             self.again.append(model)

@@ -21,7 +21,7 @@ def run(tool, *arguments):
     """Return what a tool says. Raises SettingError where it is not there, or fails."""
     path = shutil.which(tool)
     if path is None:
-        raise SettingError("there is no %s here" % tool)
+        raise SettingError("%s is not installed" % tool)
     try:
         done = subprocess.run(
             [path, *arguments],
@@ -66,7 +66,7 @@ class Setting:
         """Return whether there is nothing to change."""
         return self.holds(wanted)
 
-    def keep(self):
+    def save(self):
         """Return what `put_back` takes to make it as it is now."""
         return self.read()
 
@@ -303,7 +303,7 @@ class NvpModel(Setting):
 
 
 class JetsonClocks(Setting):
-    """All clocks of a Jetson at their highest. What they were is in a file of the tool's own, beside the journal."""
+    """All clocks of a Jetson at their highest. What they were is in a file of the tool's own, next to the journal."""
 
     name = "jetson_clocks"
     values = "true, or leave it out"
@@ -318,14 +318,14 @@ class JetsonClocks(Setting):
 
     def read(self):
         if shutil.which("jetson_clocks") is None:
-            raise SettingError("there is no jetson_clocks here")
+            raise SettingError("jetson_clocks is not installed")
         lowest, highest = (texts(under(self.root, POLICIES + "scaling_%s_freq" % end)) for end in ("min", "max"))
         return bool(lowest) and list(lowest.values()) == list(highest.values())
 
     def needs_nothing(self, wanted):
         return False  # The CPUs' clocks say nothing of those of GPU and memory.
 
-    def keep(self):
+    def save(self):
         if os.path.exists(self.stored):
             os.remove(self.stored)  # The tool would ask.
         run("jetson_clocks", "--store", self.stored)

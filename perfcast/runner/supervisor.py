@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from perfcast.runner.apply_settings import applied, facts_of_device, of_device
-from perfcast.runner.device_lock import BusyError, held
+from perfcast.runner.device_lock import BusyError, hold_device
 from perfcast.runner.protocol import BUSY
 
 ENDING_S = 15
@@ -26,7 +26,7 @@ def supervise(order, arguments):
     `memory_bytes`, `runtime` and `python`).
     """
     try:
-        with held(order["token"]), applied(of_device(order["settings"])) as outcome:
+        with hold_device(order["token"]), applied(of_device(order["settings"])) as outcome:
             remove_other_versions()
             given = {"outcome": outcome, "facts": facts_of_device()}
             status = run(order, [*arguments, "--given", json.dumps(given)])
@@ -37,7 +37,7 @@ def supervise(order, arguments):
 
 
 def remove_other_versions():
-    """Delete runners of other versions beside this one: nobody runs one of them while the device is ours."""
+    """Delete runners of other versions next to this one: none of them runs while this one has the device."""
     folder, own = os.path.split(os.path.abspath(sys.argv[0]))
     for name in os.listdir(folder):
         if VERSION.match(own) and VERSION.match(name) and name != own:

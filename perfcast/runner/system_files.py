@@ -43,7 +43,7 @@ def kilobytes(path, key):
 
 
 def as_number(text, scale=1.0):
-    """Return the text as a number times scale, None where it is none."""
+    """Return the text as a number times scale, None if it is not one."""
     try:
         return float(text) * scale
     except (TypeError, ValueError):

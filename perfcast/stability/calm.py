@@ -59,7 +59,7 @@ def at_full_speed(series: Series, chosen: np.ndarray) -> np.ndarray:
 def lowest_level(series: Series, chosen: np.ndarray) -> np.ndarray:
     """Return which of the ``chosen`` samples are at the lowest level that three tenths of them support, as a mask.
 
-    Work beside a model slows it down, for a while, and never speeds it up: of several levels the lowest is the calm
+    Other work slows a model down, for a while, and never speeds it up: of several levels the lowest is the calm
     machine's.
     """
     pieces = _pieces(series.visit, chosen)

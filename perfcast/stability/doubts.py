@@ -46,7 +46,7 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
     visits = np.unique(series.visit[chosen])
     undisturbed = [visit for visit in visits.tolist() if visit not in series.disturbed]
     if location.ms <= 2 * LEAST_MS:
-        return "rejected", "inferences took no time that the device's clock can tell"
+        return "rejected", "inferences are too short for the resolution of the device's clock"
     if series.swapped.issuperset(visits.tolist()):
         return "rejected", "the system swapped during all visits; free memory, and measure again"
     half = location.high_ms / location.ms - 1
@@ -75,7 +75,7 @@ def _all_disturbed(visits: int, calm: float) -> str:
 
 
 def _too_few_calm(visits: int, calm: int) -> str:
-    return f"only 1 of {visits} visits was undisturbed: nothing confirms it" if calm == 1 and visits > 1 else ""
+    return f"only 1 of {visits} visits was undisturbed: no other confirms it" if calm == 1 and visits > 1 else ""
 
 
 def _known_to(series: Series, chosen: np.ndarray, location: Location) -> str:
@@ -106,7 +106,8 @@ def _often_slow(wall_ms: np.ndarray, location_ms: float) -> str:
     slow = float(np.mean(wall_ms > SLOW_FACTOR * location_ms)) if len(wall_ms) else 0.0
     if slow <= MOST_SLOW:
         return ""
-    return f"{100 * slow:.0f}% of the inferences took over {SLOW_FACTOR} times {in_ms(location_ms)}, for no cause seen"
+    share = f"{100 * slow:.0f}% of the inferences"
+    return f"{share} took over {SLOW_FACTOR} times {in_ms(location_ms)}, without a recorded cause"
 
 
 def _several_levels(wall_ms: np.ndarray) -> str:

@@ -21,7 +21,7 @@ TICK_SIGMAS = 0.3
 
 @dataclass(frozen=True)
 class Resolution:
-    """How finely a series can tell: its clock's tick, 0 where fine, and the smallest noise that it can have."""
+    """The resolution of a series: its clock's tick, 0 where fine, and the smallest noise that it can have."""
 
     tick: float
     least_noise: float

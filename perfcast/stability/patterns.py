@@ -17,7 +17,7 @@ PATTERNS = ("white_noise", "sequential", "high_spikes", "low_spikes")
 FEWEST = 20
 """Fewer samples show no pattern."""
 WARMUP = 3
-"""The document's warm-up, "the first 2 or 3 iterations", is no pattern."""
+"""The document's warm-up, "the first 2 or 3 iterations", is not a pattern."""
 HIGH_SPIKE = 0.3
 LOW_SPIKE = 0.15
 """A spike is 30% above the level, or 15% below it, at the least: less is noise, however rare, and moves no mean."""

@@ -1,4 +1,4 @@
-"""Models under several factors: what tells their measurements apart, and what they are called."""
+"""Models under several factors: what distinguishes their measurements, and their labels."""
 
 from __future__ import annotations
 

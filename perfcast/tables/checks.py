@@ -1,4 +1,4 @@
-"""What numbers cannot be, in any table: each is left out, and said by its row."""
+"""Impossible numbers of any table: each is excluded and reported by its row."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pandas as pd
 
 from perfcast.features.definitions import FEATURES
 from perfcast.tables.numbers import numbers_of
-from perfcast.tables.problems import LEFT_OUT, Problem, at_rows
+from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
 
 _MOST = 1e30
-_BEYOND, _NEGATIVE = "is beyond any measure", "is negative"
-_INCOMPLETE = Problem("", "a feature is missing or infinite", LEFT_OUT)
-# Counts, sizes and shares: the registry's, and what only tables from elsewhere tell.
+_BEYOND, _NEGATIVE = "is out of range", "is negative"
+_INCOMPLETE = Problem("", "a feature is missing or infinite", EXCLUDED)
+# Counts, sizes and shares: the registry's, and those that only tables from elsewhere have.
 _NEVER_NEGATIVE = frozenset((*(feature.name for feature in FEATURES), "input_elements"))
 
 
@@ -31,7 +31,7 @@ def wrong_features(table: pd.DataFrame, features: pd.DataFrame) -> list[pd.DataF
     lines = [at_rows(table, np.asarray(_incomplete(features).any(axis=1)), _INCOMPLETE)]
     for what, wrong in ((_BEYOND, _beyond(features)), (_NEGATIVE, _negative(features))):
         lines += [
-            at_rows(table, wrong[:, place], Problem(name, what, LEFT_OUT))
+            at_rows(table, wrong[:, place], Problem(name, what, EXCLUDED))
             for place, name in enumerate(features)
             if wrong[:, place].any()
         ]
@@ -56,7 +56,7 @@ def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame,
             _NEGATIVE: finite & (value < 0),
             _BEYOND: finite & (value > 0) & ((value > _MOST) | (value < 1 / _MOST)),
         }
-        lines += [at_rows(table, rows, Problem(metric.column, what, LEFT_OUT)) for what, rows in wrong.items()]
+        lines += [at_rows(table, rows, Problem(metric.column, what, EXCLUDED)) for what, rows in wrong.items()]
         found[name] = np.where(np.any(list(wrong.values()), axis=0), np.nan, value)
     return pd.DataFrame(found, index=table.index), lines
 

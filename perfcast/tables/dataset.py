@@ -16,7 +16,7 @@ from perfcast.tables.identity import identity, unknown
 from perfcast.tables.names import SIZE
 from perfcast.tables.numbers import encoded, feature_columns, numbers_of
 from perfcast.tables.outliers import disagreeing, outliers
-from perfcast.tables.problems import KEPT, LEFT_OUT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
+from perfcast.tables.problems import EXCLUDED, KEPT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
 from perfcast.tables.reading import TABLE
 from perfcast.tables.repeats import merged
 from perfcast.text import pluralize
@@ -104,7 +104,7 @@ def _valid(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.Data
     factors = factors_of(table, mapping)
     lacking = factors.isna().any(axis=1).to_numpy()
     lines += [
-        at_rows(table, factors[name].isna().to_numpy(), Problem(mapping.factors[name], "is missing", LEFT_OUT))
+        at_rows(table, factors[name].isna().to_numpy(), Problem(mapping.factors[name], "is missing", EXCLUDED))
         for name in factors
     ]
     table = table[~lacking]
@@ -143,7 +143,7 @@ def _counting(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list
     lines = []
     for column, texts in mapping.only.items():
         counts = table[column].astype("str").isin(texts).to_numpy()
-        lines.append(at_rows(table, ~counts, Problem(column, f"is not {' or '.join(texts)}", LEFT_OUT)))
+        lines.append(at_rows(table, ~counts, Problem(column, f"is not {' or '.join(texts)}", EXCLUDED)))
         table = table[counts]
     return table, lines
 
@@ -157,11 +157,11 @@ def _without_outliers(
         contradicted[:, positions] = disagreeing(values.to_numpy()[:, positions])
     far = outliers(features.to_numpy(), values.mask(contradicted).to_numpy(), jobs=jobs)
     shown = table.assign(**{name: values[name] for name in values})
-    done = KEPT if keep else LEFT_OUT
+    done = KEPT if keep else EXCLUDED
     lines = [
         at_rows(shown, wrong[:, position], Problem(name, what, done))
         for position, name in enumerate(values)
-        for wrong, what in ((contradicted, "is far from what the row's others say"), (far, "is far from rows like it"))
+        for wrong, what in ((contradicted, "contradicts the row's other values"), (far, "is far from similar rows"))
     ]
     return values if keep else values.mask(contradicted | far), lines
 
@@ -178,6 +178,6 @@ def _implausible(table: pd.DataFrame, features: pd.DataFrame, mapping: Mapping) 
     bounds = fit_outlier_bounds(features.to_numpy(), *rules_of(names, mapping.implausible))
     wrong = bounds.exceeded(features.to_numpy())
     return [
-        at_rows(table, wrong[:, rule], Problem(names[feature], "is far more than usual beside others", REPLACED))
+        at_rows(table, wrong[:, rule], Problem(names[feature], "is far larger than usual relative to others", REPLACED))
         for rule, feature in enumerate(bounds.features)
     ]

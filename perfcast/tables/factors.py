@@ -40,7 +40,7 @@ def _column(table: pd.DataFrame, name: str, column: str) -> pd.Series:
 
 
 def factor_codes(factors: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers that tell the values of factors apart: numeric ones are their own, names are numbered."""
+    """Return numbers that distinguish the values of factors: numeric ones are their own, names are numbered."""
     return pd.DataFrame(
         {
             name: factors[name].factorize()[0] if factor_named(name).is_categorical else factors[name]

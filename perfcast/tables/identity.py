@@ -12,7 +12,7 @@ from perfcast.tables.mapping import Grouping
 from perfcast.tables.names import SIZE
 from perfcast.tables.numbers import numbers_of
 from perfcast.tables.patterns import LONGEST
-from perfcast.tables.problems import LEFT_OUT, Problem, at_rows
+from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
@@ -21,7 +21,7 @@ _LARGEST = 1e9
 
 
 def unknown(table: pd.DataFrame, mapping: Mapping) -> tuple[np.ndarray, list[pd.DataFrame]]:
-    """Return the rows that cannot be told what they are about (booleans), and why.
+    """Return the rows that cannot be identified (booleans), and why.
 
     A row without a name, a family or a size cannot be left out together with those of its kind: a validation that
     learned from it would be too good.
@@ -37,7 +37,7 @@ def unknown(table: pd.DataFrame, mapping: Mapping) -> tuple[np.ndarray, list[pd.
     if mapping.input_size:
         size = numbers_of(table, [mapping.input_size])[mapping.input_size].to_numpy()
         found += [(mapping.input_size, what, wrong) for what, wrong in _wrong_sizes(size).items()]
-    lines = [at_rows(table, wrong, Problem(name, what, LEFT_OUT)) for name, what, wrong in found]
+    lines = [at_rows(table, wrong, Problem(name, what, EXCLUDED)) for name, what, wrong in found]
     return np.any([wrong for *_, wrong in found], axis=0), lines
 
 

@@ -127,7 +127,7 @@ class Mapping:
         """
         unknown = [name for name in names if name not in self.metrics]
         if unknown:
-            raise UsageError(f"--metric {unknown[0]}: the mapping has none; it has {', '.join(self.metrics)}")
+            raise UsageError(f"--metric {unknown[0]}: unknown metric; the mapping has {', '.join(self.metrics)}")
         wanted = names or [name for name, metric in self.metrics.items() if not metric.optional] or list(self.metrics)
         return replace(self, metrics={name: self.metrics[name] for name in wanted})
 
@@ -171,7 +171,7 @@ def _mapping(values: dict[str, Any]) -> Mapping:
 def _one_hot(column: str, values: dict[str, Any]) -> OneHot:
     pattern = _pattern(values.get("pattern"), f"one_hot.{column}.pattern")
     if (pattern is None) is ("places" in values):
-        raise UsageError(f"one_hot.{column}: a pattern and how many places it has go together")
+        raise UsageError(f"one_hot.{column}: give both pattern and places, or neither")
     return OneHot(column, pattern, values.get("places", 1), tuple(values["values"]))
 
 
@@ -181,7 +181,7 @@ def _pattern(text: str | None, key: str) -> re.Pattern[str] | None:
 
 def _check_consistent(mapping: Mapping) -> None:
     if mapping.columns is not None and (unknown := [name for name in mapping.named if name not in mapping.columns]):
-        raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it where it stands")
+        raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it in its position")
     if mapping.features is None:
         refuse_collisions((), mapping.metrics, mapping.input_size)
     else:
@@ -191,7 +191,7 @@ def _check_consistent(mapping: Mapping) -> None:
 def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
     encoded = {each.column: each for each in mapping.one_hot}
     if not features and not encoded:
-        raise UsageError("features: is empty, and there is no one_hot; name a column to learn from")
+        raise UsageError("features: is empty, and there is no one_hot; name a column to train on")
     compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
     for name in compared:
         if name not in features:
@@ -201,8 +201,8 @@ def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
             raise UsageError(f"factors: {factor!r} is among the features, too; remove it there")
     for name in features:
         if name in mapping.measured:
-            raise UsageError(f"features: {name!r} is a metric; leave it out, or it would be predicted from itself")
+            raise UsageError(f"features: {name!r} is a metric; remove it, or it would be predicted from itself")
         if name in encoded:
-            raise UsageError(f"features: {name!r} stands under one_hot, too; leave it out here")
+            raise UsageError(f"features: {name!r} is also listed under one_hot; remove it here")
     every = [*features, *(name for each in mapping.one_hot for name in each.features)]
     refuse_collisions(every, mapping.metrics, mapping.input_size)

@@ -29,13 +29,13 @@ def refuse_collisions(features: Sequence[str], metrics: Iterable[str], size: str
     taken = set(RESERVED)
     for metric in metrics:
         if metric in taken:
-            raise UsageError(f"metrics: {metric!r} is a name that datasets give something else; choose another")
+            raise UsageError(f"metrics: {metric!r} is a reserved name; choose another")
         if metric in features:
             raise UsageError(f"metrics: {metric!r} is the name of a feature, too; choose another")
     if size == SIZE:
         taken.remove(SIZE)
     for feature, count in Counter(features).items():
         if feature in taken:
-            raise UsageError(f"features: {feature!r} is a name that datasets give something else; rename the column")
+            raise UsageError(f"features: {feature!r} is a reserved name; rename the column")
         if count > 1:
-            raise UsageError(f"features: {feature!r} is the name of two; rename a column")
+            raise UsageError(f"features: {feature!r} names two columns; rename one")

@@ -34,13 +34,13 @@ def feature_columns(table: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
     names = tuple(str(name) for name in table if name not in taken and holds_numbers(table[name]))
     encoded_names = [name for each in mapping.one_hot for name in each.features]
     if not names and not encoded_names:
-        raise UsageError("features: no column of numbers is left to learn from; name some")
+        raise UsageError("features: no numeric column is left to train on; list some")
     refuse_collisions([*names, *encoded_names], mapping.metrics, mapping.input_size)
     return names
 
 
 def holds_numbers(column: pd.Series) -> bool:
-    """Return whether a column holds numbers and nothing else beside what is missing; dates are none."""
+    """Return whether a column holds numbers and nothing else, missing values aside; dates are not numbers."""
     numbers = _parsed(column)
     return bool(numbers.notna().any() and (numbers.notna() | column.isna()).all())
 

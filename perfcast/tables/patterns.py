@@ -35,7 +35,9 @@ def compiled(text: str, key: str) -> re.Pattern[str]:
         raise UsageError(f"{key}: is not a regular expression ({error})") from error
     for operation, argument in _operations(parsed):
         if _varies(operation, argument) and any(_branches(*inner) for inner in _operations(argument)):
-            raise UsageError(f"{key}: repeats what repeats or has alternatives itself, as (a+)+ does; write it flat")
+            raise UsageError(
+                f"{key}: repeats a group that repeats or has alternatives itself, such as (a+)+; remove the nesting"
+            )
     return pattern
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with rows of a table, each by its row: nothing is left out, or kept, without a word."""
+"""What is wrong with rows of a table, each by its row: nothing is excluded or kept silently."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_BOUND = "another value is outside what was learned"
-LEFT_OUT, KEPT, REPLACED, MERGED = "left out", "kept", "replaced by what is usual", "added to that row"
+_BOUND = "another value is out of the domain"
+EXCLUDED, KEPT, REPLACED, MERGED = "excluded", "kept", "replaced by the usual value", "added to that row"
 COLUMNS = ("table", "row", "column", "value", "problem", "done")
 
 _LISTED = 3
@@ -29,7 +29,7 @@ class Problem:
     Attributes:
         column: where; empty for the row as a whole.
         what: what is wrong, as people say it.
-        done: `LEFT_OUT`, `KEPT`, `REPLACED` or `MERGED`.
+        done: `EXCLUDED`, `KEPT`, `REPLACED` or `MERGED`.
     """
 
     column: str
@@ -73,7 +73,7 @@ def kinds(problems: pd.DataFrame, *, several: bool) -> dict[str, int]:
 
     Args:
         problems: as `listed`.
-        several: whether there are several tables: rows are then told with theirs.
+        several: whether there are several tables: rows are then named with theirs.
     """
     lines = {}
     for (column, what, done), rows in problems.groupby(["column", "problem", "done"], sort=False):

@@ -37,7 +37,7 @@ _BROKEN = (
 def read_tables(paths: Sequence[Path], mapping: Mapping) -> pd.DataFrame:
     """Return the rows of tables one after the other; what is missing in them is missing here.
 
-    Text stays text: what must be a number is read as one later, so that what is none can be named.
+    Text stays text: what must be a number is read as one later, so that other text can be named.
 
     Args:
         paths: of the tables.
@@ -149,14 +149,16 @@ def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> l
     asked = [name for name in names if name not in mapping.measured]
     if count == len(asked) and not set(mapping.measured) & set(needed):
         return asked
-    raise UsageError(f"{path}: has {count} columns, the mapping names {len(names)}: is it the right one?")
+    raise UsageError(
+        f"{path}: has {count} columns, the mapping names {len(names)}; choose another mapping or correct its columns"
+    )
 
 
 def _refuse_names(path: Path, names: Sequence[str]) -> None:
     seen = {ROW, TABLE}
     for name in names:
         if name in seen:
-            why = "is a name that perfcast needs itself" if name in (ROW, TABLE) else "names two columns"
+            why = "is a reserved name" if name in (ROW, TABLE) else "names two columns"
             raise UsageError(f"{path}: {name!r} {why}; rename one")
         seen.add(name)
 

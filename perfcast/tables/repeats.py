@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfcast.tables.problems import KEPT, LEFT_OUT, MERGED, Problem, at_rows
+from perfcast.tables.problems import EXCLUDED, KEPT, MERGED, Problem, at_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
 
 _DIFFERENT = 1e-9
-_REPEATED = Problem("", "repeats a row before", LEFT_OUT)
-_COMPLEMENTS = Problem("", "has the features of a row before, and a value that it lacks", MERGED)
-_OTHER_BEFORE = "contradicts a row before with the same features"
-_OTHER_AFTER = "is contradicted by a row after with the same features"
+_REPEATED = Problem("", "repeats an earlier row", EXCLUDED)
+_COMPLEMENTS = Problem("", "has the features of an earlier row, and a value that it lacks", MERGED)
+_OTHER_BEFORE = "contradicts an earlier row with the same features"
+_OTHER_AFTER = "is contradicted by a later row with the same features"
 
 
 def merged(
@@ -48,7 +48,7 @@ def merged(
     for name, metric in mapping.metrics.items():
         lines += [
             at_rows(table, doubted[name].to_numpy(), Problem(metric.column, _OTHER_AFTER, KEPT)),
-            at_rows(table, contrary[name].to_numpy(), Problem(metric.column, _OTHER_BEFORE, LEFT_OUT)),
+            at_rows(table, contrary[name].to_numpy(), Problem(metric.column, _OTHER_BEFORE, EXCLUDED)),
         ]
     return stays.to_numpy(), first, lines
 

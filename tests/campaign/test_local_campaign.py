@@ -32,6 +32,6 @@ def test_local_campaign_gives_a_report_and_a_predictor(root, tmp_path):
     assert check_page(results / "report.html").faults() == []
     metrics = json.loads((results / "evaluation/summary.json").read_text())["metrics"]
     for name in ("latency_ms", "ram_mb"):
-        honest = {a: v["leave_one_family_out"]["mape"] for a, v in metrics[name]["algorithms"].items()}
-        assert honest[metrics[name]["deployed"]] < honest["flops_only"]
-        assert honest[metrics[name]["deployed"]] < honest["nearest_neighbour"]
+        errors = {a: v["leave_one_family_out"]["mape"] for a, v in metrics[name]["algorithms"].items()}
+        assert errors[metrics[name]["deployed"]] < errors["flops_only"]
+        assert errors[metrics[name]["deployed"]] < errors["nearest_neighbour"]

@@ -183,7 +183,7 @@ def test_size_and_name_of_a_spec(shape, size):
 
 
 def test_a_single_number_has_no_size():
-    with pytest.raises(SourceError, match="net: its input has no axis"):
+    with pytest.raises(SourceError, match="net: its input needs at least one axis"):
         _ = ModelSpec("net", "family", "source", "builder", ()).model
 
 

@@ -50,13 +50,13 @@ def fitted(tmp_path_factory):
 
 def test_fit_reports_problems_and_accuracy(fitted):
     folder, answer = fitted
-    assert "left out: 1 row where ms is negative: 7" in answer.output
+    assert "excluded: 1 row where ms is negative: 7" in answer.output
     assert "(deployed)" in answer.output
     assert "leave one family out" in answer.output
     assert "90% intervals hold" in answer.output
     assert "plain split-conformal" in answer.output
     problems = pd.read_csv(folder / "problems.csv")
-    assert problems[["row", "column", "problem", "done"]].to_numpy().tolist() == [[7, "ms", "is negative", "left out"]]
+    assert problems[["row", "column", "problem", "done"]].to_numpy().tolist() == [[7, "ms", "is negative", "excluded"]]
     summary = json.loads((folder / "evaluation/summary.json").read_text())
     assert summary["metrics"]["latency_ms"]["models"] == 23
 
@@ -132,7 +132,7 @@ def test_unusable_tables_are_refused_and_overwrite_nothing(fitted, tmp_path, tab
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--metric", "watt"), "--metric watt: the mapping has none"),
+        (("--metric", "watt"), "--metric watt: unknown metric"),
         (("--interval", "2"), "fit: interval: 2.0 is greater than or equal to the maximum of 1"),
         (("--splits", "-1"), "fit: splits: -1 is less than the minimum of 1"),
         (("--splits", "0"), "fit: splits: 0 is less than the minimum of 1"),
@@ -170,7 +170,7 @@ def test_problems_of_several_tables_name_theirs(tmp_path):
     answer = run("fit", table, other, *mapping, "--out", tmp_path / "p")
     assert answer.exit_code == 2
     assert "2 measured rows are too few" in answer.output
-    assert f"left out: 3 rows where ms is negative: {other} 2, {other} 3, {other} 4" in answer.output
+    assert f"excluded: 3 rows where ms is negative: {other} 2, {other} 3, {other} 4" in answer.output
 
 
 def test_default_metrics_are_reported(tmp_path):
@@ -251,7 +251,7 @@ def test_predict_refuses_to_overwrite_inputs_and_columns(fitted, tmp_path):
     before = table.read_bytes()
     answer = run("predict", table, *mapping, "--predictor", tmp_path / "none", "--out", table)
     assert answer.exit_code == 2
-    assert "is a table that is read" in answer.output
+    assert "is one of the tables" in answer.output
     assert table.read_bytes() == before
     table.write_bytes(before.replace(b"name,size,flops", b"name,flops,flops"))
     answer = run("predict", table, *mapping, "--predictor", fitted[0], "--out", tmp_path / "out.csv")

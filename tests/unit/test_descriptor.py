@@ -260,7 +260,7 @@ def nested(depth):
         (put(1, "name", "x" * 1000), "['layers'][1]['name']"),
         (put(1, "inputs", ["dense"]), "reads 'dense', which is not a layer before it"),
         (put(1, "inputs", ["conv"]), "reads 'conv', which is not a layer before it"),
-        (put(1, "inputs", []), "other numbers of inputs"),
+        (put(1, "inputs", []), "as many input_shapes as inputs"),
         (put(1, "input_shapes", [[9, 9, 3]]), "which 'input' does not return"),
         (put(1, "trainable_parameters", 10_000), "more trainable"),
         (put(2, "name", "conv"), "two layers are named 'conv'"),

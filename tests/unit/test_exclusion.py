@@ -141,7 +141,7 @@ def test_read_only_lock_file_can_be_locked(everybodys):
     with hold(path, NOBODY) as holder:
         assert holder.stdout.readline() == "in\n"
         with hold(path) as waiting:
-            assert "waiting for another process: one process at a time may be here" in waiting.stderr.readline()
+            assert "waiting for another process: only one process at a time may be here" in waiting.stderr.readline()
             waiting.kill()
         holder.kill()
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
-from perfcast.formats.inputs import IMAGE, settle
+from perfcast.formats.inputs import IMAGE, resolve_shapes
 from perfcast.models.collect import collect
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.spec import files_of, name_of, with_content
@@ -133,7 +133,7 @@ def test_written_shapes_are_read_back(shapes):
     ],
 )
 def test_open_sizes_are_resolved(declared, given, settled):
-    assert settle({"x": declared}, given) == {"x": settled}
+    assert resolve_shapes({"x": declared}, given) == {"x": settled}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_open_sizes_are_resolved(declared, given, settled):
 )
 def test_shapes_that_do_not_fit_are_refused(declared, given, words):
     with pytest.raises(UsageError) as caught:
-        settle(declared, given)
+        resolve_shapes(declared, given)
     assert words in str(caught.value)
 
 

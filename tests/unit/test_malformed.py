@@ -39,7 +39,7 @@ BROKEN = [
     (b"target: lo\x00cal\n", "is not valid YAML"),
     (b"target: local\n---\nshards: 2\n", "is not valid YAML"),
     (b"target: !!python/object/apply:os.system ['exit 3']\n", "is not valid YAML"),
-    (b"a: " + b"[" * 5000 + b"]" * 5000, "is nested too deep"),
+    (b"a: " + b"[" * 5000 + b"]" * 5000, "is nested too deeply"),
     (BOMB.encode(), ", line 2: write the value out instead of *a"),
     (b"a: &a\n  b: *a\n", ", line 2: write the value out instead of *a"),
     (b"1: 2\n", ", line 1: the key 1 must be a string; quote it"),

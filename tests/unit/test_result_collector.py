@@ -127,24 +127,24 @@ BAD = [
     ({"twice": "visit"}, r"answered visit 0 of mlp_\w+: visit 1 was due"),
     ({"visits": 7}, r"answered visit 6 of mlp_\w+: no further visit was due"),
     ({"visits": 1}, r"ended mlp_\w+ after 1 visits, which are too few"),
-    ({"twice": "measurement"}, "answered for a model it was not asked for"),
-    ({"twice": "environment"}, "answered 'environment' where something else was due"),
-    ({"twice": "peaks"}, "a second time"),
-    ({"twice": "done"}, "answered 'done' where something else was due"),
-    ({"instead": {"visit": {"key": "0" * 64}}}, "answered for a model it was not asked for: '000"),
+    ({"twice": "measurement"}, "answered for a model that was not requested"),
+    ({"twice": "environment"}, "answered 'environment' unexpectedly"),
+    ({"twice": "peaks"}, "peaks twice"),
+    ({"twice": "done"}, "answered 'done' unexpectedly"),
+    ({"instead": {"visit": {"key": "0" * 64}}}, "answered for a model that was not requested: '000"),
     ({"instead": {"visit": {"samples": {"wall_ns": [1, 2, 3, 4]}}}}, r"lists of \[4, 5\] samples of mlp_\w+"),
     ({"instead": {"visit": {"samples": {"run_delay_ns": []}}}}, r"lists of \[0, 5\] samples"),
     ({"instead": {"visit": {"samples": {"discarded": [False] * 5}}}}, "discarded other samples of"),
-    ({"instead": {"visit": {"started_at": "soon"}}}, "answered what it should not"),
+    ({"instead": {"visit": {"started_at": "soon"}}}, "malformed answer of the runner"),
     ({"instead": {"environment": {"runner_version": 1}}}, "is of version 1, not 5; update it on the device"),
     ({"instead": {"environment": {"environment": {"settings": {"governor": "powersave"}}}}},
      r"changed while it was asked to measure \(governor was performance, is powersave\); run again"),
-    *(({"lines": [line]}, "answered what it should not") for line in GARBAGE),
+    *(({"lines": [line]}, "malformed answer of the runner") for line in GARBAGE),
     ({"lines": []}, "ended with 3 of 3 models not measured"),
-    ({"lines": ['{"event": "done"}']}, "answered 'done' where something else was due"),
+    ({"lines": ['{"event": "done"}']}, "answered 'done' unexpectedly"),
     ({"lines": ['{"event": "environment", "runner_version": 5, "boot": null, '
                 '"environment": {"machine": {"cpu": "\\ud800"}, "software": {}, "settings": {}}}']},
-     "answered what it should not"),
+     "malformed answer of the runner"),
 ]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_unexpected_answer_ends_in_one_line(campaign, exports, runner, wishes, w
 
 def test_endless_line_is_refused(campaign, exports, runner, monkeypatch):
     monkeypatch.setattr("perfcast.bench.runner_process.LONGEST", 100)
-    with pytest.raises(BenchmarkError, match="answered what it should not"):
+    with pytest.raises(BenchmarkError, match="malformed answer of the runner"):
         measure(campaign, exports)
 
 

@@ -104,13 +104,13 @@ def test_threads_of_another_machine_must_be_given(description):
 def test_ssh_options_are_refused_for_the_local_machine(root):
     description = read_description(root / "config/targets/local.yaml")
     description["transport"]["folder"] = "x"
-    with pytest.raises(UsageError, match=r"transport\.folder: belongs to kind ssh"):
+    with pytest.raises(UsageError, match=r"transport\.folder: is only for kind ssh"):
         Target.from_dict("local", description)
 
 
 def test_hosts_are_refused_for_the_local_machine(root):
     target = Target.from_dict("local", read_description(root / "config/targets/local.yaml"))
-    with pytest.raises(UsageError, match=r"^hosts: local measures this machine; leave hosts out"):
+    with pytest.raises(UsageError, match=r"^hosts: local measures this machine; remove hosts"):
         open_transport(target, ["nano1"])
 
 

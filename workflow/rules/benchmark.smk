@@ -5,7 +5,7 @@ A measurement never overlaps another job on its device: the job takes the device
 
 if CAMPAIGN.is_probed:
 
-    # First of all, and only where something is to be measured: exporting goes on beside it.
+    # First of all, and only where something is to be measured: exporting continues meanwhile.
     rule check_target:
         output:
             checked=temp(touch(f"{TARGET_RESULTS}/checked")),

@@ -89,7 +89,7 @@ def write_bundle(
 ) -> Packed:
     """Write all that a device needs to measure models into a new folder.
 
-    What was measured before is not left out: what a device is, and so what was measured on it, it says only itself.
+    Models that were measured before are included: only the device itself knows its environment.
 
     Args:
         folder: which must not exist, or be empty.
@@ -103,7 +103,7 @@ def write_bundle(
         StoreError: an artifact is damaged, or the folder cannot be written.
     """
     if target.is_local:
-        raise UsageError(f"{target.name} is this machine: measure it here, or choose the target of another device")
+        raise UsageError(f"{target.name} is this machine; measure it directly, or choose the target of another device")
     remote = Remote.of_target(target.transport, target.architecture)
     with _new_folder(folder) as aside:
         packed = _write_parts(aside, target, description, exports, artifacts)
@@ -145,7 +145,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         if any(folder.iterdir()):
             raise UsageError(f"{folder}: is not empty; name a new folder")
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
+        raise UsageError(f"{folder}: cannot be created ({error.strerror}); name another folder") from error
     try:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
             yield Path(aside)

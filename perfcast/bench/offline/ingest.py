@@ -54,7 +54,7 @@ def ingest(folder: Path, artifacts: ArtifactStore, measurements: MeasurementStor
     What was brought back before is not stored again; a bundle may come back several times, each time with more.
 
     Raises:
-        UsageError: the folder is none of this store's.
+        UsageError: the folder does not belong to this store.
         DataError: an answer was changed, left out or moved; what stands before it is stored.
         BenchmarkError: an answer is not due, or is what no runner may say.
         StoreError: something cannot be stored.
@@ -85,7 +85,7 @@ def _known_bundle(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); name a folder of `perfcast bundle`") from error
     kept = kept_bundles(root)
     if not kept.has(name):
-        raise UsageError(f"{folder}: was not written from the store {root}, or {BUNDLE} was changed")
+        raise UsageError(f"{folder}: is not a bundle of the store {root}, or its {BUNDLE} was changed")
     return kept.read(name)["bundle"], name
 
 
@@ -110,7 +110,9 @@ def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
                 else:
                     return  # Cut off while it was written: the device measures it again.
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); was `python3 {STARTER}` run?") from error
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); run `python3 {STARTER}` on the device first"
+        ) from error
 
 
 def _plain(path: Path) -> Path:
@@ -157,7 +159,7 @@ class _Arrival:
         elif event == ENVIRONMENT:
             self._enter(answer)
         elif self.collector is None:
-            raise BenchmarkError(f"the runner answered {event!r} where its environment was due")
+            raise BenchmarkError(f"the runner answered {event!r} instead of its environment")
         else:
             self._pass_on(answer, self.collector)
 
@@ -200,7 +202,7 @@ class _Arrival:
     def _pass_on(self, answer: dict[str, Any], collector: ResultCollector) -> None:
         if name := answer.get("key"):
             if name not in self.tasks:
-                raise BenchmarkError(f"the runner answered for a model it was not asked for: {name!r}")
+                raise BenchmarkError(f"the runner answered for a model that was not requested: {name!r}")
             self.visiting = name if answer["event"] == VISITING else None
             answer = answer | {"key": self.tasks[name].key}
             if answer["event"] == VISITING or answer["key"] not in collector.pending:

@@ -63,7 +63,7 @@ class Found:
         return "runner" in self.facts
 
     def number(self, name: str) -> float | None:
-        """Return a fact as a number, None where it is none."""
+        """Return a fact as a number, None if it is not one."""
         text = self.facts.get(name, "")
         return float(text) if re.fullmatch(r"\d{1,15}", text) else None
 
@@ -81,7 +81,9 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     found = Found.of_output(said.output, time.time())
     if said.status or not found.facts:
         words = one_line(said.errors, _LONGEST) or "nothing"
-        raise BenchmarkError(f"{connection.host.name}: its shell ended with status {said.status} and said {words!r}")
+        raise BenchmarkError(
+            f"{connection.host.name}: its shell exited with status {said.status} and printed {words!r}"
+        )
     return found
 
 

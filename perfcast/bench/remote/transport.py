@@ -42,7 +42,7 @@ class HostTransport:
         target: its name, for messages.
         hosts: devices of one kind.
         remote: how they are used.
-        log: file that takes what runners say beside their answers.
+        log: file for what runners print besides their answers.
     """
 
     target: str

@@ -92,7 +92,7 @@ def send_files(command: Sequence[str], files: Mapping[str, bytes], errors: IO[by
         process.stdin.write(canonical_json({"files": sizes}) + b"\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], ANSWERS_S)[0]:
-            raise LinkError(f"nothing was said for {ANSWERS_S} s where the device should say which files it lacks")
+            raise LinkError(f"no answer for {ANSWERS_S} s; the list of missing files was expected")
         lacking = _lacking(process.stdout.readline(), sizes)
         for name in lacking:
             _write(process.stdin, files[name])
@@ -111,7 +111,7 @@ def _lacking(line: bytes, sizes: Mapping[str, int]) -> list[str]:
     answer = parse_answer(line.decode("utf-8", "replace"))
     names = answer.get("names", [None])
     if answer["event"] != "lacking" or not set(names) <= set(sizes):
-        raise BenchmarkError(f"the runner answered {answer['event']!r} where it should say which files it lacks")
+        raise BenchmarkError(f"the runner answered {answer['event']!r} instead of the list of missing files")
     return list(names)
 
 
@@ -135,5 +135,5 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 
 def order_of(token: str, settings: Mapping[str, object], container: Mapping[str, object] | None) -> str:
-    """Return what tells the runner to hold and set its device first."""
+    """Return the request to lock and set up the device first."""
     return json.dumps({"token": token, "settings": settings, "container": container})

@@ -26,7 +26,7 @@ class GraphPb:
         if built.graph is not None:
             return built.graph
         if built.keras_model is None:
-            raise SourceError("no TensorFlow graph can be made of what this model was read from")
+            raise SourceError("models from this kind of file cannot be converted to a TensorFlow graph")
         from perfcast.export.graph import trace_weightless
         from perfcast.models.external.keras_files import quiet_errors
 

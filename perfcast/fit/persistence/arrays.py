@@ -158,14 +158,14 @@ def _read_arrays(name: str, data: bytes) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-                raise PredictorError(f"{name}: unpacks to more than a predictor can be")
+                raise PredictorError(f"{name}: unpacks to more than any predictor holds")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except _UNREADABLE as error:
         raise PredictorError(f"{name}: is not a file of plain arrays ({error})") from error
     for key, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fi" or not np.isfinite(array).all():
-            raise PredictorError(f"{name}: '{key}' holds something else than finite numbers")
+            raise PredictorError(f"{name}: '{key}' holds values that are not finite numbers")
     return arrays
 
 
@@ -198,9 +198,9 @@ def _try_out(name: str, model: MetricModel, shape: Shape) -> None:
             prediction = model.ensemble.predict(inputs, family_codes)
             inside = domain.contains(features)
     except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
-        raise PredictorError(f"{name}: its numbers do not fit together ({_first_line(error)})") from error
+        raise PredictorError(f"{name}: its arrays are inconsistent ({_first_line(error)})") from error
     if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *prediction)) or inside.shape != (3,):
-        raise PredictorError(f"{name}: its numbers do not make a prediction")
+        raise PredictorError(f"{name}: its arrays give no valid prediction")
 
 
 def _first_line(error: Exception) -> str:

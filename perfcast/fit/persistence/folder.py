@@ -29,7 +29,7 @@ _OLD = "old"
 _BESIDE = frozenset(
     ("problems.csv", ".snakemake_timestamp", "evaluation", *(f"evaluation/{name}" for name in evaluation.FILES))
 )
-"""What commands and the workflow write beside a predictor."""
+"""What commands and the workflow write next to a predictor."""
 
 
 def save_predictor(
@@ -40,7 +40,7 @@ def save_predictor(
     Args:
         predictor: what to write.
         folder: where to; of a link, what it leads to is replaced.
-        more: writes what belongs beside it into the folder that it is given.
+        more: writes what belongs next to it into the given folder.
 
     Raises:
         UsageError: as `check_replaceable`.
@@ -64,7 +64,7 @@ def save_predictor(
 
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """Yield a folder beside ``target``, deleted in the end; its `old` is put back where nothing took its place."""
+    """Yield a folder next to ``target``, deleted in the end; its `old` is restored if nothing replaced it."""
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     old = aside / _OLD
     try:
@@ -74,8 +74,8 @@ def _aside(target: Path) -> Iterator[Path]:
             try:
                 old.rename(target)
             except OSError as error:
-                raise PredictorError(f"{target}: cannot be put back ({error.strerror}): it is kept as {old}") from error
-        # By now all is done that was asked for: what cannot be deleted is no failure of it.
+                raise PredictorError(f"{target}: cannot be restored ({error.strerror}); it is kept as {old}") from error
+        # The request is fulfilled by now: a file that cannot be deleted is not a failure.
         shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -106,11 +106,11 @@ def check_replaceable(folder: Path) -> None:
     """Refuse, before any work is done for it, a folder that `save_predictor` must not or cannot replace.
 
     Raises:
-        UsageError: it holds something else than a predictor, is a link that leads nowhere, or cannot be written.
+        UsageError: it holds something else than a predictor, is a broken link, or cannot be written.
     """
     try:
         if folder.is_symlink() and not folder.exists():
-            raise UsageError(f"{folder}: is a link that leads nowhere; remove it or name another folder")
+            raise UsageError(f"{folder}: is a broken link; remove it or name another folder")
         if folder.exists() and (foreign := _first_foreign(folder)):
             raise UsageError(
                 f"{folder}: holds something else than a predictor ({foreign}), so it is not replaced; "
@@ -135,7 +135,7 @@ def _first_foreign(folder: Path) -> str | None:
 
 
 def _names_of_predictor(path: Path) -> frozenset[str]:
-    """Return what a folder may hold by its manifest in ``path``, of any version; nothing where it is no predictor's."""
+    """Return what a folder may hold by its manifest in ``path``, of any version; nothing if it is not a predictor's."""
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["schema_version"]
@@ -152,7 +152,7 @@ def _names_of_predictor(path: Path) -> frozenset[str]:
 
 
 def _part_folder(folder: Path, number: int, parts: int) -> Path:
-    """Return where the files of a part are: beside the manifest where it is the only one."""
+    """Return where the files of a part are: next to the manifest if it is the only one."""
     return folder if parts == 1 else folder / f"part-{number}"
 
 

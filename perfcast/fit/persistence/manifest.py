@@ -48,7 +48,7 @@ def _check_version(path: Path, version: object) -> None:
         shown = "no schema_version" if version is None else f"schema_version: {reprlib.repr(version)}"
         raise PredictorError(f"{path}: does not describe a predictor ({shown})")
     if version < SCHEMA_VERSION:
-        raise PredictorError(f"{path}: written by an older perfcast (schema {version}): fit it again")
+        raise PredictorError(f"{path}: written by an older perfcast (schema {version}); train it again")
     if version > SCHEMA_VERSION:
         raise PredictorError(
             f"{path}: written by a newer perfcast (schema {reprlib.repr(version)}, not {SCHEMA_VERSION}): "

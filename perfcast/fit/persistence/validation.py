@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perfcast.fit.physical import Physics
 
 _LOG_LIMIT = 700.0
-"""exp of more than this is no 64-bit float."""
+"""exp of more than this overflows a 64-bit float."""
 _ROUNDING = 1e-6
 _MOST_EXPONENT = 10
 

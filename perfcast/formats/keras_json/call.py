@@ -73,7 +73,7 @@ class Call:
     """One call of a layer.
 
     Attributes:
-        kind: the layer's class, by which rules that serve several tell them apart.
+        kind: the layer's class, by which rules that serve several classes distinguish them.
         settings: its configuration.
         arguments, options: what stands in the brackets.
         inputs: all tensors among those, in Keras' order; those that the text spells out have no name.

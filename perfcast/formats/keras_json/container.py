@@ -94,7 +94,7 @@ def _check_members(members: list[zipfile.ZipInfo], stored: int) -> None:
         if reason is not None:
             raise SourceError(f"not a Keras archive: its member {escape_control(member.filename)[:80]!r} {reason}")
     if sum(member.file_size for member in members) > _EXPANDS_FREELY + _MOST_EXPANSION * stored:
-        raise SourceError(f"would unpack to more than {_MOST_EXPANSION} times its size, which no Keras file does")
+        raise SourceError(f"would unpack to more than {_MOST_EXPANSION} times its size, more than any Keras file")
 
 
 def _fault_of(member: zipfile.ZipInfo) -> str | None:

@@ -34,7 +34,7 @@ class Constant:
 
     Attributes:
         values: nested lists of numbers.
-        dtype: empty where the text does not tell it: then that of the tensors beside it.
+        dtype: empty where the text does not give it: then that of the other tensors.
     """
 
     values: Any
@@ -72,7 +72,7 @@ class LayerText:
         origin: the module that the class is from; empty where the text does not say, as Keras 2 never does.
         values: its configuration.
         calls: its calls, none for those of an input layer.
-        identity: tells whether it is the very same layer as one of another model.
+        identity: shows whether it is the same layer as one of another model.
     """
 
     name: str
@@ -140,7 +140,7 @@ def layer_of(value: Any, owner: str) -> LayerText:
         owner: where it stands, for messages.
 
     Raises:
-        SourceError: it is no such thing.
+        SourceError: it is not one.
     """
     if not isinstance(value, dict):
         raise SourceError(f"{owner}: a layer cannot be {shown(value)}")
@@ -172,11 +172,11 @@ def call_of(node: Any, names: frozenset[str], owner: str) -> CallText:
 
     Args:
         node: an entry of `inbound_nodes`: a dict since Keras 3, lists of tensors before.
-        names: of all layers of the model, which tell tensors from other lists.
+        names: of all layers of the model, which distinguish tensors from other lists.
         owner: the layer in words, for messages.
 
     Raises:
-        SourceError: it is no such entry.
+        SourceError: it is not such an entry.
     """
     if isinstance(node, dict) and isinstance(node.get("args"), list):
         options = node.get("kwargs") or {}

@@ -172,7 +172,7 @@ def _inferred(layer: LayerText, call: Call) -> Outcome:
     rule, mode = find_rule(layer, call.settings), quantised(call.settings)
     if mode is not None:
         raise SourceError(
-            f"{call.settings.owner} is quantised to {escape_control(mode)}, whose weights the text does not tell"
+            f"{call.settings.owner} is quantised to {escape_control(mode)}, whose weights the text does not describe"
         )
     try:
         outcome = rule(call)

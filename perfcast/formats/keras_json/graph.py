@@ -31,7 +31,7 @@ def model_of(layer: LayerText) -> ModelText:
     """
     listed = layer.values["layers"]
     if not isinstance(listed, list) or not listed or len(listed) > MOST_LAYERS:
-        raise SourceError(f"model {layer.name[:80]!r} must have from 1 to {MOST_LAYERS:,} layers")
+        raise SourceError(f"model {layer.name[:80]!r} must have between 1 and {MOST_LAYERS:,} layers")
     if "input_layers" in layer.values or "output_layers" in layer.values:
         return _functional(layer, listed)
     return _sequential(layer, listed)
@@ -42,7 +42,7 @@ def _functional(model: LayerText, listed: list[Any]) -> ModelText:
     pairs = [(layer_of(value, owner), value) for value in listed]
     names = frozenset(layer.name for layer, _ in pairs)
     if len(names) != len(pairs):
-        raise SourceError(f"{owner}: two layers have one name")
+        raise SourceError(f"{owner}: two layers have the same name")
     layers = {layer.name: replace(layer, calls=_calls(layer, value, names)) for layer, value in pairs}
     inputs, outputs = (references_of(model.values.get(key), key) for key in ("input_layers", "output_layers"))
     graph = ModelText(layers, inputs, outputs, (), _skipped_calls(layers, outputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.inputs import settle
+from perfcast.formats.inputs import resolve_shapes
 from perfcast.formats.keras_json.document import layer_of
 from perfcast.formats.keras_json.flatten import Flattener
 from perfcast.formats.keras_json.graph import model_of
@@ -29,7 +29,7 @@ def read_keras_json(path: Path, shapes: Mapping[str, Shape]) -> Network:
         shapes: of inputs that the text leaves open, see `perfcast.formats.inputs.parse_input_shapes`.
 
     Raises:
-        SourceError: it is no such text, or a layer's output shape cannot be told from it; one line that names the
+        SourceError: it is not such a text, or does not determine a layer's output shape; one line that names the
             layer but not the file.
         UsageError: `shapes` do not fit its inputs, or an input stays open.
     """
@@ -50,7 +50,7 @@ def network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
     try:
         return _network_of(document, shapes)
     except RecursionError as error:
-        raise SourceError("the text is nested too deep") from error
+        raise SourceError("the text is nested too deeply") from error
 
 
 def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
@@ -61,7 +61,7 @@ def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
         raise SourceError(f"the model {whole.kind[:80]!r} lists no layers; only functional and sequential ones do")
     model = model_of(whole)
     entries = _entries(model)
-    settled = settle({layer.name: _declared(layer) for layer in entries}, shapes)
+    settled = resolve_shapes({layer.name: _declared(layer) for layer in entries}, shapes)
     flattener = Flattener()
     inputs = [flattener.add_input(layer, settled[layer.name]) for layer in entries]
     outputs = flattener.walk(model, inputs, "")
@@ -73,7 +73,7 @@ def _entries(model: ModelText) -> list[LayerText]:
     named = [model.layers.get(reference.layer) for reference in model.inputs]
     entries = [layer for layer in named if layer is not None and layer.is_input]
     if len(entries) != len(named) or len({layer.name for layer in entries}) != len(entries):
-        raise SourceError("'input_layers' has to name each of the model's input layers once")
+        raise SourceError("'input_layers' must name each of the model's input layers once")
     return entries
 
 

@@ -65,7 +65,7 @@ def _read(model: ModelText, step: Step, owner: str) -> list[Step]:
     layer = model.layers[step[0]]
     if not references and layer.kind == "TFOpLambda":
         function = escape_control(str(layer.values.get("function")))[:80]
-        raise SourceError(f"{owner}: the text does not tell what layer {step[0][:80]!r} (tf.{function}) reads")
+        raise SourceError(f"{owner}: the text does not record what layer {step[0][:80]!r} (tf.{function}) reads")
     if not references:
         raise SourceError(f"{owner}: layer {step[0][:80]!r} does not depend on the model's inputs")
     return [_step(model, reference, owner) for reference in references]

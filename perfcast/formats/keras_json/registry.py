@@ -51,7 +51,7 @@ _ROOTS = ("", "keras", "tf_keras", "tensorflow")
 def find_rule(layer: LayerText, settings: Settings) -> Rule:
     """Return the rule that infers the calls of a layer.
 
-    Operations of Keras 3 that are no layers share names with layers, from which their module tells them. Classes
+    Operations of Keras 3 that are no layers share names with layers; their module distinguishes them. Classes
     of others' are known by name where their name is unmistakable.
 
     Args:

@@ -32,7 +32,7 @@ _DATA = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice_
 # What Keras itself calls unsafe: it runs, or unpacks, what the file brought along.
 _CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 _OLD = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
-_NONE = "which is none of Keras"
+_NONE = "which is not part of Keras"
 _SHOWN = 80
 
 
@@ -143,7 +143,7 @@ def _refused_function(value: dict[str, Any], of_training: bool) -> str | None:
 
 
 def _is_foreign(value: dict[str, Any]) -> bool:
-    """Tell whether a class is none that networks of Keras consist of; what Keras 2 wrote has no module."""
+    """Say whether a class is not one of Keras's layers; what Keras 2 wrote has no module."""
     if ">" in str(value.get("registered_name")) or not _CLASS.fullmatch(value["class_name"]):
         return True
     module = value.get("module", "")

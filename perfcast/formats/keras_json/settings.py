@@ -15,7 +15,7 @@ MOST = 1_000_000_000
 """The largest size of anything; descriptors take none above it."""
 
 _SHOWN = 60
-# What is longer is no list of axes or sizes, and no equation, but an attempt to keep the reader busy.
+# Anything longer is not a list of axes or sizes or an equation, but an attempt to keep the reader busy.
 _LONGEST = 1000
 
 

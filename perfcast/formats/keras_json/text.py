@@ -36,13 +36,13 @@ def parse(data: bytes) -> Any:
         SourceError: it is too large, or is not JSON.
     """
     if len(data) > MOST_BYTES:
-        raise SourceError(f"is larger than {MOST_BYTES // 1_000_000} MB once unpacked, which no text of a model is")
+        raise SourceError(f"is larger than {MOST_BYTES // 1_000_000} MB once unpacked, more than any model's JSON")
     try:
         return json.loads(data)
     except ValueError as error:
         raise SourceError(f"is not JSON ({_first_line(error)})") from error
     except RecursionError as error:
-        raise SourceError("is nested too deep") from error
+        raise SourceError("is nested too deeply") from error
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Types of tensors, as far as the text tells them."""
+"""Types of tensors, as far as the text gives them."""
 
 from __future__ import annotations
 

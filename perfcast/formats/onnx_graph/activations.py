@@ -47,7 +47,7 @@ def _elementwise(type: str) -> Rule:
 
 
 def _weights(values: list[Value]) -> tuple[Weight, ...]:
-    """Return the weights of an elementwise operation; a constant that was not learned is none of them."""
+    """Return the weights of an elementwise operation; a constant that was not learned is not a weight."""
     found = (weight for value in values if is_learned(value) for weight in value.weights)
     return tuple({weight.name: weight for weight in found}.values())
 
@@ -91,7 +91,7 @@ def _reduction(type: str) -> Rule:
     def rule(node: Node) -> Operation:
         shape, axes = node.needed(0).shape, node.axes()
         if axes is None and node.input(1) is not None:
-            raise SourceError(f"{node}: which axes it works on is decided at run time")
+            raise SourceError(f"{node}: its axes are only known at run time")
         counted = {axis % len(shape) for axis in axes or range(len(shape))} if shape else set()
         spatial = counted == set(range(2, len(shape))) and len(shape) > 3
         kept = axes_per_sample(shape, counted)

@@ -108,7 +108,7 @@ def _global_pooling(kind: str) -> Rule:
 def _padding(node: Node) -> Operation:
     axes = len(node.needed(0).shape) - 2
     zeros = node.attribute("mode", "constant") == "constant" and 1 <= axes <= 3
-    # The value that it pads with is no weight.
+    # The padding value is not a weight.
     return node.operation(f"ZeroPadding{axes}D" if zeros else "Pad", weights=())
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-# ONNX cannot tell what they return; the first output is as the first input.
+# ONNX does not infer their outputs; the first output is like the first input.
 _LIKE_FIRST = frozenset(
     (
         "Attention",
@@ -35,7 +35,7 @@ _LIKE_FIRST = frozenset(
 def infer(
     node: onnx.NodeProto, inputs: Sequence[Value | None], versions: Mapping[str, int], declared: Mapping[str, Value]
 ) -> dict[str, Value]:
-    """Return what a node returns by the outputs' names, without what cannot be told.
+    """Return what a node returns by the outputs' names, without what cannot be inferred.
 
     Args:
         node: its inputs may be named otherwise than `inputs`.
@@ -87,7 +87,7 @@ def _type_of(value: Value) -> onnx.TypeProto:
 
 
 def _value_of(name: str, proto: onnx.TypeProto) -> Value | None:
-    """Return a tensor of which the type is told; None where it is not a tensor, or a size stays open."""
+    """Return a tensor with its type; None where it is not a tensor, or a size stays open."""
     if not proto.tensor_type.elem_type or not proto.tensor_type.HasField("shape"):
         return None
     dims = proto.tensor_type.shape.dim

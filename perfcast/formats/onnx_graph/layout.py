@@ -21,7 +21,7 @@ def with_channels_last(
     """Return the same operations with the channels as last axis of every tensor, and the outputs' names.
 
     Transpositions that do no more than move the channels vanish, also where the network returns them:
-    which layout a converter takes is no property of the network.
+    the layout that a converter chooses is not a property of the network.
 
     Args:
         operations: in execution order; their axes in the order of the file.

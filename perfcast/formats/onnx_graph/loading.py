@@ -1,4 +1,4 @@
-"""Load an ONNX file and take from it what tells shapes."""
+"""Load an ONNX file and take from it what determines shapes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def opset(model: onnx.ModelProto) -> int:
         raise SourceError("not an ONNX model: it declares no opset")
     if not _OLDEST_OPSET <= versions[0] <= newest:
         hint = "update onnx" if versions[0] > newest else "convert it with onnx.version_converter"
-        raise SourceError(f"is of opset {versions[0]}; opsets {_OLDEST_OPSET} to {newest} are read: {hint}")
+        raise SourceError(f"is of opset {versions[0]}; opsets {_OLDEST_OPSET} to {newest} are supported: {hint}")
     return versions[0]
 
 

@@ -167,7 +167,7 @@ class Node:
 
 
 def is_learned(value: Value | None) -> bool:
-    """Tell whether a tensor that a node reads counts as weights unless the node's type tells otherwise."""
+    """Say whether a tensor that a node reads counts as weights, unless the node's type decides otherwise."""
     return value is not None and value.constant and value.is_float and value.elements > 1
 
 

@@ -85,15 +85,15 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
         raise SourceError("the network has no inputs")
     declared = {escape_control(port.name): _declared(port) for port in ports}
     if len(declared) < len(ports):
-        raise SourceError("two of its inputs have one name")
-    settled = inputs.settle(declared, shapes)
+        raise SourceError("two of its inputs have the same name")
+    settled = inputs.resolve_shapes(declared, shapes)
     found = []
     for port in ports:
         element_type = port.type.tensor_type.elem_type
         dtype = numpy_name(port.name, element_type)
         if dtype == _STRINGS:
             raise SourceError(
-                f"its input {escape_control(port.name)[:80]!r} takes strings; networks that take numbers are read"
+                f"its input {escape_control(port.name)[:80]!r} takes strings; only numeric inputs are supported"
             )
         found.append(Value(port.name, settled[escape_control(port.name)], element_type, dtype))
     return found
@@ -118,7 +118,7 @@ def _permutation(node: Node) -> tuple[int, ...]:
     rank = len(node.needed(0).shape)
     axes = node.sizes("perm") or tuple(range(rank))[::-1]
     if sorted(axes) != list(range(rank)):
-        raise SourceError(f"{node}: its axes are no permutation")
+        raise SourceError(f"{node}: its axes are not a permutation")
     return axes
 
 
@@ -146,7 +146,7 @@ def _operation(node: Node) -> Operation:
     try:
         return _ruled(node)
     except (IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise SourceError(f"{node}: its attributes do not fit what it reads") from error
+        raise SourceError(f"{node}: its attributes do not fit its inputs") from error
 
 
 def _ruled(node: Node) -> Operation:
@@ -175,11 +175,11 @@ def _returned(graph: onnx.GraphProto, values: Mapping[str, Value]) -> tuple[str,
     """Return the names of the tensors that a network returns, those that are the same for all inputs left out."""
     for port in graph.output:
         if port.name not in values:
-            raise SourceError(f"nothing gives the network's output {port.name[:80]!r}")
+            raise SourceError(f"nothing returns the network's output {port.name[:80]!r}")
     found = (values[port.name] for port in graph.output)
     names = tuple(dict.fromkeys(value.name for value in found if not value.constant))
     if not names:
-        raise SourceError("what the network returns does not depend on its inputs")
+        raise SourceError("the network's outputs do not depend on its inputs")
     return names
 
 

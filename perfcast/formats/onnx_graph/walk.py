@@ -53,7 +53,7 @@ class Walk:
 
         Raises:
             SourceError: a node reads what nothing gives, contradicts what it reads, decides at run time what
-                happens, or does not tell the shape of what it returns; the message names it.
+                happens, or does not give the shape of its output; the message names it.
         """
         if depth > _DEEPEST:
             raise SourceError(f"its branches are nested more than {_DEEPEST} levels deep")
@@ -93,7 +93,7 @@ class Walk:
     def _read(self, proto: onnx.NodeProto, name: str) -> Value | None:
         if name and name not in self.values:
             node = described(proto.name, proto.op_type)
-            raise SourceError(f"{node} reads {escape_control(name)[:80]!r}, which nothing before it gives")
+            raise SourceError(f"{node} reads {escape_control(name)[:80]!r}, which nothing before it returns")
         return self.values[name] if name else None
 
     def _add_constant(self, proto: onnx.NodeProto) -> None:
@@ -156,7 +156,7 @@ class Walk:
             return
         if not names or names[0] not in found:
             node = described(proto.name, proto.op_type)
-            raise SourceError(f"{node}: the file does not tell the shape of what it returns")
+            raise SourceError(f"{node}: the file does not give the shape of its output")
         first = form.inputs[0] if form.inputs else None
         if form.node.op_type in _RENAMING and first is not None and found[names[0]].tensor_type == first.tensor_type:
             self._add(names[0], first)
@@ -199,8 +199,7 @@ def _refuse_unknown_domain(proto: onnx.NodeProto) -> None:
         return
     own = f"{escape_control(proto.domain)[:80]}::{escape_control(proto.op_type)[:80]}"
     raise SourceError(
-        f"{described(proto.name, proto.op_type)} is {own}, an operation of its maker's own; "
-        "what it computes is not in the file"
+        f"{described(proto.name, proto.op_type)} is {own}, a custom operation; what it computes is not in the file"
     )
 
 

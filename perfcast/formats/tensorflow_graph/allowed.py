@@ -27,7 +27,7 @@ CONTROL_FLOW = frozenset(
         ),
     )
 )
-"""Operations whose layers, or how often they run, cannot be told without running them."""
+"""Operations whose layers, or how often they run, cannot be determined without running them."""
 
 VARIABLES = frozenset(("VarHandleOp", "Variable", "VariableV2"))
 """Operations that are a variable."""
@@ -63,7 +63,7 @@ def refuse_harmful(nodes: Iterable[Any], functions: Mapping[str, Any]) -> None:
         functions: the library's functions by name; those that `nodes` call, directly or not, are looked into.
 
     Raises:
-        SourceError: an operation may read or write files or run code, or is none of TensorFlow's.
+        SourceError: an operation may read or write files or run code, or is not one of TensorFlow's.
     """
     pending, seen = list(nodes), set()
     while pending:
@@ -80,7 +80,7 @@ def refuse_control_flow(nodes: Iterable[Any]) -> None:
     """Refuse a graph that branches or loops.
 
     Args:
-        nodes: those that the network's outputs are computed by; checks beside them may branch.
+        nodes: those that the network's outputs are computed by; other operations, such as assertions, may branch.
 
     Raises:
         SourceError: one branches, loops, or fills a list as loops do.
@@ -111,11 +111,11 @@ def _check(node: Any) -> None:
         raise SourceError(f"{place} is not an operation of TensorFlow; it needs code that is not in the file")
     harmful = node.op in _HARMFUL or node.op.startswith(_HARMFUL_PREFIXES)
     if harmful or (definition.is_stateful and node.op not in _HARMLESS):
-        raise SourceError(f"{place} may touch files or run code; graphs that compute numbers only are read")
+        raise SourceError(f"{place} may touch files or run code; only graphs that compute numbers are supported")
     types = {node.attr[key].type for key in ("T", "dtype", "Tparams", "DstT", "SrcT") if key in node.attr}
     types |= {argument.type for argument in (*definition.input_arg, *definition.output_arg) if argument.type}
     if node.op not in _HARMLESS and not _numbers(types) and not _passes_variables(node):
-        raise SourceError(f"{place} works on strings, tables or lists; graphs that compute numbers only are read")
+        raise SourceError(f"{place} works on strings, tables or lists; only graphs that compute numbers are supported")
 
 
 def _numbers(types: Iterable[int]) -> bool:

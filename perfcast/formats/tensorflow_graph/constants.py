@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from perfcast.formats.tensorflow_graph.freezing import Frozen
     from perfcast.formats.tensorflow_graph.weights import Kind
 
-# They tell of a tensor what is known without its values.
+# They give what is known of a tensor without its values.
 _OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank", "BroadcastGradientArgs"))
 
 

@@ -22,7 +22,7 @@ def parse_graph(path: Path) -> Any:
     """Return the GraphDef of a file.
 
     Raises:
-        SourceError: the file cannot be read, or is no graph.
+        SourceError: the file cannot be read, or is not a graph.
     """
     from tensorflow.core.framework import graph_pb2
 
@@ -36,7 +36,7 @@ def parse_meta_graph(folder: Path) -> Any:
     """Return the MetaGraphDef of a SavedModel that is for serving.
 
     Raises:
-        SourceError: the folder is no SavedModel, or holds no graph for serving.
+        SourceError: the folder is not a SavedModel, or has no graph for serving.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 

@@ -80,7 +80,7 @@ def freeze(source: Source, keep: Callable[[Any], bool] = lambda function: False,
 
     Args:
         source: the graph.
-        keep: tells of a function whether calls of it stay.
+        keep: whether calls of a function stay, by the function.
         open_loops: whether one turn of their bodies takes the place of loops.
 
     Raises:
@@ -110,7 +110,7 @@ class _Handles:
     variables: frozenset[str]
 
     def variable(self, tensor: str) -> str | None:
-        """Return the variable that a tensor is the handle of, None where it is none."""
+        """Return the variable that a tensor is the handle of, None if it is not one."""
         for _ in range(len(self.nodes)):
             name = tensor.rpartition(":")[0]
             node = self.nodes.get(name)
@@ -173,7 +173,7 @@ def _with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any]) ->
     function = type(functions[name])()
     function.CopyFrom(functions[name])
     if len(function.signature.input_arg) != len(node.input):
-        raise SourceError(f"operation {node.name[:80]!r} calls a function with other numbers of inputs")
+        raise SourceError(f"operation {node.name[:80]!r} calls a function with the wrong number of inputs")
     types = node.attr["Tin"].list.type if node.op in CALLS else []
     for index, argument in enumerate(function.signature.input_arg):
         variable = handles.variable(node.input[index])
@@ -190,7 +190,7 @@ def _take_weight(function: Any, argument: Any) -> None:
     """Make a function take a weight where it took a variable."""
     reads = [inner for inner in function.node_def if argument.name in inner.input]
     if any(inner.op != "ReadVariableOp" for inner in reads) or not reads:
-        raise SourceError(f"function {function.signature.name[:80]!r} does more with a variable than to read it")
+        raise SourceError(f"function {function.signature.name[:80]!r} does more with a variable than read it")
     for inner in reads:
         inner.op = "Identity"
         argument.type = inner.attr["dtype"].type
@@ -211,7 +211,7 @@ def _loop_with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any
         copies[key].CopyFrom(functions[name])
     body, condition = copies["body"].signature, copies["cond"].signature
     if not len(node.input) == len(body.input_arg) == len(body.output_arg) == len(condition.input_arg):
-        raise SourceError(f"operation {node.name[:80]!r} calls a function with other numbers of inputs")
+        raise SourceError(f"operation {node.name[:80]!r} calls a function with the wrong number of inputs")
     for index, argument in enumerate(body.input_arg):
         variable = handles.variable(node.input[index])
         if variable is not None and argument.type == _resource():
@@ -277,7 +277,7 @@ def _in_order(nodes: Mapping[str, Any], outputs: Sequence[str], fed: set[str]) -
             if not missing[reader]:
                 heapq.heappush(ready, places[reader])
     if len(ordered) < len(wanted):
-        raise SourceError("its operations depend on each other in a circle")
+        raise SourceError("its operations form a cycle")
     return ordered
 
 

@@ -76,7 +76,7 @@ def _transposed(node: Node) -> Fields:
 
 
 def _product(first: str, second: str) -> Callable[[Node], Fields]:
-    """Return what tells of a matrix product; the arguments name the attributes that say what is transposed."""
+    """Return the description of a matrix product; the arguments name the attributes that say what is transposed."""
 
     def fields(node: Node) -> Fields:
         left, right = node.shape(0), node.shape(1)

@@ -76,7 +76,7 @@ def inline(
     Args:
         nodes: of the graph.
         functions: the library's functions by name.
-        keep: tells of a function whether calls of it stay.
+        keep: whether calls of a function stay, by the function.
         fed: the names of inputs by the tensors that they are put in the place of.
         open_loops: whether loops are replaced by one turn of their bodies.
 
@@ -111,7 +111,7 @@ class _Inliner:
             depth: how many calls lead here.
         """
         if depth > _DEEPEST:
-            raise SourceError("its functions call each other more deeply than any network's do")
+            raise SourceError("its functions call each other too deeply")
         self._taken.update(names.values())
         offsets = {node.name: _offsets(node, self.functions) for node in nodes} if depth else {}
         for node in nodes:
@@ -146,7 +146,7 @@ class _Inliner:
             raise SourceError(f"its functions are called more than {_MOST_CALLS} times")
         own = [argument.name for argument in function.signature.input_arg]
         if len(own) != len(inputs):
-            raise SourceError(f"operation {node.name[:80]!r} calls a function with other numbers of inputs")
+            raise SourceError(f"operation {node.name[:80]!r} calls a function with the wrong number of inputs")
         arguments = dict(zip(own, inputs, strict=True))
         body = [_bound(inner, node) for inner in function.node_def]
         names = {inner.name: self._free(inner.name, name) for inner in body}

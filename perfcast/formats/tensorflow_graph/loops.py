@@ -1,4 +1,4 @@
-"""Loops of which the number of turns can be told from the graph, as recurrent layers have them."""
+"""Loops whose number of iterations follows from the graph, as in recurrent layers."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def bounds_of(name: str, inputs: Sequence[str], condition: Any, body: Any) -> tu
         step = _step(done, counter) if counter is not None else None
         limit = _limit(asked, done, node.input[1], inputs) if step is not None and node is not None else None
         if counter is None or step is None or limit is None or len(found) > _MOST_PASSED:
-            raise SourceError(f"operation {name[:80]!r} loops: how often is decided at run time")
+            raise SourceError(f"operation {name[:80]!r} loops: the number of iterations is only known at run time")
         found.append(Bound(inputs[counter], limit, step))
     return tuple(found)
 
@@ -162,7 +162,7 @@ def turns(loop: Loop, graph: Any) -> int:
         start = _value(graph, bound.start)
         limit = bound.limit if isinstance(bound.limit, int) else _value(graph, bound.limit)
         if start is None or limit is None:
-            raise SourceError(f"operation {loop.name[:80]!r} loops: how often is decided at run time")
+            raise SourceError(f"operation {loop.name[:80]!r} loops: the number of iterations is only known at run time")
         counts.append(max(0, -(-(limit - start) // bound.step)))
     return min(counts)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.inputs import settle
+from perfcast.formats.inputs import resolve_shapes
 from perfcast.formats.tensorflow_graph.allowed import refuse_control_flow
 from perfcast.formats.tensorflow_graph.freezing import Frozen, Source, freeze, input_names, must_compile
 from perfcast.formats.tensorflow_graph.layers import network_of
@@ -73,7 +73,7 @@ def build(
         SourceError: the graph is damaged or cannot be read without running it.
     """
     _check_types(ports)
-    settled = settle({port.name: port.shape for port in ports}, shapes)
+    settled = resolve_shapes({port.name: port.shape for port in ports}, shapes)
     names = input_names(source)
     flat = freeze(source, open_loops=True)
     refuse_control_flow(flat.nodes)
@@ -97,9 +97,7 @@ def _check_types(ports: Sequence[Port]) -> None:
     for port in ports:
         dtype = type_of(port.dtype, port.name)
         if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-            raise SourceError(
-                f"input {port.name[:80]!r} takes {dtype.name} values; networks that take numbers are read"
-            )
+            raise SourceError(f"input {port.name[:80]!r} takes {dtype.name} values; only numeric inputs are supported")
 
 
 def _infer_shapes(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from perfcast.network.network import Shape
 
 _INIT = "__saved_model_init_op"
-# What graphs end in beside their outputs.
+# What graphs end in besides their outputs.
 _NO_OUTPUT = frozenset(("NoOp", "Assert", "Const", "Placeholder", "SaveV2", "Print"))
 
 
@@ -105,7 +105,9 @@ def _signature(meta_graph: Any, name: str) -> Any:
 
 def _tensor(name: str, info: Any) -> str:
     if info.WhichOneof("encoding") != "name" or not info.name:
-        raise SourceError(f"tensor {name[:80]!r} of its signature is sparse or composed; plain tensors are read")
+        raise SourceError(
+            f"tensor {name[:80]!r} of its signature is sparse or composed; only dense tensors are supported"
+        )
     return info.name
 
 
@@ -120,7 +122,7 @@ def _check_strings(ports: Sequence[Port]) -> None:
 
     for port in ports:
         if port.dtype == types_pb2.DT_STRING:
-            raise SourceError(f"input {port.name[:80]!r} takes strings; networks that take numbers are read")
+            raise SourceError(f"input {port.name[:80]!r} takes strings; only numeric inputs are supported")
 
 
 def _needed(source: Source) -> Source:

@@ -71,4 +71,4 @@ TYPES: Mapping[str, str] = {
 """The type of a layer, or of an operation that `perfcast.formats.grouping` knows, by that in a GraphDef."""
 
 SAME_LAYOUT = frozenset(("Concatenate", "Softmax", "LogSoftmax", "Where", "Tile", "Cast"))
-"""Types, beside the elementwise ones, of which all tensors have their channels in the same place."""
+"""Types, besides the elementwise ones, of which all tensors have their channels in the same place."""

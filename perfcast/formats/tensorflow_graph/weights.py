@@ -109,7 +109,7 @@ def type_of(number: int, name: str) -> Any:
     """Return TensorFlow's type of that number in a GraphDef.
 
     Raises:
-        SourceError: there is none, as what is called `name` is told then.
+        SourceError: there is none; the message names `name`.
     """
     import tensorflow as tf
 

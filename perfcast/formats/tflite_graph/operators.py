@@ -122,9 +122,9 @@ class Operator:
 def _checked_rank(operator: Operator, *ranked: tuple[int, int]) -> None:
     for position, rank in ranked:
         if len(operator.needed(position).shape) != rank:
-            raise SourceError(f"{operator}: its input {position} has other than {rank} axes")
+            raise SourceError(f"{operator}: its input {position} must have {rank} axes")
     if not operator.outputs or not operator.outputs[0].shape:
-        raise SourceError(f"{operator}: returns nothing that has axes")
+        raise SourceError(f"{operator}: returns no tensor with axes")
 
 
 def _convolution(operator: Operator) -> Operation:
@@ -215,7 +215,7 @@ def _dense(operator: Operator) -> Operation:
 def _product(operator: Operator) -> Operation:
     first, second = operator.needed(0), operator.needed(1)
     if min(len(first.shape), len(second.shape)) < 2 or not operator.outputs:
-        raise SourceError(f"{operator}: multiplies what are not matrices")
+        raise SourceError(f"{operator}: multiplies tensors that are not matrices")
     macs = product_macs(operator.outputs[0].shape, first.shape[-2 if operator.option("AdjX", False) else -1])
     if second.weights is not None and len(second.shape) == 2:
         units = operator.outputs[0].shape[-1]
@@ -311,7 +311,7 @@ def operation_of(operator: Operator) -> Operation:
         try:
             return rule(operator)
         except (IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise SourceError(f"{operator}: its options do not fit what it reads") from error
+            raise SourceError(f"{operator}: its options do not fit its inputs") from error
     words = operator.code.split("_")
     own = "".join(word.capitalize() for word in words) if operator.code.isupper() else operator.code
     return operator.operation(own, layout="free")

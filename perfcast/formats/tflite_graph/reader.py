@@ -41,7 +41,7 @@ def read_tflite(path: Path, shapes: Mapping[str, Shape]) -> Network:
 
     Args:
         path: the file.
-        shapes: of inputs that the file leaves open, see `perfcast.formats.inputs.settle`.
+        shapes: of inputs that the file leaves open, see `perfcast.formats.inputs.resolve_shapes`.
 
     Raises:
         UsageError: `shapes` do not fit the file's inputs, or leave a size open.
@@ -68,9 +68,9 @@ def _settled(path: Path, graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
     for index in graph.inputs:
         if graph.tensors[index].dtype in _NO_NUMBERS:
             kind = f"input {graph.tensors[index].name[:80]!r} takes {graph.tensors[index].dtype} values"
-            raise SourceError(f"{kind}; networks that take numbers are read")
+            raise SourceError(f"{kind}; only numeric inputs are supported")
     declared = {graph.tensors[index].name: graph.tensors[index].signature for index in graph.inputs}
-    settled = inputs.settle(declared, shapes)
+    settled = inputs.resolve_shapes(declared, shapes)
     wanted = {index: settled[graph.tensors[index].name] for index in graph.inputs}
     fits = all(graph.tensors[index].shape == shape for index, shape in wanted.items())
     if fits and not any(_is_open(record) for record in graph.tensors):
@@ -118,7 +118,7 @@ class _Walk:
         read = tuple(self._read(index, described) for index in record.inputs)
         given = [index for index in record.outputs if index in self.values]
         if given:
-            raise SourceError(f"{described} gives {self.graph.tensors[given[0]].name[:80]!r}, which is there already")
+            raise SourceError(f"{described} gives {self.graph.tensors[given[0]].name[:80]!r}, which exists already")
         if record.code in _RENAMING and read and self._is_same(read[0], record):
             self.values[record.outputs[0]] = read[0]
             return
@@ -146,7 +146,7 @@ class _Walk:
             # The state of a recurrent layer, which starts as zeros.
             return None
         if index not in self.values:
-            raise SourceError(f"{described} reads {record.name[:80]!r}, which nothing before it gives")
+            raise SourceError(f"{described} reads {record.name[:80]!r}, which nothing before it returns")
         return self.values[index]
 
     def _append(self, operator: Operator) -> None:
@@ -178,11 +178,11 @@ class _Walk:
         names = []
         for index in self.graph.outputs:
             if index not in self.values:
-                raise SourceError(f"nothing gives the network's output {self.graph.tensors[index].name[:80]!r}")
+                raise SourceError(f"nothing returns the network's output {self.graph.tensors[index].name[:80]!r}")
             if self.values[index].weights is None:
                 names.append(self.values[index].name)
         if not names:
-            raise SourceError("what the network returns does not depend on its inputs")
+            raise SourceError("the network's outputs do not depend on its inputs")
         return tuple(dict.fromkeys(names))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.formats.inputs import settle
+from perfcast.formats.inputs import resolve_shapes
 from perfcast.models.external.model import ExternalModel, KerasModel, described
 from perfcast.text import escape_control
 
@@ -66,7 +66,7 @@ def _refuse_number(input_shape: Sequence[int]) -> None:
 
 def _built(model: keras.Model, options: ReadOptions) -> ExternalModel:
     names = [escape_control(tensor.name) for tensor in model.inputs]
-    settled = settle({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
+    settled = resolve_shapes({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
     shapes = tuple(settled[name][1:] for name in names)
     _refuse_number(shapes[0])
     return ExternalModel(built=KerasModel(model, shapes))

@@ -23,7 +23,7 @@ class ReadOptions:
     """What a user says of a model besides where it is.
 
     Attributes:
-        shapes: of its inputs, see `perfcast.formats.inputs.settle`.
+        shapes: of its inputs, see `perfcast.formats.inputs.resolve_shapes`.
         signature: which of a SavedModel's functions to take.
         allow_code: whether code that a Keras file carries may run.
         keep_values: whether the graph keeps the trained weights instead of saying what to draw.

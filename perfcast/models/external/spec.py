@@ -72,7 +72,7 @@ def spec_of(handle: str, input_shape: Shape, parameters: dict[str, Any]) -> Mode
 
 
 def _shapes(text: str) -> dict[str, Shape]:
-    """Return shapes as `settle` of perfcast.formats.inputs takes them: `*` stands for an image's size."""
+    """Return shapes as `resolve_shapes` of perfcast.formats.inputs takes them: `*` stands for an image's size."""
     match = _SIZE.fullmatch(text)
     if match:
         return parse_input_shapes([f"*=1,{match[1]},{match[2] or match[1]}"])
@@ -117,7 +117,7 @@ def files_of(spec: ModelSpec) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
     if not files:
-        raise UsageError(f"{spec.builder}: there is no such file or folder of a model")
+        raise UsageError(f"{spec.builder}: there is no such file or folder")
     return files
 
 

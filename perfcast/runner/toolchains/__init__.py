@@ -16,5 +16,5 @@ DEFAULT = TensorFlowToolchain.name
 def toolchain_named(name, factors):
     """Return the toolchain of a name, with a plan's factors."""
     if name not in TOOLCHAINS:
-        raise SystemExit("there is no toolchain %s here; known are %s" % (name, ", ".join(sorted(TOOLCHAINS))))
+        raise SystemExit("unknown toolchain %s; known are %s" % (name, ", ".join(sorted(TOOLCHAINS))))
     return TOOLCHAINS[name](factors)

@@ -15,5 +15,5 @@ METRICS = tuple(dict.fromkeys(column for plug in WORKLOADS.values() for column i
 def workload_named(name, factors):
     """Return the workload of a name, with a plan's factors."""
     if name not in WORKLOADS:
-        raise SystemExit("there is no workload %s here; known are %s" % (name, ", ".join(sorted(WORKLOADS))))
+        raise SystemExit("unknown workload %s; known are %s" % (name, ", ".join(sorted(WORKLOADS))))
     return WORKLOADS[name](factors)

@@ -70,11 +70,11 @@ def changes_of(pairs: Pairs, ratios: np.ndarray) -> Changes:
     """Return what changed; the docstrings of the ways below say how it is found.
 
     Args:
-        pairs: what tells the noise.
+        pairs: what the noise is estimated from.
         ratios: the logarithm of second over first, one number per model.
 
     Raises:
-        UsageError: nothing in the datasets tells noise from change.
+        UsageError: the datasets cannot separate noise from change.
     """
     if pairs.column.endswith("_mb"):
         return _of_a_steady_metric(pairs, ratios)
@@ -137,7 +137,7 @@ def _of_many(pairs: Pairs, ratios: np.ndarray) -> Changes:
 
 
 def _own_noise(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Return the variance of each model's log ratio as its visits tell it, and degrees of freedom."""
+    """Return the variance of each model's log ratio from its visits, and degrees of freedom."""
     found = [visit_variances(side, round_effects(side)) for side in pairs.visits]
     variances, dof = (np.concatenate(parts) for parts in zip(*found, strict=True))
     count = len(pairs.a)
@@ -193,6 +193,6 @@ def _alike(ratios: np.ndarray, variance: float, dof: float) -> Change:
 def _nothing_tells_noise(pairs: Pairs) -> UsageError:
     count = len(pairs.a)
     return UsageError(
-        f"{pairs.column}: nothing tells noise from change for {count} model{'s' if count > 1 else ''}: measure with "
-        f"replicates, in several visits (protocol.visits), or {FEWEST_MODELS} models at least"
+        f"{pairs.column}: noise cannot be separated from change for {count} model{'s' if count > 1 else ''}: measure "
+        f"with replicates, in several visits (protocol.visits), or at least {FEWEST_MODELS} models"
     )

@@ -42,7 +42,7 @@ class Together:
 
     Attributes:
         ratio: of the typical model, second over first.
-        net, low, high: that over the calibration workload's ratio, with its 95% interval; NaN where nothing tells its
+        net, low, high: that over the calibration workload's ratio, with its 95% interval; NaN where nothing shows its
             noise.
         outcome: `slower`, `faster` or `same`.
     """
@@ -101,7 +101,7 @@ def compare(pairs: Pairs, options: Options) -> Comparison:
     change that all models share, half for the models; `adjusted` hands on what one of them does not need.
 
     Raises:
-        UsageError: nothing in the datasets tells noise from change.
+        UsageError: the datasets cannot separate noise from change.
     """
     changes = changes_of(pairs, pairs.log_ratios)
     shares = _shares(changes)
@@ -147,7 +147,7 @@ def _adjusted(changes: Changes, sign: int, shares: np.ndarray) -> np.ndarray:
 def _judged(changes: Changes, slower_p: float, faster_p: float, options: Options) -> Together | None:
     """Judge the typical change; its whole interval must be beyond the threshold.
 
-    A machine may be slower by a little without the calibration workload seeing it, which nothing in the data tells.
+    A machine may be slower by a little without the calibration workload seeing it, which nothing in the data shows.
     """
     if changes.typical is None:
         return None

@@ -84,9 +84,9 @@ def read_dataset(path: Path, column: str) -> pd.DataFrame:
         raise UsageError(f"metric {column}: cannot be compared; there are {', '.join(METRIC_COLUMNS)}")
     table = read_results(path, _REQUIRED)
     if column not in table:
-        raise UsageError(f"{path}: has no column {column}; make it again with this perfcast: run the workflow")
+        raise UsageError(f"{path}: has no column {column}; run the workflow again with this version")
     if not pd.api.types.is_numeric_dtype(table[column]):
-        raise UsageError(f"{path}: not a dataset of perfcast: its column {column} holds no numbers")
+        raise UsageError(f"{path}: not a dataset of perfcast: its column {column} is not numeric")
     return table
 
 
@@ -147,7 +147,7 @@ def _refuse_several(side: pd.DataFrame, which: str) -> None:
     several = side.index[side.index.duplicated()]
     if len(several):
         raise UsageError(
-            f"{which} dataset has {escape_control(several[0][0])} several times; compare datasets of one target each"
+            f"{which} dataset has {escape_control(several[0][0])} more than once; compare datasets of one target each"
         )
 
 

@@ -74,7 +74,7 @@ def preface(comparison: Comparison) -> list[str]:
         if reasons:
             lines.append(f"excluded from {side}: {_counted(reasons)}")
     if pairs.identical:
-        lines.append(f"{pairs.identical} of the models have the very same measurement in both: no repetition of it")
+        lines.append(f"{pairs.identical} of the models have the same measurement in both: reused, not repeated")
     return lines
 
 
@@ -94,7 +94,7 @@ def conclusions(comparison: Comparison) -> list[str]:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             lines.append(f"{kind} {beyond}: {len(names)} of {len(models)} models, {told}{more}")
     if not comparison.regressions:
-        found = f"that of one model would likely be found from {comparison.detectable:.0%} on"
+        found = f"a change of one model would probably be found from {comparison.detectable:.0%} on"
         lines.append(f"no significant regression {beyond}; {found}")
     return lines
 
@@ -104,9 +104,9 @@ def _of_the_machine(comparison: Comparison) -> str:
     together, calibration = comparison.together, f"the calibration workload {comparison.calibration:.3f}"
     timed = not math.isnan(comparison.calibration)
     if together is None:
-        return f"B/A of {calibration}: taken off as the machine's" if timed else ""
+        return f"B/A of {calibration}: attributed to the machine" if timed else ""
     said = f"B/A of the typical model {together.ratio:.3f}" + (f", of {calibration}" if timed else "")
     if math.isnan(together.net):
-        return f"{said}; taken off as the machine's: too few visits tell it from a change of all models"
+        return f"{said}; attributed to the machine: too few visits to separate it from a change of all models"
     said += f"; beyond that {together.net:.3f} ({together.low:.3f} to {together.high:.3f})" if timed else ""
-    return f"{said}: " + ("taken off as the machine's" if together.outcome == "same" else f"all are {together.outcome}")
+    return f"{said}: " + ("attributed to the machine" if together.outcome == "same" else f"all are {together.outcome}")

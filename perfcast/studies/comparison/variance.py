@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 SMALLEST = 1e-3
 """No number is known better than to a thousandth: clocks have ticks, and a median of few may hit them all."""
 FEWEST_MODELS = 5
-"""From this many models on, the typical one tells how the machine was."""
+"""From this many models on, the typical one shows how the machine was."""
 FAR_OUT = 3.0
-"""Standard deviations from the typical model beyond which a model does not tell of noise."""
+"""Standard deviations from the typical model beyond which a model is not used to estimate noise."""
 OF_THE_MIDDLE = 1.2
 """Variance of the mean of the middle half of 4 normal values or more over that of their mean."""
 _ENOUGH_ROBUST = 5
@@ -30,7 +30,7 @@ _MOST_PAIRED = 300
 def moderated(variances: np.ndarray, dof: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return variances drawn towards a common one, as far as they are alike, and their degrees of freedom.
 
-    A variance of two or four degrees of freedom is hardly known; many of them together tell what is usual. The
+    A variance of two or four degrees of freedom is hardly known; many of them together show what is usual. The
     empirical Bayes estimate of Smyth (2004), "Linear models and empirical Bayes methods for assessing differential
     expression", Statistical Applications in Genetics and Molecular Biology 3(1).
 
@@ -63,7 +63,7 @@ def _inverse_trigamma(value: float) -> float:
 def between_models(log_ratios: np.ndarray, variances: np.ndarray) -> float:
     """Return the variance of the models' log ratios beyond what their own ``variances`` explain.
 
-    Machines treat models differently from one campaign to the next, which no visit of one campaign tells. The
+    Machines treat models differently from one campaign to the next, which no visit of one campaign shows. The
     estimate of Paule and Mandel (1982), "Consensus values and weighting factors", J. Res. NBS 87(5), with a robust
     scale, and again without the models that are far out: those that did change should not count.
     """

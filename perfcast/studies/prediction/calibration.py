@@ -1,4 +1,4 @@
-"""Numbers of the source document, to stand beside the measured ones.
+"""Numbers of the source document, to show next to the measured ones.
 
 Source: "User Documentation for Performance Prediction" (EC7 AS15, IRT Saint Exupéry, Viveris, LAMIH;
 revision 1.0, 22 December 2023). Table 1 and Figure 11 are quoted as printed there.
@@ -31,7 +31,7 @@ class PublishedRange:
         quantity: in the document's words.
         low, high: the printed range.
         low_feature, high_feature: the features whose minimum and maximum make the range.
-        printed: the range as printed, where it is no pair of plain numbers.
+        printed: the range as printed, if it is not a pair of plain numbers.
     """
 
     quantity: str

@@ -10,7 +10,7 @@ from scipy import stats
 FEWEST = 10
 """Under 10 points no trend is tested: with so few, even a clear one can be chance."""
 SHORTEST_S = 60
-"""What changes within a minute is no drift over a campaign."""
+"""A change within a minute is not a drift over a campaign."""
 _BLOCKS = 20
 _LAGS = 5
 SURE = 0.01
@@ -44,7 +44,7 @@ class Trend:
 
 
 def trend(seconds: np.ndarray, values: np.ndarray) -> Trend | None:
-    """Return the trend of ``values`` over the moments ``seconds``; None where there are too few to tell.
+    """Return the trend of ``values`` over the moments ``seconds``; None where there are too few.
 
     The values are condensed to the medians of at most 20 stretches of equal count, so that single visits and other
     work on the machine, which comes and goes, do not pass for a drift. Their order is tested by Mann and Kendall's

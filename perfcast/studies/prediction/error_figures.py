@@ -38,7 +38,7 @@ def deployed_errors(data: ReportData, result: MetricResult, scheme: str) -> pd.D
 
 
 def splits_figure(data: ReportData, result: MetricResult) -> Figure:
-    """Return each algorithm's error over the published splits, best seed and honest error marked."""
+    """Return each algorithm's error over the published splits, best seed and held-out error marked."""
     label = labels.metric_label(result.metric)
     key, title = f"splits-{result.metric}", f"{label}: error over the random splits"
     splits = data.evaluation.of_metric("splits", result.metric)
@@ -81,7 +81,7 @@ def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -> list[dict[str, Any]]:
     best = splits.loc[splits.groupby("algorithm")["mape"].idxmin()].set_index("algorithm").loc[names]
     rows = [plot_text(labels.algorithm_label(name)) for name in names]
-    honest = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
+    held_out = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
     star = {
         "type": "scatter",
         "mode": "markers",
@@ -96,7 +96,7 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
         "type": "scatter",
         "mode": "markers",
         "name": "leave one family out",
-        "x": finite(pd.Series(honest, dtype=float)),
+        "x": finite(pd.Series(held_out, dtype=float)),
         "y": rows,
         "marker": {"symbol": "diamond", "size": 11, "color": COLOURS[1]},
         "hovertemplate": "leave one family out: %{x} %<extra></extra>",
@@ -132,7 +132,7 @@ def family_figure(data: ReportData, result: MetricResult) -> Figure:
 
 
 def _noise_marks(result: MetricResult, rows: list[str]) -> list[dict[str, Any]]:
-    """Return the noise floor as a mark in each of ``rows``: no error below it can be told from noise."""
+    """Return the noise floor as a mark in each of ``rows``: no error below it can be distinguished from noise."""
     floor = result.repeatability().get("median")
     if not fmt.is_number(floor) or not floor:
         return []

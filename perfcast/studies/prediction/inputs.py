@@ -1,4 +1,4 @@
-"""What the report reads: the tables of the data model, checked once and split by what the page tells."""
+"""What the report reads: the tables of the data model, checked once and split by sections of the page."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class MetricResult:
         """Return the errors of ``algorithm`` under ``scheme``, empty where there are none."""
         return self._of(algorithm).get(scheme) or {}
 
-    def honest(self) -> Mapping[str, Any]:
+    def held_out(self) -> Mapping[str, Any]:
         """Return the leave-one-family-out errors of the deployed algorithm."""
         return self.scheme(self.deployed, DEPLOYMENT_SCHEME)
 
@@ -112,7 +112,7 @@ class ReportData:
 
     Attributes:
         target: the target's name.
-        dataset: every measurement, with a `label` that tells apart one model under several factors.
+        dataset: every measurement, with a `label` that distinguishes a model's factor sets.
         noise_floor: how far repeated measurements differ, by column: `median` and `p95` in %, and `pairs`.
         evaluation: the tables of the evaluation folder.
         metrics: one result a metric, in the summary's order.

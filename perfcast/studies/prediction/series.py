@@ -126,7 +126,7 @@ def replicate_pairs(data: ReportData, result: MetricResult) -> pd.DataFrame:
 def visit_table(dataset: pd.DataFrame) -> pd.DataFrame:
     """Return one row a visit in the order of time: `row` of the dataset, `at`, `disturbed`, `calibration_ms`, …
 
-    `at` is the moment it started, in UTC; a number that the platform does not tell is NaN.
+    `at` is the moment it started, in UTC; a number that the platform does not report is NaN.
     """
     made = dataset.loc[dataset["visits"] > 0, list(VISIT_LISTS)]
     rows = made.explode(list(VISIT_LISTS)).rename_axis("row").reset_index()

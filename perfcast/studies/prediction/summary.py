@@ -39,7 +39,7 @@ class Headline:
 
     Attributes:
         label: the metric.
-        error: the honest error, large: on families that had no say in the choice of the algorithm.
+        error: the error, in large print: on families that had no say in the choice of the algorithm.
         lines: what else to know, in plain words, the most important first.
         warnings: what a reader must not overlook.
     """
@@ -56,7 +56,7 @@ def headline(result: MetricResult) -> Headline:
     if not result.deployed:
         return Headline(label, fmt.MISSING, ("No predictor was fitted for this metric.",), ())
     lines = (
-        _honest_line(result),
+        _held_out_line(result),
         _deployed_line(result),
         _published_line(result),
         _noise_line(result),
@@ -67,7 +67,7 @@ def headline(result: MetricResult) -> Headline:
     return Headline(label, fmt.percent(result.chosen().get("mape")), lines, tuple(_warnings(result)))
 
 
-def _honest_line(result: MetricResult) -> str:
+def _held_out_line(result: MetricResult) -> str:
     chosen = result.chosen()
     if not fmt.is_number(chosen.get("mape")):
         return "The error on families held out of the choice of algorithm was not evaluated."
@@ -79,10 +79,10 @@ def _honest_line(result: MetricResult) -> str:
 
 
 def _deployed_line(result: MetricResult) -> str:
-    honest, name = result.honest(), labels.algorithm_label(result.deployed)
-    if not fmt.is_number(honest.get("mape")):
+    held_out, name = result.held_out(), labels.algorithm_label(result.deployed)
+    if not fmt.is_number(held_out.get("mape")):
         return f"Deployed: {name}. Its error on held-out families was not evaluated."
-    error = f"{fmt.percent(honest['mape'])}{_interval(honest)}"
+    error = f"{fmt.percent(held_out['mape'])}{_interval(held_out)}"
     return (
         f"Deployed: {name}. Its own error on held-out families, {error}, is optimistic, since it was used to choose it."
     )
@@ -145,10 +145,10 @@ def _learned_line(result: MetricResult) -> str:
 
 def _warnings(result: MetricResult) -> list[str]:
     found = []
-    honest: Any = result.chosen().get("mape")
+    held_out: Any = result.chosen().get("mape")
     for name in BASELINES:
         mape: Any = result.scheme(name, DEPLOYMENT_SCHEME).get("mape")
-        if fmt.is_number(honest) and fmt.is_number(mape) and float(mape) <= float(honest):
+        if fmt.is_number(held_out) and fmt.is_number(mape) and float(mape) <= float(held_out):
             found.append(
                 f"{labels.algorithm_label(name)} does no worse than the chosen algorithm on held-out families."
             )

@@ -1,4 +1,4 @@
-"""The tables of results: what the predictor reaches, beside what the source document reports."""
+"""The tables of results: what the predictor reaches, next to what the source document reports."""
 
 from __future__ import annotations
 
@@ -66,16 +66,16 @@ def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
     if result is None:
         return fmt.MISSING, fmt.MISSING, fmt.MISSING
     best = result.best_published()
-    honest: Any = result.scheme(best, DEPLOYMENT_SCHEME).get("mape")
+    held_out: Any = result.scheme(best, DEPLOYMENT_SCHEME).get("mape")
     return (
         labels.algorithm_label(best),
         labels.accuracy(result.published(best).get("best_accuracy")),
-        labels.accuracy(100 - honest) if fmt.is_number(honest) else fmt.MISSING,
+        labels.accuracy(100 - held_out) if fmt.is_number(held_out) else fmt.MISSING,
     )
 
 
 def ranges_table(data: ReportData) -> Table:
-    """Return the ranges of the features beside those of the document's Figure 11."""
+    """Return the ranges of the features next to those of the document's Figure 11."""
     columns = (
         Column("CNN feature", numeric=False),
         Column("Here: from"),

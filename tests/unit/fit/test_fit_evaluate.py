@@ -1,4 +1,4 @@
-"""Evaluation: its tables, its honesty, and its refusals."""
+"""Evaluation: its tables, that it is unbiased, and its refusals."""
 
 import json
 

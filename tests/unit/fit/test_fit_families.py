@@ -79,7 +79,7 @@ def test_predictor_works_with_and_without_families(predictor, tmp_path):
 def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, families):
     save_predictor(predictor[1], tmp_path / "p")
     rewrite(tmp_path / "p", lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(families=families))
-    with pytest.raises(PredictorError, match=r"do not fit together|families|latency_ms.npz"):
+    with pytest.raises(PredictorError, match=r"are inconsistent|families|latency_ms.npz"):
         load_predictor(tmp_path / "p")
 
 

@@ -93,7 +93,7 @@ def test_unwritable_folder_is_found_before_any_work(tmp_path):
     (tmp_path / "ok.csv").write_text("a table")
     (tmp_path / "link").symlink_to("nowhere")
     (tmp_path / "empty").mkdir()
-    wrong = {"ok.csv": "Not a directory", "ok.csv/x": "Not a directory", "link": "leads nowhere", "x" * 300: "too long"}
+    wrong = {"ok.csv": "Not a directory", "ok.csv/x": "Not a directory", "link": "broken link", "x" * 300: "too long"}
     for name, message in wrong.items():
         with pytest.raises(UsageError, match=message):
             check_replaceable(tmp_path / name)
@@ -148,6 +148,6 @@ def test_old_predictor_that_cannot_be_restored_is_kept_and_named(predictor, fold
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(PredictorError, match=r"cannot be put back .*: it is kept as ") as caught:
+    with pytest.raises(PredictorError, match=r"cannot be restored .*; it is kept as ") as caught:
         save_predictor(predictor, folder)
     assert contents(Path(str(caught.value).rpartition(" ")[2])) == before

@@ -109,7 +109,7 @@ def test_redirections_to_forbidden_addresses_are_refused(target, hub, cache):
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_truncated_archive_is_refused_and_leaves_nothing(archive, hub, cache, share):
     hub.archives[PATH] = archive[: int(len(archive) * share)]
-    refused(hub.address + PATH, cache, "damaged or cut off")
+    refused(hub.address + PATH, cache, "damaged or truncated")
     hub.archives[PATH] = archive
     assert (resolve(hub.address + PATH) / "saved_model.pb").is_file()
 
@@ -118,7 +118,7 @@ def test_archive_truncated_between_members_is_refused(archive, hub, cache):
     content = gzip.decompress(archive)
     first = content.index(b"saved_model.pb")
     hub.archives[PATH] = gzip.compress(content[:first])[:-8]
-    refused(hub.address + PATH, cache, "damaged or cut off")
+    refused(hub.address + PATH, cache, "damaged or truncated")
 
 
 EVIL = {
@@ -190,7 +190,7 @@ def test_a_local_archive_may_hold_the_models_folder(trained, cache, tmp_path):
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_a_truncated_local_archive_leaves_nothing(archive, cache, tmp_path, share):
     (tmp_path / "model.tar.gz").write_bytes(archive[: int(len(archive) * share)])
-    refused(str(tmp_path / "model.tar.gz"), cache, "damaged or cut off")
+    refused(str(tmp_path / "model.tar.gz"), cache, "damaged or truncated")
 
 
 def test_archive_bomb_is_refused(tmp_path):

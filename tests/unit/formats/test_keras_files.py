@@ -357,7 +357,7 @@ def named(module, kind, config=None, **more):
 
 ATTACKS = {
     # CVE-2025-1550: a module of others.
-    "module": (dense(kernel_initializer=named("os", "system")), "has system, which is none of Keras"),
+    "module": (dense(kernel_initializer=named("os", "system")), "has system, which is not part of Keras"),
     "subprocess": (
         named("subprocess", "Popen", {"name": "p", "args": "id"}),
         "is a Popen, which is not a layer of Keras",
@@ -365,11 +365,11 @@ ATTACKS = {
     "registered": (dense() | {"registered_name": "a>Dense"}, "layer 'd' is a Dense, which is not a layer of Keras"),
     # CVE-2025-8747: functions of Keras, which run when they are called.
     "download": (named("keras.utils", "get_file", {"name": "x"}), "is a get_file, which is not a layer of Keras"),
-    "unlock": (named("keras.config", "enable_unsafe_deserialization"), "none of Keras"),
+    "unlock": (named("keras.config", "enable_unsafe_deserialization"), "not part of Keras"),
     "function": (dense(activation=named("keras.utils", "function", "get_file")), "has the function 'get_file'"),
-    "lower": (dense(activation=named("keras.layers", "deserialize", {"config": {}})), "has deserialize, which is none"),
-    "builtins": (dense(activation=named("builtins", "Eval")), "has Eval, which is none of Keras"),
-    "source": (dense(activation=named("keras.src.utils.file_utils", "Archive")), "has Archive, which is none of Keras"),
+    "lower": (dense(activation=named("keras.layers", "deserialize", {"config": {}})), "has deserialize, which is not"),
+    "builtins": (dense(activation=named("builtins", "Eval")), "has Eval, which is not part of Keras"),
+    "source": (dense(activation=named("keras.src.utils.file_utils", "Archive")), "has Archive, which is not part"),
     "typespec": (dense(x=named("os", "__typespec__", [], spec_name="system")), "has the unknown value '__typespec__'"),
     "lambda": (dense(activation=named("builtins", "__lambda__", {"code": "e30="})), "has a lambda, which is code"),
     "wrapped": (named("keras.layers", "TimeDistributed", {"layer": named("keras.layers", "Lambda", {"name": "l"})}),

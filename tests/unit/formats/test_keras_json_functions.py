@@ -170,7 +170,7 @@ def test_unknown_sizes_are_refused_by_layer_name(layer):
 def test_einsum_without_recorded_operands_is_read():
     text = model2(function2("op", "einsum", "x"))
     text["config"]["layers"][1]["inbound_nodes"] = [["_CONSTANT_VALUE", -1, "bij,jk->bik", {}]]
-    with pytest.raises(SourceError, match=r"the text does not tell what layer 'op' \(tf.einsum\) reads"):
+    with pytest.raises(SourceError, match=r"the text does not record what layer 'op' \(tf.einsum\) reads"):
         read(text)
 
 
@@ -199,7 +199,7 @@ def twice(tensor):
         (layers.Dense(3, activation=lambda t: t, name="dense"), "layer 'dense' has a lambda, which is code"),
         (
             layers.Dense(3, activation=twice, name="dense"),
-            "layer 'dense' has the function 'twice', which is none of Keras",
+            "layer 'dense' has the function 'twice', which is not part of Keras",
         ),
         (layers.Bidirectional(layers.LSTM(3), name="fine"), None),
         (layers.Dense(3, activation="gelu", kernel_regularizer="l2", dtype="mixed_float16"), None),

@@ -60,7 +60,7 @@ def test_refuses_nodes_out_of_order(tmp_path):
     del model.graph.node[:]
     model.graph.node.extend([second, first])
 
-    refuse(model, tmp_path, r"'early_output_0', which nothing before it gives")
+    refuse(model, tmp_path, r"'early_output_0', which nothing before it returns")
 
 
 def test_refuses_cycles(tmp_path):
@@ -101,7 +101,7 @@ def test_refuses_networks_that_ignore_their_inputs(tmp_path):
     b = Builder(x=[1, 4])
     b.node("Relu", "x")
 
-    refuse(b.model(b.node("Relu", b.weight(4))), tmp_path, "does not depend on its inputs")
+    refuse(b.model(b.node("Relu", b.weight(4))), tmp_path, "do not depend on its inputs")
 
 
 @pytest.mark.parametrize("dims", [[1, -3, 4], [1, 2**62, 2**62], [1] * 40])

@@ -268,7 +268,7 @@ def test_never_opens_paths_of_external_data(tmp_path):
     folder = tmp_path / "inner"
     folder.mkdir()
 
-    with pytest.raises(SourceError, match="the file does not tell the shape"):
+    with pytest.raises(SourceError, match="the file does not give the shape"):
         read(model, folder)
 
 

@@ -86,5 +86,5 @@ def test_data_dependent_loops_are_refused(tmp_path):
     module.call = tf.function(shrunk, input_signature=[tf.TensorSpec((None, 4), name="x")])
     tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
 
-    with pytest.raises(SourceError, match="loops: how often is decided at run time"):
+    with pytest.raises(SourceError, match="loops: the number of iterations is only known at run time"):
         read_saved_model(tmp_path / "model", {})

@@ -60,7 +60,7 @@ def test_refuses_operators_out_of_order(tmp_path):
     x = b.operator("RELU", [b.operator("TANH", [0], b.tensor([1, 4], name="early"))], [1, 4])
     b.operators.reverse()
 
-    refuse(b, tmp_path, "reads 'early', which nothing before it gives", x)
+    refuse(b, tmp_path, "reads 'early', which nothing before it returns", x)
 
 
 def test_refuses_two_operators_with_one_output(tmp_path):
@@ -68,27 +68,27 @@ def test_refuses_two_operators_with_one_output(tmp_path):
     x = b.operator("TANH", [0], b.tensor([1, 4], name="same"))
     b.operator("RELU", [0], x)
 
-    refuse(b, tmp_path, "'same', which is there already", x)
+    refuse(b, tmp_path, "'same', which exists already", x)
 
 
 def test_refuses_operators_that_overwrite_a_weight(tmp_path):
     b = Builder([1, 4])
     x = b.operator("TANH", [0], b.weight(1, 4, name="fixed"))
 
-    refuse(b, tmp_path, "'fixed', which is there already", x)
+    refuse(b, tmp_path, "'fixed', which exists already", x)
 
 
 def test_refuses_outputs_without_a_source(tmp_path):
     b = Builder([1, 4])
     b.operator("TANH", [0], [1, 4])
 
-    refuse(b, tmp_path, "nothing gives the network's output 'absent'", b.tensor([1, 4], name="absent"))
+    refuse(b, tmp_path, "nothing returns the network's output 'absent'", b.tensor([1, 4], name="absent"))
 
 
 def test_refuses_networks_that_ignore_their_inputs(tmp_path):
     b = Builder([1, 4])
 
-    refuse(b, tmp_path, "does not depend on its inputs", b.operator("TANH", [b.weight(4)], [4]))
+    refuse(b, tmp_path, "do not depend on its inputs", b.operator("TANH", [b.weight(4)], [4]))
 
 
 @pytest.mark.parametrize("indices", [[99], [-2], [2**31 - 1]])

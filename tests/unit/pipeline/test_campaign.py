@@ -76,7 +76,7 @@ def test_a_mistake_is_one_line_that_names_its_file(folder, root, changes, words)
         ({"mapping": "gone.yaml"}, "gone.yaml: there is no such file"),
         ({"tables": ["gone.csv"]}, "gone.csv: there is no such file"),
         ({"tables": []}, "elsewhere.yaml: tables: [] should be non-empty"),
-        ({"metrics": ["watt"]}, "watt: the mapping has none"),
+        ({"metrics": ["watt"]}, "watt: unknown metric"),
         ({"device": {}}, "elsewhere.yaml: unknown key device"),
     ],
 )

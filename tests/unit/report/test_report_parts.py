@@ -229,8 +229,8 @@ def test_results_table_quotes_the_source_document(data):
 
 def test_accuracy_is_that_of_the_named_algorithm(data):
     result = data.metrics[0]
-    honest = result.scheme(result.best_published(), "leave_one_family_out")["mape"]
-    assert texts(tables.results_table(data).rows[0])[4] == f"{100 - honest:.2f} %"
+    held_out = result.scheme(result.best_published(), "leave_one_family_out")["mape"]
+    assert texts(tables.results_table(data).rows[0])[4] == f"{100 - held_out:.2f} %"
 
 
 def test_ranges_table(data):
@@ -401,6 +401,6 @@ def test_headline_error_includes_algorithm_selection(campaign):
     assert "held out of both training and the choice of algorithm" in found.lines[0]
     assert formatting.percent(17.3) in found.lines[0]
     assert found.lines[-1] == "Trained on 40 measurements; excluded: 3 not measured, 1 not above zero."
-    assert formatting.percent(result.honest()["mape"]) in found.lines[1]
+    assert formatting.percent(result.held_out()["mape"]) in found.lines[1]
     older = replace(result, values={key: value for key, value in result.values.items() if "chosen" not in key})
     assert headline(older).error == formatting.MISSING, "an error that flatters takes no one's place"

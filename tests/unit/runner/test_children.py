@@ -200,6 +200,6 @@ def test_a_child_ends_with_its_parent():
 def test_campaign_ends_without_its_parent():
     child = Child(lambda command: time.sleep(10), parent_pid=os.getppid() + 1)
     start = time.monotonic()
-    with pytest.raises(SystemExit, match="what started this has ended"):
+    with pytest.raises(SystemExit, match="the parent process has ended"):
         child.ask(1, 10)
     assert time.monotonic() - start < 5

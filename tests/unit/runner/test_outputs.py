@@ -42,8 +42,8 @@ SOUND = {
     "other integers": lambda x: [tf.cast(1000 * logits(x), tf.int32)],
 }
 REJECTED = {
-    "nan": (lambda x: [logits(x) / 0 * 0], "output out_0:0 holds values that are not finite"),
-    "infinite": (lambda x: [logits(x), 1 / (0 * logits(x))], "output out_1:0 holds values that are not finite"),
+    "nan": (lambda x: [logits(x) / 0 * 0], "output out_0:0 has values that are not finite"),
+    "infinite": (lambda x: [logits(x), 1 / (0 * logits(x))], "output out_1:0 has values that are not finite"),
     "zero": (lambda x: [0 * logits(x)], "output out_0:0 is zero whatever the input"),
     "zero beside another": (lambda x: [logits(x), 0 * logits(x)], "output out_1:0 is zero whatever the input"),
     "nothing": (lambda x: [0 * logits(x) + WEIGHTS[0]], "the model depends on nothing: output out_0:0 is the same"),

@@ -93,7 +93,7 @@ def test_missing_setting_is_reported_in_the_environment(bare, capsys):
         assert set(outcome["refused"]) == set(ALL)
         settings = read_environment(NoopToolchain({}), outcome, str(bare.root))["settings"]
     assert "governor: this system has no such setting" in settings["refused"]
-    assert "nvpmodel: there is no nvpmodel here" in settings["refused"]
+    assert "nvpmodel: nvpmodel is not installed" in settings["refused"]
     assert settings["governor"] is None
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(ALL)
@@ -133,15 +133,15 @@ def test_setting_without_a_saved_old_value_is_not_changed(device):
 @pytest.mark.parametrize(
     ("requested", "words"),
     [
-        ({"swapiness": 10}, "settings.swapiness: there is no such setting; known are affinity, boost"),
-        ({"swappiness": 201}, "settings.swappiness: 201 is not possible; use an integer"),
-        ({"swappiness": True}, "settings.swappiness: True is not possible"),
-        ({"priority": "low"}, "settings.priority: 'low' is not possible"),
-        ({"governor": "../x"}, "settings.governor: '../x' is not possible"),
-        ({"governor": "a\n"}, "is not possible"),
-        ({"affinity": []}, "settings.affinity: \\[\\] is not possible; use a list of CPU numbers"),
-        ({"affinity": [0, 0]}, "is not possible"),
-        ({"nvpmodel": "0; reboot"}, "is not possible"),
+        ({"swapiness": 10}, "settings.swapiness: unknown setting; known are affinity, boost"),
+        ({"swappiness": 201}, "settings.swappiness: 201 is not valid; use an integer"),
+        ({"swappiness": True}, "settings.swappiness: True is not valid"),
+        ({"priority": "low"}, "settings.priority: 'low' is not valid"),
+        ({"governor": "../x"}, "settings.governor: '../x' is not valid"),
+        ({"governor": "a\n"}, "is not valid"),
+        ({"affinity": []}, "settings.affinity: \\[\\] is not valid; use a list of CPU numbers"),
+        ({"affinity": [0, 0]}, "is not valid"),
+        ({"nvpmodel": "0; reboot"}, "is not valid"),
         ({"jetson_clocks": False}, "use true, or leave it out"),
     ],
 )
@@ -375,5 +375,5 @@ def test_probe_reports_settings_and_restores_them(bare):
     wrong = subprocess.run([*command, '{"priority": 99}'], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert wrong.stderr.strip() == (
-        "settings.priority: 99 is not possible; use an integer from -20, most preferred, to 19"
+        "settings.priority: 99 is not valid; use an integer from -20, most preferred, to 19"
     )

@@ -94,7 +94,7 @@ def test_widely_disagreeing_visits_are_rejected():
 def test_single_undisturbed_visit_is_noisy():
     status = judge(series([12.0, 18.0, 19.0], disturbed=frozenset({1, 2})))
     assert status.trust == "noisy"
-    assert status.reason == "only 1 of 3 visits was undisturbed: nothing confirms it"
+    assert status.reason == "only 1 of 3 visits was undisturbed: no other confirms it"
 
 
 def test_many_slow_samples_without_a_cause_are_noisy():
@@ -102,7 +102,7 @@ def test_many_slow_samples_without_a_cause_are_noisy():
     times = np.where(np.arange(200) % 10 > 6, calm.wall_ms * 2, calm.wall_ms)
     status = judge(Series(times, calm.visit, calm.discarded))
     assert (status.trust, status.pattern) == ("noisy", "high_spikes")
-    assert status.reason == "30% of the inferences took over 1.3 times 12 ms, for no cause seen"
+    assert status.reason == "30% of the inferences took over 1.3 times 12 ms, without a recorded cause"
 
 
 def test_slower_calibration_than_at_best_is_noisy():
@@ -121,7 +121,7 @@ def test_a_few_samples_are_too_few():
 def test_latency_below_clock_resolution_is_rejected():
     status = judge(Series(np.zeros(100), np.repeat(np.arange(5), 20), np.zeros(100, bool)))
     assert status.trust == "rejected"
-    assert "no time that the device's clock can tell" in status.reason
+    assert "too short for the resolution of the device's clock" in status.reason
 
 
 def test_without_samples_there_is_nothing_to_judge():

@@ -26,7 +26,7 @@ def read(folder, name, content):
         ("name,size,flops,layers,ms\n0,x,1,2,3,4\n1,y,1,2,3,4\n", "line 2 has 6 fields, the first 5"),
         ('name,size,flops,layers,ms\n"x\ny",1,2,3,4\n\nz,1,2\n', "line 5 has 3 fields, the first 5"),
         ("name,size,flops,layers,ms,size\nx,1,2,3,4,5\n", "'size' names two columns; rename one"),
-        ("name,size,flops,layers,ms,__row__\nx,1,2,3,4,5\n", "'__row__' is a name that perfcast needs itself"),
+        ("name,size,flops,layers,ms,__row__\nx,1,2,3,4,5\n", "'__row__' is a reserved name"),
         ("\n\n", "is empty"),
         ('name,size,flops,layers,ms\n"x"y,1,2,3,4\n', "cannot be read as a table"),
     ],
@@ -68,12 +68,12 @@ def test_rows_are_the_lines_of_the_file(tmp_path):
     lines.insert(4, "")
     found = imported(tmp_path, "\n".join(lines))
     (line,) = np.flatnonzero(["?" in each for each in lines])
-    assert problems(found) == [(line + 1, "", "a feature is missing or infinite", "left out")]
+    assert problems(found) == [(line + 1, "", "a feature is missing or infinite", "excluded")]
 
 
 def test_a_row_of_commas_is_a_row_and_an_empty_line_is_none(tmp_path):
     found = imported(tmp_path, rows().to_csv(index=False) + ",,,,\n\n\n")
-    assert problems(found) == [(42, column, "is missing", "left out") for column in ("name", "size")]
+    assert problems(found) == [(42, column, "is missing", "excluded") for column in ("name", "size")]
 
 
 def test_columns_without_a_name_do_not_matter(tmp_path):

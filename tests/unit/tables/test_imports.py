@@ -76,7 +76,7 @@ def test_impossible_values_are_excluded_by_row(tmp_path, value, problem):
     table = rows().astype({"ms": object})
     table.loc[[3, 7], "ms"] = value
     found = imported(tmp_path, table)
-    assert problems(found) == [(row, "ms", problem, "left out") for row in (5, 9)]
+    assert problems(found) == [(row, "ms", problem, "excluded") for row in (5, 9)]
     assert list(np.flatnonzero(found.dataset["latency_ms"].isna())) == [3, 7]
 
 
@@ -85,7 +85,7 @@ def test_rows_without_a_feature_are_excluded(tmp_path, value):
     table = rows().astype({"flops": object})
     table.loc[4, "flops"] = value
     found = imported(tmp_path, table)
-    assert problems(found) == [(6, "", "a feature is missing or infinite", "left out")]
+    assert problems(found) == [(6, "", "a feature is missing or infinite", "excluded")]
     assert len(found.dataset) == 39
 
 
@@ -94,9 +94,9 @@ def test_repeated_rows_are_excluded(tmp_path):
     table = pd.concat([table, table.iloc[[2]], table.iloc[[5]].assign(ms=99.0)], ignore_index=True)
     found = imported(tmp_path, table)
     assert problems(found) == [
-        (7, "ms", "is contradicted by a row after with the same features", "kept"),
-        (42, "", "repeats a row before", "left out"),
-        (43, "ms", "contradicts a row before with the same features", "left out"),
+        (7, "ms", "is contradicted by a later row with the same features", "kept"),
+        (42, "", "repeats an earlier row", "excluded"),
+        (43, "ms", "contradicts an earlier row with the same features", "excluded"),
     ]
     assert len(found.dataset) == 40
 
@@ -105,8 +105,8 @@ def test_outlier_is_reported_whether_excluded_or_kept(tmp_path):
     table = rows(80)
     table.loc[10, "ms"] = 1e-3
     left_out, kept = (imported(tmp_path, table, keep_outliers=keep) for keep in (False, True))
-    what = (12, "latency_ms", "is far from rows like it")
-    assert problems(left_out) == [(*what, "left out")]
+    what = (12, "latency_ms", "is far from similar rows")
+    assert problems(left_out) == [(*what, "excluded")]
     assert problems(kept) == [(*what, "kept")]
     assert np.isnan(left_out.dataset["latency_ms"][10])
     assert kept.dataset["latency_ms"][10] == 1e-3
@@ -114,20 +114,20 @@ def test_outlier_is_reported_whether_excluded_or_kept(tmp_path):
 
 def test_constant_column_is_not_a_feature(tmp_path):
     found = imported(tmp_path, rows().assign(layers=7))
-    assert problems(found) == [(0, "layers", "is the same in all rows", "another value is outside what was learned")]
+    assert problems(found) == [(0, "layers", "is the same in all rows", "another value is out of the domain")]
 
 
 def test_implausibly_large_feature_is_reported(tmp_path):
     table = rows()
     table.loc[6, "flops"] *= 1e5
     found = imported(tmp_path, table, implausible={"flops": ["size", "layers"]})
-    assert (8, "flops", "is far more than usual beside others", "replaced by what is usual") in problems(found)
+    assert (8, "flops", "is far larger than usual relative to others", "replaced by the usual value") in problems(found)
 
 
 def test_only_selected_rows_are_trained_on(tmp_path):
     table = rows().assign(status=["measured"] * 39 + ["crashed"])
     found = imported(tmp_path, table, only={"status": ["measured"]})
-    assert problems(found) == [(41, "status", "is not measured", "left out")]
+    assert problems(found) == [(41, "status", "is not measured", "excluded")]
     assert len(found.dataset) == 39
 
 
@@ -153,7 +153,7 @@ def test_a_table_without_header_has_the_mappings_columns(tmp_path):
     columns = list(table)
     text = table.to_csv(index=False, header=False)
     assert len(imported(tmp_path, text, columns=columns).dataset) == 40
-    with pytest.raises(UsageError, match=r"table\.csv: has 5 columns, the mapping names 6: is it the right one"):
+    with pytest.raises(UsageError, match=r"table\.csv: has 5 columns, the mapping names 6; choose another"):
         imported(tmp_path, text, columns=[*columns, "more"])
 
 
@@ -178,7 +178,7 @@ def test_unknown_one_hot_text_is_excluded_by_row(tmp_path):
     table = rows().assign(kind=["a", "b"] * 20)
     table.loc[3, "kind"] = "c"
     found = imported(tmp_path, table, one_hot={"kind": {"values": ["a", "b"]}})
-    assert problems(found) == [(5, "", "a feature is missing or infinite", "left out")]
+    assert problems(found) == [(5, "", "a feature is missing or infinite", "excluded")]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_unknown_one_hot_text_is_excluded_by_row(tmp_path):
         ({"metrics": {"t": {"column": "ms"}}}, "'unit' is a required property"),
         ({"family": {"column": "name", "pattern": "("}}, "family.pattern: is not a regular expression"),
         ({"features": ["ms"]}, "features: 'ms' is a metric"),
-        ({"one_hot": {"name": {"values": ["a", "b"], "places": 2}}}, "go together"),
+        ({"one_hot": {"name": {"values": ["a", "b"], "places": 2}}}, "both pattern and places"),
         ({"columns": ["name", "size"]}, "columns: lacks 'flops', which is named elsewhere"),
         ({"implausible": {"gone": ["size"]}}, "implausible: 'gone' is not among the features"),
         ({"description": None}, "'description' is a required property"),
@@ -258,7 +258,7 @@ def test_power_is_learned_on_request(tmp_path):
     mapping = load_mapping(write_mapping(tmp_path, metrics=metrics))
     assert set(mapping.chosen(()).metrics) == {"latency_ms"}
     assert set(mapping.chosen(("power_mw",)).metrics) == {"power_mw"}
-    with pytest.raises(UsageError, match=r"--metric watt: the mapping has none; it has latency_ms, power_mw"):
+    with pytest.raises(UsageError, match=r"--metric watt: unknown metric; the mapping has latency_ms, power_mw"):
         mapping.chosen(("watt",))
 
 
@@ -266,9 +266,9 @@ def test_power_is_learned_on_request(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "folder", "board", "rows", "wrong"),
     [
-        ("time", "execution_time", "AGX", 1611, [(1591, "left out")]),
+        ("time", "execution_time", "AGX", 1611, [(1591, "excluded")]),
         ("memory", "memory_consumption", "AGX", 158, []),
-        ("power", "power_consumption", "AGX", None, [(914, "left out")]),
+        ("power", "power_consumption", "AGX", None, [(914, "excluded")]),
     ],
 )
 def test_published_tables_are_read(kind, folder, board, rows, wrong):

@@ -13,7 +13,7 @@ TAKEN = ["model", "family", "network", "input_size", "replicate", "status", "tar
 @pytest.mark.parametrize("listed", [True, False])
 def test_metric_with_a_taken_name_is_refused(tmp_path, name, listed):
     change = {} if listed else {"features": None}
-    with pytest.raises(UsageError, match=f"metrics: '{name}' is (a name|the name of a feature)"):
+    with pytest.raises(UsageError, match=f"metrics: '{name}' is (a reserved name|the name of a feature)"):
         imported(tmp_path, rows(), metrics={name: METRIC}, **change)
 
 
@@ -21,14 +21,14 @@ def test_metric_with_a_taken_name_is_refused(tmp_path, name, listed):
 @pytest.mark.parametrize("listed", [True, False])
 def test_feature_with_a_taken_name_is_refused(tmp_path, name, listed):
     features = [*MAPPING["features"], name] if listed else None
-    with pytest.raises(UsageError, match=f"'{name}' is (a name|the name of a feature)") as caught:
+    with pytest.raises(UsageError, match=f"'{name}' is (a reserved name|the name of a feature)") as caught:
         imported(tmp_path, rows().assign(**{name: range(40)}), features=features)
     assert "\n" not in str(caught.value)
 
 
 def test_feature_named_like_an_encoded_one_is_refused(tmp_path):
     table = rows().assign(kind=["a", "b"] * 20).assign(**{"kind=a": range(40)})
-    with pytest.raises(UsageError, match="'kind=a' is the name of two"):
+    with pytest.raises(UsageError, match="'kind=a' names two columns"):
         imported(tmp_path, table, features=["flops", "kind=a"], one_hot={"kind": {"values": ["a", "b"]}})
 
 
@@ -48,7 +48,7 @@ def test_mapping_without_features_is_refused(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^([a-z]+_?)*$", "^(?:a?){2,99}$"])
 def test_pattern_with_exponential_time_is_refused(tmp_path, pattern):
-    with pytest.raises(UsageError, match=r"family\.pattern: repeats what repeats or has alternatives itself"):
+    with pytest.raises(UsageError, match=r"family\.pattern: repeats a group that repeats or has alternatives itself"):
         imported(tmp_path, rows(), family={"column": "name", "pattern": pattern})
 
 

@@ -32,7 +32,7 @@ def test_invalid_size_excludes_its_row_only(tmp_path, value, problem):
     table = named_by_size().assign(width=rows()["size"]).astype({"width": object})
     table.loc[4, "width"] = value
     found = imported(tmp_path, table, input_size="width")
-    assert problems(found) == [(6, "width", problem, "left out")]
+    assert problems(found) == [(6, "width", problem, "excluded")]
     assert found.dataset["input_size"].dtype.kind == "i"
     assert list(found.dataset["network"]) == [f"{'abcd'[i % 4]}net{i}" for i in range(40) if i != 4]
 
@@ -53,25 +53,25 @@ def test_rows_without_a_name_or_family_are_excluded(tmp_path, column, change):
     table = rows().assign(group=["g", "h"] * 20)
     table.loc[[1, 8], column] = ["?", ""]
     found = imported(tmp_path, table, **change)
-    assert problems(found) == [(row, column, "is missing", "left out") for row in (3, 10)]
+    assert problems(found) == [(row, column, "is missing", "excluded") for row in (3, 10)]
     assert len(found.dataset) == 38
 
 
 def test_text_too_long_for_a_pattern_is_excluded(tmp_path):
     table = rows()
     table.loc[2, "name"] = "a" * 1001
-    assert problems(imported(tmp_path, table)) == [(4, "name", "is longer than 1,000 characters", "left out")]
+    assert problems(imported(tmp_path, table)) == [(4, "name", "is longer than 1,000 characters", "excluded")]
 
 
 @pytest.mark.parametrize(
     ("value", "problem"),
-    [("-5", "is negative"), ("1e308", "is beyond any measure"), ("-2e30", "is beyond any measure")],
+    [("-5", "is negative"), ("1e308", "is out of range"), ("-2e30", "is out of range")],
 )
 def test_impossible_features_are_excluded_by_row(tmp_path, value, problem):
     table = rows().astype({"flops": object})
     table.loc[4, "flops"] = value
     found = imported(tmp_path, table)
-    assert (6, "flops", problem, "left out") in problems(found)
+    assert (6, "flops", problem, "excluded") in problems(found)
     assert found.problems["value"][0] == value
     assert len(found.dataset) == 39
 
@@ -86,14 +86,14 @@ def test_unknown_features_may_be_negative(tmp_path):
 def test_values_out_of_range_are_excluded(tmp_path, value):
     table = rows()
     table.loc[3, "ms"] = value
-    assert problems(imported(tmp_path, table)) == [(5, "ms", "is beyond any measure", "left out")]
+    assert problems(imported(tmp_path, table)) == [(5, "ms", "is out of range", "excluded")]
 
 
 def test_row_without_a_value_keeps_the_one_that_has_it(tmp_path):
     table = rows()
     blank = table.iloc[[0]].assign(ms=np.nan)
     found = imported(tmp_path, pd.concat([blank, table]))
-    assert problems(found) == [(2, "ms", "is missing", "left out")]
+    assert problems(found) == [(2, "ms", "is missing", "excluded")]
     assert len(found.dataset) == 40
     assert found.dataset["latency_ms"].notna().all()
 
@@ -103,9 +103,9 @@ def test_rows_that_complement_each_other_are_merged(tmp_path):
     first, second = table.iloc[[7]].assign(mw=np.nan), table.iloc[[7]].assign(ms=np.nan)
     found = imported(tmp_path, pd.concat([first, second, table.drop(7)]), **TWO)
     assert problems(found) == [
-        (2, "mw", "is missing", "left out"),
-        (3, "", "has the features of a row before, and a value that it lacks", "added to that row"),
-        (3, "ms", "is missing", "left out"),
+        (2, "mw", "is missing", "excluded"),
+        (3, "", "has the features of an earlier row, and a value that it lacks", "added to that row"),
+        (3, "ms", "is missing", "excluded"),
     ]
     merged = found.dataset.iloc[0]
     assert (merged["latency_ms"], merged["power_mw"]) == (table.loc[7, "ms"], table.loc[7, "mw"])
@@ -116,8 +116,8 @@ def test_rows_may_contradict_in_one_metric_alone(tmp_path):
     table = rows().assign(mw=np.linspace(1, 2, 40))
     found = imported(tmp_path, pd.concat([table, table.iloc[[5]].assign(mw=9.0)]), **TWO)
     assert problems(found) == [
-        (7, "mw", "is contradicted by a row after with the same features", "kept"),
-        (42, "mw", "contradicts a row before with the same features", "left out"),
+        (7, "mw", "is contradicted by a later row with the same features", "kept"),
+        (42, "mw", "contradicts an earlier row with the same features", "excluded"),
     ]
     assert list(found.problems["value"].astype(float)) == [table.loc[5, "mw"], 9.0]
     assert found.dataset["power_mw"][5] == table.loc[5, "mw"]
@@ -157,12 +157,12 @@ def test_names_are_made_unique_beside_existing_ones(tmp_path):
         (
             rows().assign(flops=np.inf),
             {},
-            r"left out: 40 rows where a feature is missing or infinite: 2, 3, 4 and 37 more",
+            r"excluded: 40 rows where a feature is missing or infinite: 2, 3, 4 and 37 more",
         ),
         (
             rows(),
             {"only": {"layers": ["none"]}, "features": None},
-            "left out: 40 rows where layers is not none: 2, 3, 4 and 37 more",
+            "excluded: 40 rows where layers is not none: 2, 3, 4 and 37 more",
         ),
         (rows().assign(kind="x"), {"one_hot": {"kind": {"values": ["a", "b"]}}}, "40 rows where a feature is missing"),
         (rows().assign(size=1, flops=1, layers=1), {}, "all features are the same in 1 row left"),

@@ -49,7 +49,7 @@ def _convolution(call: Call) -> Outcome:
     dilation = settings.sizes("dilation_rate", rank, 1)
     filters, groups = settings.whole("filters"), settings.whole("groups", 1)
     if channels % groups or filters % groups:
-        call.refuse(f"cannot part {channels} channels and {filters} filters in {groups} groups")
+        call.refuse(f"cannot split {channels} channels and {filters} filters in {groups} groups")
     found = behind_window(call, spatial, span(kernel, dilation), strides)
     weights = math.prod(kernel) * (channels // groups) * filters
     return Outcome(

@@ -32,7 +32,7 @@ def join(call: Call, spatial: Shape, channels: int) -> Shape:
         SourceError: a spatial size is not positive.
     """
     if min(spatial) < 1:
-        call.refuse("takes larger tensors than those it reads")
+        call.refuse("needs larger tensors than its inputs")
     first = call.settings.channels_first()
     return (call.shape[0], channels, *spatial) if first else (call.shape[0], *spatial, channels)
 

@@ -45,7 +45,7 @@ def _adaptive_pool(call: Call) -> Outcome:
 def _kernel(call: Call, key: str, position: int) -> Shape:
     kernel: Any = call.argument(key, position)
     if not isinstance(kernel, Symbol | Constant) or len(kernel.shape) != len(call.shape):
-        call.refuse("does not tell the shape of its kernel")
+        call.refuse("does not give the shape of its kernel")
     return kernel.shape
 
 

@@ -204,7 +204,7 @@ def picked(call: Call, shape: Shape, keys: list[Any]) -> Shape:
     """Return the shape of `tensor[keys]`, keys being numbers, slices, `...`, None for a new axis or tensors.
 
     Raises:
-        SourceError: there are more keys than axes, or one is none of these.
+        SourceError: there are more keys than axes, or a key of another type.
     """
     taken = sum(key is not None and key is not ... for key in keys)
     if taken > len(shape) or keys.count(...) > 1:

@@ -41,7 +41,7 @@ def _encoded(call: Call) -> Outcome:
 
 
 def _lookup(call: Call) -> Outcome:
-    """Return the outcome of tables of words: their numbers, or a column for each where the text tells how many."""
+    """Return the outcome of tables of words: their numbers, or a column for each where the text gives their number."""
     settings = call.settings
     mode = settings.word("output_mode", "int")
     if mode == "int":
@@ -54,7 +54,7 @@ def _columns(call: Call) -> int:
     """Return how many words a table has a column for."""
     key = "max_tokens" if call.settings.flag("pad_to_max_tokens", False) else "vocabulary_size"
     if call.settings.get(key) is None:
-        call.refuse("does not tell how many words it knows")
+        call.refuse("does not give the size of its vocabulary")
     return call.settings.whole(key)
 
 
@@ -63,7 +63,7 @@ def _text(call: Call) -> Outcome:
     settings = call.settings
     if settings.word("output_mode", "int") == "int":
         if settings.get("output_sequence_length") is None:
-            call.refuse("does not tell how many words it returns of a text")
+            call.refuse("does not give the length of its output")
         return Outcome(((call.shape[0], settings.whole("output_sequence_length")),), dtype="int64")
     whole = settings.values.get("split", "whitespace") is None and len(call.shape) > 1
     return Outcome(((*(call.shape[:-1] if whole else call.shape), _columns(call)),), dtype="float32")

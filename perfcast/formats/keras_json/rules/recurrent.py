@@ -117,7 +117,7 @@ def _convolutional(call: Call) -> Outcome:
     window = span(kernel, dilation) if valid else (1,) * rank
     found = tuple((size - wide) // stride + 1 for size, wide, stride in zip(spatial, window, strides, strict=True))
     if min(found) < 1:
-        call.refuse("takes larger tensors than those it reads")
+        call.refuse("needs larger tensors than its inputs")
     of_input, of_state = math.prod(kernel) * channels * 4 * filters, math.prod(kernel) * filters * 4 * filters
     parts: tuple[Part, ...] = (Part("kernel", of_input), Part("recurrent_kernel", of_state))
     if settings.flag("use_bias", True):

@@ -111,7 +111,7 @@ _ARGUMENTS = {
     "OneHot": {"depth": "num_classes"},
     "Einsum": {"equation": "subscripts"},
 }
-# What the constant beside a node tells, which Keras' operations are told as an argument.
+# What a node has in a constant and Keras' operations have as an argument.
 _TOLD = {
     "BroadcastTo": "shape",
     "Concatenate": "axis",
@@ -164,7 +164,7 @@ def _delegated(call: Call, kind: str, options: dict[str, Any]) -> Outcome:
 
 
 def _ends(sizes: list[Any]) -> list[Any]:
-    """Return where parts of these sizes end, but the last one; TensorFlow tells sizes, Keras ends."""
+    """Return where parts of these sizes end, but the last one; TensorFlow gives sizes, Keras ends."""
     return [sum(sizes[: index + 1]) for index in range(len(sizes) - 1)]
 
 
@@ -185,7 +185,7 @@ def _slicing(call: Call) -> Outcome:
 
 
 def _node(call: Call) -> Outcome:
-    """Return the outcome of a node of a graph, whose definition stands in the text; its constants come beside it."""
+    """Return the outcome of a node of a graph, whose definition stands in the text; its constants come separately."""
     definition = call.settings.get("node_def")
     if isinstance(definition, str):
         try:

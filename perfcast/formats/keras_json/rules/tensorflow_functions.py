@@ -90,11 +90,11 @@ def _shape(call: Call) -> Outcome:
 
 
 def _filled(call: Call) -> Outcome:
-    """Return the outcome of `zeros`, `ones` and `fill`, which are told a shape."""
+    """Return the outcome of `zeros`, `ones` and `fill`, whose argument is a shape."""
     told = numbers_of(call.argument("dims" if "fill" in call.settings.word("function", "") else "shape", 0))
     sizes = whole_numbers(told if isinstance(told, list) else [told], 0)
     if sizes is None:
-        call.refuse("does not tell the shape that it fills")
+        call.refuse("does not give the shape that it fills")
     return Outcome((sizes,), kind="Full")
 
 
@@ -102,14 +102,14 @@ def _range(call: Call) -> Outcome:
     told = [numbers_of(call.argument(key, at)) for at, key in enumerate(("start", "limit", "delta"))]
     numbers = [item for item in told if type(item) is int]
     if not numbers or any(type(item) is not int and item is not None for item in told) or abs(max(numbers)) > MOST:
-        call.refuse("does not tell how far it counts")
+        call.refuse("does not give its limit")
     return Outcome(((len(range(*numbers)),),), dtype="int32", kind="Arange")
 
 
 def _gather(call: Call) -> Outcome:
     params, indices = call.argument("params", 0), call.argument("indices", 1)
     if not isinstance(params, Symbol | Constant):
-        call.refuse("does not tell what it gathers from")
+        call.refuse("does not give what it gathers from")
     picked = indices.shape if isinstance(indices, Symbol | Constant) else ()
     batch, rank = call.argument("batch_dims", None, 0), len(params.shape)
     axis = call.argument("axis", None, batch)

@@ -66,7 +66,7 @@ def _lambda(call: Call) -> Outcome:
 
 
 def _told_shapes(value: Any) -> list[Shape] | None:
-    """Return the shapes that a text tells of what a Lambda returns; None where it tells none, or leaves sizes open."""
+    """Return the shapes that a text gives for a Lambda's outputs; None where it gives none, or leaves sizes open."""
     if not isinstance(value, list) or not value:
         return None
     if all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in value):
