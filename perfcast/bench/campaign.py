@@ -166,9 +166,9 @@ class Campaign:
 
     def _say_what_is_left(self, tasks: list[Task], over_s: float) -> None:
         if over_s > 0.1 * (self.budget_s or 0):
-            say(f"the budget did not suffice: one visit of each model took {format_duration(over_s)} more")
+            say(f"the budget was too short: one visit of each model took {format_duration(over_s)} more")
         if left := len(self.missing(tasks)):
-            say(f"the budget is spent before {left} of {len(tasks)} measurements are complete; run again to go on")
+            say(f"the budget is spent before {left} of {len(tasks)} measurements are complete; run again to continue")
 
     def _finish(
         self, part: _Part, device: Device, exports: list[Export], deadline: float | None, advance: Advance
@@ -216,9 +216,9 @@ class Campaign:
         """Look whether a model froze the device; what did so twice is on record and not tried again."""
         if task := collector.quarantine(probe.boot, probe.environment):
             if task.key in collector.pending:
-                say(f"{task.model}: the device went down while it was measured; it is tried once more, at the end")
+                say(f"{task.model}: the device went down while it was measured; it is retried once, at the end")
             else:
-                say(f"{task.model}: the device went down once more while it was measured; it is not tried again")
+                say(f"{task.model}: the device went down again while it was measured; it is not retried")
 
     def _run(self, device: Device, collector: ResultCollector, pace: Pace, advance: Advance) -> None:
         if not collector.pending:

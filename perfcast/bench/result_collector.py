@@ -167,7 +167,7 @@ class ResultCollector:
         others = [visits.environment for visits in self.visits.values() if visits.environment != digest]
         if others:
             changed = in_words(differing(self.store.environment(others[-1]), environment))
-            say(f"{changed}: models that were begun start over ({len(others)})")
+            say(f"{changed}: models that are partly measured start over ({len(others)})")
 
     def _take_peaks(self, answer: dict[str, Any]) -> None:
         if self._peaks is not None:
@@ -227,7 +227,7 @@ class ResultCollector:
         if not self._has_said_no_calm:
             disturbed = sum(visit["disturbed"] for visit in visits.made)
             say(
-                "this machine does not become calm: disturbed visits are no longer made up for "
+                "this machine does not become calm: disturbed visits are no longer repeated "
                 f"({task.model}: {disturbed} of {len(visits.made)})"
             )
         self._has_said_no_calm = True

@@ -43,6 +43,6 @@ class RetryPolicy:
         if str(error) != self._said:
             self._said = str(error)
             wait = f"{self.limit_s / 60:.0f} min" if self.limit_s >= 60 else f"{self.limit_s:.0f} s"
-            say(f"{error}; what was measured is stored, trying again for {wait}")
+            say(f"{error}; measurements are stored; retrying for {wait}")
         time.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, LONGEST_S)

@@ -157,7 +157,7 @@ def _write(out: Path, measured: Sequence[Measured]) -> None:
 def _show(measured: Measured) -> None:
     row = measured.row
     factors = measured.record["factors"]
-    when = "measured now" if measured.is_new else f"measured {row['started_at']}, --again measures once more"
+    when = "measured now" if measured.is_new else f"measured {row['started_at']}; --again measures it again"
     repetition = f", repetition {row['replicate']}" if row["replicate"] else ""
     click.echo(f"{row['model']} on {row['target']}{repetition}: {when}")
     facts = _facts(row) if row["status"] == "measured" else {"status": f"{row['status']}: {row['reason']}"}

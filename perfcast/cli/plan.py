@@ -79,7 +79,7 @@ def _show(plan: Plan, target: Target) -> None:
     headings = ("models", "to measure", "graphs, MB", "expected time", "will likely fail")
     show_table({"family": "left", **dict.fromkeys(headings, "right")}, rows)
     if not total.measurements:
-        click.echo(f"{target.name}: all is measured already")
+        click.echo(f"{target.name}: everything is measured already")
     else:
         _show_sums(plan, target)
     flagged = plan.models[plan.models["warning"] != ""]
@@ -96,7 +96,7 @@ def _show_sums(plan: Plan, target: Target) -> None:
     raw, packed = (format_number(pending[name].sum() * _MB) for name in ("graph_bytes", "packed_bytes"))
     click.echo(
         f"{target.name}: measuring takes about {format_duration(plan.time_s)}, "
-        f"{format_duration(plan.start_s)} of it for starting; latencies expected from {plan.predicted_by}"
+        f"{format_duration(plan.start_s)} of it for starting the runtime; latencies estimated from {plan.predicted_by}"
     )
-    where = ", if it were not this machine" if target.is_local else ""
-    click.echo(f"to ship to the device{where}: {raw} MB of graphs, {packed} MB compressed")
+    where = ", if it were another machine" if target.is_local else ""
+    click.echo(f"to send to the device{where}: {raw} MB of graphs, {packed} MB compressed")

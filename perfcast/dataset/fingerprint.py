@@ -43,8 +43,8 @@ def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, 
     target = records[0]["target"]
     raise DataError(
         f"dataset of target {target}: its measurements were made in {len(counts)} different environments: "
-        f"{told}{more}; delete results/{target}/manifests and run again to measure all in the present one (what "
-        "was measured there is kept), or describe a second target to measure both"
+        f"{told}{more}; delete results/{target}/manifests and run again to measure all in the present one ("
+        "measurements in other environments are kept), or describe a second target to measure both"
     )
 
 

@@ -38,7 +38,7 @@ def check_store(store: str | Path, disposable: Sequence[str], origin: str) -> No
     for folder in disposable:
         if Path(store).resolve().is_relative_to(Path(folder).resolve()):
             raise UsageError(
-                f"{origin}: store: {store} lies in {folder}, which may be deleted and made again; "
+                f"{origin}: store: {store} is inside {folder}, which runs may delete and rebuild; "
                 "choose a folder outside"
             )
 
@@ -53,7 +53,7 @@ def checked_models(sheets: Sequence[Path], synthetic: dict[str, Any] | None) -> 
     families = {spec.family for spec in found.specs}
     if len(found.specs) < MIN_ROWS or len(families) < 2:
         raise UsageError(
-            f"models: {len(found.specs)} models of {len(families)} families are too few to learn from; "
+            f"models: {len(found.specs)} models of {len(families)} families are too few to train on; "
             f"list at least {MIN_ROWS} of 2 families in models.sheets"
         )
     return found
@@ -75,7 +75,7 @@ def tool_versions(names: Sequence[str], pins: str | None) -> dict[str, str]:
         return {name: version(name) for name in names}
     except PackageNotFoundError as error:
         raise UsageError(
-            f"{error.name} is not installed; run `make setup`, or have conda install what jobs need: "
+            f"{error.name} is not installed; run `make setup`, or let conda install what jobs need: "
             "add --software-deployment-method conda"
         ) from error
 

@@ -93,7 +93,7 @@ def _read(record: Path) -> dict[str, Any]:
 
 def _busy(holder: dict[str, Any]) -> str:
     who = "(pid {pid} on {host}, since {since}) ".format(**holder) if holder else ""
-    return f"another perfcast run {who}works in this folder; wait for it or stop it"
+    return f"another perfcast run {who}is working in this folder; wait for it or stop it"
 
 
 def _locks(snakemake: Path) -> dict[str, list[int]]:

@@ -38,7 +38,7 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
             sys.exit(error.exit_code)
         except Exception as error:  # noqa: BLE001  (a bug: the log has all of it, the terminal one line)
             note(traceback.format_exc())
-            print(f"error: {type(error).__name__}: {error}; all of it is in {log}", file=terminal)
+            print(f"error: {type(error).__name__}: {error}; the traceback is in {log}", file=terminal)
             sys.exit(1)
         finally:
             sys.stderr = sys.__stderr__

@@ -77,7 +77,7 @@ def apply(setting, wanted, journal, changed, outcome):
         outcome["applied"][setting.name] = wanted
     except SettingError as reason:
         outcome["refused"][setting.name] = str(reason)
-        say("setting %s cannot be %r: %s" % (setting.name, wanted, reason))
+        say("setting %s cannot be set to %r: %s" % (setting.name, wanted, reason))
 
 
 def old_value(setting, journal):
@@ -110,10 +110,10 @@ def replay(root="/"):
         journal.open()
         left = left_changed(journal, root)
         if left:
-            say("restoring %s: an earlier run ended before it could" % ", ".join(kind.name for kind, _ in left))
+            say("restoring %s: an earlier run was killed before it could" % ", ".join(kind.name for kind, _ in left))
         restore(left, journal)
     except SettingError as reason:
-        say("what an earlier run changed is not restored: %s" % reason)
+        say("settings that an earlier run changed are not restored: %s" % reason)
     finally:
         journal.close()
 

@@ -24,7 +24,9 @@ VARIABLE = "PERFCAST_LOCKS"
 MOMENT_S = 1.0
 _FOLDER = "/tmp"  # One for all users and all jobs, which $TMPDIR and $XDG_RUNTIME_DIR are not.
 _LONGEST = 1000
-_REMEDY = "who measures here locks it: remove what is there, or set %s to a folder for all who measure here" % VARIABLE
+_REMEDY = (
+    "this file is the lock of this machine: remove what is there, or set %s to a folder that all users share" % VARIABLE
+)
 _KEYS = {"pid", "host", "since"}
 
 
@@ -128,10 +130,10 @@ def holder_of(handle):
 
 
 def described(holder):
-    """Describe a holder, such as `process 12 on nano, there since 2026-11-30 12:00:00`."""
+    """Describe a holder, such as `process 12 on nano, running since 2026-11-30 12:00:00`."""
     if not holder:
         return "another process"
-    return printable("process %s on %s, there since %s" % (holder["pid"], holder["host"], holder["since"]))
+    return printable("process %s on %s, running since %s" % (holder["pid"], holder["host"], holder["since"]))
 
 
 def _opened(path):
@@ -143,7 +145,7 @@ def _opened(path):
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(handle)
-        raise LockError("%s: not a plain file with one name; %s" % (path, _REMEDY))
+        raise LockError("%s: not a regular file with a single link; %s" % (path, _REMEDY))
     return handle
 
 

@@ -76,7 +76,7 @@ def go_on(bundle, log):
         note(log, history, event=STARTED, boot=boot_id())
         status = measure(bundle, log, history, terminal)
     if history.left():
-        terminal.say("%d models are left; run this again to go on" % len(history.left()))
+        terminal.say("%d models are left; run this again to continue" % len(history.left()))
         sys.exit(status or 1)
     terminal.say_done()
 
@@ -205,7 +205,7 @@ class Terminal:
         print(text, file=sys.stderr, flush=True)
 
     def say_done(self):
-        self.say("all %d models are done: take the folder back, and run `perfcast ingest`" % len(self.history.tasks))
+        self.say("all %d models are done; bring the folder back and run `perfcast ingest`" % len(self.history.tasks))
 
     def show(self, answer):
         """Show how far it is."""
@@ -230,7 +230,7 @@ def measure(bundle, log, history, terminal):
         status = run(bundle, log, history, terminal)
         if expected in (None, history.fingerprint):
             return status
-        terminal.say("this device is not what it was before: all models are measured under what it is now")
+        terminal.say("the device's environment has changed: all models are measured in the new one")
     terminal.say("the device's environment changes each time it is read; see log.txt")
     return 1
 

@@ -121,7 +121,7 @@ class Priority(OfThisProcess):
     """The niceness: the lower, the more the process is preferred."""
 
     name = "priority"
-    values = "an integer from -20, most preferred, to 19"
+    values = "an integer between -20 (highest priority) and 19"
 
     @staticmethod
     def accepts(value):
@@ -138,7 +138,7 @@ class Affinity(OfThisProcess):
     """The CPUs that the process may run on."""
 
     name = "affinity"
-    values = "a list of CPU numbers, each once"
+    values = "a list of distinct CPU numbers"
 
     @staticmethod
     def accepts(value):
@@ -240,7 +240,7 @@ class Swappiness(InFiles):
     """How readily the system swaps."""
 
     name = "swappiness"
-    values = "an integer from 0, as late as possible, to 200"
+    values = "an integer between 0 (as late as possible) and 200"
     patterns = ("/proc/sys/vm/swappiness",)
     text = "[0-9]{1,3}"
 
@@ -285,7 +285,7 @@ class NvpModel(Setting):
     """The power mode of a Jetson; one that needs a reboot is not set."""
 
     name = "nvpmodel"
-    values = "the whole number of a mode, as in /etc/nvpmodel.conf"
+    values = "the number of a mode in /etc/nvpmodel.conf"
     outlives_a_reboot = True
 
     @staticmethod
@@ -295,7 +295,7 @@ class NvpModel(Setting):
     def read(self):
         last = run("nvpmodel", "-q").split("\n")[-1]
         if not re.match(r"[0-9]{1,2}\Z", last):
-            raise SettingError("nvpmodel names no mode")
+            raise SettingError("nvpmodel reports no mode")
         return int(last)
 
     def write(self, wanted):
@@ -306,7 +306,7 @@ class JetsonClocks(Setting):
     """All clocks of a Jetson at their highest. What they were is in a file of the tool's own, next to the journal."""
 
     name = "jetson_clocks"
-    values = "true, or leave it out"
+    values = "true, or omit it"
 
     def __init__(self, root="/"):
         Setting.__init__(self, root)

@@ -246,7 +246,7 @@ def test_missing_requirements_are_reported_before_measuring(root, board, tmp_pat
     done = run(checkout, board)
     assert done.code == 1
     assert "error: jetson_nano cannot be measured on board; fix this first:" in done.said
-    assert f"  - it is a machine of type {os.uname().machine}, not aarch64: is it the right one?" in done.said
+    assert f"  - it is a machine of type {os.uname().machine}, not aarch64: choose the right device" in done.said
     assert "  - the image absent:1 is missing: `docker pull` it, and `docker tag` it with this name" in done.said
     assert not (checkout / "results/jetson_nano/logs/benchmark").exists()
     assert not (checkout / "results/store/measurements").exists()

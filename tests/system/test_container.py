@@ -84,7 +84,7 @@ def test_container_waits_for_a_campaign_on_the_host(tools, description, tmp_path
         assert not done.wait(3)
     thread.join(60)
     assert done.is_set()
-    assert "there since" in capsys.readouterr().err
+    assert "running since" in capsys.readouterr().err
 
 
 def test_missing_requirements_are_reported_first(tools, description):

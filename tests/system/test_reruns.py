@@ -54,7 +54,7 @@ def test_failed_fit_keeps_the_old_predictor_and_reruns(campaign):
     failed = campaign.run()
     assert failed.code == 1
     # The terminal has one line of it, the log has it whole.
-    assert "all of it is in results/quick/logs/fit.log" in failed.errors[0]
+    assert "the traceback is in results/quick/logs/fit.log" in failed.errors[0]
     assert "Traceback" not in failed.said
     assert "Traceback" in (folder / "logs/fit.log").read_text()
     assert {path: path.read_bytes() for path in before} == before

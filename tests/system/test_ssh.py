@@ -253,7 +253,7 @@ def test_campaign_of_another_user_is_waited_for(board, campaign, monkeypatch, ca
     on_retry(holder.terminate, monkeypatch)
     assert len(measured(campaign, dummy_exports(campaign.artifacts.root))) == 3
     holder.wait(10)
-    assert "there since" in capsys.readouterr().err
+    assert "running since" in capsys.readouterr().err
 
 
 def test_orphaned_runner_is_killed_after_upgrade(board, campaign, tmp_path, root, monkeypatch):

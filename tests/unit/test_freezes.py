@@ -24,7 +24,7 @@ def test_model_that_froze_the_device_is_retried_last(runner, campaign, exports, 
     records = measure(campaign, exports)
     assert [record["status"] for record in records] == ["measured"] * 3
     assert [task["alone"] for task in runner.plans[-1]["tasks"]] == [True, False, False]
-    assert "the device went down while it was measured; it is tried once more, at the end" in capsys.readouterr().err
+    assert "the device went down while it was measured; it is retried once, at the end" in capsys.readouterr().err
 
 
 def test_model_that_froze_the_device_twice_is_recorded(runner, campaign, exports, capsys):
@@ -38,7 +38,7 @@ def test_model_that_froze_the_device_twice_is_recorded(runner, campaign, exports
     assert [record["status"] for record in records] == ["measured", "froze", "measured"]
     assert records[1]["reason"] == "the device went down twice while it was measured"
     assert keys[1] not in [task["key"] for task in runner.plans[-1]["tasks"]]
-    assert "it is not tried again" in capsys.readouterr().err
+    assert "it is not retried" in capsys.readouterr().err
     plans = len(runner.plans)
     assert measure(campaign, exports) == records
     assert len(runner.plans) == plans

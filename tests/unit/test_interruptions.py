@@ -150,7 +150,9 @@ def budgeted(campaign, seconds, visits=6):
 def test_a_budget_ends_with_an_answer_for_each_model_and_goes_on_later(campaign, exports, tmp_path, capsys):
     first = measure(budgeted(campaign, 0), exports)
     assert [(record["stopped_by"], len(record["visits"])) for record in first] == [("budget", 1)] * len(exports)
-    assert f"{len(exports)} of {len(exports)} measurements are complete; run again to go on" in capsys.readouterr().err
+    assert (
+        f"{len(exports)} of {len(exports)} measurements are complete; run again to continue" in capsys.readouterr().err
+    )
     again = measure(budgeted(campaign, 0), exports)
     assert again == first
     whole = measure(budgeted(campaign, None), exports)

@@ -90,7 +90,7 @@ def test_a_model_of_a_sheet_is_measured_shown_and_kept(measured):
 
 
 def test_measured_model_is_measured_again_only_on_request(folder):
-    assert "--again measures once more" in run(FIRST).output
+    assert "--again measures it again" in run(FIRST).output
     assert len(stored(folder)) == 1
     answer = run(FIRST, SECOND, "--again", "--out", "out.csv")
     assert f"{FIRST} on idle, repetition 1: measured now" in answer.output
@@ -148,7 +148,7 @@ def test_unmeasurable_model_is_one_line(folder, library):
 def test_failing_sources_do_not_stop_the_others(folder):
     answer = run("absent.keras", FIRST)
     assert answer.exit_code == 1
-    assert "--again measures once more" in answer.output
+    assert "--again measures it again" in answer.output
     assert "absent.keras: there is no such file" in answer.output
 
 

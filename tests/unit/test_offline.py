@@ -104,7 +104,7 @@ def answers(bundle_dir):
 def test_measurements_of_a_bundle_are_ingested(bundle_dir, here):
     status, said = run(bundle_dir)
     assert status == 0, said
-    assert said.splitlines()[-1] == ("all 6 models are done: take the folder back, and run `perfcast ingest`")
+    assert said.splitlines()[-1] == ("all 6 models are done; bring the folder back and run `perfcast ingest`")
     found = ingested(here, bundle_dir)
     assert (found.new, found.measured, found.missing) == (6, 6, 0)
     stored = records(here)
@@ -330,7 +330,7 @@ def test_other_environments_are_kept_separate(here, description, tmp_path):
         ingested(here, bundle_dir)
     status, said = run(bundle_dir)
     assert status == 0, said
-    assert "this device is not what it was before: all models are measured under what it is now" in said
+    assert "the device's environment has changed: all models are measured in the new one" in said
     found = ingested(here, bundle_dir)
     assert (found.measured, found.missing) == (6, 0)
     by_conditions = Counter(record["fingerprint"] for record in records(here))

@@ -77,7 +77,7 @@ def test_what_is_measured_is_not_planned_again(folder):
     planned("--out", "plan.csv")
     assert list(pd.read_csv("plan.csv")["measurements"]) == [0, 2, 2]
     Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store)).measure(exports, quiet, "")
-    assert "idle: all is measured already" in planned().output
+    assert "idle: everything is measured already" in planned().output
 
 
 def test_models_that_will_not_fit_are_named(folder):

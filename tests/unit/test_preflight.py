@@ -30,8 +30,14 @@ def test_ready_device_has_no_problem():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"machine": "x86_64"}, "it is a machine of type x86_64, not aarch64: is it the right one?"),
-        ({"machine": None}, "it is a machine of type unknown, not aarch64: is it the right one?"),
+        (
+            {"machine": "x86_64"},
+            "it is a machine of type x86_64, not aarch64: choose the right device, or correct device.architecture",
+        ),
+        (
+            {"machine": None},
+            "it is a machine of type unknown, not aarch64: choose the right device, or correct device.architecture",
+        ),
         ({"python": None}, "there is no python3: install Python 3.6 or later (`sudo apt install python3`)"),
         ({"python": "2.7"}, "python3 is Python 2.7; 3.6 or later is needed"),
         ({"python": "3.10"}, None),
@@ -39,11 +45,11 @@ def test_ready_device_has_no_problem():
         ({"free_kb": "nonsense"}, None),
         (
             {"folder_refused": "Read-only file system"},
-            ".cache/perfcast cannot be made there (Read-only file system); set transport.folder to one that can",
+            ".cache/perfcast cannot be created there (Read-only file system); set transport.folder to a writable one",
         ),
-        ({"clock": None}, "it does not say what time it is (`date +%s`)"),
+        ({"clock": None}, "it does not report its time (`date +%s`)"),
         ({"clock": str(NOW - 290)}, None),
-        ({"clock": str(NOW - 310)}, "its clock is 5 minutes behind: measurements would bear false dates; "),
+        ({"clock": str(NOW - 310)}, "its clock is 5 minutes behind: measurements would have wrong dates; "),
         ({"clock": str(NOW + 8000)}, "its clock is 2 hours ahead: "),
         ({"clock": "0"}, "its clock is 20833 days behind: "),
         (
@@ -52,7 +58,7 @@ def test_ready_device_has_no_problem():
         ),
         (
             {"engine_refused": "permission denied"},
-            "docker cannot be used (permission denied); may you use it? `sudo usermod -aG docker $USER`",
+            "docker cannot be used (permission denied); to get access: `sudo usermod -aG docker $USER`",
         ),
         ({"image": ""}, "the image a:1 is missing: `docker pull` it, and `docker tag` it with this name"),
         ({"image": "amd64"}, "the image a:1 is for x86_64, the machine is aarch64"),

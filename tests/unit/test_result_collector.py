@@ -83,7 +83,7 @@ def test_visits_of_another_environment_are_kept_until_restart(campaign, exports,
     runner.wish(killed_after=2 + 1, host="another board")
     with pytest.raises(BenchmarkError):
         measure(campaign, exports)
-    assert "host was board, is another board: models that were begun start over (3)" in capsys.readouterr().err
+    assert "host was board, is another board: models that are partly measured start over (3)" in capsys.readouterr().err
     environments = [campaign.measurements.visits.find(key).environment for key in campaign.measurements.visits.all()]
     assert sorted(map(environments.count, set(environments))) == [1, 2]
     runner.wish()

@@ -98,7 +98,8 @@ def problems_of(found: Found, remote: Remote) -> list[str]:
 def _machine(found: Found, remote: Remote) -> str:
     machine = found.facts.get("machine", "")
     if remote.architecture and machine != remote.architecture:
-        return f"it is a machine of type {machine or 'unknown'}, not {remote.architecture}: is it the right one?"
+        kind = f"it is a machine of type {machine or 'unknown'}, not {remote.architecture}"
+        return f"{kind}: choose the right device, or correct device.architecture"
     return ""
 
 
@@ -114,7 +115,7 @@ def _python(found: Found, remote: Remote) -> str:
 
 def _disk(found: Found, remote: Remote) -> str:
     if refused := found.facts.get("folder_refused"):
-        return f"{remote.folder} cannot be made there ({refused}); set transport.folder to one that can"
+        return f"{remote.folder} cannot be created there ({refused}); set transport.folder to a writable one"
     free = found.number("free_kb")
     if free is not None and free * 1024 < LEAST_FREE_MB * 1e6:
         return f"its disk is full: {remote.folder} has {free * 1024e-6:.0f} MB left, {LEAST_FREE_MB} MB are needed"
@@ -124,13 +125,13 @@ def _disk(found: Found, remote: Remote) -> str:
 def _clock(found: Found) -> str:
     clock = found.number("clock")
     if clock is None:
-        return "it does not say what time it is (`date +%s`)"
+        return "it does not report its time (`date +%s`)"
     off = clock - found.asked_s
     if abs(off) <= CLOCK_MAY_DIFFER_S:
         return ""
     where = "ahead" if off > 0 else "behind"
     return (
-        f"its clock is {_long(abs(off))} {where}: measurements would bear false dates; "
+        f"its clock is {_long(abs(off))} {where}: measurements would have wrong dates; "
         "set it (`sudo timedatectl set-ntp true`, or `sudo date -s …`)"
     )
 
@@ -149,7 +150,7 @@ def _container(found: Found, remote: Remote) -> str:
     if refused == "absent":
         return f"{engine} is not installed: `sudo apt install {engine}`; or set transport.container to null"
     if refused:
-        return f"{engine} cannot be used ({refused}); may you use it? `sudo usermod -aG {engine} $USER`"
+        return f"{engine} cannot be used ({refused}); to get access: `sudo usermod -aG {engine} $USER`"
     image = found.facts.get("image", "")
     if not image:
         return f"the image {container.image} is missing: `{engine} pull` it, and `{engine} tag` it with this name"

@@ -73,7 +73,7 @@ class HostTransport:
                 except LinkError as error:
                     if not locks:
                         raise
-                    say(f"{error}; another device is tried")
+                    say(f"{error}; trying another device")
                     continue
                 held.enter_context(trial.pop_all())
                 return device

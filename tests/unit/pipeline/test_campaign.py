@@ -61,8 +61,8 @@ def test_a_target_over_ssh_is_asked_first(folder, root):
         ({"shard": 2}, "config.yaml: unknown key shard"),
         ({"target": "absent"}, "config/targets/absent.yaml: there is no such file"),
         ({"models": {"sheets": ["none.csv"]}}, "none.csv: there is no such file"),
-        ({"store": "results/quick/store"}, "config.yaml: store: results/quick/store lies in results/quick"),
-        ({"models": {"sheets": ["few.csv"]}}, "4 models of 1 families are too few to learn from"),
+        ({"store": "results/quick/store"}, "config.yaml: store: results/quick/store is inside results/quick"),
+        ({"models": {"sheets": ["few.csv"]}}, "4 models of 1 families are too few to train on"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_its_file(folder, root, changes, words):

@@ -97,7 +97,7 @@ def test_missing_setting_is_reported_in_the_environment(bare, capsys):
     assert settings["governor"] is None
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(ALL)
-    assert "setting governor cannot be 'performance': this system has no such setting" in said
+    assert "setting governor cannot be set to 'performance': this system has no such setting" in said
 
 
 def test_refused_setting_is_quoted_and_the_rest_applied(device):
@@ -139,10 +139,10 @@ def test_setting_without_a_saved_old_value_is_not_changed(device):
         ({"priority": "low"}, "settings.priority: 'low' is not valid"),
         ({"governor": "../x"}, "settings.governor: '../x' is not valid"),
         ({"governor": "a\n"}, "is not valid"),
-        ({"affinity": []}, "settings.affinity: \\[\\] is not valid; use a list of CPU numbers"),
+        ({"affinity": []}, "settings.affinity: \\[\\] is not valid; use a list of distinct CPU numbers"),
         ({"affinity": [0, 0]}, "is not valid"),
         ({"nvpmodel": "0; reboot"}, "is not valid"),
-        ({"jetson_clocks": False}, "use true, or leave it out"),
+        ({"jetson_clocks": False}, "use true, or omit it"),
     ],
 )
 def test_invalid_request_changes_nothing(device, requested, words):
@@ -230,7 +230,7 @@ def test_second_run_keeps_settings_of_a_live_run(device, capsys):
         assert set(outcome["refused"].values()) == {
             "another run has changed this device's settings and has not ended yet"
         }
-    assert "what an earlier run changed is not restored: another run" in capsys.readouterr().err
+    assert "settings that an earlier run changed are not restored: another run" in capsys.readouterr().err
     with applied({"swappiness": 10}, str(device.root)) as outcome:
         assert outcome["applied"] == {"swappiness": 10}
     assert device.read(SWAPPINESS) == "10"
@@ -375,5 +375,5 @@ def test_probe_reports_settings_and_restores_them(bare):
     wrong = subprocess.run([*command, '{"priority": 99}'], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert wrong.stderr.strip() == (
-        "settings.priority: 99 is not valid; use an integer from -20, most preferred, to 19"
+        "settings.priority: 99 is not valid; use an integer between -20 (highest priority) and 19"
     )

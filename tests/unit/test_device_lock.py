@@ -70,7 +70,9 @@ def test_two_stores_on_one_machine_wait_for_each_other(tmp_path, root, monkeypat
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda each: each.measure(dummy_exports(each.artifacts.root), quiet, ""), campaigns))
     assert inside == ["in", "out"] * 2
-    line = rf"waiting for process {os.getpid()} on \S+, there since [^:]+:\d\d:\d\d: one process at a time may be "
+    line = (
+        rf"waiting for process {os.getpid()} on \S+, running since [^:]+:\d\d:\d\d: only one process at a time may be "
+    )
     assert re.fullmatch(rf"{line}measuring on \S+\n", capsys.readouterr().err)
 
 
@@ -195,7 +197,7 @@ def test_forged_holder_is_escaped(tmp_path):
         assert first.stdout.readline() == "in\n"
         path.write_text('{"pid": 1, "host": "\\u001b[2Jevil", "since": "ever\\n"}')
         with hold(path) as second:
-            assert second.stderr.readline().startswith("waiting for process 1 on [2Jevil, there since ever: ")
+            assert second.stderr.readline().startswith("waiting for process 1 on [2Jevil, running since ever: ")
             second.kill()
         first.kill()
 
