@@ -216,12 +216,13 @@ def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _combined(fixed: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> Iterator[FactorSet]:
     lists = [vary.get(factor.name) or [fixed.get(factor.name, factor.default)] for factor in ASKED]
-    before = []
+    before = set()
     for values in itertools.product(*lists):
         chosen = dict(zip((factor.name for factor in ASKED), values, strict=True))
         own = {f.name: chosen[f.name] for f in ASKED if not f.toolchains or chosen["toolchain"] in f.toolchains}
-        if own not in before:  # Else they differ in an option that this toolchain lacks.
-            before.append(own)
+        key = tuple(own.items())
+        if key not in before:  # Else they differ in an option that this toolchain lacks.
+            before.add(key)
             yield own
 
 

@@ -40,18 +40,18 @@ from perfcast.runner.text import printable
 STARTS = 3
 
 
-def main(folder):
-    """Measure what is left of a bundle's models; say how it goes on the terminal."""
+def main(folder, part=""):
+    """Measure what is left of the models of a bundle, or of a part of it; say how it goes on the terminal."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     os.chdir(folder)
-    bundle = read_bundle()
+    bundle, answers = read_bundle(os.path.join(part, BUNDLE)), os.path.join(part, ANSWERS)
     try:
-        with open(ANSWERS, "ab") as file:
+        with open(answers, "ab") as file:
             lock(file)
             go_on(bundle, Log(bundle, file))
     except OSError as error:
-        sys.exit("%s: %s; what was measured before is kept" % (error.filename or ANSWERS, error.strerror))
+        sys.exit("%s: %s; what was measured before is kept" % (error.filename or answers, error.strerror))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -87,16 +87,16 @@ def note(log, history, **said):
     history.add(said)
 
 
-def read_bundle():
+def read_bundle(path):
     """Return the bundle, with its name: the digest of its content."""
     try:
-        with open(BUNDLE, "rb") as file:
+        with open(path, "rb") as file:
             content = file.read()
         bundle = dict(json.loads(content.decode()), name=hashlib.sha256(content).hexdigest())
     except (OSError, ValueError, TypeError) as error:
-        sys.exit("%s cannot be read (%s): copy the folder again" % (BUNDLE, error))
+        sys.exit("%s cannot be read (%s): copy the folder again" % (path, error))
     if bundle.get("schema_version") != BUNDLE_VERSION:
-        sys.exit("%s is of another version than the runner next to it: copy the folder again" % BUNDLE)
+        sys.exit("%s is of another version than the runner next to it: copy the folder again" % path)
     return bundle
 
 
@@ -105,7 +105,7 @@ class Log:
 
     def __init__(self, bundle, file):
         self.file, self.checksum, self.answers = file, bundle["name"], []
-        with open(ANSWERS, "rb") as lines:
+        with open(file.name, "rb") as lines:
             whole = 0
             for line in lines:
                 found = answer_in(line, self.checksum)
@@ -114,10 +114,10 @@ class Log:
                 text, self.checksum = found
                 self.answers.append(json.loads(text))
                 whole += len(line)
-        if whole < os.path.getsize(ANSWERS):
-            rest = os.path.getsize(ANSWERS) - whole
-            print("%s: the last %d bytes are damaged and ignored" % (ANSWERS, rest), file=sys.stderr)
-            os.truncate(ANSWERS, whole)
+        if whole < os.path.getsize(file.name):
+            rest = os.path.getsize(file.name) - whole
+            print("%s: the last %d bytes are damaged and ignored" % (file.name, rest), file=sys.stderr)
+            os.truncate(file.name, whole)
 
     def add(self, text):
         """Append an answer, as the text that came; on disk when this returns."""

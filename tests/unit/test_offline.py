@@ -470,6 +470,9 @@ def test_bundle_of_several_factor_sets_is_ingested(here, description, tmp_path):
     description["factors"]["vary"] = {"threads": [1, 2]}
     bundle_dir = written(here, description, tmp_path / "bundle")
     assert ingested_in_part(here, bundle_dir) == "part-0001"
+    # What both run is there once.
+    assert [path.parent.name for path in bundle_dir.rglob("*.gz")] == ["graphs"]
+    assert [path.name for path in (bundle_dir / "part-0002").iterdir()] == ["bundle.json"]
     status, said = run(bundle_dir)
     assert status == 0, said
     assert "factors 2 of 2" in said

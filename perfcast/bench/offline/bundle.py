@@ -22,13 +22,15 @@ from perfcast.runner.protocol import BUNDLE, BUNDLE_VERSION, PROGRAMS, RUNNER_FI
 from perfcast.storage import canonical_json, digest_of_json, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
 
 KEPT_VERSION = 1
+PART = "part-"
+"""What begins the name of the folder of each factor set, where a bundle has several."""
 _START = f'''#!/usr/bin/env python3
 """Measure on this device: python3 {STARTER}. Run it again to go on after an interruption."""
 
@@ -36,32 +38,17 @@ import os
 import sys
 
 folder = os.path.dirname(os.path.abspath(__file__))
+parts = sorted(name for name in os.listdir(folder) if name.startswith("{PART}"))
 sys.path.insert(0, os.path.join(folder, "{RUNNER_FILE}"))
-sys.dont_write_bytecode = True
-
-from perfcast.runner.offline import main
-
-main(folder)
-'''
-PART = "part-"
-"""What begins the name of the folder of each factor set, where a bundle has several."""
-_START_PARTS = f'''#!/usr/bin/env python3
-"""Measure on this device: python3 {STARTER}. Run it again to go on after an interruption."""
-
-import glob
-import os
-import sys
-
-folder = os.path.dirname(os.path.abspath(__file__))
-parts = sorted(glob.glob(os.path.join(glob.escape(folder), "{PART}*")))
-sys.path.insert(0, os.path.join(parts[0], "{RUNNER_FILE}"))
 sys.dont_write_bytecode = True
 
 from perfcast.runner.offline import main
 
 for number, part in enumerate(parts, 1):
     sys.stderr.write("factors %d of %d\\n" % (number, len(parts)))
-    main(part)
+    main(folder, part)
+if not parts:
+    main(folder)
 '''
 _READ_ME = """perfcast: measure {count} models for {target}.
 
@@ -116,18 +103,27 @@ def write_bundle(
 def _write_parts(
     folder: Path, target: Target, description: dict[str, Any], exports: Sequence[Export], artifacts: ArtifactStore
 ) -> Packed:
-    """Write a bundle of one factor set into a folder, those of several into a folder each."""
+    """Write programs and runner into a folder, and what to measure: of several factor sets into a folder each."""
     parts = target.parts()
-    if len(parts) == 1:
-        return _write(folder, target, description, exports, artifacts)
-    written = []
+    programs = {name: path for part in parts for name, path in programs_of(artifacts, exports, part).items()}
+    files = packed(programs)
+    (folder / PROGRAMS).mkdir()
+    for name, content in files.values():
+        write_bytes(folder / PROGRAMS / name, content)
+    write_bytes(folder / RUNNER_FILE, RunnerFile.of(RUNNER).content)
+    write_bytes(folder / STARTER, _START.encode())
+    places = {name: f"{PROGRAMS}/{file}" for name, (file, _) in files.items()}
+    count = 0
     for number, part in enumerate(parts, 1):
-        fixed = description | {"factors": {"fixed": part.factors}}
-        (folder / f"{PART}{number:04}").mkdir()
-        written.append(_write(folder / f"{PART}{number:04}", part, fixed, exports, artifacts))
-    write_bytes(folder / STARTER, _START_PARTS.encode())
-    sums = (sum(packed.measurements for packed in written), sum(packed.size_bytes for packed in written))
-    return Packed(sums[0], written[0].graphs, sums[1])
+        beside = folder / f"{PART}{number:04}" if len(parts) > 1 else folder
+        beside.mkdir(exist_ok=True)
+        fixed = description | {"factors": {"fixed": part.factors}} if len(parts) > 1 else description
+        bundle = _bundle(part, fixed, exports, places)
+        write_bytes(beside / BUNDLE, canonical_json(bundle))
+        kept_bundles(artifacts.root).put(digest_of_json(bundle), {"bundle": bundle})
+        count += len(bundle["plan"]["tasks"])
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Packed(count, len(files), size)
 
 
 @contextlib.contextmanager
@@ -157,39 +153,24 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _write(
-    folder: Path,
-    target: Target,
-    description: dict[str, Any],
-    exports: Sequence[Export],
-    artifacts: ArtifactStore,
-) -> Packed:
+def _bundle(
+    target: Target, description: dict[str, Any], exports: Sequence[Export], places: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what to measure under one factor set, with programs at their ``places`` in the folder."""
     remote = Remote.of_target(target.transport, target.architecture)
-    (folder / PROGRAMS).mkdir()
-    files = packed(programs_of(artifacts, exports, target))
-    for name, content in files.values():
-        write_bytes(folder / PROGRAMS / name, content)
     entries = [
         plan_entry(task_id(export.artifact, replicate, target), export, program) | {"model": export.spec.model}
         for export, replicate in wanted(exports, target)
         if (program := program_of(export, target)).digest
     ]
-    plan = placed(plan_of(target, entries), {name: f"{PROGRAMS}/{file}" for name, (file, _) in files.items()})
-    container = remote.container.to_order() if remote.container else None
-    bundle = {
+    return {
         "schema_version": BUNDLE_VERSION,
         "nonce": secrets.token_hex(16),
         "target": {"name": target.name, "description": description},
         "exports": [export.to_dict() for export in exports],
-        "container": container,
-        "plan": plan,
+        "container": remote.container.to_order() if remote.container else None,
+        "plan": placed(plan_of(target, entries), places),
     }
-    write_bytes(folder / BUNDLE, canonical_json(bundle))
-    kept_bundles(artifacts.root).put(digest_of_json(bundle), {"bundle": bundle})
-    write_bytes(folder / RUNNER_FILE, RunnerFile.of(RUNNER).content)
-    write_bytes(folder / STARTER, _START.encode())
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Packed(len(entries), len(files), size)
 
 
 def task_id(artifact: str, replicate: int, target: Target) -> str:
