@@ -17,6 +17,8 @@ from perfcast.storage import write_table
 from perfcast.text import format_list, pluralize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
 
     from perfcast.fit.predictor import Predictor
@@ -70,6 +72,7 @@ def predict(
             write_table(out, predictions)
         else:
             show_predictions(predictions, loaded)
+        _say_never_varied(loaded, [factors])
         if not folder:
             click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
     end(answer.failures, len(answer.table))
@@ -120,12 +123,18 @@ def _predict_tables(
         shown = pd.DataFrame({name: _typed(shown[name]) for name in shown})
     write_table(out, pd.concat([shown, predictions], axis=1))
     click.echo(f"{out}: {pluralize(int(can_predict.sum()), 'prediction')} for {predictor.label}")
+    _say_never_varied(predictor, known_factors[can_predict].drop_duplicates().to_dict("records"))
     if not can_predict.all():
         rows = table.loc[~can_predict]
         listed = format_list(
             [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
         )
         raise DataError(f"no prediction for {listed}: a feature there is missing, unknown or impossible")
+
+
+def _say_never_varied(predictor: Predictor, chosen: Iterable[Mapping[Any, Any]]) -> None:
+    for line in dict.fromkeys(line for factors in chosen for line in predictor.never_varied(factors)):
+        click.echo(line, err=True)
 
 
 def _typed(column: pd.Series) -> pd.Series:
@@ -169,7 +178,7 @@ def _wide_alike(predictor: Predictor, features: pd.DataFrame, factors: dict[str,
     """Return the same of rows under the same factors."""
     import pandas as pd
 
-    parts, numbers = predictor.matching(factors), predictor.numbers(factors)
+    parts, numbers, ratios = predictor.matching(factors), predictor.numbers(factors), predictor.ratios(factors)
     if len(parts) > 1:
         vary = ", ".join(name for name in parts[0].factors if name not in factors)
         raise UsageError(
@@ -178,7 +187,7 @@ def _wide_alike(predictor: Predictor, features: pd.DataFrame, factors: dict[str,
     columns = {}
     for name, metric in parts[0].metrics.items():
         prefix = f"{name}_" if len(parts[0].metrics) > 1 else ""
-        found = metric.predict(features, numbers)
+        found = metric.predict(features, numbers, ratios)
         for column in ("prediction", "lower", "upper", "in_domain"):
             columns[prefix + column] = found[column].set_axis(features.index)
         # Of a row without a prediction nobody knows.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perfcast.fit.selection import additive_features, per_sample_features
 
-_BATCH = "batch"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BATCH = "batch"
 _RATES = ("threads", "clock_mhz")
 """Factors that work is divided by."""
 
@@ -49,6 +53,11 @@ class InputColumns:
         work = set(per_sample_features(self.features)) & set(additive_features(self.features))
         return [index for index, name in enumerate(self.features) if name in work] if self._rates else []
 
+    def of_batch(self, features: np.ndarray, batch: np.ndarray | float) -> np.ndarray:
+        """Return the demands of a run of ``batch`` samples (one for all, or of each row) with ``features``."""
+        scales = np.isin(self.features, per_sample_features(self.features))
+        return features * np.where(scales, np.reshape(batch, (-1, 1)), 1.0)
+
     def with_factors(self, features: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Return inputs (rows × columns) of ``features`` (rows × features), all under the ``chosen`` factors."""
         if not self.factors:
@@ -65,12 +74,15 @@ class InputColumns:
         if not self.factors:
             return inputs
         features, factors = inputs[:, : len(self.features)], inputs[:, len(self.features) :]
-        if _BATCH in self.factors:
-            batch = factors[:, self.factors.index(_BATCH)]
-            scales = np.isin(self.features, per_sample_features(self.features))
-            features = features * np.where(scales, batch[:, None], 1.0)
+        if BATCH in self.factors:
+            features = self.of_batch(features, factors[:, self.factors.index(BATCH)])
         rate = np.prod([factors[:, self.factors.index(name)] for name in self._rates], axis=0)
         return np.hstack([features, factors, features[:, self.work] / np.reshape(rate, (-1, 1))])
+
+
+def full_effect(ratios: Mapping[str, float]) -> float:
+    """Return by which factor work changes that is all divided by the threads and the clock, as these change."""
+    return float(np.prod([1 / ratios[name] for name in _RATES if name in ratios]))
 
 
 def combinations(values: np.ndarray) -> np.ndarray:

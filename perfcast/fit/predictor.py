@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from perfcast.errors import UsageError
-from perfcast.factors import NAMES
+from perfcast.factors import NAMES, NUMERIC
 from perfcast.fit.families import encode_families
-from perfcast.fit.inputs import covered
+from perfcast.fit.inputs import BATCH, covered, full_effect
 from perfcast.fit.training_data import number_columns, part_label
 from perfcast.text import escape_control
 
@@ -62,11 +62,21 @@ class MetricPredictor:
         """The columns it needs of a feature table."""
         return self.columns.features
 
-    def predict(self, features: pd.DataFrame, factors: Mapping[str, float] | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        features: pd.DataFrame,
+        factors: Mapping[str, float] | None = None,
+        ratios: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:
         """Return `unit`, `prediction`, `lower`, `upper` and `in_domain`, one row per row of ``features``.
 
-        A column `family` need not be there, and its families need not be known. ``factors`` has a value for each
-        numeric factor that varies.
+        A column `family` need not be there, and its families need not be known.
+
+        Args:
+            features: one row per model.
+            factors: a value for each numeric factor that varies.
+            ratios: of numeric factors that never varied, asked over measured value. What they do was not learned: the
+                interval reaches from no effect to the full one.
 
         Raises:
             DataError: a column is missing or holds values that are not finite numbers.
@@ -78,9 +88,26 @@ class MetricPredictor:
         # Of so many rows the distances to all that was trained on stay in a processor's caches.
         pieces = [slice(start, start + _PIECE) for start in range(0, len(inputs) or 1, _PIECE)]
         found = pd.concat(
-            [self._predict(inputs[piece], chosen, family_codes[piece]) for piece in pieces], ignore_index=True
+            [self._beyond(inputs[piece], chosen, family_codes[piece], ratios or {}) for piece in pieces],
+            ignore_index=True,
         )
         return found if covered(chosen, self.combinations) else found.assign(in_domain=False)
+
+    def _beyond(
+        self, features: np.ndarray, chosen: np.ndarray, family_codes: np.ndarray, ratios: Mapping[str, float]
+    ) -> pd.DataFrame:
+        """Return predictions where factors that never varied have other values than the measured ones."""
+        found = self._predict(features, chosen, family_codes)
+        if not ratios:
+            return found
+        scaled = self._predict(self.columns.of_batch(features, ratios.get(BATCH, 1.0)), chosen, family_codes)
+        effect = full_effect(ratios)
+        return found.assign(
+            prediction=scaled["prediction"] * np.sqrt(effect),
+            lower=np.minimum(found["lower"], scaled["lower"]) * min(1.0, effect),
+            upper=np.maximum(found["upper"], scaled["upper"]) * max(1.0, effect),
+            in_domain=False,
+        )
 
     def _predict(self, features: np.ndarray, chosen: np.ndarray, family_codes: np.ndarray) -> pd.DataFrame:
         ensemble, domain, intervals = self.model
@@ -168,8 +195,8 @@ class Predictor:
         Args:
             features: one row per model, with all features the predictor needs and, if the models have names or
                 families, columns `model` and `family`; other columns do not matter.
-            factors: chosen values of factors, None for no choice. Numeric factors that vary must be chosen; of
-                categorical ones that vary and are not chosen, all are predicted for.
+            factors: chosen values of factors, None for no choice. Numeric factors that vary must be chosen, others may
+                be (see `never_varied`); of categorical ones that vary and are not chosen, all are predicted for.
 
         Returns:
             `model`, `metric`, a column for each factor that varies or was chosen, `unit`, `prediction`, `lower`,
@@ -180,13 +207,13 @@ class Predictor:
             UsageError: a factor has a value that is not known, or must be chosen.
         """
         chosen = {name: value for name, value in (factors or {}).items() if value is not None}
-        parts, numbers = self.matching(chosen), self.numbers(chosen)
+        parts, numbers, ratios = self.matching(chosen), self.numbers(chosen), self.ratios(chosen)
         names = features.get("model", features.index)
         tables = []
         for part in parts:
             shown = chosen | dict(part.factors)
             for name, metric in sorted(part.metrics.items()):
-                table = metric.predict(features, numbers)
+                table = metric.predict(features, numbers, ratios)
                 heads = {"model": names.astype(str).to_numpy(dtype=object), "metric": name}
                 heads |= {factor: shown[factor] for factor in NAMES if factor in shown}
                 for position, (head, values) in enumerate(heads.items()):
@@ -199,7 +226,7 @@ class Predictor:
         chosen = {name: value for name, value in factors.items() if value is not None}
         try:
             self.numbers(chosen)
-            return len(self.matching(chosen)) == 1
+            return len(self.matching(chosen)) == 1 and not self.ratios(chosen)
         except UsageError:
             return False
 
@@ -212,7 +239,10 @@ class Predictor:
         vary = self.parts[0].factors
         for name, value in chosen.items():
             known = [part.factors[name] for part in self.parts] if name in vary else self.environment.get(name, [])
-            if name not in self.numeric_factors and value not in known:
+            is_free = name in self.numeric_factors or (name in NUMERIC and known)
+            if name in NUMERIC and not 0 < value < np.inf:
+                raise UsageError(f"{name} {value}: must be above 0")
+            if not is_free and value not in known:
                 raise UsageError(f"{name} {value}: the predictor was trained on {_listed(known)}")
         wanted = {name: value for name, value in chosen.items() if name in vary}
         parts = tuple(part for part in self.parts if wanted.items() <= part.factors.items())
@@ -220,6 +250,23 @@ class Predictor:
             known = [", ".join(f"{name} {value}" for name, value in part.factors.items()) for part in self.parts]
             raise UsageError(f"the predictor was not trained on this combination, but on {'; '.join(known)}")
         return parts
+
+    def ratios(self, chosen: Mapping[str, Any]) -> dict[str, float]:
+        """Return, of the numeric factors that never varied and are ``chosen`` otherwise, chosen over measured value."""
+        measured = {
+            name: float(self.environment[name][0])
+            for name in NUMERIC
+            if name in chosen and name not in self.numeric_factors and self.environment.get(name)
+        }
+        return {name: chosen[name] / value for name, value in measured.items() if chosen[name] != value}
+
+    def never_varied(self, chosen: Mapping[str, Any]) -> list[str]:
+        """Return a line for each of the `ratios` of what is ``chosen``."""
+        return [
+            f"{name} was never varied: all was measured at {_listed(self.environment[name])}, so the predictions for "
+            f"{chosen[name]} are extrapolated; their intervals reach from no effect of it to the full one"
+            for name in self.ratios(chosen)
+        ]
 
     def numbers(self, chosen: Mapping[str, Any]) -> dict[str, float]:
         """Return the values of the numeric factors that vary.

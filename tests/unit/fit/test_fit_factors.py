@@ -119,11 +119,33 @@ def test_all_categorical_values_are_predicted_by_default(predictor):
         ({"threads": 2}, "batch: choose a value; the predictor was trained on 1, 8"),
         ({"threads": 2, "batch": 1, "toolchain": "other"}, "toolchain other: the predictor was trained on fast, slow"),
         ({"threads": 2, "batch": 1, "precision": "int8"}, "precision int8: .* no known value"),
+        ({"threads": 2, "batch": 1, "clock_mhz": 900.0}, r"clock_mhz 900\.0: .* no known value"),
+        ({"threads": 0, "batch": 1}, "threads 0: must be above 0"),
     ],
 )
 def test_unknown_factor_value_is_refused_with_the_known_ones(predictor, chosen, message):
     with pytest.raises(UsageError, match=message):
         predictor.predict(make_models(), chosen)
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """A predictor of measurements under one factor set."""
+    measured = device(make_models(), "fast", 2, 1)
+    return fit_predictor(measured, evaluate(measured, OPTIONS), OPTIONS)
+
+
+@pytest.mark.parametrize(("threads", "batch"), [(2, 1), (2, 8), (1, 1), (4, 1), (1, 8)])
+def test_number_that_never_varied_is_answered_out_of_domain(narrow, threads, batch):
+    models, chosen = make_models(40, seed=1), {"threads": threads, "batch": batch}
+    found, measured = narrow.predict(models, chosen), device(models, "fast", threads, batch, seed=1)["latency_ms"]
+    named = [line.partition(" ")[0] for line in narrow.never_varied(chosen)]
+    assert named == [name for name, value in chosen.items() if value != {"threads": 2, "batch": 1}[name]]
+    assert found["in_domain"].any() == narrow.knows(chosen) == (not named)
+    assert ((found["lower"] <= measured) & (measured <= found["upper"])).mean() >= 0.9
+    if threads == 2:
+        assert np.median(np.abs(found["prediction"] / measured - 1)) < 0.05, "demands grow with the batch"
+    assert list(found["batch"].unique()) == [batch]
 
 
 def test_predictor_lists_its_factors(predictor):
