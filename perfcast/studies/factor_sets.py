@@ -22,6 +22,11 @@ def varied_factors(*tables: pd.DataFrame) -> tuple[str, ...]:
     return tuple(factor.name for factor in ASKED if factor.name in found and all(factor.name in t for t in tables))
 
 
+def counted(*tables: pd.DataFrame) -> str:
+    """Return what a row is: a `model`, or a `measurement` of one where factors vary."""
+    return "measurement" if varied_factors(*tables) else "model"
+
+
 def labels(table: pd.DataFrame, factors: Sequence[str]) -> pd.Series:
     """Return a name for each row of a table: its model, and its values of ``factors`` where there are any."""
     found = table["model"].map(escape_control).astype(str)

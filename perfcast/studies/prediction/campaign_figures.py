@@ -21,28 +21,37 @@ _MOST_POINTS = 2000
 
 def interval_figure(data: ReportData) -> Figure:
     """Return half the width of each model's interval over its latency."""
-    key, title = "intervals", "How sure each latency is: half the 95 % interval"
-    measured = data.measured
-    if not len(measured):
-        return Figure(key, title, title, missing="No model was measured.")
-    widths = half_widths(measured)
-    traces = _by_trust(measured, widths, "%{text}<br>%{x} ms ± %{y} %<extra></extra>")
-    layout = _latency_layout({"title": {"text": "± % of the latency"}, "rangemode": "tozero"})
-    alt = f"Scatter of {len(measured)} models; the median interval is ± {fmt.percent(widths.median())}."
-    return Figure(key, title, alt, traces, layout)
+    widths = half_widths(data.measured)
+    return _over_latency(
+        data,
+        ("intervals", "How sure each latency is: half the 95 % interval"),
+        widths,
+        (" ± %{y} %", {"title": {"text": "± % of the latency"}, "rangemode": "tozero"}),
+        f"the median interval is ± {fmt.percent(widths.median())}.",
+    )
 
 
 def mean_figure(data: ReportData) -> Figure:
     """Return how far the published mean of each model is from its estimated latency."""
-    key, title = "means", "The published mean against the estimated latency"
-    measured = data.measured
+    off = 100 * (data.measured["latency_mean_ms"] / data.measured["latency_ms"] - 1)
+    return _over_latency(
+        data,
+        ("means", "The published mean against the estimated latency"),
+        off,
+        (", mean %{y} % off", {"title": {"text": "Mean is larger by, %"}, "zeroline": True}),
+        f"the mean is off by up to {fmt.percent(off.abs().max())}.",
+    )
+
+
+def _over_latency(
+    data: ReportData, names: tuple[str, str], values: pd.Series, shown: tuple[str, dict[str, Any]], finding: str
+) -> Figure:
+    (key, title), (hover, yaxis), measured = names, shown, data.measured
     if not len(measured):
         return Figure(key, title, title, missing="No model was measured.")
-    off = 100 * (measured["latency_mean_ms"] / measured["latency_ms"] - 1)
-    traces = _by_trust(measured, off, "%{text}<br>%{x} ms, mean %{y} % off<extra></extra>")
-    layout = _latency_layout({"title": {"text": "Mean is larger by, %"}, "zeroline": True})
-    alt = f"Scatter of {len(measured)} models; the mean is off by up to {fmt.percent(off.abs().max())}."
-    return Figure(key, title, alt, traces, layout)
+    traces = _by_trust(measured, values, f"%{{text}}<br>%{{x}} ms{hover}<extra></extra>")
+    alt = f"Scatter of {fmt.pluralize(len(measured), data.counted)}; {finding}"
+    return Figure(key, title, alt, traces, _latency_layout(yaxis))
 
 
 def _by_trust(rows: pd.DataFrame, values: pd.Series, hover: str) -> tuple[dict[str, Any], ...]:

@@ -10,8 +10,8 @@ from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles
+from perfcast.studies.factor_sets import counted, varied_factors
 from perfcast.studies.factor_sets import labels as labels_of
-from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def family_figure(data: ReportData, result: MetricResult) -> Figure:
             "dtick": 1,
         },
     }
-    caption = "In brackets the number of models. The predictor never saw the family whose error is shown."
+    caption = f"In brackets the number of {result.counted}s. The predictor never saw the family whose error is shown."
     ends = [f"{name} at {fmt.percent(means[name])}" for name in (means.index[0], means.index[-1])]
     alt = f"Errors by family: best {ends[0]}, worst {ends[1]}."
     traces = (*_family_points(errors, means, shown), *_noise_marks(result, [shown[name] for name in means.index]))
@@ -153,10 +153,10 @@ def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]
     points = {
         "type": "scatter",
         "mode": "markers",
-        "name": "a model",
+        "name": f"a {counted(errors)}",
         "x": finite(errors["ape"].clip(lower=0.01), 3),
         "y": [shown[name] for name in errors["family"]],
-        "text": [plot_text(name) for name in errors["model"]],
+        "text": [plot_text(name) for name in labels_of(errors, varied_factors(errors))],
         "marker": {"color": GREY, "size": 6, "opacity": 0.6},
         "hovertemplate": "%{text}: %{x} %<extra></extra>",
     }
@@ -185,7 +185,7 @@ def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
         "type": "bar",
         "x": [str(size) for size in means.index],
         "y": finite(means, 3),
-        "text": [f"{count} models" for count in groups.size()[means.index]],
+        "text": [fmt.pluralize(int(count), result.counted) for count in groups.size()[means.index]],
         "textposition": "none",
         "marker": {"color": COLOURS[6]},
         "hovertemplate": "%{x} px: %{y} % over %{text}<extra></extra>",

@@ -67,7 +67,7 @@ def _bars(key: str, title: str, rows: pd.DataFrame, value: tuple[str, str, str])
 
 def wall_process_figure(data: ReportData) -> Figure:
     """Return mean wall time against mean process time of every model (the document's Figure 9)."""
-    key, title = "wall-process", "Mean process over mean wall time, one point per model"
+    key, title = "wall-process", f"Mean process over mean wall time, one point per {data.counted}"
     columns = ("latency_mean_ms", "process_mean_ms")
     models = _positive(data.measured, columns)
     if not len(models):
@@ -97,7 +97,8 @@ def wall_process_figure(data: ReportData) -> Figure:
         "yaxis": {"type": "log", "title": {"text": "Mean process (CPU) time, ms"}},
     }
     busy = float((process / wall).median())
-    alt = f"Scatter of process over wall time of {len(models)} models; median ratio {fmt.number(busy)}."
+    count = fmt.pluralize(len(models), data.counted)
+    alt = f"Scatter of process over wall time of {count}; median ratio {fmt.number(busy)}."
     caption = (
         f"The median number of busy processor cores is {fmt.number(busy)}. Above the lines, more threads ran than "
         "were requested; below 1 core, the processor waited (for an accelerator, memory, or its turn)."

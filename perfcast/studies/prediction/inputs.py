@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.dataset.columns import VISIT_LISTS
 from perfcast.errors import DataError
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME
-from perfcast.studies.factor_sets import labels, varied_factors
+from perfcast.studies.factor_sets import counted, labels, varied_factors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,11 @@ class MetricResult:
     def column(self) -> str:
         """The dataset's column that holds the measured values."""
         return str(self.values.get("column") or "")
+
+    @property
+    def counted(self) -> str:
+        """What was predicted: a `model`, or a `measurement` of one where factors vary."""
+        return "model" if self.values.get("rows") == self.values.get("models") else "measurement"
 
     @property
     def deployed(self) -> str | None:
@@ -147,6 +152,11 @@ class ReportData:
     def varied(self) -> tuple[str, ...]:
         """The factors that the target varies."""
         return varied_factors(self.dataset)
+
+    @property
+    def counted(self) -> str:
+        """What a row of the dataset is: a `model`, or a `measurement` of one where factors vary."""
+        return counted(self.dataset)
 
 
 def read_inputs(

@@ -103,7 +103,7 @@ def _swap_note(dataset: pd.DataFrame) -> Iterator[str]:
     swapped = dataset["swapped_pages"].fillna(0)
     if (swapped > 0).any():
         yield (
-            f"Memory was swapped during visits of {fmt.pluralize(int((swapped > 0).sum()), 'model')}: "
+            f"Memory was swapped during visits of {fmt.pluralize(int((swapped > 0).sum()), 'measurement')}: "
             "these visits do not count, unless there are no others."
         )
 

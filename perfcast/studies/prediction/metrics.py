@@ -20,6 +20,7 @@ class MetricView:
 
     Attributes:
         metric, label, unit: its names.
+        counted: what a prediction is of: a model, or a measurement of one.
         importance: of its features, as figures and as a table.
         predicted: what the predicted-against-measured plot draws, None without predictions.
         choices: the algorithms and schemes to choose from there.
@@ -32,6 +33,7 @@ class MetricView:
     metric: str
     label: str
     unit: str
+    counted: str
     importance: tuple[Figure, ...]
     importance_table: Table
     predicted: dict[str, Any] | None
@@ -58,6 +60,7 @@ def metric_view(data: ReportData, result: MetricResult) -> MetricView:
         metric=result.metric,
         label=labels.metric_label(result.metric),
         unit=result.unit,
+        counted=result.counted,
         importance=figures.importance_figures(result, importance),
         importance_table=tables.importance_table(result, ordered),
         predicted=predicted,

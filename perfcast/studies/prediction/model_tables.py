@@ -51,7 +51,7 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
     )
     models = data.first.assign(half_width=half_widths(data.first))
     rows = (_model_row(row, samples, data.varied) for row in models.to_dict("index").items())
-    return Table("All models", columns, tuple(rows), "The dataset holds no model.")
+    return Table(f"All {data.counted}s", columns, tuple(rows), "The dataset holds no model.")
 
 
 def _model_row(item: tuple[Any, Mapping[str, Any]], samples: Mapping[int, int], varied: tuple[str, ...]) -> Row:
@@ -138,7 +138,7 @@ def patterns_table(data: ReportData, examples: Mapping[str, int]) -> Table:
         Column("Pattern", numeric=False),
         Column("In the document", numeric=False),
         Column("What it looks like", numeric=False),
-        Column("Models"),
+        Column(words(f"{data.counted}s")),
         Column("Clearest example", numeric=False),
     )
     counts = data.measured["pattern"].value_counts()

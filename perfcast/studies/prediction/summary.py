@@ -9,7 +9,7 @@ from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
-from perfcast.studies.prediction.inputs import metric_results
+from perfcast.studies.prediction.inputs import UNFITTED_METRICS, metric_results
 from perfcast.studies.prediction.machine import drift_view
 from perfcast.studies.prediction.series import visit_table
 from perfcast.studies.prediction.trust import trust_sentence
@@ -139,7 +139,7 @@ def _baseline_line(result: MetricResult) -> str:
 def _learned_line(result: MetricResult) -> str:
     excluded = result.values.get("excluded") or {}
     left_out = ", ".join(f"{count:,} {_EXCLUDED.get(why, why)}" for why, count in excluded.items() if count)
-    learned = f"Trained on {fmt.pluralize(int(result.values.get('models') or 0), 'measurement')}"
+    learned = f"Trained on {fmt.pluralize(int(result.values.get('rows') or 0), 'measurement')}"
     return f"{learned}; excluded: {left_out}." if left_out else f"{learned}."
 
 
@@ -181,7 +181,7 @@ def summary_lines(dataset: pd.DataFrame, evaluation: Evaluation) -> list[str]:
     """Return a target's summary: what was measured, trust, repeatability, one line per metric; without line ends."""
     errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
     trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
-    lines = [measured_sentence(dataset), trusted, _repeatability(metric_results(evaluation)), *errors]
+    lines = [measured_sentence(dataset), trusted, _repeatability(dataset, evaluation), *errors]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
 
@@ -191,13 +191,22 @@ def metric_lines(evaluation: Evaluation) -> list[str]:
     return [_metric_line(result).replace(fmt.SPACE, " ") for result in metric_results(evaluation)]
 
 
-def _repeatability(metrics: tuple[MetricResult, ...]) -> str:
+def _repeatability(dataset: pd.DataFrame, evaluation: Evaluation) -> str:
+    floors = dataset.attrs.get("noise_floor") or {}
+    fitted = [(result, result.repeatability()) for result in metric_results(evaluation)]
+    noises = fitted or [(result, floors.get(result.column) or {}) for result in UNFITTED_METRICS]
     known = [
         f"{_plain(result)} {fmt.percent(noise['median'])} (95th percentile {fmt.percent(noise.get('p95'))})"
-        for result in metrics
-        if fmt.is_number((noise := result.repeatability()).get("median"))
+        for result, noise in noises
+        if fmt.is_number(noise.get("median"))
     ]
-    return f"repeatability, median difference: {', '.join(known)}" if known else "repeatability: unknown, no replicates"
+    if known:
+        return f"repeatability, median difference: {', '.join(known)}"
+    again = dataset[dataset["replicate"] > 0]
+    why = (
+        "no model was measured twice" if again.empty else f"none of {fmt.pluralize(len(again), 'repetition')} is valid"
+    )
+    return f"repeatability: unknown, {why}"
 
 
 def _metric_line(result: MetricResult) -> str:

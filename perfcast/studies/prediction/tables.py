@@ -37,7 +37,7 @@ def results_table(data: ReportData) -> Table:
         Column("RAM: accuracy on held-out families"),
     )
     time, ram = metric_of_unit(data, "ms"), metric_of_unit(data, "MB")
-    inputs = [int(result.values["models"]) for result in (time, ram) if result and result.values.get("models")]
+    inputs = [int(result.values["rows"]) for result in (time, ram) if result and result.values.get("rows")]
     own = text_row(
         data.target,
         fmt.whole(max(inputs) if inputs else len(data.measured)),
@@ -135,7 +135,7 @@ def intervals_table(result: MetricResult) -> Table:
     """Return how often and how wide the deployed algorithm's intervals hold, and what plain ones would do."""
     columns = (
         Column("Predicted", numeric=False),
-        Column("Models"),
+        Column(fmt.words(f"{result.counted}s")),
         Column("MAPE, %"),
         Column("Coverage"),
         Column("Upper end / lower end, median"),
@@ -208,7 +208,7 @@ def group_errors_table(result: MetricResult, errors: pd.DataFrame, by: str, head
     """
     columns = (
         Column(heading, numeric=by != "family"),
-        Column("Models"),
+        Column(fmt.words(f"{result.counted}s")),
         Column("MAPE, %"),
         Column("Median error, %"),
         Column("Largest error, %"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
-from perfcast.studies.factor_sets import varied_factors
+from perfcast.studies.factor_sets import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,15 +41,14 @@ def trust_sentence(dataset: pd.DataFrame) -> str:
         return "no model was measured"
     share = fmt.percent(100 * counts["trusted"] / known)
     others = ", ".join(f"{counts[name]:,} {name}" for name in counts if name != "trusted")
-    counted = "measurement" if varied_factors(dataset) else "model"
-    return f"{counts['trusted']:,} of {fmt.pluralize(known, counted)} trusted ({share}), {others}"
+    return f"{counts['trusted']:,} of {fmt.pluralize(known, counted(dataset))} trusted ({share}), {others}"
 
 
 def trust_table(data: ReportData) -> Table:
     """Return how many models each trust has, with how narrow their intervals are."""
     columns = (
         Column("Trust", numeric=False),
-        Column("Models"),
+        Column(fmt.words(f"{data.counted}s")),
         Column("Share"),
         Column("Interval, median ± %"),
         Column("What it means", numeric=False, wide=True),
@@ -145,14 +144,15 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
     count = len(measured)
     gap = (measured["latency_mean_ms"] / measured["latency_ms"] - 1).abs()
     yield (
-        f"In {int((gap > _MISLEADING).sum()):,} of {fmt.pluralize(count, 'model')} the published mean is more than "
-        f"5{fmt.SPACE}% away from the estimated latency; the median difference is {fmt.percent(100 * gap.median())}."
+        f"In {int((gap > _MISLEADING).sum()):,} of {fmt.pluralize(count, data.counted)} the published mean is more "
+        f"than 5{fmt.SPACE}% away from the estimated latency; the median difference is "
+        f"{fmt.percent(100 * gap.median())}."
     )
     tested = measured["normality_p"].dropna()
     if len(tested):
         yield (
             f"The document takes samples for normally distributed: D'Agostino and Pearson's test refuses that "
-            f"(p < {_NORMAL}) for {int((tested < _NORMAL).sum()):,} of {fmt.pluralize(len(tested), 'model')}."
+            f"(p < {_NORMAL}) for {int((tested < _NORMAL).sum()):,} of {fmt.pluralize(len(tested), data.counted)}."
         )
     if len(found := measured["warmup"].dropna().astype(float)):
         yield (
@@ -163,9 +163,9 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
     if (dropped > 0).any():
         gain = measured.loc[dropped > 0, "outlier_gain_percent"].median()
         yield (
-            f"{fmt.pluralize(int(dropped.sum()), 'sample')} of {fmt.pluralize(int((dropped > 0).sum()), 'model')} were "
-            "slow for a cause that was seen, such as a switch to another process, and do not count for the estimated "
-            f"latency: the median interval became {fmt.percent(gain)} narrower."
+            f"{fmt.pluralize(int(dropped.sum()), 'sample')} of {fmt.pluralize(int((dropped > 0).sum()), data.counted)} "
+            "were slow for a cause that was seen, such as a switch to another process, and do not count for the "
+            f"estimated latency: the median interval became {fmt.percent(gain)} narrower."
         )
 
 

@@ -258,7 +258,8 @@ def _metric_summary(metric: str, splits: pd.DataFrame, predictions: pd.DataFrame
         schemes = {scheme: _errors(own[(own["algorithm"] == name) & (own["scheme"] == scheme)]) for scheme in SCHEMES}
         algorithms[name] = {"published": _published(mine[mine["algorithm"] == name]), **schemes}
     return {
-        "unit": unit, "column": column, "models": own["model"].nunique(), "families": own["family"].nunique(),
+        "unit": unit, "column": column, "models": own["model"].nunique(), "rows": own["model"].nunique(),
+        "families": own["family"].nunique(),
         "deployed": deployed, "chosen_without_family": CHOSEN[metric],
         "excluded": {"not_measured": 3, "rejected": 0, "not_positive": 1},
         "repeatability_percent": {"median": 1.1, "p95": 3.4}, "algorithms": algorithms,

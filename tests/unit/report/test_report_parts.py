@@ -170,7 +170,7 @@ def test_machine_notes_list_events_and_unknowns(data):
     notes = " ".join(machine_notes(silent, drawn()))
     assert "does not report throttling" in notes
     assert "does not report its temperature" in notes
-    assert "Memory was swapped during visits of 49 models: these visits do not count" in notes
+    assert "Memory was swapped during visits of 49 measurements: these visits do not count" in notes
 
 
 def test_trust_is_counted_with_its_reasons(data):
@@ -381,8 +381,15 @@ def test_summary_is_six_lines(campaign):
 
 
 def test_summary_without_a_predictor(campaign):
-    lines = summary_lines(campaign.dataset, Evaluation())
-    assert lines[2:] == ["repeatability: unknown, no replicates", "errors: nothing was fitted"]
+    dataset = campaign.dataset
+    lines = summary_lines(dataset, Evaluation())
+    assert lines[2].startswith("repeatability, median difference: latency 0.403 %")
+    assert lines[3:] == ["errors: nothing was fitted"]
+    unknown = dataset.copy()
+    unknown.attrs = {}
+    assert summary_lines(unknown, Evaluation())[2] == "repeatability: unknown, none of 6 repetitions is valid"
+    once = unknown[unknown["replicate"] == 0]
+    assert summary_lines(once, Evaluation())[2] == "repeatability: unknown, no model was measured twice"
 
 
 def test_headline_warns_where_a_baseline_does_as_well(campaign):
