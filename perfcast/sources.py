@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, UsageError, naming
-from perfcast.export.external import describe_external, export_external
 from perfcast.export.key import export_key
 from perfcast.export.stage import build, export_models, put_built
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.kinds import kind_of
+from perfcast.models.external.reading import describe_external, export_external
 from perfcast.models.external.spec import with_content
 from perfcast.models.sheet import read_sheet
 from perfcast.text import escape_control
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
-    from perfcast.models.external.model import ReadOptions
+    from perfcast.models.external.options import ReadOptions
     from perfcast.models.spec import ModelSpec
 
 _LONGEST_NAME = 500

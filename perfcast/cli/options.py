@@ -83,7 +83,7 @@ class Request:
     Attributes:
         sources: as written.
         input_shapes: as written.
-        signature, allow_code: see `perfcast.models.external.model.ReadOptions`.
+        signature, allow_code: see `perfcast.models.external.options.ReadOptions`.
         sheets: where names are looked up; none for those of config/models.
         store: artifacts exported before; None for the workflow's own.
     """
@@ -103,7 +103,7 @@ class Request:
         """
         shapes = parse_input_shapes(self.input_shapes)
         from perfcast.features.table import features_table
-        from perfcast.models.external.model import ReadOptions
+        from perfcast.models.external.options import ReadOptions
         from perfcast.sources import describe_sources
 
         options = ReadOptions(shapes, self.signature, self.allow_code)
@@ -122,7 +122,7 @@ class Request:
             UsageError: an input shape is malformed.
         """
         shapes = parse_input_shapes(self.input_shapes)
-        from perfcast.models.external.model import ReadOptions
+        from perfcast.models.external.options import ReadOptions
         from perfcast.sources import export_source
 
         options = ReadOptions(shapes, self.signature, self.allow_code)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
-from perfcast.export.built import BuiltModel
 from perfcast.export.exports import Export
-from perfcast.export.external import build_external
 from perfcast.export.key import export_key
 from perfcast.export.program import Program
 from perfcast.export.programs import CONVERTERS, convert, program_key
 from perfcast.models.build import build_model
+from perfcast.models.built import BuiltModel
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
+from perfcast.models.external.reading import build_external
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,10 +83,11 @@ def build(spec: ModelSpec) -> BuiltModel:
         return build_external(spec)
     import keras
 
-    from perfcast.export.keras_model import describe
+    from perfcast.formats.keras_json.live import network_of_live
 
     # Keras numbers layers through a process's life; a canonical export starts at one.
     keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):
         model = build_model(spec)
-    return BuiltModel(describe(model, spec), model)
+        network = network_of_live(model, {})
+    return BuiltModel(network.descriptor(), model).named(spec)

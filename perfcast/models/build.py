@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError, UsageError
-from perfcast.models import dense, keras_applications, synthetic
 
 if TYPE_CHECKING:
     import keras
 
     from perfcast.models.spec import ModelSpec
 
-SOURCES = {module.SOURCE: module for module in (keras_applications, synthetic, dense)}
-"""The catalogues by the name that sheets and specs give them; each has `make_spec` and `build`."""
+SOURCES = ("keras_applications", "synthetic", "dense")
+"""The catalogues, as sheets and specs name them and as the modules beside this one are named."""
+
+
+def catalogue(source: str) -> Any:
+    """Return the module of a catalogue, which has `make_spec` and `build`."""
+    return import_module(f"{__package__}.{source}")
 
 
 def build_model(spec: ModelSpec) -> keras.Model:
@@ -30,7 +35,7 @@ def build_model(spec: ModelSpec) -> keras.Model:
     """
     if spec.source not in SOURCES:
         raise UsageError(f"{spec.model}: unknown source {spec.source!r}; there are {', '.join(SOURCES)}")
-    source = SOURCES[spec.source]
+    source = catalogue(spec.source)
     try:
         source.make_spec(spec.builder, spec.input_shape, spec.parameters)
         return source.build(spec)

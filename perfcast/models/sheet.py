@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.models.build import SOURCES
+from perfcast.models.build import SOURCES, catalogue
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.spec import make_spec as make_external_spec
 from perfcast.models.naming import format_value, parse_value
@@ -92,7 +92,8 @@ def _spec_of(header: list[str], row: list[str]) -> ModelSpec:
     if source not in SOURCES:
         known = ", ".join((*SOURCES, *EXTERNAL))
         raise UsageError(f"source {source[:40]!r} does not exist; there are {known}")
-    return SOURCES[source].make_spec(cells["builder"], parse_input_size(cells["input_size"]), parameters)
+    spec: ModelSpec = catalogue(source).make_spec(cells["builder"], parse_input_size(cells["input_size"]), parameters)
+    return spec
 
 
 def parse_input_size(text: str) -> tuple[int, int, int]:

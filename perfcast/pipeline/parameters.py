@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.target import resolved
 from perfcast.code_digest import SourceTree
-from perfcast.export.key import not_run
+from perfcast.export.key import makers_of, not_run
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.export.programs import installed_code
 from perfcast.pipeline.campaign import FIT_TOOLS
@@ -83,12 +83,12 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
 
 def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
     # The cache knows a job by its script and parameters, not by its wildcards: hence the models' digest.
-    sources = [{spec.source for spec in shard} for shard in shards]
-    codes = {frozenset(used): _code("export_shard", code, without=not_run(used)) for used in sources}
+    makers = [makers_of(*shard) for shard in shards]
+    codes = {used: _code("export_shard", code, *used, without=not_run(used)) for used in makers}
     return {
         "converters": installed_code(),
         "models": PerShard(tuple(digest_of_json(_described(shard)) for shard in shards)),
-        "code": PerShard(tuple(codes[frozenset(used)] for used in sources)),
+        "code": PerShard(tuple(codes[used] for used in makers)),
     }
 
 
@@ -144,6 +144,6 @@ def _versions(campaign: Campaign, names: Sequence[str]) -> dict[str, str]:
     return {name: campaign.tools[name] for name in names}
 
 
-def _code(rule: str, tree: SourceTree, *data: Path, without: frozenset[str] = frozenset()) -> str:
+def _code(rule: str, tree: SourceTree, *more: str | Path, without: frozenset[str] = frozenset()) -> str:
     """Digest all that a rule's script runs: the script bears the rule's name."""
-    return tree.digest([tree.root / f"workflow/scripts/{rule}.py", *data], without=without)
+    return tree.digest([tree.root / f"workflow/scripts/{rule}.py", *more], without=without)

@@ -3,10 +3,10 @@
 import keras
 import pytest
 
-from perfcast.export.keras_model import describe
 from perfcast.export.programs import convert
 from perfcast.export.stage import build
 from perfcast.features.extract import extract_features
+from perfcast.formats.keras_json.live import network_of_live
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
 from perfcast.models.keras_applications import installed_architectures
 from perfcast.models.spec import ModelSpec
@@ -56,7 +56,7 @@ def test_exported_graph_of_each_architecture_matches_keras(builder, tmp_path):
 def test_files_of_each_family_match_keras(builder, tmp_path):
     spec = spec_of(builder)
     model = getattr(keras.applications, builder)(weights=None, input_shape=spec.input_shape, classes=10)
-    told = extract_features(describe(model, spec))
+    told = extract_features(network_of_live(model, {}).descriptor() | {"model": builder})
     model.export(str(tmp_path / "saved"), verbose=False)
     check(read_saved_model(tmp_path / "saved", {}).network, told)
     check(read_frozen_graph(freeze(model, tmp_path / "frozen.pb"), {}).network, told)

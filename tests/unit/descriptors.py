@@ -4,7 +4,8 @@ import json
 
 import keras
 
-from perfcast.export.keras_model import describe
+from perfcast.formats.keras_json.live import network_of_live
+from perfcast.models.built import BuiltModel
 from perfcast.models.spec import ModelSpec
 
 GRAPH = {
@@ -21,8 +22,9 @@ def described(make, shape=(8, 8, 3)):
     keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):
         model = make()
-    descriptor = describe(model, ModelSpec("net", "family", "source", "builder", shape))
-    return json.loads(json.dumps(descriptor | {"graph": GRAPH}))
+    network = network_of_live(model, {"": (1, *shape)} if len(model.inputs) == 1 else {})
+    built = BuiltModel(network.descriptor()).named(ModelSpec("net", "family", "source", "builder", shape))
+    return json.loads(json.dumps(built.descriptor | {"graph": GRAPH}))
 
 
 def chain(shape, *layers):

@@ -1,19 +1,17 @@
 """The digest of code: what it follows, what it ignores, and that an export's key holds all code that makes it."""
 
-import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import perfcast
 from perfcast.code_digest import SourceTree
-from perfcast.export.key import export_key, not_run
+from perfcast.export.key import export_key, makers_of, not_run
 from perfcast.export.stage import build
 from perfcast.models import dense, synthetic
-from perfcast.models.build import SOURCES
-from perfcast.models.external.kinds import KINDS
-from perfcast.models.external.kinds import SOURCES as EXTERNAL
+from perfcast.models.external.kinds import FILE, KINDS, readers_of
 from perfcast.models.external.spec import spec_of
 
 ENTRY = '''"""A module."""
@@ -144,6 +142,17 @@ def keras_file(tmp_path):
     return spec_of(str(path), (4,), {"input_shapes": {}})
 
 
+@pytest.fixture
+def saved_model(tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable(tf.ones((4, 2)))
+    module.call = tf.function(lambda x: x @ module.weight, input_signature=[tf.TensorSpec((None, 4))])
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": module.call})
+    return spec_of(str(tmp_path / "saved"), (4,), {"input_shapes": {}})
+
+
 SPECS = {
     "synthetic": synthetic.make_spec(
         "basic_model", (32, 32, 3), {"conv_layers": 1, "filter_size": 3, "filters": 4, "strides": 2}
@@ -152,43 +161,50 @@ SPECS = {
 }
 
 
-@pytest.mark.parametrize("source", ["synthetic", "dense", "file"])
-def test_artifact_key_covers_all_code_that_runs(source, request):
-    spec = SPECS.get(source) or request.getfixturevalue("keras_file")
-    ran = functions_run_by(lambda: build(spec))
+def counted_for(spec):
+    makers = makers_of(spec)
     # Converters count in the keys of their programs.
-    without = {*not_run([spec.source]), "perfcast.export.programs"}
-    counted = SourceTree().files(["perfcast.export.stage"], without=without)
+    without = {*not_run(makers), "perfcast.export.programs"}
+    return SourceTree().files(["perfcast.export.stage", *makers], without=without)
+
+
+@pytest.mark.parametrize("source", ["synthetic", "dense", "file", "saved_model"])
+def test_artifact_key_covers_all_code_that_runs(source, request):
+    spec = SPECS.get(source) or request.getfixturevalue("keras_file" if source == "file" else source)
+    ran = functions_run_by(lambda: build(spec))
     assert len(ran) > 5
-    assert ran <= counted
+    assert ran <= counted_for(spec)
 
 
-def counted_for(source):
-    without = {*not_run([source]), "perfcast.export.programs"}
-    counted = SourceTree().files(["perfcast.export.stage"], without=without)
-    return {str(path.relative_to(Path(perfcast.__file__).parent)) for path in counted}
+READERS = {
+    "net.keras": {"formats/keras_json/network.py"},
+    "net.json.gz": {"formats/keras_json/network.py"},
+    "net.pb": {"formats/tensorflow_graph/model.py"},
+    "net.tar.gz": {"formats/tensorflow_graph/model.py", "formats/hub.py"},
+    "https://example.org/net/1": {"formats/tensorflow_graph/model.py", "formats/hub.py"},
+    "folder": {"formats/tensorflow_graph/model.py", "formats/keras_json/network.py"},
+    "synthetic": {"models/synthetic.py"},
+}
+ALL = set().union(*READERS.values()) | {
+    *("models/dense.py", "models/keras_applications.py", "models/external/reading.py"),
+    *("formats/onnx_graph/reader.py", "formats/tflite_graph/reader.py"),
+}
+# All networks that Keras builds are described by their texts.
+ALWAYS = {"formats/keras_json/network.py"}
 
 
-def test_code_of_other_sources_does_not_count_in_a_key():
-    names = counted_for("synthetic")
-    assert "models/synthetic.py" in names
-    assert not {"models/dense.py", "models/keras_applications.py", "export/external.py"} & names
-    assert not [name for name in names if re.match(r"formats/(tflite_graph|onnx_graph|hub)", name)]
+@pytest.mark.parametrize("handle", READERS)
+def test_key_skips_readers_and_catalogues_of_others(handle):
+    spec = SPECS.get(handle) or spec_of(handle, (4,), {"input_shapes": {}})
+    names = {str(path.relative_to(Path(perfcast.__file__).parent)) for path in counted_for(spec)}
+    own = READERS[handle] if handle in SPECS else READERS[handle] | {"models/external/reading.py"}
+    assert names & ALL - ALWAYS == own - ALWAYS
 
 
-def test_key_of_external_models_skips_unmeasurable_formats():
-    assert {kind.label for kind in KINDS if kind.unmeasurable} == {"descriptor", "ONNX", "LiteRT"}
-    names = counted_for("file")
-    assert {"formats/hub.py", "formats/keras_json/network.py", "formats/tensorflow_graph/model.py"} <= names
-    assert not [name for name in names if re.match(r"formats/(tflite_graph|onnx_graph)", name)]
-
-
-def test_every_source_is_known_to_keys():
-    tree = SourceTree()
-    for source in (*SOURCES, *EXTERNAL):
-        others = not_run([source])
-        assert len(others) == len(not_run([])) - (1 if source in SOURCES else 2)
-        assert all(tree.files([name]) for name in others)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
+def test_every_reader_exists_and_counts_in_keys(kind):
+    assert kind.unmeasurable or SourceTree().files(readers_of(f"net{kind.endings[0]}" if kind.endings else "net", FILE))
+    assert callable(getattr(import_module(f"perfcast.models.external.{kind.module}"), kind.function))
 
 
 def test_keys_differ_by_spec():

@@ -12,15 +12,13 @@ import pytest
 from keras import layers
 
 from perfcast.errors import DataError
-from perfcast.export.keras_model import describe
+from perfcast.export.stage import build
 from perfcast.features.definitions import FEATURES, document
 from perfcast.features.extract import extract_features
 from perfcast.features.table import features_table
 from perfcast.models import keras_applications
-from perfcast.models.build import build_model
-from perfcast.models.spec import ModelSpec
 from tests.measured import FOLDER, needs
-from tests.unit.descriptors import GRAPH, chain, described
+from tests.unit.descriptors import chain, described
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = FOLDER / "keras2_models"
@@ -175,9 +173,7 @@ def test_features_load_neither_tensorflow_nor_keras():
 
 def test_mobilenet_as_published():
     spec = keras_applications.make_spec("MobileNet", (224, 224, 3), {})
-    keras.backend.clear_session()
-    with keras.StatelessScope(initialize_variables=False):
-        features = extract_features(describe(build_model(spec), spec) | {"graph": GRAPH})
+    features = extract_features(build(spec).descriptor)
     published = {"conv_parameters": 4210088, "bn_parameters": 43776, "conv_layers": 28, "bn_layers": 27}
     assert {name: features[name] for name in published} == published
     assert features["weighted_sum_neurons"] == 4828758016
@@ -212,10 +208,6 @@ def test_published_networks(name):
         (row,) = (row for row in csv.DictReader(file) if row["json"] == f"{name}.json.gz")
     config = json.loads(gzip.decompress((PUBLISHED / "json" / f"{name}.json.gz").read_bytes()))["config"]
     width = int(row["input_width"])
-    keras.backend.clear_session()
-    with keras.StatelessScope(initialize_variables=False):
-        model = keras.Model.from_config(config)
-    descriptor = describe(model, ModelSpec(name, "family", "source", "builder", (width, width, 3)))
-    features = extract_features(descriptor | {"graph": GRAPH})
+    features = extract_features(described(lambda: keras.Model.from_config(config), (width, width, 3)))
     assert {ours: features[ours] for ours in _COLUMNS} == {ours: int(row[theirs]) for ours, theirs in _COLUMNS.items()}
     assert features["flops"] == pytest.approx(float(row["flops"]), rel=0.05)

@@ -19,7 +19,7 @@ from perfcast.runner.plugs import find_plugs
 from perfcast.storage import digest_of_file, digest_of_json
 
 if TYPE_CHECKING:
-    from perfcast.export.built import BuiltModel
+    from perfcast.models.built import BuiltModel
 
 _OWN = (GraphPb,)
 CONVERTERS = find_plugs(_OWN, "perfcast.converters")

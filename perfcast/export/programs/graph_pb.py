@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 
 if TYPE_CHECKING:
-    from perfcast.export.built import BuiltModel
+    from perfcast.models.built import BuiltModel
 
 
 class GraphPb:

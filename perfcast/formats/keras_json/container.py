@@ -14,17 +14,12 @@ from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
+from perfcast.formats import HDF5_ENDINGS, KERAS_CONFIG
 from perfcast.formats.keras_json.text import MOST_BYTES, parse, read_document
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CONFIG = "config.json"
-"""The member of an archive, or file of a folder, that holds the configuration."""
-
-HDF5_ENDINGS = (".h5", ".hdf5")
-"""What names of files end in that Keras 2, and Keras 3 on request, saved models to."""
 
 _MOST_MEMBERS = 10_000
 _MOST_DIRECTORY_BYTES = 10_000_000
@@ -48,10 +43,10 @@ def read_configuration(path: Path) -> Any:
         OSError: it cannot be read.
     """
     if path.is_dir():
-        return read_document(path / CONFIG)
+        return read_document(path / KERAS_CONFIG)
     if path.name.lower().endswith(HDF5_ENDINGS):
         return parse(_attribute(path, "model_config"))
-    return parse(_member(path, CONFIG))
+    return parse(_member(path, KERAS_CONFIG))
 
 
 class _Patient(io.FileIO):
@@ -108,7 +103,7 @@ def _fault_of(member: zipfile.ZipInfo) -> str | None:
         return "is encrypted"
     if member.compress_type not in _METHODS:
         return "is compressed in a way that Keras does not use"
-    if member.filename == CONFIG and member.file_size > MOST_BYTES:
+    if member.filename == KERAS_CONFIG and member.file_size > MOST_BYTES:
         return f"is larger than {MOST_BYTES // 1_000_000} MB"
     return None
 

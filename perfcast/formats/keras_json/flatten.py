@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from perfcast.formats.keras_json.document import ModelText
     from perfcast.network.network import Shape
 
+    Ask = Callable[[str, Call], Outcome]
+
 _DEEPEST = 20
 _MOST_AXES = 8
 _SHOWN = 200
@@ -49,9 +51,11 @@ class Flattener:
 
     Attributes:
         layers: those found so far.
+        ask: tells, where the model is at hand, what the text leaves open: the outcome of a call by the layer's path.
     """
 
     layers: list[Layer] = field(default_factory=list)
+    ask: Ask | None = None
     _depth: int = 0
     _budget: _Budget = field(default_factory=_Budget)
     _models: dict[int, ModelText] = field(default_factory=dict)
@@ -93,7 +97,7 @@ class Flattener:
                 call = Call(
                     layer.kind, layer.settings(path), tuple(arguments), options, inputs, layer.is_old, self._infer_inner
                 )
-                returned = self._append(layer, path, read, _inferred(layer, call))
+                returned = self._append(layer, path, read, self._inferred(layer, path, call))
             found |= {(*step, index): symbol for index, symbol in enumerate(returned)}
         return [tensor(reference) for reference in model.outputs]
 
@@ -118,8 +122,8 @@ class Flattener:
         self._budget.spend()
         if not layer.is_model:
             call = Call(layer.kind, layer.settings(), read, {}, read, layer.is_old, self._infer_inner)
-            return _inferred(layer, call)
-        inner = Flattener(_depth=self._depth + 1, _budget=self._budget)
+            return self._inferred(layer, layer.name, call)
+        inner = Flattener(ask=self.ask, _depth=self._depth + 1, _budget=self._budget)
         returned = inner._enter(layer, read, layer.name)
         weights = {weight.name: weight for item in inner.layers for weight in item.weights}
         return Outcome(
@@ -158,6 +162,25 @@ class Flattener:
         )
         return symbols
 
+    def _inferred(self, layer: LayerText, path: str, call: Call) -> Outcome:
+        mode, settings = quantised(call.settings), call.settings
+        if mode is not None and self.ask is None:
+            raise SourceError(
+                f"{settings.owner} is quantised to {escape_control(mode)}, whose weights the text does not describe"
+            )
+        try:
+            outcome = _ruled(layer, call)
+        except SourceError:
+            if self.ask is None:
+                raise
+            outcome = self.ask(path, call)
+        if mode is not None and self.ask is not None:
+            outcome = replace(outcome, weights=self.ask(path, call).weights)
+        _check(outcome, settings.owner)
+        if settings.flag("trainable", True):
+            return outcome
+        return replace(outcome, weights=tuple(replace(part, trainable=False) for part in outcome.weights))
+
 
 def _filled(value: Any, tensor: Callable[[Reference], Symbol]) -> Any:
     """Return arguments with the tensors that stand for references."""
@@ -168,22 +191,14 @@ def _filled(value: Any, tensor: Callable[[Reference], Symbol]) -> Any:
     return {key: _filled(item, tensor) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _inferred(layer: LayerText, call: Call) -> Outcome:
-    rule, mode = find_rule(layer, call.settings), quantised(call.settings)
-    if mode is not None:
-        raise SourceError(
-            f"{call.settings.owner} is quantised to {escape_control(mode)}, whose weights the text does not describe"
-        )
+def _ruled(layer: LayerText, call: Call) -> Outcome:
+    rule = find_rule(layer, call.settings)
     try:
-        outcome = rule(call)
+        return rule(call)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Settings are checked where they are read; this is for what does not fit each other in a crafted text.
         shapes = ", ".join(written(symbol.shape) for symbol in call.inputs[:4])
         raise SourceError(f"{call.settings.owner} does not fit what it reads: {shapes}") from error
-    _check(outcome, call.settings.owner)
-    if call.settings.flag("trainable", True):
-        return outcome
-    return replace(outcome, weights=tuple(replace(part, trainable=False) for part in outcome.weights))
 
 
 def _check(outcome: Outcome, owner: str) -> None:

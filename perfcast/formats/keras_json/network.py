@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perfcast.formats.keras_json.document import LayerText, ModelText
+    from perfcast.formats.keras_json.flatten import Ask
     from perfcast.network.network import Shape
 
 
@@ -45,15 +46,21 @@ def looks_like_keras(document: Any) -> bool:
     )
 
 
-def network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
-    """Return the network that a parsed text describes; arguments and errors are those of `read_keras_json`."""
+def network_of(document: Any, shapes: Mapping[str, Shape], ask: Ask | None = None) -> Network:
+    """Return the network that a parsed text describes; arguments and errors are those of `read_keras_json`.
+
+    Args:
+        document: the text.
+        shapes: of inputs that it leaves open.
+        ask: see `Flattener`.
+    """
     try:
-        return _network_of(document, shapes)
+        return _network_of(document, shapes, ask)
     except RecursionError as error:
         raise SourceError("the text is nested too deeply") from error
 
 
-def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
+def _network_of(document: Any, shapes: Mapping[str, Shape], ask: Ask | None) -> Network:
     if not looks_like_keras(document):
         raise SourceError("is not a text of a Keras model: it has no class_name and config")
     whole = layer_of(document, "the text")
@@ -62,7 +69,7 @@ def _network_of(document: Any, shapes: Mapping[str, Shape]) -> Network:
     model = model_of(whole)
     entries = _entries(model)
     settled = resolve_shapes({layer.name: _declared(layer) for layer in entries}, shapes)
-    flattener = Flattener()
+    flattener = Flattener(ask=ask)
     inputs = [flattener.add_input(layer, settled[layer.name]) for layer in entries]
     outputs = flattener.walk(model, inputs, "")
     entered, left = (tuple(symbol.name for symbol in symbols) for symbols in (inputs, outputs))

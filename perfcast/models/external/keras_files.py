@@ -5,71 +5,68 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
-from perfcast.formats.inputs import resolve_shapes
-from perfcast.models.external.model import ExternalModel, KerasModel, described
-from perfcast.text import escape_control
+from perfcast.formats.keras_json import code_in, looks_like_keras, network_of, read_configuration, refusal_of
+from perfcast.formats.keras_json.live import network_of_live
+from perfcast.formats.keras_json.text import read_document
+from perfcast.models.built import BuiltModel
+from perfcast.models.external.kinds import ONLY_DESCRIBED
+from perfcast.network.descriptor import validate_descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import keras
 
-    from perfcast.models.external.model import ReadOptions
+    from perfcast.models.external.options import ReadOptions
+    from perfcast.network.network import Network
 
 _ALLOW_CODE = "; if you trust the file, let it run: --allow-code, or allow_code=true in a sheet"
 
 
-def read_json(handle: str, options: ReadOptions) -> ExternalModel:
+def read_json(handle: str, options: ReadOptions) -> BuiltModel:
     """Read a text of `model.to_json()`, which Keras builds only where it is to run; or a descriptor."""
-    from perfcast.formats.keras_json.text import read_document
-
     document = read_document(Path(handle))
     if isinstance(document, dict) and "layers" in document:
-        return described(document, options)
+        if options.to_run:
+            raise UsageError(ONLY_DESCRIBED)
+        validate_descriptor(document)
+        return BuiltModel(document)
     if not options.to_run:
-        return _read(document, options)
+        return _described(network_of(document, options.shapes))
     if options.keep_values:
         raise UsageError("a Keras text holds no values of weights; remove weights=values")
-    return _built(_rebuild(document), options)
+    return _built(_rebuild(document), document, options)
 
 
-def read_keras_file(handle: str, options: ReadOptions) -> ExternalModel:
+def read_keras_file(handle: str, options: ReadOptions) -> BuiltModel:
     """Read a saved model by its configuration; Keras loads it only to measure it, or to run code that came with it."""
-    from perfcast.formats.keras_json import code_in, read_configuration
-
-    path = Path(handle)
-    document = read_configuration(path)
+    document = read_configuration(Path(handle))
     code = code_in(document)
     if options.to_run or (code and options.allow_code):
-        return _built(_load(path, document, options.allow_code), options)
+        return _built(_load(Path(handle), document, options.allow_code), document, options)
     if code:
         raise SourceError(f"{code}{_ALLOW_CODE}")
-    return _read(document, options)
+    return _described(network_of(document, options.shapes))
 
 
-def _read(document: Any, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats.keras_json import network_of
-
-    body = network_of(document, options.shapes).descriptor()
-    _refuse_number(body["input_shape"])
-    return ExternalModel(body)
-
-
-def _refuse_number(input_shape: Sequence[int]) -> None:
-    if not input_shape:
+def _described(network: Network) -> BuiltModel:
+    descriptor = network.descriptor()
+    if not descriptor["input_shape"]:
         raise SourceError("the input is a single number; it needs at least one axis in addition to the batch")
+    return BuiltModel(descriptor)
 
 
-def _built(model: keras.Model, options: ReadOptions) -> ExternalModel:
-    names = [escape_control(tensor.name) for tensor in model.inputs]
-    settled = resolve_shapes({n: list(t.shape) for n, t in zip(names, model.inputs, strict=True)}, options.shapes)
-    shapes = tuple(settled[name][1:] for name in names)
-    _refuse_number(shapes[0])
-    return ExternalModel(built=KerasModel(model, shapes))
+def _built(model: keras.Model, document: Any, options: ReadOptions) -> BuiltModel:
+    with quiet_errors("Keras", "describe"):
+        network = network_of_live(model, options.shapes, document)
+    tensors = network.tensors()
+    shapes = tuple(tensors[name].shape for name in network.inputs)
+    return replace(_described(network), keras_model=model, shapes=shapes, keep_values=options.keep_values)
 
 
 def _load(path: Path, document: Any, allow_code: bool) -> keras.Model:
@@ -104,8 +101,6 @@ def _rebuild(document: Any) -> keras.Model:
 
 def _refusal(document: Any) -> str | None:
     """Return why Keras must not or cannot be given a configuration, and what the user can do; None if it may."""
-    from perfcast.formats.keras_json import code_in, looks_like_keras, refusal_of
-
     if not looks_like_keras(document):
         return "its configuration is not that of a Keras model: it has no class_name and config"
     reason = refusal_of(document)

@@ -1,22 +1,22 @@
-"""The kinds of external models: how each is recognised, which reader reads it, whether it can be measured."""
+"""The kinds of external models: how each is recognised, what reads it, whether it can be measured.
+
+A table alone: readers are named, and imported once they read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcast.errors import UsageError
-from perfcast.formats.keras_json.container import CONFIG, HDF5_ENDINGS
-from perfcast.models.external.keras_files import read_json, read_keras_file
-from perfcast.models.external.model import ONLY_DESCRIBED, ExternalModel, described
+from perfcast.formats import HDF5_ENDINGS, KERAS_CONFIG
 from perfcast.models.spec import DESCRIPTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from perfcast.formats.tensorflow_graph.model import TensorFlowModel
-    from perfcast.models.external.model import ReadOptions
+    from perfcast.models.built import BuiltModel
+    from perfcast.models.external.options import ReadOptions
 
 FILE = "file"
 """The source of models in files: Keras files and texts, SavedModels, frozen graphs, ONNX and LiteRT files."""
@@ -27,6 +27,9 @@ HUB = "tensorflow_hub"
 SOURCES = (FILE, HUB)
 """What sheets name as the source of external models."""
 
+ONLY_DESCRIBED = "is a descriptor, which cannot be measured; name the model, or the file it came from"
+"""Why descriptors are not measured."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -34,77 +37,45 @@ class Kind:
 
     Attributes:
         label: what messages and help call it.
-        read: returns the model of a handle.
+        module: where its reader is, beside this module.
+        function: the reader: it takes a handle and options.
         endings: of its files' names, lower case; none for folders and addresses.
         unmeasurable: why it can be predicted but not measured; empty where it can.
     """
 
     label: str
-    read: Callable[[str, ReadOptions], ExternalModel]
+    module: str
+    function: str
     endings: tuple[str, ...] = ()
     unmeasurable: str = ""
 
+    def read(self, handle: str, options: ReadOptions) -> BuiltModel:
+        """Return the model of a handle, whose descriptor may have no names yet.
 
-def _read_descriptor(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats.keras_json.text import read_document
-
-    return described(read_document(Path(handle) / DESCRIPTOR), options)
-
-
-def _read_hub(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats.hub import resolve
-
-    return _read_saved_model(str(resolve(handle)), options)
-
-
-def _read_saved_model(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats import tensorflow_graph
-
-    return _of_tensorflow(
-        tensorflow_graph.read_saved_model(
-            Path(handle), options.shapes, signature=options.signature, keep_values=options.keep_values
-        )
-    )
-
-
-def _read_frozen_graph(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats import tensorflow_graph
-
-    return _of_tensorflow(
-        tensorflow_graph.read_frozen_graph(Path(handle), options.shapes, keep_values=options.keep_values)
-    )
-
-
-def _of_tensorflow(read: TensorFlowModel) -> ExternalModel:
-    return ExternalModel(read.network.descriptor(), read.interface, read.graph)
-
-
-def _read_onnx(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats import onnx_graph
-
-    return ExternalModel(onnx_graph.read_onnx(Path(handle), options.shapes).descriptor())
-
-
-def _read_litert(handle: str, options: ReadOptions) -> ExternalModel:
-    from perfcast.formats import tflite_graph
-
-    return ExternalModel(tflite_graph.read_tflite(Path(handle), options.shapes).descriptor())
+        Raises:
+            UsageError: it is missing, or its inputs need shapes, or it cannot be measured but is to be.
+            SourceError: it cannot be read.
+        """
+        if options.to_run and self.unmeasurable:
+            raise UsageError(self.unmeasurable)
+        model: BuiltModel = getattr(import_module(f"{__package__}.{self.module}"), self.function)(handle, options)
+        return model
 
 
 _NO_TOOLCHAIN = "no toolchain here runs {} files, so it cannot be measured; `perfcast predict` predicts it"
 
-_DESCRIPTOR = Kind("descriptor", _read_descriptor, unmeasurable=ONLY_DESCRIBED)
-_HUB = Kind("TensorFlow Hub handle", _read_hub)
-_KERAS = Kind("saved Keras model", read_keras_file, (".keras", *HDF5_ENDINGS))
-_SAVED_MODEL = Kind("SavedModel folder", _read_saved_model)
+_DESCRIPTOR = Kind("descriptor", "only_described", "read_folder", unmeasurable=ONLY_DESCRIBED)
+_HUB = Kind("TensorFlow Hub handle", "hub", "read_hub")
+_KERAS = Kind("saved Keras model", "keras_files", "read_keras_file", (".keras", *HDF5_ENDINGS))
+_SAVED_MODEL = Kind("SavedModel folder", "tensorflow_files", "read_saved_model")
 
 KINDS = (
     _KERAS,
-    Kind("Keras text, or descriptor", read_json, (".json", ".json.gz")),
-    Kind("frozen TensorFlow graph", _read_frozen_graph, (".pb",)),
-    Kind("ONNX", _read_onnx, (".onnx",), _NO_TOOLCHAIN.format("ONNX")),
-    Kind("LiteRT", _read_litert, (".tflite",), _NO_TOOLCHAIN.format("LiteRT")),
-    Kind("SavedModel archive", _read_hub, (".tar.gz", ".tgz")),
+    Kind("Keras text, or descriptor", "keras_files", "read_json", (".json", ".json.gz")),
+    Kind("frozen TensorFlow graph", "tensorflow_files", "read_frozen_graph", (".pb",)),
+    Kind("ONNX", "only_described", "read_onnx", (".onnx",), _NO_TOOLCHAIN.format("ONNX")),
+    Kind("LiteRT", "only_described", "read_litert", (".tflite",), _NO_TOOLCHAIN.format("LiteRT")),
+    Kind("SavedModel archive", "hub", "read_hub", (".tar.gz", ".tgz")),
     _SAVED_MODEL,
     _HUB,
     _DESCRIPTOR,
@@ -157,4 +128,11 @@ def _kind_of_folder(folder: Path) -> Kind:
     if (folder / DESCRIPTOR).exists():
         return _DESCRIPTOR
     # What Keras zips, unpacked.
-    return _KERAS if (folder / CONFIG).exists() else _SAVED_MODEL
+    return _KERAS if (folder / KERAS_CONFIG).exists() else _SAVED_MODEL
+
+
+def readers_of(handle: str, source: str) -> tuple[str, ...]:
+    """Return the modules that may read what a handle names, whether it is there or not."""
+    kind = _HUB if source == HUB or is_address(handle) else ENDINGS.get(ending_of(handle))
+    kinds = (_KERAS, _SAVED_MODEL) if kind is None or Path(handle).is_dir() else (kind,)
+    return tuple(f"{__package__}.{module}" for module in sorted({kind.module for kind in kinds}))

@@ -4,9 +4,9 @@ import json
 
 import keras
 
-from perfcast.export.keras_model import describe
 from perfcast.formats.keras_json import code_in, network_of, refusal_of
 from perfcast.models.spec import ModelSpec
+from tests.unit.live_keras import describe
 
 KEYS = ("input_shape", "inputs", "outputs", "layers")
 

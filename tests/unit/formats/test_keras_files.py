@@ -17,15 +17,15 @@ import pytest
 from keras import layers
 
 from perfcast.errors import PerfcastError, naming
-from perfcast.export.external import build_external, describe_external
-from perfcast.export.keras_model import describe
 from perfcast.export.programs import convert
 from perfcast.formats.keras_json import container, network_of
 from perfcast.models.external.kinds import kind_of
-from perfcast.models.external.model import ReadOptions
+from perfcast.models.external.options import ReadOptions
+from perfcast.models.external.reading import build_external, describe_external
 from perfcast.models.spec import ModelSpec
 from tests.unit.formats.keras_samples import SAMPLES
 from tests.unit.formats.keras_texts import KEYS, build, layer2, model2
+from tests.unit.live_keras import describe
 
 pytestmark = pytest.mark.heavy
 

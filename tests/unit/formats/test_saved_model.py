@@ -8,11 +8,9 @@ import pytest
 
 from perfcast.errors import UsageError
 from perfcast.export.graph import trace_weightless
-from perfcast.export.keras_model import describe
 from perfcast.features.extract import extract_features
+from perfcast.formats.keras_json.live import network_of_live
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
-from perfcast.models.spec import ModelSpec
-from tests.unit.descriptors import GRAPH
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import features, layers
 
@@ -48,8 +46,7 @@ def read(folder, kind, **options):
 
 
 def expected(model):
-    shape = tuple(model.inputs[0].shape[1:])
-    return describe(model, ModelSpec("net", "net", "file", "file", shape)) | {"graph": GRAPH}
+    return network_of_live(model, {}).descriptor() | {"model": "net"}
 
 
 @pytest.mark.parametrize("kind", ["saved", "frozen"])

@@ -63,7 +63,7 @@ OPTIONS = {
 MODULES = {
     "perfcast/models/synthetic.py": shards("export_shard", SYNTHETIC),
     "perfcast/models/keras_applications.py": set(),
-    "perfcast/export/external.py": set(),
+    "perfcast/models/external/reading.py": set(),
     "perfcast/formats/tflite_graph/reader.py": set(),
     "perfcast/export/graph.py": EXPORT,
     "perfcast/network/macs.py": EXPORT | FEATURES | DATASET | FIT | REPORT,

@@ -1,21 +1,14 @@
-"""What a user says of an external model, and what reading it gives."""
+"""What a user says of an external model besides where it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfcast.errors import UsageError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
-
     from perfcast.network.network import Shape
-
-ONLY_DESCRIBED = "is a descriptor, which cannot be measured; name the model, or the file it came from"
-"""Why descriptors are not measured."""
 
 
 @dataclass(frozen=True)
@@ -54,45 +47,3 @@ class ReadOptions:
         if self.allow_code:
             parameters["allow_code"] = True
         return parameters
-
-
-@dataclass(frozen=True)
-class KerasModel:
-    """A model that Keras built, with the shapes of its inputs, without the batch axis."""
-
-    model: keras.Model
-    shapes: tuple[Shape, ...]
-
-
-@dataclass(frozen=True)
-class ExternalModel:
-    """A model that was read.
-
-    Attributes:
-        body: the descriptor's keys `input_shape`, `inputs`, `outputs` and `layers`; empty where it is not known yet.
-        interface: how the graph is run, None where there is no graph.
-        graph: the serialized graph that a runner runs, None where the source was only read.
-        built: the model as Keras built it, where it was; a graph can be traced from it.
-        descriptor: the whole of it, where the file is one.
-    """
-
-    body: dict[str, Any] = field(default_factory=dict)
-    interface: dict[str, Any] | None = None
-    graph: bytes | None = None
-    built: KerasModel | None = None
-    descriptor: dict[str, Any] | None = None
-
-
-def described(document: Any, options: ReadOptions) -> ExternalModel:
-    """Return the model that a descriptor describes.
-
-    Raises:
-        UsageError: it is to be measured.
-        DataError: it is not a descriptor.
-    """
-    from perfcast.network.descriptor import validate_descriptor
-
-    if options.to_run:
-        raise UsageError(ONLY_DESCRIBED)
-    validate_descriptor(document)
-    return ExternalModel(descriptor=document)

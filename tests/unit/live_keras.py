@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.export.keras_macs import NO_ARGUMENTS, count_macs
 from perfcast.network.descriptor import identified
 from perfcast.network.layer_types import activation_name, layout_of
 from perfcast.network.macs import repeated_macs
 from perfcast.network.network import Layer, Network, Tensor, Weight
+from tests.unit.live_keras_macs import NO_ARGUMENTS, count_macs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import keras
 
-    from perfcast.export.keras_macs import Arguments
     from perfcast.models.spec import ModelSpec
     from perfcast.network.network import Shape
+    from tests.unit.live_keras_macs import Arguments
 
 
 def describe(model: keras.Model, spec: ModelSpec, shapes: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
