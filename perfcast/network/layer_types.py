@@ -8,44 +8,11 @@ if TYPE_CHECKING:
     from perfcast.network.network import Layout
 
 # Their output's axis of channels does not follow from their input's, or the other way round.
-_FREE = frozenset(
-    [
-        "AdditiveAttention",
-        "Attention",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
-        "Dense",
-        "Dot",
-        "Einsum",
-        "EinsumDense",
-        "Embedding",
-        "ExpandDims",
-        "Flatten",
-        "GRU",
-        "GetItem",
-        "GroupedQueryAttention",
-        "LSTM",
-        "Lambda",
-        "Matmul",
-        "Moveaxis",
-        "MultiHeadAttention",
-        "Permute",
-        "RNN",
-        "Ravel",
-        "RepeatVector",
-        "Reshape",
-        "ReversibleEmbedding",
-        "SimpleRNN",
-        "Squeeze",
-        "Stack",
-        "Swapaxes",
-        "Tensordot",
-        "TimeDistributed",
-        "Transpose",
-        "Unstack",
-        "Bidirectional",
-    ]
+_FREE = (
+    "AdditiveAttention Attention Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D Dense Dot Einsum EinsumDense "
+    "Embedding ExpandDims Flatten GRU GetItem GroupedQueryAttention LSTM Lambda Matmul Moveaxis MultiHeadAttention "
+    "Permute RNN Ravel RepeatVector Reshape ReversibleEmbedding SimpleRNN Squeeze Stack Swapaxes Tensordot "
+    "TimeDistributed Transpose Unstack"
 )
 ACTIVATION_TYPES = {
     "ReLU": "relu",
@@ -85,7 +52,7 @@ def layout_of(kind: str, data_format: object) -> Layout:
         kind: its Keras class, as `Conv2D`.
         data_format: what it says of the matter, anything but a data format where it says nothing.
     """
-    if kind in _FREE:
+    if kind in _FREE.split():
         return "free"
     if data_format == "channels_first":
         return "channels_first"

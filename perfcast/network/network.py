@@ -48,9 +48,32 @@ class Weight:
     trainable: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """What a layer does to its tensors, in the terms of the descriptor (docs/data-model.md).
+
+    Attributes:
+        kernel, strides, dilation: of convolutions and poolings.
+        groups: of convolutions; the input channels of a depthwise or separable one.
+        filters: output channels of a convolution of any kind, None for all other layers.
+        units: output channels of a dense layer, None for all other layers.
+        activation: the function that the layer ends in, None where it takes none.
+        macs: multiply-accumulates of one sample.
+    """
+
+    kernel: tuple[int, ...] | None = None
+    strides: tuple[int, ...] | None = None
+    dilation: tuple[int, ...] | None = None
+    groups: int | None = None
+    filters: int | None = None
+    units: int | None = None
+    activation: str | None = None
+    macs: int = 0
+
+
 @dataclass(frozen=True)
-class Layer:
-    """One layer, in the terms of the descriptor (docs/data-model.md).
+class Layer(Geometry):
+    """One layer.
 
     Attributes:
         name: as the file calls it; `Network.descriptor` makes names unique.
@@ -58,12 +81,6 @@ class Layer:
         inputs: names of the tensors it reads that depend on the network's inputs.
         outputs: the tensors it returns.
         weights: the weights it reads.
-        kernel, strides, dilation: of convolutions and poolings.
-        groups: of convolutions; the input channels of a depthwise or separable one.
-        filters: output channels of a convolution of any kind, None for all other layers.
-        units: output channels of a dense layer, None for all other layers.
-        activation: the function that the layer ends in, None where it takes none.
-        macs: multiply-accumulates of one sample.
         layout: where its tensors have their channels: `same` where they lie alike in all that it reads and
             returns (activations, sums), `free` where nothing can be said (reshapes, dense layers).
     """
@@ -73,14 +90,6 @@ class Layer:
     inputs: tuple[str, ...]
     outputs: tuple[Tensor, ...]
     weights: tuple[Weight, ...] = ()
-    kernel: tuple[int, ...] | None = None
-    strides: tuple[int, ...] | None = None
-    dilation: tuple[int, ...] | None = None
-    groups: int | None = None
-    filters: int | None = None
-    units: int | None = None
-    activation: str | None = None
-    macs: int = 0
     layout: Layout = "same"
 
 
@@ -218,13 +227,8 @@ def _record(
         "inputs": [producers[tensor] for tensor in layer.inputs],
         "input_shapes": [list(tensors[tensor].shape) for tensor in layer.inputs],
         "output_shapes": [list(tensors[tensor.name].shape) for tensor in layer.outputs],
-        "kernel": _listed(layer.kernel),
-        "strides": _listed(layer.strides),
-        "dilation": _listed(layer.dilation),
-        "groups": layer.groups,
-        "filters": layer.filters,
-        "units": layer.units,
-        "activation": layer.activation,
+        **{key: _listed(getattr(layer, key)) for key in ("kernel", "strides", "dilation")},
+        **{key: getattr(layer, key) for key in ("groups", "filters", "units", "activation")},
         "parameters": sum(weight.elements for weight in fresh.values()),
         "trainable_parameters": sum(weight.elements for weight in fresh.values() if weight.trainable),
         "macs": layer.macs,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.document import Constant, flattened
+from perfcast.network.network import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a rule infers of a call; the attributes are those of `perfcast.network.network.Layer`.
+class Outcome(Geometry):
+    """What a rule infers of a call.
 
     Attributes:
         shapes: of what the layer returns, with the batch as first axis.
+        weights: the layer's.
         dtype: of what it returns, None where that follows from its configuration.
         kind: the Keras class that does the same, where the text calls it otherwise.
         values: of what it returns first, where they are known.
@@ -55,14 +57,6 @@ class Outcome:
 
     shapes: tuple[Shape, ...]
     weights: tuple[Part, ...] = ()
-    kernel: tuple[int, ...] | None = None
-    strides: tuple[int, ...] | None = None
-    dilation: tuple[int, ...] | None = None
-    groups: int | None = None
-    filters: int | None = None
-    units: int | None = None
-    activation: str | None = None
-    macs: int = 0
     dtype: str | None = None
     kind: str | None = None
     values: Any = None
@@ -100,6 +94,19 @@ class Call:
             return self.arguments[position]
         value = self.options.get(key)
         return self.settings.get(key, default) if value is None else value
+
+    def rank(self) -> int:
+        """Return how many spatial axes the layer's class names, as `Conv2D` does."""
+        return next(int(letter) for letter in self.kind if letter.isdigit())
+
+    def operands(self) -> list[Symbol | Constant]:
+        """Return all tensors in the brackets in Keras' order, those that the text spells out as constants."""
+        listed = flattened([list(self.arguments), self.options])
+        return [item for item in listed if isinstance(item, Symbol | Constant)]
+
+    def same(self, **fields: Any) -> Outcome:
+        """Return that it gives the shape and type that it reads first."""
+        return Outcome((self.shape,), dtype=self.inputs[0].dtype, **fields)
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the call.

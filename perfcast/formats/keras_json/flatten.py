@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
@@ -15,7 +15,7 @@ from perfcast.formats.keras_json.settings import MOST
 from perfcast.formats.keras_json.types import dtype_of, quantised
 from perfcast.network.descriptor import MOST_COUNT
 from perfcast.network.layer_types import layout_of
-from perfcast.network.network import Layer, Tensor, Weight
+from perfcast.network.network import Geometry, Layer, Tensor, Weight
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -139,6 +139,9 @@ class Flattener:
         symbols = [Symbol(f"{len(self.layers)}:{at}", shape, dtype) for at, shape in enumerate(outcome.shapes)]
         symbols[:1] = [replace(symbol, values=outcome.values) for symbol in symbols[:1]]
         self._budget.arguments -= len(symbols)
+        geometry = {field.name: getattr(outcome, field.name) for field in fields(Geometry)}
+        if outcome.activation is not None:
+            geometry["activation"] = escape_control(outcome.activation)[:_SHOWN]
         owner = path if layer.identity is None else f"#{layer.identity}/{layer.name}"
         self.layers.append(
             Layer(
@@ -149,15 +152,8 @@ class Flattener:
                 weights=tuple(
                     Weight(f"{owner}/{part.name}", part.elements, part.trainable) for part in outcome.weights
                 ),
-                kernel=outcome.kernel,
-                strides=outcome.strides,
-                dilation=outcome.dilation,
-                groups=outcome.groups,
-                filters=outcome.filters,
-                units=outcome.units,
-                activation=None if outcome.activation is None else escape_control(outcome.activation)[:_SHOWN],
-                macs=outcome.macs,
                 layout=layout_of(kind, settings.get("data_format")),
+                **geometry,
             )
         )
         return symbols

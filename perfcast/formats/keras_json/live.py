@@ -31,7 +31,7 @@ def network_of_live(model: keras.Model, shapes: Mapping[str, Shape], document: A
         document: its parsed text where that is at hand.
 
     Raises:
-        SourceError: it is no graph of layers, or a shape is not known without running it.
+        SourceError: it is not a graph of layers, or a shape is unknown without running it.
         UsageError: `shapes` do not fit its inputs, or an input stays open.
     """
     import keras

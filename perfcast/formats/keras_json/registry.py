@@ -6,19 +6,14 @@ from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.rules import (
-    attention,
-    convolutions,
-    customs,
-    dense,
-    merges,
-    normalisations,
+    elementwise,
+    moves,
     operations,
-    pointwise,
-    poolings,
     preprocessing,
+    products,
     recurrent,
-    reshaping,
     tensorflow,
+    windows,
     wrappers,
 )
 
@@ -31,20 +26,8 @@ if TYPE_CHECKING:
 
     Rule = Callable[[Call], Outcome]
 
-_LAYERS: Mapping[str, Rule] = {
-    **attention.RULES,
-    **convolutions.RULES,
-    **dense.RULES,
-    **merges.RULES,
-    **normalisations.RULES,
-    **pointwise.RULES,
-    **poolings.RULES,
-    **preprocessing.RULES,
-    **recurrent.RULES,
-    **reshaping.RULES,
-    **tensorflow.RULES,
-    **wrappers.RULES,
-}
+_ROOMS = (elementwise, moves, preprocessing, products, recurrent, tensorflow, windows, wrappers)
+_LAYERS: Mapping[str, Rule] = {kind: rule for room in _ROOMS for kind, rule in room.RULES.items()}
 _ROOTS = ("", "keras", "tf_keras", "tensorflow")
 
 
@@ -65,6 +48,6 @@ def find_rule(layer: LayerText, settings: Settings) -> Rule:
         return operations.RULES[layer.kind]
     if ".ops." not in layer.origin and layer.origin.split(".")[0] in _ROOTS and layer.kind in _LAYERS:
         return _LAYERS[layer.kind]
-    if layer.kind in customs.RULES:
-        return customs.RULES[layer.kind]
+    if layer.kind in elementwise.OF_OTHERS:
+        return elementwise.OF_OTHERS[layer.kind]
     raise SourceError(f"layer {settings.layer!r} is a {settings.kind}, a type whose output shape is not known")

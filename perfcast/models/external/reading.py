@@ -52,5 +52,5 @@ def build_external(spec: ModelSpec) -> BuiltModel:
     with naming(spec.builder):
         kind = kind_of(spec.builder, spec.source)
         if kind is None:
-            raise UsageError("there is no such file or folder of a model")
+            raise UsageError("there is no such file or folder")
         return kind.read(spec.builder, options).named(spec)

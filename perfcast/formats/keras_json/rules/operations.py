@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perfcast.formats.keras_json.call import Outcome, Symbol
+from perfcast.formats.keras_json.call import Call, Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant, flattened
-from perfcast.formats.keras_json.rules import operations_of_images, operations_of_shapes
-from perfcast.formats.keras_json.rules.broadcasting import broadcast
+from perfcast.formats.keras_json.rules import images, moves
+from perfcast.formats.keras_json.rules.shapes import broadcast
 from perfcast.formats.keras_json.types import is_float, promoted
 from perfcast.network.macs import attention_macs, contraction_macs, einsum_macs, matmul_macs
 
 if TYPE_CHECKING:
-    from perfcast.formats.keras_json.call import Call
+    from collections.abc import Callable, Collection
+
     from perfcast.network.network import Shape
+
+    Rule = Callable[[Call], Outcome]
 
 
 def _type_of(call: Call) -> str:
@@ -25,28 +29,21 @@ def _type_of(call: Call) -> str:
 
 
 def _elementwise(call: Call) -> Outcome:
-    operands = flattened([list(call.arguments), call.options])
-    shapes = [item.shape for item in operands if isinstance(item, Symbol | Constant)]
-    return Outcome((broadcast(call, *shapes),), dtype=_type_of(call))
+    return Outcome((broadcast(call, *(item.shape for item in call.operands())),), dtype=_type_of(call))
 
 
-def _fractional(call: Call) -> Outcome:
-    dtype = _type_of(call)
-    return Outcome((call.shape,), dtype=dtype if is_float(dtype) else "float32")
+def _fractional(rule: Rule) -> Rule:
+    """Return the rule of what gives numbers with fractions, whatever it reads."""
+
+    def fractional(call: Call) -> Outcome:
+        outcome = rule(call)
+        return outcome if is_float(outcome.dtype or "") else replace(outcome, dtype="float32")
+
+    return fractional
 
 
-def _fractional_elementwise(call: Call) -> Outcome:
-    outcome = _elementwise(call)
-    dtype = outcome.dtype or ""
-    return Outcome(outcome.shapes, dtype=dtype if is_float(dtype) else "float32")
-
-
-def _same(call: Call) -> Outcome:
-    return Outcome((call.shape,), dtype=call.inputs[0].dtype)
-
-
-def _comparison(call: Call) -> Outcome:
-    return Outcome(_elementwise(call).shapes, dtype="bool")
+def _typed(rule: Rule, dtype: str) -> Rule:
+    return lambda call: replace(rule(call), dtype=dtype)
 
 
 def _where(call: Call) -> Outcome:
@@ -54,7 +51,7 @@ def _where(call: Call) -> Outcome:
     operands = [item for item in flattened([list(call.arguments), call.options]) if item is not condition]
     values = [item.dtype for item in operands if isinstance(item, Symbol | Constant)]
     fallback = "float32" if any(map(_is_fraction, operands)) else call.inputs[0].dtype
-    return Outcome(_elementwise(call).shapes, dtype=promoted(values) if any(values) else fallback)
+    return replace(_elementwise(call), dtype=promoted(values) if any(values) else fallback)
 
 
 def _is_fraction(item: Any) -> bool:
@@ -64,46 +61,28 @@ def _is_fraction(item: Any) -> bool:
     return isinstance(item, float)
 
 
-def _indices(call: Call) -> Outcome:
-    return Outcome((call.shape,), dtype="int32")
-
-
 def _cast(call: Call) -> Outcome:
     return Outcome((call.shape,), dtype=call.settings.word("dtype", call.inputs[0].dtype))
 
 
-def reduced(call: Call) -> Shape:
-    """Return the shape that is left when the axes that a call names, or all, are summed up."""
+def _reduction(call: Call) -> Outcome:
+    """Return the outcome of what sums up, or the like, the axes that a call names, or all."""
     told, kept = call.argument("axis", 1), call.argument("keepdims", 2, False) is True
     rank = len(call.shape)
     listed = range(rank) if told is None else told if isinstance(told, list) else [told]
     axes = {axis % rank for axis in listed}
     if any(not -rank <= axis < rank for axis in listed):
         call.settings.refuse("axis")
+    return Outcome((_left(call, axes, kept),), dtype=call.inputs[0].dtype)
+
+
+def _left(call: Call, axes: Collection[int], kept: bool) -> Shape:
     return tuple(1 if axis in axes else size for axis, size in enumerate(call.shape) if kept or axis not in axes)
-
-
-def _reduction(call: Call) -> Outcome:
-    return Outcome((reduced(call),), dtype=call.inputs[0].dtype)
-
-
-def _mean(call: Call) -> Outcome:
-    dtype = call.inputs[0].dtype
-    return Outcome((reduced(call),), dtype=dtype if is_float(dtype) else "float32")
-
-
-def _test(call: Call) -> Outcome:
-    return Outcome((reduced(call),), dtype="bool")
-
-
-def _count(call: Call) -> Outcome:
-    return Outcome((reduced(call),), dtype="int32")
 
 
 def _moments(call: Call) -> Outcome:
     axes, kept = call.settings.axes("axes", len(call.shape)), call.settings.flag("keepdims", False)
-    shape = tuple(1 if axis in axes else size for axis, size in enumerate(call.shape) if kept or axis not in axes)
-    return Outcome((shape, shape), dtype=call.inputs[0].dtype)
+    return Outcome((_left(call, axes, kept),) * 2, dtype=call.inputs[0].dtype)
 
 
 def _matmul(call: Call) -> Outcome:
@@ -121,7 +100,7 @@ def _matmul(call: Call) -> Outcome:
 
 
 def _two(call: Call) -> tuple[Shape, Shape]:
-    operands = [item for item in flattened([list(call.arguments), call.options]) if isinstance(item, Symbol | Constant)]
+    operands = call.operands()
     if len(operands) != 2 or not all(operand.shape for operand in operands):
         call.refuse("takes two tensors")
     return operands[0].shape, operands[1].shape
@@ -129,10 +108,8 @@ def _two(call: Call) -> tuple[Shape, Shape]:
 
 def _dot(call: Call) -> Outcome:
     first, second = _two(call)
-    macs = contraction_macs(first, second, 1)
-    if len(second) == 1:
-        return Outcome((first[:-1],), dtype=_type_of(call), macs=macs)
-    return Outcome(((*first[:-1], *second[:-2], second[-1]),), dtype=_type_of(call), macs=macs)
+    shape = (*first[:-1], *second[:-2], *second[-1:]) if len(second) > 1 else first[:-1]
+    return Outcome((shape,), dtype=_type_of(call), macs=contraction_macs(first, second, 1))
 
 
 def _tensordot(call: Call) -> Outcome:
@@ -141,20 +118,15 @@ def _tensordot(call: Call) -> Outcome:
     macs = contraction_macs(first, second, told)
     if isinstance(told, int):
         return Outcome(((*first[: len(first) - told], *second[told:]),), dtype=_type_of(call), macs=macs)
-    pair = [axes if isinstance(axes, list) else [axes] for axes in told]
-    gone = [{axis % len(shape) for axis in axes} for shape, axes in zip((first, second), pair, strict=True)]
-    kept = [
-        size
-        for shape, axes in zip((first, second), gone, strict=True)
-        for axis, size in enumerate(shape)
-        if axis not in axes
-    ]
+    kept: list[int] = []
+    for shape, axes in zip((first, second), told, strict=True):
+        gone = {axis % len(shape) for axis in (axes if isinstance(axes, list) else [axes])}
+        kept += [size for axis, size in enumerate(shape) if axis not in gone]
     return Outcome((tuple(kept),), dtype=_type_of(call), macs=macs)
 
 
 def _einsum(call: Call) -> Outcome:
-    subscripts = call.argument("subscripts", None)
-    operands = [item for item in flattened([list(call.arguments), call.options]) if isinstance(item, Symbol | Constant)]
+    subscripts, operands = call.argument("subscripts", None), call.operands()
     read, arrow, result = str(subscripts).replace(" ", "").partition("->")
     if not arrow or len(read.split(",")) != len(operands):
         call.settings.refuse("subscripts")
@@ -186,10 +158,6 @@ def _product_attention(call: Call) -> Outcome:
     return Outcome((query,), dtype=_type_of(call), macs=macs)
 
 
-def _flattened_out(call: Call) -> Outcome:
-    return Outcome(((math.prod(call.shape),),), dtype=call.inputs[0].dtype)
-
-
 _SAME = (
     "Absolute Abs Ceil Clip Copy Conj Conjugate Cumprod Cumsum Fabs Flip Fliplr Flipud Floor HardShrink HardTanh "
     "NanToNum Negative OnesLike ZerosLike FullLike EmptyLike Real Relu Relu6 Roll Round Sign SoftShrink Sort "
@@ -211,32 +179,31 @@ _COMPARISONS = (
 )
 _MEANS = "Logsumexp Mean Median Nanmean Nanstd Nanvar Norm Std Var"
 
-RULES = (
-    operations_of_images.RULES
-    | operations_of_shapes.RULES
-    | dict.fromkeys(_SAME.split(), _same)
-    | dict.fromkeys(_FRACTIONAL.split(), _fractional)
-    | dict.fromkeys(_ELEMENTWISE.split(), _elementwise)
-    | dict.fromkeys(_FRACTIONAL_ELEMENTWISE.split(), _fractional_elementwise)
-    | dict.fromkeys(_COMPARISONS.split(), _comparison)
-    | dict.fromkeys(
-        ["Amax", "Amin", "Max", "Min", "Nanmax", "Nanmin", "Nanprod", "Nansum", "Prod", "Ptp", "Sum"], _reduction
-    )
-    | dict.fromkeys(_MEANS.split(), _mean)
-    | dict.fromkeys(("All", "Any"), _test)
-    | dict.fromkeys(("Argmax", "Argmin", "CountNonzero", "Nanargmax", "Nanargmin"), _count)
-    | dict.fromkeys(("Cast", "SaturateCast", "View"), _cast)
-    | {
-        "Argsort": _indices,
-        "Dot": _dot,
-        "DotProductAttention": _product_attention,
-        "Einsum": _einsum,
-        "Matmul": _matmul,
-        "Moments": _moments,
-        "Ravel": _flattened_out,
-        "Tensordot": _tensordot,
-        "TopK": _top,
-        "Where": _where,
-    }
-)
+_REDUCTIONS = "Amax Amin Max Min Nanmax Nanmin Nanprod Nansum Prod Ptp Sum"
+_COUNTS = "Argmax Argmin CountNonzero Nanargmax Nanargmin"
+
+RULES: dict[str, Rule] = {
+    **images.RULES,
+    **moves.OPERATIONS,
+    **dict.fromkeys(_SAME.split(), Call.same),
+    **dict.fromkeys(_FRACTIONAL.split(), _fractional(lambda call: Outcome((call.shape,), dtype=_type_of(call)))),
+    **dict.fromkeys(_ELEMENTWISE.split(), _elementwise),
+    **dict.fromkeys(_FRACTIONAL_ELEMENTWISE.split(), _fractional(_elementwise)),
+    **dict.fromkeys(_COMPARISONS.split(), _typed(_elementwise, "bool")),
+    **dict.fromkeys(_REDUCTIONS.split(), _reduction),
+    **dict.fromkeys(_MEANS.split(), _fractional(_reduction)),
+    **dict.fromkeys(("All", "Any"), _typed(_reduction, "bool")),
+    **dict.fromkeys(_COUNTS.split(), _typed(_reduction, "int32")),
+    **dict.fromkeys(("Cast", "SaturateCast", "View"), _cast),
+    "Argsort": _typed(Call.same, "int32"),
+    "Dot": _dot,
+    "DotProductAttention": _product_attention,
+    "Einsum": _einsum,
+    "Matmul": _matmul,
+    "Moments": _moments,
+    "Ravel": lambda call: Outcome(((math.prod(call.shape),),), dtype=call.inputs[0].dtype),
+    "Tensordot": _tensordot,
+    "TopK": _top,
+    "Where": _where,
+}
 """Rules by class."""

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfcast.formats.keras_json.call import Outcome, Part
-from perfcast.formats.keras_json.rules.geometry import behind_window, join, split
+from perfcast.formats.keras_json.call import Call, Outcome, Part
+from perfcast.formats.keras_json.rules.elementwise import plain
+from perfcast.formats.keras_json.rules.shapes import behind_window, join, split
 
 if TYPE_CHECKING:
-    from perfcast.formats.keras_json.call import Call
-
-
-def _same(call: Call) -> Outcome:
-    return Outcome((call.shape,))
-
-
-def _same_type(call: Call) -> Outcome:
-    return Outcome((call.shape,), dtype=call.inputs[0].dtype)
+    from collections.abc import Callable
 
 
 def _resized(call: Call) -> Outcome:
@@ -36,18 +29,18 @@ def _encoded(call: Call) -> Outcome:
         columns = len(boundaries) + 1
     else:
         columns = settings.whole("num_tokens" if call.kind == "CategoryEncoding" else "num_bins")
+    return _spread(call, mode, columns)
+
+
+def _spread(call: Call, mode: str, columns: int) -> Outcome:
     last = () if len(call.shape) > 1 and (mode != "one_hot" or call.shape[-1] == 1) else call.shape[-1:]
     return Outcome(((*call.shape[:-1], *last, columns),))
 
 
 def _lookup(call: Call) -> Outcome:
     """Return the outcome of tables of words: their numbers, or a column for each where the text gives their number."""
-    settings = call.settings
-    mode = settings.word("output_mode", "int")
-    if mode == "int":
-        return Outcome((call.shape,), dtype="int64")
-    last = () if len(call.shape) > 1 and (mode != "one_hot" or call.shape[-1] == 1) else call.shape[-1:]
-    return Outcome(((*call.shape[:-1], *last, _columns(call)),))
+    mode = call.settings.word("output_mode", "int")
+    return Outcome((call.shape,), dtype="int64") if mode == "int" else _spread(call, mode, _columns(call))
 
 
 def _columns(call: Call) -> int:
@@ -99,13 +92,14 @@ _SAME = (
     "RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Rescaling Solarization"
 )
 
-RULES = (
-    dict.fromkeys(_SAME.split(), _same)
-    | {"RandomGrayscale": _same_type}
-    | dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), _resized)
-    | dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _encoded)
-    | dict.fromkeys(("IntegerLookup", "StringLookup"), _lookup)
-    | {"TextVectorization": _text}
-    | {"MelSpectrogram": _mel_spectrogram, "STFTSpectrogram": _stft_spectrogram}
-)
+RULES: dict[str, Callable[[Call], Outcome]] = {
+    **dict.fromkeys(_SAME.split(), plain),
+    "RandomGrayscale": Call.same,
+    **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), _resized),
+    **dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _encoded),
+    **dict.fromkeys(("IntegerLookup", "StringLookup"), _lookup),
+    "TextVectorization": _text,
+    "MelSpectrogram": _mel_spectrogram,
+    "STFTSpectrogram": _stft_spectrogram,
+}
 """Rules by class."""

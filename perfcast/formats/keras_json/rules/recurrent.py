@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.document import layer_of
-from perfcast.formats.keras_json.rules.activations import activation_of
-from perfcast.formats.keras_json.rules.geometry import span
+from perfcast.formats.keras_json.rules.shapes import activation_of, span
 from perfcast.network.macs import convolution_macs, recurrent_macs
 
 if TYPE_CHECKING:
@@ -105,8 +104,7 @@ def _stacked(call: Call, cells: list[Any], channels: int) -> _Cell:
 
 def _convolutional(call: Call) -> Outcome:
     """Return the outcome of a `ConvLSTM`, whose four gates convolve both what they read and their state."""
-    settings = call.settings
-    rank = int(call.kind[-2])
+    settings, rank = call.settings, call.rank()
     call.need_rank(rank + 3)
     first = settings.channels_first()
     batch, steps, *image = call.shape
@@ -128,9 +126,9 @@ def _convolutional(call: Call) -> Outcome:
     return Outcome(
         (shape, *states),
         parts,
-        kernel,
-        strides,
-        dilation,
+        kernel=kernel,
+        strides=strides,
+        dilation=dilation,
         activation=activation_of(settings, "tanh"),
         macs=convolution_macs((steps, *found), (of_input,), (of_state,)),
     )

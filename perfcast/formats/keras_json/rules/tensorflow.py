@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.call import Outcome, Symbol, tensors_of
 from perfcast.formats.keras_json.document import Constant
+from perfcast.formats.keras_json.rules.moves import picked
 from perfcast.formats.keras_json.rules.operations import RULES as OPERATIONS
-from perfcast.formats.keras_json.rules.operations_of_shapes import picked
 from perfcast.formats.keras_json.rules.tensorflow_functions import FUNCTIONS, computed, picked_values, spelled_out
 from perfcast.formats.keras_json.settings import Settings
 

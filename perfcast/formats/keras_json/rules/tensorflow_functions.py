@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Symbol, tensors_of
 from perfcast.formats.keras_json.document import Constant, flattened
+from perfcast.formats.keras_json.rules.moves import RULES as MOVES
 from perfcast.formats.keras_json.rules.operations import RULES as OPERATIONS
-from perfcast.formats.keras_json.rules.reshaping import RULES as RESHAPING
 from perfcast.formats.keras_json.settings import MOST, Settings, whole_numbers
 
 if TYPE_CHECKING:
@@ -150,10 +150,6 @@ def _windowed(kind: str, window: str) -> Callable[[Call], Outcome]:
     return rule
 
 
-def _batch_flatten(call: Call) -> Outcome:
-    return replace(RESHAPING["Flatten"](call), kind="Flatten")
-
-
 FUNCTIONS: dict[str, Callable[[Call], Outcome]] = {
     "shape": _shape,
     "zeros": _filled,
@@ -161,7 +157,7 @@ FUNCTIONS: dict[str, Callable[[Call], Outcome]] = {
     "fill": _filled,
     "range": _range,
     "gather": _gather,
-    "batch_flatten": _batch_flatten,
+    "batch_flatten": lambda call: replace(MOVES["Flatten"](call), kind="Flatten"),
     **{f"avg_pool{rank}": _windowed("AveragePool", "ksize") for rank in ("", "1d", "2d", "3d")},
     **{f"max_pool{rank}": _windowed("MaxPool", "ksize") for rank in ("", "1d", "2d", "3d")},
     **{f"conv{rank}d": _windowed("Conv", "filters") for rank in (1, 2, 3)},

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant
-from perfcast.formats.keras_json.rules.geometry import behind_window, join, span, split
+from perfcast.formats.keras_json.rules.shapes import behind_window, join, span, split
 from perfcast.formats.keras_json.settings import whole_numbers
 from perfcast.network.macs import convolution_macs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perfcast.formats.keras_json.call import Call
     from perfcast.network.network import Shape
 
@@ -28,18 +30,14 @@ def _pool(call: Call) -> Outcome:
     window = call.settings.sizes("pool_size", rank)
     strides = call.settings.sizes("strides", rank, window)
     found = behind_window(call, spatial, window, strides)
-    return Outcome(
-        (join(call, found, channels),),
-        kernel=_listed(call, "pool_size"),
-        strides=_listed(call, "strides"),
-        dtype=call.inputs[0].dtype,
-    )
+    kernel = _listed(call, "pool_size")
+    return _images(call, found, channels, kernel=kernel, strides=_listed(call, "strides"))
 
 
 def _adaptive_pool(call: Call) -> Outcome:
     rank = len(call.shape) - 2
     _, channels = split(call, rank)
-    return Outcome((join(call, call.settings.sizes("output_size", rank), channels),), dtype=call.inputs[0].dtype)
+    return _images(call, call.settings.sizes("output_size", rank), channels)
 
 
 def _kernel(call: Call, key: str, position: int) -> Shape:
@@ -61,13 +59,12 @@ def _conv(call: Call) -> Outcome:
     elif call.kind == "SeparableConv":
         pointwise = _kernel(call, "pointwise_kernel", 2)
         filters, kernels = pointwise[-1], [kernel, pointwise]
-    return Outcome(
-        (join(call, found, filters),),
-        strides=_listed(call, "strides"),
-        dilation=_listed(call, "dilation_rate"),
-        macs=convolution_macs(found, *kernels),
-        dtype=call.inputs[0].dtype,
-    )
+    steps = {"strides": _listed(call, "strides"), "dilation": _listed(call, "dilation_rate")}
+    return _images(call, found, filters, macs=convolution_macs(found, *kernels), **steps)
+
+
+def _images(call: Call, spatial: Shape, channels: int, **fields: Any) -> Outcome:
+    return Outcome((join(call, spatial, channels),), dtype=call.inputs[0].dtype, **fields)
 
 
 def _resize(call: Call) -> Outcome:
@@ -76,13 +73,7 @@ def _resize(call: Call) -> Outcome:
         first = call.settings.channels_first()
         shape = (call.shape[0], *sides) if first else (*sides, call.shape[-1])
         return Outcome((shape,), dtype=call.inputs[0].dtype)
-    _, channels = split(call, 2)
-    return Outcome((join(call, sides, channels),), dtype=call.inputs[0].dtype)
-
-
-def _gray(call: Call) -> Outcome:
-    spatial, _ = split(call, 2)
-    return Outcome((join(call, spatial, 1),), dtype=call.inputs[0].dtype)
+    return _images(call, sides, split(call, 2)[1])
 
 
 def _patches(call: Call) -> Outcome:
@@ -90,12 +81,8 @@ def _patches(call: Call) -> Outcome:
     sides = call.settings.sizes("size", 2)
     strides, dilation = call.settings.sizes("strides", 2, sides), call.settings.sizes("dilation_rate", 2, 1)
     found = behind_window(call, spatial, span(sides, dilation), strides)
-    return Outcome(
-        (join(call, found, channels * math.prod(sides)),),
-        strides=_listed(call, "strides"),
-        dilation=_listed(call, "dilation_rate"),
-        dtype=call.inputs[0].dtype,
-    )
+    steps = {"strides": _listed(call, "strides"), "dilation": _listed(call, "dilation_rate")}
+    return _images(call, found, channels * math.prod(sides), **steps)
 
 
 def _changed_margins(call: Call) -> Outcome:
@@ -108,25 +95,25 @@ def _changed_margins(call: Call) -> Outcome:
             sides.append(call.settings.whole(f"target_{target}"))
         else:
             sides.append(size + sign * sum(call.settings.whole(f"{name}_{word}", 0, 0) for name in names))
-    return Outcome((join(call, tuple(sides), channels),), dtype=call.inputs[0].dtype)
+    return _images(call, tuple(sides), channels)
 
 
 def _to_depth(call: Call) -> Outcome:
     spatial, channels = split(call, 2)
     block = call.settings.whole("block_size")
     if call.kind == "SpaceToDepth":
-        shape = join(call, tuple(size // block for size in spatial), channels * block * block)
-    else:
-        shape = join(call, tuple(size * block for size in spatial), channels // (block * block))
-    return Outcome((shape,), dtype=call.inputs[0].dtype)
+        return _images(call, tuple(size // block for size in spatial), channels * block * block)
+    return _images(call, tuple(size * block for size in spatial), channels // (block * block))
 
 
-RULES = (
-    dict.fromkeys(("AveragePool", "MaxPool"), _pool)
-    | dict.fromkeys(("AdaptiveAveragePool", "AdaptiveMaxPool"), _adaptive_pool)
-    | dict.fromkeys(("Conv", "DepthwiseConv", "SeparableConv"), _conv)
-    | dict.fromkeys(("CropImages", "PadImages"), _changed_margins)
-    | dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _to_depth)
-    | {"ExtractPatches": _patches, "RGBToGrayscale": _gray, "Resize": _resize}
-)
+RULES: dict[str, Callable[[Call], Outcome]] = {
+    **dict.fromkeys(("AveragePool", "MaxPool"), _pool),
+    **dict.fromkeys(("AdaptiveAveragePool", "AdaptiveMaxPool"), _adaptive_pool),
+    **dict.fromkeys(("Conv", "DepthwiseConv", "SeparableConv"), _conv),
+    **dict.fromkeys(("CropImages", "PadImages"), _changed_margins),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _to_depth),
+    "ExtractPatches": _patches,
+    "RGBToGrayscale": lambda call: _images(call, split(call, 2)[0], 1),
+    "Resize": _resize,
+}
 """Rules by class."""

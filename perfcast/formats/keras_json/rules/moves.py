@@ -1,25 +1,93 @@
-"""Operations that move, cut, join or repeat elements."""
+"""Layers and operations that move, cut, join or repeat elements."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant
-from perfcast.formats.keras_json.rules.broadcasting import concatenated
-from perfcast.formats.keras_json.rules.reshaping import reshaped
+from perfcast.formats.keras_json.rules.shapes import concatenated, join, split
 from perfcast.formats.keras_json.settings import whole_numbers
 from perfcast.formats.keras_json.types import promoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perfcast.formats.keras_json.call import Call
     from perfcast.network.network import Shape
+
+    Rule = Callable[[Call], Outcome]
+
+
+def reshaped(call: Call, read: Shape, target: Any) -> Shape:
+    """Return the shape that elements of shape `read` get, one size of `target` being left open by -1.
+
+    Raises:
+        SourceError: the elements do not fill it.
+    """
+    # Keras 3 leaves sizes that hang on the batch open by null.
+    listed = [-1 if size is None else size for size in target] if isinstance(target, list) else [target]
+    sizes = whole_numbers(listed, -1)
+    if sizes is None or sizes.count(-1) > 1:
+        call.refuse(f"cannot reshape to {str(target)[:80]}")
+    elements, known = math.prod(read), math.prod(size for size in sizes if size != -1)
+    rest = elements // known if known else 0
+    shape = tuple(rest if size == -1 else size for size in sizes)
+    if math.prod(shape) != elements:
+        call.refuse(f"cannot reshape {elements} elements to {str(target)[:80]}")
+    return shape
+
+
+def _reshape_layer(call: Call) -> Outcome:
+    return _one(call, (call.shape[0], *reshaped(call, call.shape[1:], call.settings.get("target_shape"))))
+
+
+def _permute(call: Call) -> Outcome:
+    dims = call.settings.get("dims")
+    axes = whole_numbers(dims, 1) if isinstance(dims, list) else None
+    if axes is None or sorted(axes) != list(range(1, len(call.shape))):
+        call.settings.refuse("dims")
+    return _one(call, (call.shape[0], *(call.shape[axis] for axis in axes)))
+
+
+def _repeat_vector(call: Call) -> Outcome:
+    call.need_rank(2)
+    return _one(call, (call.shape[0], call.settings.whole("n"), call.shape[1]))
+
+
+def _changed_margins(key: str, sign: int) -> Rule:
+    """Return the rule of a layer that adds margins to images, or cuts them off."""
+
+    def rule(call: Call) -> Outcome:
+        spatial, channels = split(call)
+        margins = call.settings.margins(key, call.rank())
+        return Outcome(
+            (join(call, tuple(n + sign * sum(pair) for n, pair in zip(spatial, margins, strict=True)), channels),)
+        )
+
+    return rule
+
+
+def _upsampling(call: Call) -> Outcome:
+    spatial, channels = split(call)
+    times = call.settings.sizes("size", call.rank(), 2)
+    return Outcome((join(call, tuple(size * more for size, more in zip(spatial, times, strict=True)), channels),))
 
 
 def _outcome(call: Call, *shapes: Shape) -> Outcome:
     return Outcome(shapes, dtype=promoted(symbol.dtype for symbol in call.inputs))
+
+
+def _one(call: Call, shape: Shape) -> Outcome:
+    return Outcome((shape,), dtype=call.inputs[0].dtype)
+
+
+def _resized(call: Call, axis: int, *sizes: int) -> Outcome:
+    """Return the outcome of an operation that puts these sizes in the place of an axis."""
+    return _outcome(call, (*call.shape[:axis], *sizes, *call.shape[axis + 1 :]))
 
 
 def _axis(call: Call, key: str = "axis", position: int | None = None, default: int = 0, more: int = 0) -> int:
@@ -89,11 +157,8 @@ def _append(call: Call) -> Outcome:
     return _concatenate(call)
 
 
-def _stacked_along(axis: int) -> Any:
-    def rule(call: Call) -> Outcome:
-        return _outcome(call, concatenated(call, [symbol.shape for symbol in call.inputs], axis))
-
-    return rule
+def _stacked_along(axis: int) -> Rule:
+    return lambda call: _outcome(call, concatenated(call, [symbol.shape for symbol in call.inputs], axis))
 
 
 def _stack(call: Call) -> Outcome:
@@ -105,8 +170,8 @@ def _stack(call: Call) -> Outcome:
 
 def _unstack(call: Call) -> Outcome:
     axis = _axis(call)
-    shape = (*call.shape[:axis], *call.shape[axis + 1 :])
-    return _outcome(call, *([shape] * min(call.shape[axis], 10_000)))
+    outcome = _resized(call, axis)
+    return replace(outcome, shapes=outcome.shapes * min(call.shape[axis], 10_000))
 
 
 def _split(call: Call) -> Outcome:
@@ -136,8 +201,7 @@ def _repeat(call: Call) -> Outcome:
     if call.argument("axis", 2) is None:
         return _outcome(call, (math.prod(call.shape) * repeats[0],))
     axis = _axis(call, "axis", 2)
-    size = call.shape[axis] * repeats[0] if len(repeats) == 1 else sum(repeats)
-    return _outcome(call, (*call.shape[:axis], size, *call.shape[axis + 1 :]))
+    return _resized(call, axis, call.shape[axis] * repeats[0] if len(repeats) == 1 else sum(repeats))
 
 
 def _broadcast_to(call: Call) -> Outcome:
@@ -158,8 +222,7 @@ def _moveaxis(call: Call) -> Outcome:
     return _outcome(call, tuple(call.shape[axis] for axis in order))
 
 
-def _swapaxes(call: Call) -> Outcome:
-    first, second = _axis(call, "axis1", 1), _axis(call, "axis2", 2)
+def _swapped(call: Call, first: int, second: int) -> Outcome:
     sizes = list(call.shape)
     sizes[first], sizes[second] = sizes[second], sizes[first]
     return _outcome(call, tuple(sizes))
@@ -174,30 +237,23 @@ def _pad(call: Call) -> Outcome:
 
 def _take(call: Call) -> Outcome:
     indices = call.argument("indices", 1)
-    picked = (
-        indices.shape
-        if isinstance(indices, Symbol | Constant)
-        else (len(indices),)
-        if isinstance(indices, list)
-        else ()
-    )
-    dtype = call.inputs[0].dtype
+    known = (len(indices),) if isinstance(indices, list) else ()
+    picked = indices.shape if isinstance(indices, Symbol | Constant) else known
     if call.argument("axis", 2) is None:
-        return Outcome((picked,), dtype=dtype)
+        return _one(call, picked)
     axis = _axis(call, "axis", 2)
-    return Outcome(((*call.shape[:axis], *picked, *call.shape[axis + 1 :]),), dtype=dtype)
+    return _one(call, (*call.shape[:axis], *picked, *call.shape[axis + 1 :]))
 
 
 def _take_along(call: Call) -> Outcome:
     indices = call.argument("indices", 1)
-    shape = indices.shape if isinstance(indices, Symbol) else call.shape
-    return Outcome((shape,), dtype=call.inputs[0].dtype)
+    return _one(call, indices.shape if isinstance(indices, Symbol) else call.shape)
 
 
 def _get_item(call: Call) -> Outcome:
     key = call.argument("key", 1)
     keys = key if isinstance(key, list) else [key]
-    return Outcome((picked(call, call.shape, keys),), dtype=call.inputs[0].dtype)
+    return _one(call, picked(call, call.shape, keys))
 
 
 def picked(call: Call, shape: Shape, keys: list[Any]) -> Shape:
@@ -247,18 +303,26 @@ def _one_hot(call: Call) -> Outcome:
 
 def _half(call: Call) -> Outcome:
     axis = _axis(call, default=-1)
-    return _outcome(call, (*call.shape[:axis], call.shape[axis] // 2, *call.shape[axis + 1 :]))
+    return _resized(call, axis, call.shape[axis] // 2)
 
 
 def _rotated(call: Call) -> Outcome:
     first, second = call.settings.axes("axes", len(call.shape), [0, 1])
-    sizes = list(call.shape)
-    if call.settings.whole("k", 1, -1000) % 2:
-        sizes[first], sizes[second] = sizes[second], sizes[first]
-    return _outcome(call, tuple(sizes))
+    return _swapped(call, first, second if call.settings.whole("k", 1, -1000) % 2 else first)
 
 
-RULES = {
+RULES: dict[str, Rule] = {
+    **{f"ZeroPadding{rank}D": _changed_margins("padding", 1) for rank in (1, 2, 3)},
+    **{f"Cropping{rank}D": _changed_margins("cropping", -1) for rank in (1, 2, 3)},
+    **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
+    "Flatten": lambda call: _one(call, (call.shape[0], math.prod(call.shape[1:]))),
+    "Permute": _permute,
+    "RepeatVector": _repeat_vector,
+    "Reshape": _reshape_layer,
+}
+"""Rules of layers by class."""
+
+OPERATIONS: dict[str, Rule] = {
     "Append": _append,
     "ArraySplit": _split,
     "BroadcastTo": _broadcast_to,
@@ -277,7 +341,7 @@ RULES = {
     "Split": _split,
     "Squeeze": _squeeze,
     "Stack": _stack,
-    "Swapaxes": _swapaxes,
+    "Swapaxes": lambda call: _swapped(call, _axis(call, "axis1", 1), _axis(call, "axis2", 2)),
     "Take": _take,
     "TakeAlongAxis": _take_along,
     "Tile": _tile,
@@ -285,4 +349,4 @@ RULES = {
     "Unstack": _unstack,
     "Vstack": _stacked_along(0),
 }
-"""Rules by class."""
+"""Rules of operations by class."""
