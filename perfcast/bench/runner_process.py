@@ -58,10 +58,10 @@ class Runner:
             )
             try:
                 if plan is not None:
-                    _tell(process, canonical_json(plan).decode())
+                    _send(process, canonical_json(plan).decode())
                 for line in _lines(process):
                     yield parse_answer(line)
-                    _tell(process, "")
+                    _send(process, "")
                 status = process.wait()
             finally:
                 _end(process)
@@ -84,8 +84,8 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
         yield line
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
-    """Give the runner its plan, or tell it that its answer is stored."""
+def _send(process: subprocess.Popen[str], line: str) -> None:
+    """Send the runner its plan, or that its answer is stored."""
     with contextlib.suppress(BrokenPipeError):  # It has ended; its status says how.
         if process.stdin:
             process.stdin.write(f"{line}\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing
+from perfcast.cli.config import target_options
 from perfcast.cli.output import native_libraries_silent
 from perfcast.text import format_number
 
@@ -18,7 +18,7 @@ _MB = 1e-6
 
 
 @click.command()
-@choosing
+@target_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -23,7 +23,7 @@ _CONFIGFILE = click.option(
 )
 
 
-def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command options that choose its argument ``settings``; files are looked up in the project, too."""
 
     @functools.wraps(command)

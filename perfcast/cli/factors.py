@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TYPES = {str: click.STRING, int: click.IntRange(min=1), float: click.FloatRange(min=0, min_open=True)}
 
 
-def choosing_factors(command: Callable[..., None]) -> Callable[..., None]:
+def factor_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each factor; it gets the chosen values as its argument ``factors``, by name."""
 
     @functools.wraps(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing
+from perfcast.cli.config import target_options
 
 if TYPE_CHECKING:
     from perfcast.planning.settings import Settings
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@choosing
+@target_options
 def ingest(folder: Path, settings: Settings) -> None:
     """Read the measurements of an offline bundle back in.
 
     FOLDER is what `perfcast bundle` wrote, after `python3 run.py` on the device.
     """
-    from perfcast.bench.offline.ingest import ingest as bring_back
+    from perfcast.bench.offline.ingest import ingest as ingest_folder
     from perfcast.bench.record import MeasurementStore
     from perfcast.export.artifacts import ArtifactStore
 
     store = settings.store
-    found = bring_back(folder, ArtifactStore(store), MeasurementStore(store))
+    found = ingest_folder(folder, ArtifactStore(store), MeasurementStore(store))
     left = f"; {found.missing} are not measured yet" if found.missing else ""
     click.echo(f"{folder}: {found.new} new measurements, {found.measured} in all{left}")

@@ -12,7 +12,7 @@ from perfcast.cli.bundle import bundle
 from perfcast.cli.fit import fit
 from perfcast.cli.ingest import ingest
 from perfcast.cli.measure import measure
-from perfcast.cli.options import Request, asking
+from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan
 from perfcast.cli.predict import predict
@@ -57,7 +57,7 @@ main.add_command(predict)
 
 
 @main.command()
-@asking
+@source_options
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.cli.config import choosing
-from perfcast.cli.options import Request, asking
+from perfcast.cli.config import target_options
+from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, drawing_console, end
 from perfcast.storage import write_json, write_table
 from perfcast.text import format_number
@@ -42,8 +42,8 @@ class Measured:
 
 
 @click.command()
-@asking
-@choosing
+@source_options
+@target_options
 @click.option("--again", is_flag=True, help="Measure again what was measured before; both are kept.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the numbers to: .csv or .json."

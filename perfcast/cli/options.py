@@ -143,7 +143,7 @@ class Request:
         return Library(self.sheets or default, ArtifactStore(store))
 
 
-def asking(command: Callable[..., None]) -> Callable[..., None]:
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the arguments that name models; it gets them as its first argument, a `Request`."""
 
     @functools.wraps(command)

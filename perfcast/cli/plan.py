@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfcast.cli.config import choosing
+from perfcast.cli.config import target_options
 from perfcast.cli.files import predictor_option
 from perfcast.cli.output import check_ending, native_libraries_silent, show_table
 from perfcast.factors import in_words
@@ -25,7 +25,7 @@ _MB = 1e-6
 
 
 @click.command()
-@choosing
+@target_options
 @predictor_option("Predictor to estimate latencies with.  [default: the target's own, if it has one]")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, one row per model: .csv or .parquet."

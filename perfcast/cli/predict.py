@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.cli.factors import choosing_factors
+from perfcast.cli.factors import factor_options
 from perfcast.cli.files import predictor_option
-from perfcast.cli.options import Request, asking
+from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, end, show_predictions
 from perfcast.default_predictor import PREDICTOR
 from perfcast.errors import DataError, UsageError
@@ -29,7 +29,7 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
 
 
 @click.command()
-@asking
+@source_options
 @predictor_option("Folder of a predictor, such as results/local/predictor.  [default: the default predictor]")
 @click.option(
     "--mapping",
@@ -41,7 +41,7 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write to instead of the terminal: .csv or .parquet.",
 )
-@choosing_factors
+@factor_options
 def predict(
     request: Request, folder: Path | None, mapping: Path | None, out: Path | None, factors: dict[str, Any]
 ) -> None:

@@ -38,17 +38,17 @@ def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, 
     found = {record["fingerprint"]: fingerprint_of(environments[record["environment"]]) for record in records}
     first, *others = (found[digest] for digest, _ in counts.most_common())
     names = list(dict.fromkeys(name for other in others for name in differing(first, other)))
-    told = "; ".join(_told(name, counts, found) for name in names[:_MOST])
+    differences = "; ".join(_described(name, counts, found) for name in names[:_MOST])
     more = f"; {len(names) - _MOST} more facts differ" if len(names) > _MOST else ""
     target = records[0]["target"]
     raise DataError(
         f"dataset of target {target}: its measurements were made in {len(counts)} different environments: "
-        f"{told}{more}; delete results/{target}/manifests and run again to measure all in the present one ("
+        f"{differences}{more}; delete results/{target}/manifests and run again to measure all in the present one ("
         "measurements in other environments are kept), or describe a second target to measure both"
     )
 
 
-def _told(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[str, Any]]]) -> str:
+def _described(name: str, counts: Counter[str], found: Mapping[str, dict[str, dict[str, Any]]]) -> str:
     values: Counter[str] = Counter()
     for digest, fingerprint in found.items():
         facts = {key: value for part in fingerprint.values() for key, value in part.items()}

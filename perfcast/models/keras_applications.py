@@ -41,8 +41,8 @@ _FAMILIES = (
 )
 
 # Found by trying: Keras only refuses smaller ones.
-_LEAST_SIZES = {"inception": 75, "inceptionresnet": 75, "xception": 71}
-_LEAST_SIZE = 32
+_MIN_SIZES = {"inception": 75, "inceptionresnet": 75, "xception": 71}
+_MIN_SIZE = 32
 
 # The size each was published at, where that is not 224.
 _DEFAULT_SIZES = {
@@ -89,13 +89,13 @@ def family_of(builder: str) -> str:
     raise UsageError(f"{builder!r} is not a network of Keras Applications; known families are {known}")
 
 
-def least_size(builder: str) -> int:
-    """Return the least height and width, in pixels, that the architecture `builder` allows.
+def min_size(builder: str) -> int:
+    """Return the smallest height and width, in pixels, that the architecture `builder` allows.
 
     Raises:
         UsageError: no family is known for it.
     """
-    return _LEAST_SIZES.get(family_of(builder), _LEAST_SIZE)
+    return _MIN_SIZES.get(family_of(builder), _MIN_SIZE)
 
 
 def default_size(builder: str) -> int:
@@ -116,9 +116,9 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
             set.
     """
     family = family_of(builder)
-    least = least_size(builder)
-    if min(input_shape[:2]) < least:
-        raise UsageError(f"{builder} takes inputs of at least {least} px, not {min(input_shape[:2])}")
+    smallest = min_size(builder)
+    if min(input_shape[:2]) < smallest:
+        raise UsageError(f"{builder} takes inputs of at least {smallest} px, not {min(input_shape[:2])}")
     for key in parameters:
         if key in _RESERVED:
             raise UsageError(f"{builder}: parameter {key!r} is set by perfcast; leave it out")
@@ -164,7 +164,7 @@ def all_specs() -> list[ModelSpec]:
         for builder, function in installed_architectures().items()
         for parameters in variants_of(builder, function)
         for size in sorted({*SHEET_SIZES, default_size(builder)})
-        if size >= least_size(builder)
+        if size >= min_size(builder)
     ]
 
 

@@ -88,9 +88,9 @@ class Floor:
 
     def __init__(self, calibration, known_ns=None):
         first = [calibration.time_ns() for _ in range(FIRST_LOOKS)]
-        self.least_ns = min(first if known_ns is None else [known_ns, *first])
+        self.min_ns = min(first if known_ns is None else [known_ns, *first])
 
     def after(self, calibration):
         """Return the floor once one more calibration, before and after a visit, is seen."""
-        self.least_ns = min(self.least_ns, calibration["before_ns"], calibration["after_ns"])
-        return self.least_ns
+        self.min_ns = min(self.min_ns, calibration["before_ns"], calibration["after_ns"])
+        return self.min_ns

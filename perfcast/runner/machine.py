@@ -85,8 +85,8 @@ def cache_sizes(root):
     """Return the sizes in bytes of the first CPU's caches for data, by level."""
     sizes = {}
     for path, level in texts(under(root, CPUS + "cpu0/cache/index*/level")).items():
-        size = re.match(r"(\d+)([KM])\Z", beside(path, "size"))
-        if size and beside(path, "type") != "Instruction":
+        size = re.match(r"(\d+)([KM])\Z", sibling(path, "size"))
+        if size and sibling(path, "type") != "Instruction":
             sizes["cache_l%s_bytes" % level] = int(size.group(1)) * SIZE_UNITS[size.group(2)]
     return sizes
 
@@ -115,10 +115,10 @@ def hottest_c(root="/"):
     Left out are zones that are off, and those of Jetsons' power circuit, which say 50 or 100 whatever happens.
     """
     zones = texts(under(root, "/sys/class/thermal/thermal_zone*/temp"))
-    zones = {path: text for path, text in zones.items() if not beside(path, "type").lower().startswith("pmic")}
+    zones = {path: text for path, text in zones.items() if not sibling(path, "type").lower().startswith("pmic")}
     if not zones:
         sensors = texts(under(root, "/sys/class/hwmon/hwmon*/temp*_input"))
-        zones = {path: text for path, text in sensors.items() if beside(path, "name") in PROCESSOR_SENSORS}
+        zones = {path: text for path, text in sensors.items() if sibling(path, "name") in PROCESSOR_SENSORS}
     degrees = [as_number(text, 1e-3) for text in zones.values()]
     return max((value for value in degrees if value is not None and COLDEST_C < value < HOTTEST_C), default=None)
 
@@ -128,7 +128,7 @@ def throttle_count(root="/"):
     counts = texts(*[under(root, pattern) for pattern in THROTTLE_COUNTS])
     if not counts:  # Kernels of boards count each change of a limit to the CPUs' clocks.
         changes = texts(under(root, "/sys/class/thermal/cooling_device*/stats/total_trans"))
-        counts = {path: text for path, text in changes.items() if "cpufreq" in beside(os.path.dirname(path), "type")}
+        counts = {path: text for path, text in changes.items() if "cpufreq" in sibling(os.path.dirname(path), "type")}
     numbers = [as_number(text) for text in counts.values()]
     return sum(number for number in numbers if number is not None) if numbers else None
 
@@ -139,6 +139,6 @@ def swapped_pages(root="/"):
     return sum(int(count) for count in counts) if counts else None
 
 
-def beside(path, name):
+def sibling(path, name):
     """Return the content of another file in a file's folder, empty where it cannot be read."""
     return read_text(os.path.join(os.path.dirname(path), name)) or ""

@@ -241,7 +241,7 @@ def run(bundle, log, history, terminal):
     with open("log.txt", "a") as said:
         process = subprocess.Popen(command_of(bundle), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
         try:
-            tell(process, json.dumps(history.plan(bundle["plan"])))
+            send(process, json.dumps(history.plan(bundle["plan"])))
             status = None
             for line in iter(process.stdout.readline, b""):
                 text = line.decode().strip()
@@ -252,7 +252,7 @@ def run(bundle, log, history, terminal):
                     status = 0
                     break
                 terminal.show(answer)
-                tell(process, "")
+                send(process, "")
             status = process.wait() if status is None else status
         except KeyboardInterrupt:
             status = 128 + signal.SIGINT
@@ -274,7 +274,7 @@ def command_of(bundle):
     return [sys.executable, RUNNER_FILE, "--keep", json.dumps(order), "-", "--wait"]
 
 
-def tell(process, line):
+def send(process, line):
     try:
         process.stdin.write(line.encode() + b"\n")
         process.stdin.flush()

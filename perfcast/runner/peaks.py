@@ -29,7 +29,7 @@ READ_BYTES = tuple((1 << 17) << step for step in (0, 2, 4, 6, 8))
 """From what fits the second cache of a small board to more than most last caches."""
 ONCE_BYTES = 1 << 25
 TRYING_S = 0.1
-LEAST_TRIES = 3
+MIN_TRIES = 3
 TOO_LONG_S = 0.3
 LIMIT_S = 300
 
@@ -61,7 +61,7 @@ def fastest_s(function):
     """Return the least time in seconds that a function takes, called for a while; the first call is the warm-up."""
     function()
     times, end = [], time.monotonic() + TRYING_S
-    while len(times) < LEAST_TRIES or time.monotonic() < end:
+    while len(times) < MIN_TRIES or time.monotonic() < end:
         start = perf_counter_ns()
         function()
         times.append(perf_counter_ns() - start)

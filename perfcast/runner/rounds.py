@@ -9,7 +9,7 @@ from perfcast.runner.memory_budget import available_bytes
 from perfcast.runner.protocol import MEASUREMENT, NO_CALM, VISIT, VISITING, median_ns
 from perfcast.runner.schedule import is_disturbed, is_finished
 
-MOST_OPEN = 16
+MAX_OPEN = 16
 
 
 class Rounds:
@@ -55,7 +55,7 @@ class Rounds:
         if not self.open:
             return True
         left = available_bytes()
-        return len(self.open) < MOST_OPEN and (left is None or left >= self.room_bytes / 2)
+        return len(self.open) < MAX_OPEN and (left is None or left >= self.room_bytes / 2)
 
     def measure(self, group):
         """Visit models in rounds, each in another order, until all are finished."""

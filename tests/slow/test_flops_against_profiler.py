@@ -20,8 +20,8 @@ def test_flops_are_within_5_percent_of_the_profiler(builder):
 
 @pytest.mark.parametrize("builder", list(keras_applications.installed_architectures()))
 def test_every_architecture_builds_at_its_minimum_size(builder):
-    least = keras_applications.least_size(builder)
+    smallest = keras_applications.min_size(builder)
     keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):
-        model = build_model(keras_applications.make_spec(builder, (least, least, 3), {}))
-    assert model.input_shape == (None, least, least, 3)
+        model = build_model(keras_applications.make_spec(builder, (smallest, smallest, 3), {}))
+    assert model.input_shape == (None, smallest, smallest, 3)

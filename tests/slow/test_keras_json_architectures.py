@@ -6,14 +6,14 @@ import pytest
 from keras.saving import serialize_keras_object
 
 from perfcast.models.build import build_model
-from perfcast.models.keras_applications import installed_architectures, least_size, make_spec, variants_of
+from perfcast.models.keras_applications import installed_architectures, make_spec, min_size, variants_of
 from tests.unit.formats.keras_texts import build, described, read, text_of
 
 SPECS = [
     make_spec(builder, (size, size, 3), parameters)
     for builder, function in installed_architectures().items()
     for parameters in variants_of(builder, function)
-    for size in [max(64, least_size(builder))]
+    for size in [max(64, min_size(builder))]
 ]
 
 

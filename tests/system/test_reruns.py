@@ -39,7 +39,7 @@ def test_edited_runner_code_remeasures_nothing(campaign, root, tmp_path):
     before = campaign.records()
     campaign.edit("perfcast/runner/clocks.py", "\nimport ", "\n# Only a comment.\nimport ")
     assert campaign.run("--dry-run").jobs == []
-    campaign.edit("perfcast/runner/rounds.py", "MOST_OPEN = 16", "MOST_OPEN = 15")
+    campaign.edit("perfcast/runner/rounds.py", "MAX_OPEN = 16", "MAX_OPEN = 15")
     ran = campaign.run("--", DATASET)
     assert ran.jobs == sorted([*each_shard("benchmark_shard"), "build_dataset"]), ran.said
     assert campaign.records() == before

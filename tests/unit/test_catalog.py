@@ -38,14 +38,14 @@ def test_helpers_are_not_architectures():
     assert not {name for name in names if name.islower()}
 
 
-@pytest.mark.parametrize(("builder", "least"), [("MobileNetV3Small", 32), ("Xception", 71)])
-def test_minimum_size_is_that_of_keras(builder, least):
-    assert keras_applications.least_size(builder) == least
-    spec = keras_applications.make_spec(builder, (least, least, 3), {})
-    assert built(spec).input_shape == (None, least, least, 3)
+@pytest.mark.parametrize(("builder", "smallest"), [("MobileNetV3Small", 32), ("Xception", 71)])
+def test_minimum_size_is_that_of_keras(builder, smallest):
+    assert keras_applications.min_size(builder) == smallest
+    spec = keras_applications.make_spec(builder, (smallest, smallest, 3), {})
+    assert built(spec).input_shape == (None, smallest, smallest, 3)
     function = keras_applications.installed_architectures()[builder]
     with pytest.raises(ValueError, match="at least"):
-        function(weights=None, input_shape=(least - 1, least - 1, 3))
+        function(weights=None, input_shape=(smallest - 1, smallest - 1, 3))
 
 
 def test_sheet_of_keras_applications_is_not_stale():

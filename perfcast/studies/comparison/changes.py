@@ -91,7 +91,7 @@ def _of_a_steady_metric(pairs: Pairs, ratios: np.ndarray) -> Changes:
     elif len(ratios) >= FEWEST_MODELS:
         variance, dof = between_models(ratios, np.full(len(ratios), SMALLEST**2)), _EFFICIENCY * (len(ratios) - 1)
     else:
-        raise _nothing_tells_noise(pairs)
+        raise _inseparable_noise(pairs)
     return Changes(_alike(ratios, variance + SMALLEST**2, dof), 0.0, np.nan)
 
 
@@ -113,7 +113,7 @@ def _of_few(pairs: Pairs, ratios: np.ndarray) -> Changes:
     elif len(pairs.repeats):
         models = _alike(net, of_repeats(pairs.repeats) + SMALLEST**2, float(len(pairs.repeats)))
     else:
-        raise _nothing_tells_noise(pairs)
+        raise _inseparable_noise(pairs)
     return Changes(models, float(np.nan_to_num(calibration)), calibration)
 
 
@@ -190,7 +190,7 @@ def _alike(ratios: np.ndarray, variance: float, dof: float) -> Change:
     return Change(ratios, np.full(len(ratios), variance), np.full(len(ratios), dof))
 
 
-def _nothing_tells_noise(pairs: Pairs) -> UsageError:
+def _inseparable_noise(pairs: Pairs) -> UsageError:
     count = len(pairs.a)
     return UsageError(
         f"{pairs.column}: noise cannot be separated from change for {count} model{'s' if count > 1 else ''}: measure "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from perfcast.runner import rounds
 from perfcast.runner.children import TaskFailure
 from perfcast.runner.effort import History
-from perfcast.runner.rounds import MOST_OPEN, Rounds
+from perfcast.runner.rounds import MAX_OPEN, Rounds
 
 PROTOCOL = {"name": "published", "visits": 3, "repeats": 2}
 GIB = 1 << 30
@@ -140,9 +140,9 @@ def test_model_above_half_of_memory_shares_with_few(monkeypatch):
 
 
 def test_number_of_open_models_is_limited(monkeypatch):
-    names = [str(number) for number in range(2 * MOST_OPEN + 3)]
+    names = [str(number) for number in range(2 * MAX_OPEN + 3)]
     machine = machine_of(monkeypatch, dict.fromkeys(names, ()))
-    assert max(count for _, count in machine.log) == MOST_OPEN
+    assert max(count for _, count in machine.log) == MAX_OPEN
     assert machine.statuses() == dict.fromkeys(names, "measured")
 
 
