@@ -122,9 +122,9 @@ def _interval_line(result: MetricResult) -> str:
     width = result.values.get("interval_width_factor")
     if not fmt.is_number(coverage):
         return "The coverage of its intervals was not evaluated."
-    reach = f" and reach over a factor of {fmt.number(width)}" if fmt.is_number(width) else ""
+    reach = f"; their median width is a factor of {fmt.number(width)}" if fmt.is_number(width) else ""
     promised, share = fmt.percent(100 * result.interval, 2), fmt.percent(float(coverage) * 100)
-    return f"Its {promised} intervals hold the measured value in {share} of the cases{reach}."
+    return f"Its {promised} intervals contain the measured value in {share} of the cases{reach}."
 
 
 def _baseline_line(result: MetricResult) -> str:
@@ -154,9 +154,9 @@ def _warnings(result: MetricResult) -> list[str]:
             )
     coverage: Any = result.values.get("interval_coverage")
     if fmt.is_number(coverage) and float(coverage) < result.interval - COVERAGE_SLACK:
-        found.append("The intervals hold the measured value less often than they promise.")
+        found.append("The intervals contain the measured value less often than their nominal level.")
     if result.values.get("interval_guaranteed") is False:
-        found.append("Too few families were measured for intervals that can be relied on.")
+        found.append("Too few families were measured for reliable intervals.")
     return found
 
 

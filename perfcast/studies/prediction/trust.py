@@ -69,7 +69,7 @@ def trust_table(data: ReportData) -> Table:
                 mark=_MARKS.get(name, "") if count else "",
             )
         )
-    return Table("How far the models' latencies are trusted", columns, tuple(rows))
+    return Table("Trust in the models' latencies", columns, tuple(rows))
 
 
 _MARKS = {"noisy": "warn", "rejected": "bad", "impossible": "bad"}
@@ -100,7 +100,7 @@ def interval_text(row: Mapping[str, Any]) -> str:
 
 
 def doubtful_table(data: ReportData) -> Table:
-    """Return every model whose latency is not simply trusted, with the reason."""
+    """Return every model whose latency is not fully trusted, with the reason."""
     columns = (
         Column("Model", numeric=False),
         Column("Trust", numeric=False),
@@ -116,7 +116,7 @@ def doubtful_table(data: ReportData) -> Table:
     doubtful = first[known & ((first["trust"] != "trusted") | (first["status"] == "impossible"))]
     doubtful = doubtful.assign(width=half_widths(doubtful))
     rows = tuple(_doubtful_row(row) for row in doubtful.to_dict("records"))
-    return Table("Models whose latency is not simply trusted", columns, rows, "Every measured latency is trusted.")
+    return Table("Models whose latency is not fully trusted", columns, rows, "Every measured latency is trusted.")
 
 
 def _doubtful_row(row: Mapping[str, Any]) -> Row:
@@ -151,7 +151,7 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
     tested = measured["normality_p"].dropna()
     if len(tested):
         yield (
-            f"The document takes samples for normally distributed: D'Agostino and Pearson's test refuses that "
+            f"The document assumes normally distributed samples: D'Agostino and Pearson's test rejects this "
             f"(p < {_NORMAL}) for {int((tested < _NORMAL).sum()):,} of {fmt.pluralize(len(tested), data.counted)}."
         )
     if len(found := measured["warmup"].dropna().astype(float)):
@@ -176,10 +176,10 @@ def cost_notes(data: ReportData) -> tuple[str, ...]:
 
 
 def _cost_notes(rows: pd.DataFrame) -> Iterator[str]:
-    timed, beside = float(rows["timed_s"].sum()), float(rows["overhead_s"].sum())
+    timed, overhead = float(rows["timed_s"].sum()), float(rows["overhead_s"].sum())
     yield (
-        f"Measuring took {fmt.duration(timed + beside)}: {fmt.duration(timed)} of timed inferences and "
-        f"{fmt.duration(beside)} of overhead for loading, checking and the calibration workload."
+        f"Measuring took {fmt.duration(timed + overhead)}: {fmt.duration(timed)} of timed inferences and "
+        f"{fmt.duration(overhead)} of overhead for loading, checking and the calibration workload."
     )
     each = rows["timed_s"] / rows["runs"]
     spared = (rows["iterations"] - rows["runs"]).clip(lower=0)
@@ -193,4 +193,4 @@ def _cost_notes(rows: pd.DataFrame) -> Iterator[str]:
         )
     disturbed, visits = int(rows["disturbed_visits"].sum()), int(rows["visits"].sum())
     again = f"; repeating visits cost {fmt.duration((repeated * each).sum())}" if repeated.any() else ""
-    yield f"{disturbed:,} of {fmt.pluralize(visits, 'visit')} fell into disturbed periods{again}."
+    yield f"{disturbed:,} of {fmt.pluralize(visits, 'visit')} were disturbed{again}."

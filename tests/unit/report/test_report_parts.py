@@ -200,7 +200,7 @@ def test_notes_on_samples_and_cost(data):
     assert "10 samples of 5 models were slow for a cause that was seen" in notes
     assert "46 of 46 measurements stopped early." in notes
     assert "Of the 13,800 inferences that it makes at most, 2,300 (16.7 %) were not needed" in notes
-    assert "7 of 184 visits fell into disturbed periods." in notes
+    assert "7 of 184 visits were disturbed." in notes
     steady = read_inputs(data.dataset.assign(protocol="published"), Evaluation(), {}, None, "x")
     assert "adaptive" not in " ".join(trust.cost_notes(steady))
 
