@@ -164,7 +164,7 @@ def _sample_notes(data: ReportData) -> Iterator[str]:
         gain = measured.loc[dropped > 0, "outlier_gain_percent"].median()
         yield (
             f"{fmt.pluralize(int(dropped.sum()), 'sample')} of {fmt.pluralize(int((dropped > 0).sum()), data.counted)} "
-            "were slow for a cause that was seen, such as a switch to another process, and do not count for the "
+            "were slow for a recorded cause, such as a context switch, and do not count for the "
             f"estimated latency: the median interval became {fmt.percent(gain)} narrower."
         )
 

@@ -197,7 +197,7 @@ def test_notes_on_samples_and_cost(data):
     notes = " ".join([*trust.trust_notes(data), *trust.cost_notes(data)]).replace(formatting.SPACE, " ")
     assert "In 10 of 40 models the published mean is more than 5 % away" in notes
     assert "for 5 of 40 models" in notes
-    assert "10 samples of 5 models were slow for a cause that was seen" in notes
+    assert "10 samples of 5 models were slow for a recorded cause" in notes
     assert "46 of 46 measurements stopped early." in notes
     assert "Of the 13,800 inferences that it makes at most, 2,300 (16.7 %) were not needed" in notes
     assert "7 of 184 visits were disturbed." in notes
