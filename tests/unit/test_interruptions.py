@@ -147,7 +147,7 @@ def budgeted(campaign, seconds, visits=6):
     return replace(campaign, target=target, budget_s=seconds)
 
 
-def test_a_budget_ends_with_an_answer_for_each_model_and_goes_on_later(campaign, exports, tmp_path, capsys):
+def test_budget_gives_a_number_per_model_and_can_continue(campaign, exports, tmp_path, capsys):
     first = measure(budgeted(campaign, 0), exports)
     assert [(record["stopped_by"], len(record["visits"])) for record in first] == [("budget", 1)] * len(exports)
     assert (
@@ -164,7 +164,7 @@ def test_a_budget_ends_with_an_answer_for_each_model_and_goes_on_later(campaign,
     assert started == Counter({f"{record['key']}, visit {n}": 1 for record in first for n in range(6)})
 
 
-def test_a_budget_that_suffices_ends_with_the_protocol(campaign, exports):
+def test_sufficient_budget_completes_the_protocol(campaign, exports):
     records = measure(budgeted(campaign, 600), exports)
     assert [(record["stopped_by"], len(record["visits"])) for record in records] == [(None, 6)] * len(exports)
     assert not campaign.measurements.visits.all()

@@ -6,7 +6,7 @@ from perfcast.errors import UsageError
 from perfcast.project_files import BESIDE, all_sheets, find_project_file
 
 
-def test_checkout_files_are_found_beside_the_package(root, tmp_path, monkeypatch):
+def test_checkout_files_are_found_next_to_the_package(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert root == BESIDE
     assert find_project_file("config/targets/local.yaml") == root / "config/targets/local.yaml"

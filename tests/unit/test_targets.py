@@ -81,7 +81,7 @@ def test_wrong_key_of_a_base_names_all_files(tmp_path, description):
         read_description(path)
 
 
-def test_the_reference_environment_is_the_source_documents(description):
+def test_reference_container_is_that_of_the_source_document(description):
     container = description["transport"]["container"]
     assert container["image"] == "l4t-tensorflow:r32.7.1-tf2.7-py3"
     assert container["runtime"] == "nvidia"

@@ -136,7 +136,7 @@ def narrow():
 
 
 @pytest.mark.parametrize(("threads", "batch"), [(2, 1), (2, 8), (1, 1), (4, 1), (1, 8)])
-def test_number_that_never_varied_is_answered_out_of_domain(narrow, threads, batch):
+def test_fixed_factor_is_predicted_out_of_domain(narrow, threads, batch):
     models, chosen = make_models(40, seed=1), {"threads": threads, "batch": batch}
     found, measured = narrow.predict(models, chosen), device(models, "fast", threads, batch, seed=1)["latency_ms"]
     named = [line.partition(" ")[0] for line in narrow.never_varied(chosen)]

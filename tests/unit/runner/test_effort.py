@@ -21,14 +21,14 @@ GIB = 1 << 30
 
 @pytest.mark.parametrize("repeats", [1, 2, 4, 10])
 @pytest.mark.parametrize(("calm", "made"), [(0, 0), (0, 20), (1, 30), (5, 40), (30, 1500), (400, 1500), (40, 40)])
-def test_repeats_end_where_calm_is_rare_for_certain(repeats, calm, made):
+def test_repeats_end_if_calm_is_certainly_rare(repeats, calm, made):
     """The share of calm visits is so low that all repeats of a model likely bring none, with 95% certainty."""
     rare = 1 - 0.5 ** (1 / repeats)
     certainty = stats.beta(calm + 1, made - calm + 1).cdf(rare)
     assert History(calm, made).is_worth_repeating(repeats) is bool(certainty < 0.95)
 
 
-def test_without_repeats_none_is_worth_it():
+def test_zero_repeats_are_never_worthwhile():
     assert not History(10, 10).is_worth_repeating(0)
 
 
@@ -110,7 +110,7 @@ def measured(machine, models, budget_s, seed=1):
     return machine
 
 
-def test_no_calm_ends_repeats_and_is_on_record(monkeypatch):
+def test_repeats_end_without_calm_and_this_is_recorded(monkeypatch):
     machine = Machine(monkeypatch, is_calm=lambda: False)
     models = [FakeModel(machine, str(number)) for number in range(5)]
     Rounds(machine, models, 1, History()).run()
@@ -118,7 +118,7 @@ def test_no_calm_ends_repeats_and_is_on_record(monkeypatch):
     assert machine.last_answers() == dict.fromkeys([model.key for model in models], "no_calm")
 
 
-def test_repeats_go_on_where_calm_comes_now_and_then(monkeypatch):
+def test_repeats_continue_if_calm_is_occasional(monkeypatch):
     turns = itertools.cycle([True, False])
     machine = Machine(monkeypatch, is_calm=lambda: next(turns))
     models = [FakeModel(machine, str(number)) for number in range(5)]
@@ -127,7 +127,7 @@ def test_repeats_go_on_where_calm_comes_now_and_then(monkeypatch):
     assert set(machine.last_answers().values()) == {None}
 
 
-def test_visits_of_earlier_runs_tell_whether_calm_comes(monkeypatch):
+def test_visits_of_earlier_runs_show_whether_calm_comes(monkeypatch):
     """After a restart nothing is learned again: what was disturbed before counts."""
     machine = Machine(monkeypatch, is_calm=lambda: False)
     before = [(10**9, True)] * 8
@@ -146,7 +146,7 @@ def test_each_model_is_visited_once_however_small_the_budget(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [10, 15, 20, 25, 77])
-def test_first_one_visit_of_each_then_two_then_more(monkeypatch, seconds):
+def test_visits_are_spread_evenly_at_first(monkeypatch, seconds):
     machine = Machine(monkeypatch)
     measured(machine, [FakeModel(machine, str(number), noise=0.01) for number in range(10)], seconds)
     keys = [visit["key"] for visit in machine.visits()]
@@ -162,7 +162,7 @@ def test_a_model_with_all_its_visits_is_complete(monkeypatch):
     assert machine.last_answers() == dict.fromkeys("012")
 
 
-def test_the_budget_goes_to_what_disagrees_and_is_cheap(monkeypatch):
+def test_budget_favours_uncertain_and_cheap_models(monkeypatch):
     """Optimal is a number of visits in proportion to noise / sqrt(cost)."""
     machine = Machine(monkeypatch, protocol=PUBLISHED | {"visits": 1000, "repeats": 0})
     models = [
@@ -182,7 +182,7 @@ def error_of(machine, models):
     return math.sqrt(sum(mean**2 for mean in means) / len(means))
 
 
-def test_a_budget_spent_so_beats_the_same_time_in_even_rounds(monkeypatch):
+def test_adaptive_budget_beats_even_rounds_of_equal_time(monkeypatch):
     protocol = PUBLISHED | {"visits": 1000, "repeats": 0}
 
     def error(order, seed):
@@ -198,7 +198,7 @@ def test_a_budget_spent_so_beats_the_same_time_in_even_rounds(monkeypatch):
     assert informed < 0.85 * even
 
 
-def test_run_again_it_goes_on_where_it_ended(monkeypatch):
+def test_next_run_continues_where_the_last_ended(monkeypatch):
     machine = Machine(monkeypatch)
     models = [FakeModel(machine, str(number), noise=0.01) for number in range(10)]
     measured(machine, models, 15)
@@ -211,7 +211,7 @@ def test_run_again_it_goes_on_where_it_ended(monkeypatch):
     assert {len(machine.visits(model.key)) for model in models} <= {2, 3, 4, 5}
 
 
-def test_an_answer_holds_all_visits_so_far(monkeypatch):
+def test_answer_contains_all_visits_so_far(monkeypatch):
     machine = Machine(monkeypatch)
     measured(machine, [FakeModel(machine, str(number), noise=0.05) for number in range(4)], 13)
     for number in "0123":
@@ -230,7 +230,7 @@ def test_models_make_room_for_each_other(monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["failed", "out_of_memory", "crashed"])
-def test_a_failure_is_answered_and_ends_no_other(monkeypatch, status):
+def test_failure_is_answered_and_affects_no_other(monkeypatch, status):
     machine = Machine(monkeypatch)
     events = [status] * 2 if status == "out_of_memory" else [status]
     models = [FakeModel(machine, "bad", events=events), *[FakeModel(machine, str(number)) for number in range(3)]]
@@ -239,7 +239,7 @@ def test_a_failure_is_answered_and_ends_no_other(monkeypatch, status):
     assert statuses == {"bad": status} | dict.fromkeys("012", "measured")
 
 
-def test_under_load_only_while_there_is_time(monkeypatch):
+def test_soak_needs_remaining_budget(monkeypatch):
     protocol = PUBLISHED | {"visits": 2, "repeats": 0}
     for budget_s, complete in [(100, 3), (7, 1)]:
         machine = Machine(monkeypatch, protocol=protocol, soak_s=5)

@@ -146,7 +146,7 @@ def test_metrics_may_be_empty_or_constant(tmp_path, values):
     assert found.dataset["ms_ms"].notna().all()
 
 
-def test_names_are_made_unique_beside_existing_ones(tmp_path):
+def test_names_are_made_unique_among_existing_ones(tmp_path):
     table = rows(5).assign(name=["a", "a", "a#2", "a", "b"])
     assert list(imported(tmp_path, table).dataset["model"]) == ["a", "a#3", "a#2", "a#4", "b"]
 
