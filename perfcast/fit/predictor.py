@@ -263,8 +263,8 @@ class Predictor:
     def never_varied(self, chosen: Mapping[str, Any]) -> list[str]:
         """Return a line for each of the `ratios` of what is ``chosen``."""
         return [
-            f"{name} was never varied: all was measured at {_listed(self.environment[name])}, so the predictions for "
-            f"{chosen[name]} are extrapolated; their intervals reach from no effect of it to the full one"
+            f"{name} was only measured at {_listed(self.environment[name])}: predictions for {chosen[name]} are "
+            f"extrapolated, with intervals from no effect of {name} to a proportional one"
             for name in self.ratios(chosen)
         ]
 
