@@ -30,12 +30,12 @@ class Protocol:
 
     Attributes:
         name: `published`, all visits, or `adaptive`, until the interval of the location is narrow enough.
-        iterations: most inferences, the warm-up's included and those of repeated visits not.
+        iterations: maximum number of inferences, including warm-up, without those of repeated visits.
         discard: how many of these are warm-up.
-        warmup_s: for how long a model runs before, in each visit, without being timed.
-        visits: over how many visits they are divided.
-        repeats: how many disturbed visits may be made up for at most; `adaptive` does until `min_visits` are calm.
-        min_visits: of `adaptive`, fewest visits before it may stop; else None.
+        warmup_s: how long each visit runs the model before inferences are timed.
+        visits: number of visits that they are divided over.
+        repeats: maximum number of disturbed visits repeated; `adaptive` repeats until `min_visits` are calm.
+        min_visits: of `adaptive`, minimum number of visits before it may stop; else None.
         rel_ci_half_width: of `adaptive`, relative half width of the location's interval below which it stops; else
             None.
     """

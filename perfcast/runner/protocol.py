@@ -20,12 +20,12 @@ ENVIRONMENT, PEAKS = "environment", "peaks"
 VISITING, VISIT, MEASUREMENT, DONE = "visiting", "visit", "measurement", "done"
 LACKING, RECEIVED = "lacking", "received"
 STARTED, ENDED = "started", "ended"
-"""What the program of an offline bundle puts on record itself."""
+"""What the program of an offline bundle records itself."""
 EVENTS = (ENVIRONMENT, PEAKS, VISITING, VISIT, MEASUREMENT, DONE, LACKING, RECEIVED, STARTED, ENDED)
 
 NO_CALM, BUDGET = "no_calm", "budget"
-"""What may end a model's visits before the protocol does: calm that does not come, so that disturbed visits are not
-made up for; or the budget, after which it is measured further another time."""
+"""What may end a model's visits before the protocol does: no calm in sight, so that disturbed visits are not
+repeated; or the budget, after which the next run continues."""
 
 MAX_FREEZES = 2
 """A model that froze a device is tried once more, at the end; then it is on record."""

@@ -92,7 +92,7 @@ class Rounds:
         return False
 
     def is_finished(self, model):
-        """Say whether a model needs no more visits; disturbed ones are not made up for where calm does not come."""
+        """Say whether a model needs no more visits; disturbed ones are not repeated if no calm is in sight."""
         protocol = self.bench.protocol
         if not self.history.is_worth_repeating(protocol["repeats"]):
             protocol = dict(protocol, repeats=0)

@@ -17,8 +17,8 @@ NORMAL = 1.959964
 def is_finished(protocol, visits):
     """Say whether a model needs no more visits.
 
-    Each disturbed visit is made up for by another one, up to `repeats`. The adaptive protocol ends as soon as the calm
-    visits agree well enough, and makes up for disturbed ones only until there are enough calm ones.
+    Each disturbed visit is repeated, up to `repeats` in all. The adaptive protocol ends as soon as the calm visits
+    agree well enough, and repeats disturbed ones only until there are enough calm ones.
     """
     calm = [median for median, disturbed in visits if not disturbed]
     if protocol["name"] == "adaptive" and len(calm) >= protocol["min_visits"]:

@@ -1,4 +1,4 @@
-"""Export: model specs in; artifacts in the store, a manifest and a bundle of them a shard, the model database out."""
+"""Export: model specs in; artifacts in the store, a manifest and a bundle per shard, the model database out."""
 
 
 rule export_shard:

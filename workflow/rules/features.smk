@@ -1,4 +1,4 @@
-"""Features: exports in; a row of numbers a model, from descriptors alone, out."""
+"""Features: exports in; one row of numbers per model, from descriptors alone, out."""
 
 
 rule extract_features:
