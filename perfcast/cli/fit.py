@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric to learn; can be repeated.  [default: all but optional ones]"
 )
+@click.option(
+    "--algorithm", "algorithms", multiple=True, help="Algorithm to evaluate; can be repeated.  [default: all]"
+)
 @click.option("--keep-outliers", is_flag=True, help="Train on outliers too: values that similar rows contradict.")
 @click.option(
     "--interval",
@@ -73,6 +76,7 @@ def fit(
     from perfcast.tables.reading import read_tables
 
     jobs = choices.pop("jobs") or available_cpus()
+    choices["algorithms"] = list(choices["algorithms"]) or None
     check_choices({name: value for name, value in choices.items() if value is not None})
     choices |= {"jobs": jobs, "splits": choices["splits"] or 0}
     check_replaceable(out)

@@ -13,7 +13,7 @@ from perfcast.fit.evaluation import Evaluation, importance_table, predictions_ta
 from perfcast.fit.feature_importance import PermutationImportance, SplitCounts
 from perfcast.fit.intervals import half_widths_without_family
 from perfcast.fit.mixture import has_large_family
-from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, MIXTURE, PUBLISHED_ALGORITHMS, SCHEMES
+from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, ENSEMBLE, MIXTURE, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.splits import equivalent_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
 from perfcast.fit.tasks import FoldDomain, GroupedFold, PublishedSplits, run_all
@@ -71,12 +71,13 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
 
 
 def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> Iterator[Task]:
-    for algorithm in PUBLISHED_ALGORITHMS:
+    chosen = [name for name in ALGORITHMS if name in (options.algorithms or ALGORITHMS)]
+    for algorithm in (name for name in PUBLISHED_ALGORITHMS if name in chosen):
         for first in range(0, options.splits, SPLITS_A_TASK):
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
             yield PublishedSplits(metric, algorithm, table, splits, options.test_share)
     # Without experts these are the ensemble again.
-    apart = [algorithm for algorithm in ALGORITHMS if algorithm != MIXTURE or has_large_family(table)]
+    apart = [name for name in chosen if name != MIXTURE or ENSEMBLE not in chosen or has_large_family(table)]
     algorithms = (*apart, *baseline_names(options))
     flops = options.features.index(options.flops_column) if options.flops_column in options.features else -1
     for scheme in dict.fromkeys(equivalent_scheme(table, scheme) for scheme in SCHEMES):

@@ -11,7 +11,7 @@ from perfcast.errors import UsageError
 from perfcast.schema import check_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PUBLISHED_ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
 """The five regressors of the published method, by their names in files."""
@@ -79,6 +79,7 @@ class FitOptions:
     Attributes:
         features: the dataset's columns to learn from (see `perfcast.fit.selection.select_features`).
         metrics: what to predict, by the name it has in files and answers.
+        algorithms: those of `ALGORITHMS` to evaluate and to deploy the best of; None for all.
         splits: random splits of the published protocol, 0 to do without; their seeds are 0, 1, …, splits - 1.
         seed: seed of everything that is random and is not a published split.
         jobs: processes to use; results do not depend on it.
@@ -93,6 +94,7 @@ class FitOptions:
 
     features: tuple[str, ...]
     metrics: Mapping[str, Metric] = field(default_factory=default_metrics)
+    algorithms: Sequence[str] | None = None
     splits: int = field(default_factory=partial(default_of, "config", "fit", "splits"))
     seed: int = field(default_factory=partial(default_of, "config", "fit", "seed"))
     jobs: int = 1
@@ -123,5 +125,5 @@ class FitOptions:
         for holds, message in checks:
             if not holds:
                 raise UsageError(message)
-        names = ("seed", "test_share", "interval", *(["splits"] if self.splits else []))
+        names = ("algorithms", "seed", "test_share", "interval", *(["splits"] if self.splits else []))
         check_choices({name: getattr(self, name) for name in names})

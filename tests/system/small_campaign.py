@@ -37,6 +37,7 @@ models:
   sheets: [sheet.csv]
 fit:
   splits: 1
+  algorithms: [poly, ensemble]
 """
 
 PARTS = ("Snakefile", "config", "envs", "perfcast", "profiles", "workflow")

@@ -20,7 +20,8 @@ ROWS = [
     for layers, filters in ((1, 16), (2, 16), (3, 32))
 ] + [f"dense,mlp,{size},layers={layers};units=256" for size in (32, 48) for layers in (1, 2, 3)]
 SHEET = "\n".join(["source,builder,input_size,parameters", *ROWS]) + "\n"
-CONFIG = {"target": "varied", "shards": 1, "models": {"sheets": ["sheet.csv"]}, "fit": {"splits": 1}}
+FIT = {"splits": 1, "algorithms": ["poly", "ensemble"]}
+CONFIG = {"target": "varied", "shards": 1, "models": {"sheets": ["sheet.csv"]}, "fit": FIT}
 COMBINATIONS = {(threads, batch) for threads in (1, 2) for batch in (1, 4)}
 
 

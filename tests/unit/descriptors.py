@@ -19,7 +19,7 @@ GRAPH = {
 
 def described(make, shape=(8, 8, 3)):
     """Return the whole descriptor, as read from JSON, of what `make` builds in a stateless scope."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     with keras.StatelessScope(initialize_variables=False):
         model = make()
     network = network_of_live(model, {"": (1, *shape)} if len(model.inputs) == 1 else {})

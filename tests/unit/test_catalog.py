@@ -20,7 +20,7 @@ SHEETS = Path(__file__).parents[2] / "config" / "models"
 
 
 def built(spec):
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     with keras.StatelessScope(initialize_variables=False):
         return build_model(spec)
 

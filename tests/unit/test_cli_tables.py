@@ -16,6 +16,7 @@ from tests.unit.test_cli import run
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.heavy
+QUICK = ("--jobs", 1, "--algorithm", "poly", "--algorithm", "ensemble")
 
 
 def rows():
@@ -43,7 +44,7 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fitted")
     table = rows()
     table.loc[5, "ms"] = -1.0
-    answer = run("fit", *written(folder, table), "--out", folder / "predictor", "--jobs", 1)
+    answer = run("fit", *written(folder, table), "--out", folder / "predictor", *QUICK)
     assert answer.exit_code == 0, answer.output
     return folder / "predictor", answer
 
@@ -136,6 +137,7 @@ def test_unusable_tables_are_refused_and_overwrite_nothing(fitted, tmp_path, tab
         (("--interval", "2"), "fit: interval: 2.0 is greater than or equal to the maximum of 1"),
         (("--splits", "-1"), "fit: splits: -1 is less than the minimum of 1"),
         (("--splits", "0"), "fit: splits: 0 is less than the minimum of 1"),
+        (("--algorithm", "best"), "fit: algorithms.0: 'best' is not one of"),
         (("--jobs", "-1"), "'--jobs': -1 is not in the range x>=1"),
         (("--seed", "99999999999"), "fit: seed: 99999999999 is greater than the maximum of 4294967295"),
     ],
@@ -179,7 +181,7 @@ def test_default_metrics_are_reported(tmp_path):
 
 def test_new_value_of_a_constant_column_is_out_of_domain(tmp_path):
     table, features = rows().assign(bn_layers=0), [*MAPPING["features"], "bn_layers"]
-    answer = run("fit", *written(tmp_path, table, features=features), "--out", tmp_path / "p", "--jobs", 1)
+    answer = run("fit", *written(tmp_path, table, features=features), "--out", tmp_path / "p", *QUICK)
     assert answer.exit_code == 0, answer.output
     table.loc[3, "bn_layers"] = 50
     asked = ("--predictor", tmp_path / "p", "--out", tmp_path / "out.csv")
@@ -323,7 +325,7 @@ def test_unpredictable_tables_are_refused(fitted, tmp_path):
         run("predict", *written(tmp_path / "c", features=["size", "flops"]), *asked),
         run("predict", *written(tmp_path / "d"), "--predictor", fitted[0]),
     ]
-    messages = ("lacks the column 'layers'", "has a column 'prediction' already", "lacks the column", "with --out")
+    messages = ("lacks the column 'layers'", "already has a column 'prediction'", "lacks the column", "with --out")
     for answer, message in zip(answers, messages, strict=True):
         assert answer.exit_code == 2, answer.output
         assert message in answer.output
@@ -333,7 +335,7 @@ def test_unpredictable_tables_are_refused(fitted, tmp_path):
 def test_factors_of_a_table_are_trained_on_and_chosen(tmp_path):
     table = pd.concat([rows().assign(cores=cores, ms=rows()["ms"] * 2 / cores) for cores in (1, 2)], ignore_index=True)
     arguments, folder = written(tmp_path, table, factors={"threads": "cores"}), tmp_path / "predictor"
-    answer = run("fit", *arguments, "--out", folder, "--jobs", 1)
+    answer = run("fit", *arguments, "--out", folder, *QUICK)
     assert answer.exit_code == 0, answer.output
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["numeric_factors"] == ["threads"]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.heavy
 
 FEATURES = ("flops", "layers", "conv_parameters")
 SLOWER = {"fast": 1.0, "slow": 10.0}
-OPTIONS = FitOptions(FEATURES, {"latency_ms": Metric("latency_ms", "ms")}, splits=0)
+OPTIONS = FitOptions(FEATURES, {"latency_ms": Metric("latency_ms", "ms")}, ["poly", "svr"], splits=0)
 MEASURED = ((1, 1), (2, 1), (2, 8))
 """Threads and batch; eight samples on one thread are excluded."""
 
@@ -46,15 +46,6 @@ def make_models(networks=18, seed=0):
             "conv_parameters": flops / random.uniform(100, 1000, networks),
         }
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_algorithms():
-    """Evaluate two algorithms only: what is tested here is the same for all."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("choice", "evaluate", "summary"):
-            patch.setattr(f"perfcast.fit.{module}.ALGORITHMS", ("poly", "svr"))
-        yield
 
 
 @pytest.fixture(scope="module")

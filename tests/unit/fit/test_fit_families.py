@@ -14,7 +14,7 @@ from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.fit.training_data import training_data
 
 from .conftest import make_dataset, make_options
-from .test_fit_predictor import rewrite, with_algorithm
+from .test_fit_predictor import rewrite
 
 pytestmark = pytest.mark.heavy
 
@@ -58,9 +58,9 @@ def test_known_family_improves_the_prediction():
 
 @pytest.fixture(scope="module")
 def predictor():
-    options = make_options(splits=0)
+    options = make_options(splits=0, algorithms=[ENSEMBLE])
     table = make_slower(families=3, networks=3, sizes=(64, 128))
-    return table, fit_predictor(table, with_algorithm(evaluate(table, options), ENSEMBLE), options)
+    return table, fit_predictor(table, evaluate(table, options), options)
 
 
 def test_predictor_works_with_and_without_families(predictor, tmp_path):

@@ -109,8 +109,9 @@ EXPERTS_ARRAYS = (
 
 @pytest.fixture(scope="module")
 def experts():
-    dataset, options = make_dataset(families=3, networks=20, sizes=(64,)), make_options(splits=0)
-    return fit_predictor(dataset, with_algorithm(evaluate(dataset, options), MIXTURE), options)
+    dataset = make_dataset(families=3, networks=20, sizes=(64,))
+    options = make_options(splits=0, algorithms=[MIXTURE])
+    return fit_predictor(dataset, evaluate(dataset, options), options)
 
 
 def test_experts_survive_the_folder(experts, tmp_path):

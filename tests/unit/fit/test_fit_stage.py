@@ -3,8 +3,10 @@
 import pandas as pd
 import pytest
 
+from perfcast.config import schema
 from perfcast.errors import UsageError
 from perfcast.features.definitions import FEATURES
+from perfcast.fit.options import ALGORITHMS
 from perfcast.fit.stage import FitFolders, options_of
 from perfcast.storage import digest_of
 
@@ -17,6 +19,12 @@ def test_measured_dataset_is_fitted_with_perfcast_features():
     assert set(options.features) <= {feature.name for feature in FEATURES}
     assert (options.jobs, options.seed, options.interval, options.implausible) == (2, 3, 0.8, {})
     assert options.metrics["latency_ms"].unit == "ms"
+
+
+def test_all_algorithms_can_be_chosen():
+    named = schema("config")["properties"]["fit"]["properties"]["algorithms"]["items"]["enum"]
+    assert tuple(named) == ALGORITHMS
+    assert options_of(pd.DataFrame(), METRICS, CHOICES | {"algorithms": ["svr"]}, 1).algorithms == ["svr"]
 
 
 def test_imported_dataset_names_its_own_features():

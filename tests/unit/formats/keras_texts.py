@@ -13,7 +13,7 @@ KEYS = ("input_shape", "inputs", "outputs", "layers")
 
 def build(make):
     """Return what `make` builds, its weights without values and its names as in a fresh process."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     with keras.StatelessScope(initialize_variables=False):
         return make()
 

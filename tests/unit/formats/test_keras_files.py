@@ -75,7 +75,7 @@ def refused(path, **options):
 
 def loaded(path, shape):
     """What the exporter says of a saved model once Keras has loaded it."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = keras.saving.load_model(path, compile=False)
     descriptor = describe(model, ModelSpec("net", "family", "file", "file", shape))
     return {key: json.loads(json.dumps(descriptor[key])) for key in KEYS}

@@ -57,7 +57,7 @@ def test_compressed_table_is_read(tmp_path):
         member = tarfile.TarInfo("table.csv")
         member.size = len(text)
         archive.addfile(member, io.BytesIO(text))
-    assert len(read(tmp_path, "table.csv.tar", found.getvalue())) == 40
+    assert len(read(tmp_path, "table.csv.tar", found.getvalue())) == 16
 
 
 def test_rows_are_the_lines_of_the_file(tmp_path):
@@ -73,9 +73,9 @@ def test_rows_are_the_lines_of_the_file(tmp_path):
 
 def test_a_row_of_commas_is_a_row_and_an_empty_line_is_none(tmp_path):
     found = imported(tmp_path, rows().to_csv(index=False) + ",,,,\n\n\n")
-    assert problems(found) == [(42, column, "is missing", "excluded") for column in ("name", "size")]
+    assert problems(found) == [(18, column, "is missing", "excluded") for column in ("name", "size")]
 
 
 def test_columns_without_a_name_do_not_matter(tmp_path):
     text = "\n".join(f"{line},," for line in rows().to_csv(index=False).splitlines())
-    assert len(imported(tmp_path, text).dataset) == 40
+    assert len(imported(tmp_path, text).dataset) == 16

@@ -38,7 +38,8 @@ def write_mapping(folder, **changes):
     return path
 
 
-def rows(count=40, seed=0):
+def rows(count=16, seed=0):
+    # Among fewer than 20 no outliers are looked for.
     random = np.random.default_rng(seed)
     size, layers = random.choice([32, 64, 128], count), random.integers(5, 50, count)
     flops = (size**2 * layers * random.uniform(900, 1100, count)).round()
@@ -86,7 +87,7 @@ def test_rows_without_a_feature_are_excluded(tmp_path, value):
     table.loc[4, "flops"] = value
     found = imported(tmp_path, table)
     assert problems(found) == [(6, "", "a feature is missing or infinite", "excluded")]
-    assert len(found.dataset) == 39
+    assert len(found.dataset) == 15
 
 
 def test_repeated_rows_are_excluded(tmp_path):
@@ -95,10 +96,10 @@ def test_repeated_rows_are_excluded(tmp_path):
     found = imported(tmp_path, table)
     assert problems(found) == [
         (7, "ms", "is contradicted by a later row with the same features", "kept"),
-        (42, "", "repeats an earlier row", "excluded"),
-        (43, "ms", "contradicts an earlier row with the same features", "excluded"),
+        (18, "", "repeats an earlier row", "excluded"),
+        (19, "ms", "contradicts an earlier row with the same features", "excluded"),
     ]
-    assert len(found.dataset) == 40
+    assert len(found.dataset) == 16
 
 
 def test_outlier_is_reported_whether_excluded_or_kept(tmp_path):
@@ -127,8 +128,8 @@ def test_implausibly_large_feature_is_reported(tmp_path):
 def test_only_selected_rows_are_trained_on(tmp_path):
     table = rows().assign(status=["measured"] * 39 + ["crashed"])
     found = imported(tmp_path, table, only={"status": ["measured"]})
-    assert problems(found) == [(41, "status", "is not measured", "excluded")]
-    assert len(found.dataset) == 39
+    assert problems(found) == [(17, "status", "is not measured", "excluded")]
+    assert len(found.dataset) == 15
 
 
 def test_models_of_one_name_get_numbers_and_stay_one_network(tmp_path):
@@ -238,13 +239,13 @@ def test_invalid_parquet_file_is_refused(tmp_path):
 
 def test_several_tables_are_read_in_any_compression(tmp_path):
     table = rows()
-    table.iloc[:20].to_parquet(tmp_path / "a.parquet")
+    table.iloc[:8].to_parquet(tmp_path / "a.parquet")
     with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
-        table.iloc[20:].to_csv(file, index=False)
+        table.iloc[8:].to_csv(file, index=False)
     mapping = load_mapping(write_mapping(tmp_path))
     read = read_tables([tmp_path / "a.parquet", tmp_path / "b.csv.gz"], mapping)
     assert list(read["name"]) == list(table["name"])
-    assert list(read["__row__"]) == [*range(1, 21), *range(2, 22)]
+    assert list(read["__row__"]) == [*range(1, 9), *range(2, 10)]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -291,11 +292,11 @@ def test_mislabelled_column_is_found():
 @needs(NASBENCH)
 def test_impossible_latencies_are_found_in_twelve_columns():
     mapping = load_mapping(ROOT / "config/tables/nasbench201_devices.yaml").chosen(())
-    table = read_tables([NASBENCH / "latency_ms.csv.gz"], mapping)
+    table = read_tables([NASBENCH / "latency_ms.csv.gz"], mapping)[::8]
     found = import_table(table, mapping)
     assert len(mapping.metrics) == 12
     assert len(found.features) == 30
     assert found.dataset["pixel3_ms"].min() > 0.1 > table["pixel3"].astype(float).min()
     flagged = found.problems.groupby("column").size()
-    assert flagged["pixel3_ms"] > 200
-    assert flagged.drop("pixel3_ms").sum() < 50
+    assert flagged["pixel3_ms"] > 25
+    assert flagged.drop("pixel3_ms").sum() < 7

@@ -34,27 +34,27 @@ def test_invalid_size_excludes_its_row_only(tmp_path, value, problem):
     found = imported(tmp_path, table, input_size="width")
     assert problems(found) == [(6, "width", problem, "excluded")]
     assert found.dataset["input_size"].dtype.kind == "i"
-    assert list(found.dataset["network"]) == [f"{'abcd'[i % 4]}net{i}" for i in range(40) if i != 4]
+    assert list(found.dataset["network"]) == [f"{'abcd'[i % 4]}net{i}" for i in range(16) if i != 4]
 
 
 def test_sizes_in_names_may_be_integers_or_fractions(tmp_path):
     table = named_by_size().astype({"size": float})
     table.loc[4, ["size", "name"]] = [0.5, "anet4_0.5"]
-    assert set(imported(tmp_path, table).dataset["network"]) == {f"{'abcd'[i % 4]}net{i}" for i in range(40)}
+    assert set(imported(tmp_path, table).dataset["network"]) == {f"{'abcd'[i % 4]}net{i}" for i in range(16)}
 
 
 def test_name_that_ends_in_zero_stays_without_sizes(tmp_path):
-    table = rows().assign(name=[f"net_{i}" for i in range(40)])
+    table = rows().assign(name=[f"net_{i}" for i in range(16)])
     assert "net_0" in set(imported(tmp_path, table, input_size=None).dataset["network"])
 
 
 @pytest.mark.parametrize(("column", "change"), [("name", {}), ("group", {"family": {"column": "group"}})])
 def test_rows_without_a_name_or_family_are_excluded(tmp_path, column, change):
-    table = rows().assign(group=["g", "h"] * 20)
+    table = rows().assign(group=["g", "h"] * 8)
     table.loc[[1, 8], column] = ["?", ""]
     found = imported(tmp_path, table, **change)
     assert problems(found) == [(row, column, "is missing", "excluded") for row in (3, 10)]
-    assert len(found.dataset) == 38
+    assert len(found.dataset) == 14
 
 
 def test_text_too_long_for_a_pattern_is_excluded(tmp_path):
@@ -73,11 +73,11 @@ def test_impossible_features_are_excluded_by_row(tmp_path, value, problem):
     found = imported(tmp_path, table)
     assert (6, "flops", problem, "excluded") in problems(found)
     assert found.problems["value"][0] == value
-    assert len(found.dataset) == 39
+    assert len(found.dataset) == 15
 
 
 def test_unknown_features_may_be_negative(tmp_path):
-    found = imported(tmp_path, rows().assign(celsius=np.arange(-20.0, 20)), features=[*MAPPING["features"], "celsius"])
+    found = imported(tmp_path, rows().assign(celsius=np.arange(-20.0, -4)), features=[*MAPPING["features"], "celsius"])
     assert problems(found) == []
     assert found.dataset["celsius"].min() == -20
 
@@ -94,12 +94,12 @@ def test_row_without_a_value_keeps_the_one_that_has_it(tmp_path):
     blank = table.iloc[[0]].assign(ms=np.nan)
     found = imported(tmp_path, pd.concat([blank, table]))
     assert problems(found) == [(2, "ms", "is missing", "excluded")]
-    assert len(found.dataset) == 40
+    assert len(found.dataset) == 16
     assert found.dataset["latency_ms"].notna().all()
 
 
 def test_rows_that_complement_each_other_are_merged(tmp_path):
-    table = rows().assign(mw=np.linspace(1, 2, 40))
+    table = rows().assign(mw=np.linspace(1, 2, 16))
     first, second = table.iloc[[7]].assign(mw=np.nan), table.iloc[[7]].assign(ms=np.nan)
     found = imported(tmp_path, pd.concat([first, second, table.drop(7)]), **TWO)
     assert problems(found) == [
@@ -109,15 +109,15 @@ def test_rows_that_complement_each_other_are_merged(tmp_path):
     ]
     merged = found.dataset.iloc[0]
     assert (merged["latency_ms"], merged["power_mw"]) == (table.loc[7, "ms"], table.loc[7, "mw"])
-    assert len(found.dataset) == 40
+    assert len(found.dataset) == 16
 
 
 def test_rows_may_contradict_in_one_metric_alone(tmp_path):
-    table = rows().assign(mw=np.linspace(1, 2, 40))
+    table = rows().assign(mw=np.linspace(1, 2, 16))
     found = imported(tmp_path, pd.concat([table, table.iloc[[5]].assign(mw=9.0)]), **TWO)
     assert problems(found) == [
         (7, "mw", "is contradicted by a later row with the same features", "kept"),
-        (42, "mw", "contradicts an earlier row with the same features", "excluded"),
+        (18, "mw", "contradicts an earlier row with the same features", "excluded"),
     ]
     assert list(found.problems["value"].astype(float)) == [table.loc[5, "mw"], 9.0]
     assert found.dataset["power_mw"][5] == table.loc[5, "mw"]
@@ -157,14 +157,14 @@ def test_names_are_made_unique_among_existing_ones(tmp_path):
         (
             rows().assign(flops=np.inf),
             {},
-            r"excluded: 40 rows where a feature is missing or infinite: 2, 3, 4 and 37 more",
+            r"excluded: 16 rows where a feature is missing or infinite: 2, 3, 4 and 13 more",
         ),
         (
             rows(),
             {"only": {"layers": ["none"]}, "features": None},
-            "excluded: 40 rows where layers is not none: 2, 3, 4 and 37 more",
+            "excluded: 16 rows where layers is not none: 2, 3, 4 and 13 more",
         ),
-        (rows().assign(kind="x"), {"one_hot": {"kind": {"values": ["a", "b"]}}}, "40 rows where a feature is missing"),
+        (rows().assign(kind="x"), {"one_hot": {"kind": {"values": ["a", "b"]}}}, "16 rows where a feature is missing"),
         (rows().assign(size=1, flops=1, layers=1), {}, "all features are the same in 1 row left"),
         (rows().head(0), {}, "there are no rows"),
     ],
@@ -176,7 +176,7 @@ def test_error_says_why_no_row_is_left(tmp_path, table, change, reason):
 
 
 def test_dates_are_not_numbers(tmp_path):
-    table = rows().assign(day=pd.date_range("2024-01-01", periods=40))
+    table = rows().assign(day=pd.date_range("2024-01-01", periods=16))
     table.to_parquet(tmp_path / "table.parquet")
     for features, columns in ((None, ("flops", "layers")), (["flops", "day"], None)):
         mapping = load_mapping(write_mapping(tmp_path, features=features))
@@ -193,7 +193,7 @@ def test_markers_count_in_parquet_tables_too(tmp_path):
     table.loc[3, "layers"] = -1
     table["kind"] = table["kind"].cat.add_categories("?")
     table.loc[5, "kind"] = table.loc[6, "text"] = "?"
-    table["lists"] = [np.arange(2)] * 40
+    table["lists"] = [np.arange(2)] * 16
     table.to_parquet(tmp_path / "table.parquet")
     mapping = load_mapping(write_mapping(tmp_path, missing=["?", "-1"]))
     read = read_tables([tmp_path / "table.parquet"], mapping)
