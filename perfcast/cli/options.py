@@ -12,7 +12,7 @@ import click
 from perfcast.cli.files import PROJECT_FILE
 from perfcast.cli.output import native_libraries_silent
 from perfcast.errors import PerfcastError
-from perfcast.models.shapes import parse_input_shapes
+from perfcast.formats.inputs import parse_input_shapes
 from perfcast.project_files import all_sheets
 
 if TYPE_CHECKING:

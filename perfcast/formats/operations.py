@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfcast.network.network import Layer, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from perfcast.network.network import Weight
 
 Operand = str | float
 """What an elementwise operation reads: the name of a tensor, weight or constant, or a scalar constant's value."""
@@ -114,6 +116,11 @@ class OperationGraph:
         """Return what is left as layers."""
         names = [field.name for field in fields(Layer)]
         return tuple(Layer(**{name: getattr(operation, name) for name in names}) for operation in self)
+
+
+def weights_of(items: Iterable[Any]) -> tuple[Weight, ...]:
+    """Return the weights of operations, constants or the like, each once."""
+    return tuple({weight.name: weight for item in items for weight in item.weights or ()}.values())
 
 
 def _as_operation(layer: Layer) -> Operation:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfcast.formats.activations import FUNCTIONS, TYPES, recognise
+from perfcast.formats.operations import weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from perfcast.formats.operations import Operation, OperationGraph
-    from perfcast.network.network import Weight
 
 _MOST_OPERATIONS = 20
 # What a learned slope is taken for while the function around it is recognised.
@@ -57,11 +57,6 @@ def merge_softmax(graph: OperationGraph) -> None:
 def merge_normalisations(graph: OperationGraph) -> None:
     """Turn operations that divide a tensor by a norm of itself into one normalising layer."""
     _merge_regions(graph, lambda operation: operation.type in _NORMALISING, _normalisation)
-
-
-def weights_of(operations: Iterable[Operation]) -> tuple[Weight, ...]:
-    """Return the weights of all operations, each once."""
-    return tuple({weight.name: weight for operation in operations for weight in operation.weights}.values())
 
 
 def _merge_regions(
@@ -167,19 +162,8 @@ def _layer(region: Region, kind: str, activation: str | None = None) -> Operatio
 _SOFTMAX = frozenset(("Exp", "Sum", "Max", "Subtract", "Divide", "Multiply", "Reciprocal", "Identity"))
 _NORMALISING = frozenset(
     (
-        *(
-            "Add",
-            "Subtract",
-            "Multiply",
-            "Divide",
-            "Maximum",
-            "Minimum",
-            "SquaredDifference",
-            "Square",
-            "Power",
-            "Negative",
-        ),
-        *("Sqrt", "Rsqrt", "Reciprocal", "Mean", "Sum", "Identity"),
+        *("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "SquaredDifference", "Square", "Power"),
+        *("Negative", "Sqrt", "Rsqrt", "Reciprocal", "Mean", "Sum", "Identity"),
     )
 )
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
-from perfcast.errors import DataError, SourceError
+from perfcast.errors import DataError, SourceError, UsageError
+from perfcast.formats.keras_json.live import network_of_live
 from perfcast.network.descriptor import validate_descriptor
 from tests.unit.descriptors import chain, described
 
@@ -205,9 +206,9 @@ def test_model_without_a_layer_graph_is_refused():
         def call(self, inputs):
             return inputs
 
-    with pytest.raises(SourceError, match="net_8: only functional"):
-        described(Subclassed)
-    with pytest.raises(SourceError, match="net_9: takes inputs of shape"):
+    with pytest.raises(SourceError, match="only functional and sequential networks"):
+        network_of_live(Subclassed(), {})
+    with pytest.raises(UsageError, match=r"has the shape .*, not 1,9,9,3"):
         described(small_network, (9, 9, 3))
 
 

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
-from perfcast.formats.inputs import IMAGE, resolve_shapes
+from perfcast.formats.inputs import IMAGE, parse_input_shapes, resolve_shapes
 from perfcast.models.collect import collect
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.spec import files_of, name_of, with_content
-from perfcast.models.shapes import parse_input_shapes
 from perfcast.models.sheet import parse_sheet
 
 HEADER = "source,builder,input_size,parameters\n"

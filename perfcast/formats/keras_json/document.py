@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.keras_json.settings import Settings, shown
-from perfcast.formats.keras_json.types import KNOWN
+from perfcast.formats.keras_json.settings import KNOWN, Settings, shown
 from perfcast.text import escape_control
 
 _LONGEST_NAME = 400

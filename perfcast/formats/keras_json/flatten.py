@@ -11,8 +11,7 @@ from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, tensor
 from perfcast.formats.keras_json.document import LayerText, Reference, flattened
 from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
 from perfcast.formats.keras_json.registry import find_rule
-from perfcast.formats.keras_json.settings import MOST
-from perfcast.formats.keras_json.types import dtype_of, quantised
+from perfcast.formats.keras_json.settings import MOST, dtype_of, quantised
 from perfcast.network.descriptor import MOST_COUNT
 from perfcast.network.layer_types import layout_of
 from perfcast.network.network import Geometry, Layer, Tensor, Weight

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.inputs import resolve_shapes
+from perfcast.formats.keras_json.container import read_document
 from perfcast.formats.keras_json.document import layer_of
 from perfcast.formats.keras_json.flatten import Flattener
 from perfcast.formats.keras_json.graph import model_of
 from perfcast.formats.keras_json.settings import whole_number
-from perfcast.formats.keras_json.text import read_document
 from perfcast.network.network import Network
 
 if TYPE_CHECKING:

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
-from perfcast.formats.onnx_graph.nodes import is_learned
 from perfcast.network.network import Weight, axes_per_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfcast.formats.grouping import Operand, Operation
-    from perfcast.formats.onnx_graph.nodes import Node, Value
+    from perfcast.formats.grouping import Operation
+    from perfcast.formats.onnx_graph.nodes import Node
 
     Rule = Callable[[Node], Operation]
 
@@ -39,24 +38,7 @@ def keras_name(op: str) -> str | None:
 
 
 def _elementwise(type: str) -> Rule:
-    def rule(node: Node) -> Operation:
-        values = [value for value in node.inputs if value is not None]
-        return node.operation(type, _weights(values), operands=tuple(map(_operand, values)))
-
-    return rule
-
-
-def _weights(values: list[Value]) -> tuple[Weight, ...]:
-    """Return the weights of an elementwise operation; a constant that was not learned is not a weight."""
-    found = (weight for value in values if is_learned(value) for weight in value.weights)
-    return tuple({weight.name: weight for weight in found}.values())
-
-
-def _operand(value: Value) -> Operand:
-    scalar = value.scalar() if value.constant else None
-    if scalar is not None:
-        return scalar
-    return value.weights[0].name if value.constant and value.weights else value.name
+    return lambda node: node.elementwise(type)
 
 
 def _with_numbers(type: str, **defaults: float) -> Rule:
@@ -129,30 +111,18 @@ def _channel_normalisation(node: Node) -> Operation:
     return node.operation("GroupNormalization", weights=node.learned((1, 2)), layout=layout)
 
 
-_ELEMENTWISE = {
-    "Abs": "Abs",
-    "Add": "Add",
+_SAME_NAMES = "Abs Add Erf Exp HardSwish Log Mish Reciprocal Sigmoid Softplus Softsign Sqrt Tanh"
+_ELEMENTWISE = {name: name for name in _SAME_NAMES.split()} | {
     "Div": "Divide",
-    "Erf": "Erf",
-    "Exp": "Exp",
-    "HardSwish": "HardSwish",
-    "Log": "Log",
     "Max": "Maximum",
     "Min": "Minimum",
-    "Mish": "Mish",
     "Mul": "Multiply",
     "Neg": "Negative",
     "Pow": "Power",
-    "Reciprocal": "Reciprocal",
     "Relu": "ReLU",
     "Selu": "SELU",
-    "Sigmoid": "Sigmoid",
-    "Softplus": "Softplus",
-    "Softsign": "Softsign",
-    "Sqrt": "Sqrt",
     "Sub": "Subtract",
     "Sum": "Add",
-    "Tanh": "Tanh",
 }
 
 RULES: dict[str, Rule] = {op: _elementwise(type) for op, type in _ELEMENTWISE.items()} | {

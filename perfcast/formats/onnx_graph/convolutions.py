@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.onnx_graph.activations import keras_name
 from perfcast.network.macs import convolution_macs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from perfcast.formats.grouping import Operation
     from perfcast.formats.onnx_graph.nodes import Node, Value
@@ -33,55 +33,37 @@ def _steps(node: Node, name: str, axes: int) -> tuple[int, ...]:
     return node.sizes(name) or (1,) * axes
 
 
-def _convolution(node: Node) -> Operation:
+def _convolved(node: Node, type: str, counted: Shape, learned: Sequence[int], **fields: Any) -> Operation:
+    """Return a convolution, its `type` with `{}` for the axes, whose whole kernel is used at each position."""
     kernel = _spatial(node, node.needed(1))
-    weights, read, returned = node.needed(1).shape, node.needed(0).shape, node.outputs[0].shape
-    groups, axes = node.attribute("group", 1), len(kernel)
-    depthwise = groups == read[1] > 1 and axes < 3
     return node.operation(
-        f"DepthwiseConv{axes}D" if depthwise else f"Conv{axes}D",
-        weights=node.learned((1, 2)),
-        kernel=kernel,
-        strides=_steps(node, "strides", axes),
-        dilation=_steps(node, "dilations", axes),
-        groups=groups,
-        filters=weights[0],
-        activation=keras_name(node.activation),
-        macs=convolution_macs((returned[0], *returned[2:]), weights),
-        layout=_layout(node.needed(0)),
-    )
-
-
-def _deformable(node: Node) -> Operation:
-    kernel = _spatial(node, node.needed(1))
-    weights, returned = node.needed(1).shape, node.outputs[0].shape
-    return node.operation(
-        f"Conv{len(kernel)}D",
-        weights=node.learned((1, 3)),
+        type.format(len(kernel)),
+        weights=node.learned(learned),
         kernel=kernel,
         strides=_steps(node, "strides", len(kernel)),
         dilation=_steps(node, "dilations", len(kernel)),
         groups=node.attribute("group", 1),
-        filters=weights[0],
-        macs=convolution_macs((returned[0], *returned[2:]), weights),
+        macs=convolution_macs((counted[0], *counted[2:]), node.needed(1).shape),
         layout=_layout(node.needed(0)),
+        **fields,
     )
+
+
+def _convolution(node: Node) -> Operation:
+    kernel = _spatial(node, node.needed(1))
+    depthwise = node.attribute("group", 1) == node.needed(0).shape[1] > 1 and len(kernel) < 3
+    type, filters = "DepthwiseConv{}D" if depthwise else "Conv{}D", node.needed(1).shape[0]
+    activation = keras_name(node.activation)
+    return _convolved(node, type, node.outputs[0].shape, (1, 2), filters=filters, activation=activation)
+
+
+def _deformable(node: Node) -> Operation:
+    return _convolved(node, "Conv{}D", node.outputs[0].shape, (1, 3), filters=node.needed(1).shape[0])
 
 
 def _transposed(node: Node) -> Operation:
-    kernel = _spatial(node, node.needed(1))
-    weights, read, groups = node.needed(1).shape, node.needed(0).shape, node.attribute("group", 1)
-    return node.operation(
-        f"Conv{len(kernel)}DTranspose",
-        weights=node.learned((1, 2)),
-        kernel=kernel,
-        strides=_steps(node, "strides", len(kernel)),
-        dilation=_steps(node, "dilations", len(kernel)),
-        groups=groups,
-        filters=weights[1] * groups,
-        macs=convolution_macs((read[0], *read[2:]), weights),
-        layout=_layout(node.needed(0)),
-    )
+    filters = node.needed(1).shape[1] * node.attribute("group", 1)
+    return _convolved(node, "Conv{}DTranspose", node.needed(0).shape, (1, 2), filters=filters)
 
 
 def _pooling(kind: str) -> Rule:

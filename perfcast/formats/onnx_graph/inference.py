@@ -1,32 +1,33 @@
-"""Shapes of what one ONNX node returns."""
+"""What one ONNX node returns: shapes, and small constants such as the shapes that PyTorch's exports put together.
+
+ONNX's reference evaluator computes constants. It has no limits of its own, so what it is given is chosen here:
+operations that take no more memory than what they read and return, of which the result is known to be small.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from perfcast.errors import SourceError
-from perfcast.formats.onnx_graph.initializers import checked_shape, numpy_name
+from perfcast.formats.nodes import described
 from perfcast.formats.onnx_graph.loading import first_line
-from perfcast.formats.onnx_graph.nodes import Value, described
+from perfcast.formats.onnx_graph.nodes import Value, checked_shape, numpy_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import onnx
 
+
 # ONNX does not infer their outputs; the first output is like the first input.
 _LIKE_FIRST = frozenset(
     (
-        "Attention",
-        "BiasGelu",
-        "FastGelu",
-        "Gelu",
-        "GroupNormalization",
-        "MeanVarianceNormalization",
-        "MultiHeadAttention",
-        "QuickGelu",
-        "SimplifiedLayerNormalization",
-        "SkipLayerNormalization",
+        *("Attention", "BiasGelu", "FastGelu", "Gelu", "GroupNormalization", "MeanVarianceNormalization"),
+        *("MultiHeadAttention", "QuickGelu", "SimplifiedLayerNormalization", "SkipLayerNormalization"),
         "SkipSimplifiedLayerNormalization",
     )
 )
@@ -50,7 +51,7 @@ def infer(
     first = inputs[0] if inputs else None
     wanted = [name for name in node.output if name]
     if wanted and wanted[0] not in found and node.op_type in _LIKE_FIRST and first is not None:
-        found[wanted[0]] = Value(wanted[0], first.shape, first.element_type, first.dtype)
+        found[wanted[0]] = replace(first, name=wanted[0], weights=None, data=None)
     return {name: found.get(name, declared.get(name)) for name in wanted if name in found or name in declared}  # type: ignore[misc]
 
 
@@ -95,7 +96,7 @@ def _value_of(name: str, proto: onnx.TypeProto) -> Value | None:
         return None
     shape = checked_shape(name, (dim.dim_value for dim in dims))
     element_type = proto.tensor_type.elem_type
-    return Value(name, shape, element_type, numpy_name(name, element_type))
+    return Value(name, shape, numpy_name(name, element_type), element_type=element_type)
 
 
 def declared_values(graph: onnx.GraphProto) -> dict[str, Value]:
@@ -107,3 +108,50 @@ def declared_values(graph: onnx.GraphProto) -> dict[str, Value]:
             if value is not None:
                 found[port.name] = value
     return found
+
+
+OF_DATA_SHAPES = frozenset(("NonZero", "Shape", "Size"))
+"""Operations of which the result's shape follows from elements; others are computed only where it is known small."""
+
+_COMPUTED = frozenset(
+    (
+        *("Abs", "Add", "And", "Cast", "Ceil", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Floor"),
+        *("Gather", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "NonZero"),
+        *("Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape"),
+        *("Round", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where", "Xor"),
+    )
+)
+
+_RESULT = "result"
+
+
+def fold(node: onnx.NodeProto, inputs: Sequence[np.ndarray | None], version: int) -> np.ndarray | None:
+    """Return what a node gives of constants, None where it is not computed.
+
+    Args:
+        node: of ONNX's own operations; its inputs may be named otherwise than `inputs`.
+        inputs: the constants, None where an optional one is left out.
+        version: the opset.
+    """
+    if node.op_type not in _COMPUTED or _divides_by_zero(node, inputs):
+        return None
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    read = {f"input_{position}": value for position, value in enumerate(inputs) if value is not None}
+    names = ["" if value is None else f"input_{position}" for position, value in enumerate(inputs)]
+    placed = onnx.NodeProto(op_type=node.op_type, input=names, output=[_RESULT], attribute=node.attribute)
+    ports = [onnx.ValueInfoProto(name=name) for name in (*read, _RESULT)]
+    graph = onnx.GraphProto(name="node", node=[placed], input=ports[:-1], output=ports[-1:])
+    # What is wrong with it shows where its result is needed.
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):
+        (result,) = ReferenceEvaluator(graph, opsets={"": version}).run(None, read)
+        # Strings come back as NumPy's own, which are no type of ONNX.
+        return np.asarray(result) if np.asarray(result).dtype.kind not in "OSU" else None
+    return None
+
+
+def _divides_by_zero(node: onnx.NodeProto, inputs: Sequence[np.ndarray | None]) -> bool:
+    # Of whole numbers the evaluator gives 0, which would pass for a size.
+    divisor = inputs[-1] if node.op_type in ("Div", "Mod") else None
+    return divisor is not None and divisor.dtype.kind in "iu" and not divisor.all()

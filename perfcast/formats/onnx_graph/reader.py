@@ -9,10 +9,9 @@ from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
 from perfcast.formats.onnx_graph import activations, convolutions, products
-from perfcast.formats.onnx_graph.initializers import numpy_name
 from perfcast.formats.onnx_graph.layout import with_channels_last
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS, load, opset
-from perfcast.formats.onnx_graph.nodes import Value
+from perfcast.formats.onnx_graph.nodes import Value, numpy_name
 from perfcast.formats.onnx_graph.walk import Walk
 from perfcast.network.network import Network, Tensor, per_sample
 from perfcast.text import escape_control
@@ -95,7 +94,7 @@ def _ports(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> list[Value]:
             raise SourceError(
                 f"its input {escape_control(port.name)[:80]!r} takes strings; only numeric inputs are supported"
             )
-        found.append(Value(port.name, settled[escape_control(port.name)], element_type, dtype))
+        found.append(Value(port.name, settled[escape_control(port.name)], dtype, element_type=element_type))
     return found
 
 

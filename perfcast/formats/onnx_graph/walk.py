@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.errors import SourceError
-from perfcast.formats.onnx_graph.folding import OF_DATA_SHAPES, fold
-from perfcast.formats.onnx_graph.inference import declared_values, infer
-from perfcast.formats.onnx_graph.initializers import MOST_KNOWN, constant_of, known, sparse_constant_of
+from perfcast.formats.nodes import described, sources
+from perfcast.formats.onnx_graph.inference import OF_DATA_SHAPES, declared_values, fold, infer
 from perfcast.formats.onnx_graph.loading import KNOWN_DOMAINS
-from perfcast.formats.onnx_graph.nodes import Node, Value, described, is_learned
+from perfcast.formats.onnx_graph.nodes import MOST_KNOWN, Node, Value, constant_of, known, sparse_constant_of
 from perfcast.formats.onnx_graph.rewriting import plain
 from perfcast.text import escape_control
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from perfcast.network.network import Weight
 
 _LOOPS = frozenset(("Loop", "Scan", "SequenceMap"))
 _IDLE = frozenset(("Dropout", "Identity"))
 _RENAMING = frozenset(("Cast", "Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze"))
 _DEEPEST = 30
 # What is learned is the first input; the others say how it is stored.
+_ABOUT_SHAPES = ("Shape", "Size")
 _STORED_OTHERWISE = frozenset(("Cast", "DequantizeLinear", "QuantizeLinear"))
 
 
@@ -174,13 +173,13 @@ class Walk:
         self, proto: onnx.NodeProto, inputs: Sequence[Value | None], found: Mapping[str, Value], names: Sequence[str]
     ) -> None:
         """Add what a node computes from constants."""
-        weights = _sources(proto.op_type, inputs)
+        weights = sources(proto.op_type, inputs, _ABOUT_SHAPES, _STORED_OTHERWISE)
         data = _computed(proto, inputs, found.get(names[0]) if names else None, self.versions[""])
         for position, name in enumerate(names):
             if data is not None and position == 0:
                 self._add(name, known(name, data, weights))
             elif name in found:
-                self._add(name, replace(found[name], constant=True, weights=weights))
+                self._add(name, replace(found[name], weights=weights))
             else:
                 constant = f"constant {escape_control(name)[:80]!r} ({escape_control(proto.op_type)})"
                 raise SourceError(f"the shape of the {constant} is not known")
@@ -221,15 +220,7 @@ def _is_repeated(value: Any) -> bool:
 
 
 def _is_constant(op: str, inputs: Iterable[Value | None]) -> bool:
-    return op in ("Shape", "Size") or all(value is None or value.constant for value in inputs)
-
-
-def _sources(op: str, inputs: Sequence[Value | None]) -> tuple[Weight, ...]:
-    """Return the weights that a constant is computed from."""
-    if op in ("Shape", "Size"):
-        return ()
-    read = inputs[:1] if op in _STORED_OTHERWISE else list(filter(is_learned, inputs))
-    return tuple({weight.name: weight for value in read if value is not None for weight in value.weights}.values())
+    return op in _ABOUT_SHAPES or all(value is None or value.constant for value in inputs)
 
 
 def _computed(

@@ -13,18 +13,8 @@ if TYPE_CHECKING:
 CONTROL_FLOW = frozenset(
     (
         *("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile", "For", "Switch", "RefSwitch"),
-        *(
-            "Merge",
-            "RefMerge",
-            "Enter",
-            "RefEnter",
-            "Exit",
-            "RefExit",
-            "NextIteration",
-            "RefNextIteration",
-            "LoopCond",
-            "RiscWhile",
-        ),
+        *("Merge", "RefMerge", "Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration"),
+        *("LoopCond", "RiscWhile"),
     )
 )
 """Operations whose layers, or how often they run, cannot be determined without running them."""
@@ -37,16 +27,9 @@ CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 
 # Operations with a state of their own that do no harm; all others with one are refused.
 _HARMLESS = VARIABLES | CALLS
-_HARMLESS |= {
-    "ReadVariableOp",
-    "ResourceGather",
-    "Assert",
-    "CheckNumerics",
-    "CheckNumericsV2",
-    "GuaranteeConst",
-    "Print",
-}
+_HARMLESS |= {"ReadVariableOp", "ResourceGather", "Assert", "CheckNumerics", "CheckNumericsV2", "GuaranteeConst"}
 _HARMLESS |= {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial", "Empty"}
+_HARMLESS |= {"Print"}
 # Those that read or write files, call Python or native code of others, or devices that none of ours are.
 _HARMFUL = frozenset(("ReadFile", "MatchingFiles", "PyFuncStateless"))
 _HARMFUL_PREFIXES = ("Debug", "Xla", "TPU", "Tpu", "Infeed", "Outfeed", "InitializeTable", "LookupTable", "Py")

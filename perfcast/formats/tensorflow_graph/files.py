@@ -1,4 +1,4 @@
-"""Files of TensorFlow parsed: SavedModels, graphs and the values of variables, without running any of it."""
+"""Files of TensorFlow parsed: SavedModels, graphs, values of variables and constants, without running any of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
+from perfcast.formats.weightless import LARGEST_GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
+
 
 _LARGEST_PROTO = 2**31 - 1
 _SERVE = "serve"
@@ -118,3 +120,21 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         raise SourceError("its variables are damaged: their index cannot be read") from error
     size = sum(path.stat().st_size for path in folder.glob("variables.data-*"))
     return Checkpoint(reader, size, reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map())
+
+
+def constant_values(node: Any) -> np.ndarray:
+    """Return the values of a constant.
+
+    Raises:
+        SourceError: its shape and its values do not fit each other.
+    """
+    from tensorflow.python.framework import tensor_util
+
+    tensor = node.attr["value"].tensor
+    sizes = [size.size for size in tensor.tensor_shape.dim]
+    if min(sizes, default=0) < 0 or math.prod(sizes) > LARGEST_GRAPH:
+        raise SourceError(f"constant {node.name[:80]!r} has an impossible shape: {sizes}")
+    try:
+        return tensor_util.MakeNdarray(tensor)
+    except (ValueError, TypeError) as error:
+        raise SourceError(f"constant {node.name[:80]!r} is damaged") from error

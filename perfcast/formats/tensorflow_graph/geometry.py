@@ -1,4 +1,4 @@
-"""What the descriptor says of convolutions, products, poolings and the like, from TensorFlow's operations."""
+"""What the descriptor says of TensorFlow's operations: kernels, products, poolings and the like."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Fields = dict[str, Any]
 
+
 _MOST_SPATIAL_AXES = 3
 _TENSORDOT = re.compile(r"/(Tensordot(?:_\d+)?)/MatMul$")
 
@@ -31,48 +32,34 @@ def _positions(node: Node, shape: Shape) -> Shape:
     return (shape[0], *shape[2:]) if node.channels_first() else shape[:-1]
 
 
-def _convolution(node: Node) -> Fields:
-    kernel, read, returned = node.shape(1), node.shape(0), node.output()
-    channels = read[1] if node.channels_first() else read[-1]
+def _convolved(node: Node, type: str, kernel: Shape, counted: Shape, groups: int, filters: int) -> Fields:
+    """Return a convolution whose whole kernel is used at each position of `counted`."""
     return {
-        "type": f"Conv{len(kernel) - 2}D",
-        "kernel": kernel[:-2],
+        "type": type,
+        "kernel": kernel,
         "strides": node.spatial(node.attribute("strides")),
         "dilation": node.spatial(node.attribute("dilations")),
-        "groups": channels // kernel[-2],
-        "filters": kernel[-1],
-        "macs": convolution_macs(_positions(node, returned), kernel),
+        "groups": groups,
+        "filters": filters,
+        "macs": convolution_macs(_positions(node, counted), node.shape(1)),
         "layout": _layout(node),
     }
+
+
+def _convolution(node: Node) -> Fields:
+    *kernel, read, filters = node.shape(1)
+    channels = node.shape(0)[1] if node.channels_first() else node.shape(0)[-1]
+    return _convolved(node, f"Conv{len(kernel)}D", tuple(kernel), node.output(), channels // read, filters)
 
 
 def _depthwise(node: Node) -> Fields:
-    kernel, returned = node.shape(1), node.output()
-    filters = kernel[2] * kernel[3]
-    return {
-        "type": "DepthwiseConv2D",
-        "kernel": kernel[:2],
-        "strides": node.spatial(node.attribute("strides")),
-        "dilation": node.spatial(node.attribute("dilations")),
-        "groups": kernel[2],
-        "filters": filters,
-        "macs": convolution_macs(_positions(node, returned), kernel),
-        "layout": _layout(node),
-    }
+    *kernel, channels, multiplier = node.shape(1)
+    return _convolved(node, "DepthwiseConv2D", tuple(kernel), node.output(), channels, channels * multiplier)
 
 
 def _transposed(node: Node) -> Fields:
-    kernel, read = node.shape(1), node.shape(2)
-    return {
-        "type": f"Conv{len(kernel) - 2}DTranspose",
-        "kernel": kernel[:-2],
-        "strides": node.spatial(node.attribute("strides")),
-        "dilation": node.spatial(node.attribute("dilations")),
-        "groups": 1,
-        "filters": kernel[-2],
-        "macs": convolution_macs(_positions(node, read), kernel),
-        "layout": _layout(node),
-    }
+    *kernel, filters, _ = node.shape(1)
+    return _convolved(node, f"Conv{len(kernel)}DTranspose", tuple(kernel), node.shape(2), 1, filters)
 
 
 def _product(first: str, second: str) -> Callable[[Node], Fields]:
@@ -181,39 +168,21 @@ def _leaky(node: Node) -> Fields:
 
 
 GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
-    "Conv2D": _convolution,
-    "Conv3D": _convolution,
+    **dict.fromkeys(("Conv2D", "Conv3D"), _convolution),
     "DepthwiseConv2dNative": _depthwise,
-    "Conv2DBackpropInput": _transposed,
-    "Conv3DBackpropInputV2": _transposed,
+    **dict.fromkeys(("Conv2DBackpropInput", "Conv3DBackpropInputV2"), _transposed),
     "MatMul": _product("transpose_a", "transpose_b"),
-    "BatchMatMul": _product("adj_x", "adj_y"),
-    "BatchMatMulV2": _product("adj_x", "adj_y"),
-    "BatchMatMulV3": _product("adj_x", "adj_y"),
+    **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), _product("adj_x", "adj_y")),
     "Einsum": _einsum,
-    "MaxPool": _pooling("Max"),
-    "MaxPool3D": _pooling("Max"),
-    "AvgPool": _pooling("Average"),
-    "AvgPool3D": _pooling("Average"),
-    "FusedBatchNorm": _batch_normalisation,
-    "FusedBatchNormV2": _batch_normalisation,
-    "FusedBatchNormV3": _batch_normalisation,
+    **dict.fromkeys(("MaxPool", "MaxPool3D"), _pooling("Max")),
+    **dict.fromkeys(("AvgPool", "AvgPool3D"), _pooling("Average")),
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_normalisation),
     "BiasAdd": _bias,
-    "Mean": _reduction,
-    "Sum": _reduction,
-    "Max": _reduction,
-    "Pad": _padding,
-    "PadV2": _padding,
-    "MirrorPad": _padding,
-    "ResizeBilinear": _resizing,
-    "ResizeNearestNeighbor": _resizing,
-    "ResizeBicubic": _resizing,
-    "ResizeArea": _resizing,
-    "GatherV2": _gathering,
-    "Gather": _gathering,
-    "Reshape": _reshaping,
-    "Squeeze": _reshaping,
-    "ExpandDims": _reshaping,
+    **dict.fromkeys(("Mean", "Sum", "Max"), _reduction),
+    **dict.fromkeys(("Pad", "PadV2", "MirrorPad"), _padding),
+    **dict.fromkeys(("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"), _resizing),
+    **dict.fromkeys(("GatherV2", "Gather"), _gathering),
+    **dict.fromkeys(("Reshape", "Squeeze", "ExpandDims"), _reshaping),
     "Transpose": _transposition,
     "Cast": _cast,
     "SpaceToBatchND": _parting,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.tensorflow_graph.values import constant_values
+from perfcast.formats.tensorflow_graph.files import constant_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

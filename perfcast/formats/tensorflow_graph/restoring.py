@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
+from perfcast.formats.tensorflow_graph.files import constant_values
 from perfcast.formats.tensorflow_graph.inline import Inlined, inline
-from perfcast.formats.tensorflow_graph.values import constant_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

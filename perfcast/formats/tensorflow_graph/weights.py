@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph.allowed import VARIABLES
-from perfcast.formats.tensorflow_graph.values import constant_values
+from perfcast.formats.tensorflow_graph.files import constant_values
 from perfcast.formats.weightless import (
     LARGEST_GRAPH,
     WEIGHT_ATTRIBUTE,

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
-from perfcast.formats.grouping import Operation
+from perfcast.formats import nodes
 from perfcast.network.macs import convolution_macs, product_macs, recurrent_macs
-from perfcast.network.network import Tensor, Weight, axes_per_sample, per_sample
+from perfcast.network.network import axes_per_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Sequence
 
-    import numpy as np
-
-    from perfcast.formats.grouping import Operand
+    from perfcast.formats.operations import Operation
     from perfcast.network.network import Shape
 
     Rule = Callable[["Operator"], Operation]
@@ -25,98 +23,28 @@ _LEARNED_TYPES = frozenset(("float16", "float32", "float64", "bfloat16", "int4",
 
 
 @dataclass(frozen=True)
-class Value:
-    """A tensor that an operator reads or returns.
-
-    Attributes:
-        name: unique in the graph.
-        shape: whole, the batch included.
-        dtype: as NumPy names it.
-        weights: of a constant, what of the file's stored tensors it is computed from; None for all others.
-        data: of a constant, its elements where they are few and known.
-    """
-
-    name: str
-    shape: Shape
-    dtype: str
-    weights: tuple[Weight, ...] | None = None
-    data: np.ndarray | None = None
+class Value(nodes.Value):
+    """A tensor that an operator reads or returns; quantised ones may be learned too."""
 
     @property
     def is_learned(self) -> bool:
-        """Whether it is a constant that counts as weights where nothing else is said."""
-        return self.weights is not None and self.dtype in _LEARNED_TYPES and math.prod(self.shape) > 1
-
-    @property
-    def tensor(self) -> Tensor:
-        """The tensor as networks have it, per sample."""
-        return Tensor(self.name, per_sample(self.shape), self.dtype)
+        """Whether it is a constant that counts as weights, unless the operator that reads it decides otherwise."""
+        return self.constant and self.dtype in _LEARNED_TYPES and self.elements > 1
 
 
 @dataclass(frozen=True)
-class Operator:
-    """An operator with what it reads and returns.
+class Operator(nodes.Node[Value]):
+    """An operator with what it reads and returns; `op` is the schema's word, as are the names of its attributes."""
 
-    Attributes:
-        name: for messages and layers.
-        code: what it does, as the schema calls it.
-        inputs: what it reads, None where an optional input is left out.
-        outputs: what it returns.
-        options: by the schema's names.
-    """
-
-    name: str
-    code: str
-    inputs: tuple[Value | None, ...]
-    outputs: tuple[Value, ...]
-    options: Mapping[str, Any]
-
-    def needed(self, position: int) -> Value:
-        """Return what it reads at a position.
-
-        Raises:
-            SourceError: nothing.
-        """
-        value = self.inputs[position] if position < len(self.inputs) else None
-        if value is None:
-            raise SourceError(f"{self}: its input {position} is missing")
-        return value
+    word = "operator"
 
     def option(self, name: str, default: Any) -> Any:
         """Return an option; `default` where the file does not say it."""
-        return self.options.get(name, default)
+        return self.attributes.get(name, default)
 
     def sizes(self, *names: str) -> tuple[int, ...]:
         """Return options that are sizes, such as strides."""
         return tuple(int(self.option(name, 1)) for name in names)
-
-    def learned(self, positions: Iterable[int]) -> tuple[Weight, ...]:
-        """Return the weights behind the constants that it reads at these positions."""
-        read = (self.inputs[position] for position in positions if position < len(self.inputs))
-        found = (weight for value in read if value is not None for weight in value.weights or ())
-        return tuple({weight.name: weight for weight in found}.values())
-
-    def operation(self, type: str, weights: tuple[Weight, ...] | None = None, **fields: Any) -> Operation:
-        """Return the operation that it is.
-
-        Args:
-            type: the operation's type.
-            weights: what it learned; by default all constants of more than one element of a type for weights.
-            fields: further attributes of `Operation`.
-        """
-        if weights is None:
-            weights = self.learned(i for i, value in enumerate(self.inputs) if value is not None and value.is_learned)
-        return Operation(
-            name=self.name,
-            type=type,
-            inputs=tuple(value.name for value in self.inputs if value is not None and value.weights is None),
-            outputs=tuple(value.tensor for value in self.outputs),
-            weights=weights,
-            **fields,
-        )
-
-    def __str__(self) -> str:
-        return f"operator {self.name[:120]!r} ({self.code})"
 
 
 def _checked_rank(operator: Operator, *ranked: tuple[int, int]) -> None:
@@ -127,79 +55,61 @@ def _checked_rank(operator: Operator, *ranked: tuple[int, int]) -> None:
         raise SourceError(f"{operator}: returns no tensor with axes")
 
 
-def _convolution(operator: Operator) -> Operation:
-    _checked_rank(operator, (0, 4), (1, 4))
-    filters, *kernel, channels = operator.needed(1).shape
+def _positions(value: Value) -> Shape:
+    return value.shape[:-1]
+
+
+def _convolved(
+    operator: Operator, type: str, kernel: Sequence[int], counted: Value, learned: Sequence[int], **fields: Any
+) -> Operation:
+    """Return a convolution whose whole kernel is used at each position of `counted`."""
+    axes = "DHW"[-len(kernel) :]
     return operator.operation(
-        "Conv2D",
-        weights=operator.learned((1, 2)),
+        type,
+        weights=operator.learned(learned),
         kernel=tuple(kernel),
-        strides=operator.sizes("StrideH", "StrideW"),
-        dilation=operator.sizes("DilationHFactor", "DilationWFactor"),
-        groups=max(1, operator.needed(0).shape[-1] // max(1, channels)),
-        filters=filters,
-        macs=convolution_macs(_positions(operator.outputs[0]), operator.needed(1).shape),
+        strides=operator.sizes(*(f"Stride{axis}" for axis in axes)),
+        dilation=operator.sizes(*(f"Dilation{axis}Factor" for axis in axes)),
+        macs=convolution_macs(_positions(counted), operator.needed(1).shape),
         layout="channels_last",
+        **fields,
     )
 
 
-def _positions(value: Value) -> Shape:
-    return value.shape[:-1]
+def _convolution(operator: Operator) -> Operation:
+    _checked_rank(operator, (0, 4), (1, 4))
+    filters, *kernel, channels = operator.needed(1).shape
+    groups = max(1, operator.needed(0).shape[-1] // max(1, channels))
+    return _convolved(operator, "Conv2D", kernel, operator.outputs[0], (1, 2), groups=groups, filters=filters)
 
 
 def _depthwise(operator: Operator) -> Operation:
     _checked_rank(operator, (0, 4), (1, 4))
     _, *kernel, filters = operator.needed(1).shape
-    bias = operator.inputs[2] if len(operator.inputs) > 2 else None
+    bias = operator.input(2)
     # Every operator has a bias. Where there was none, as within a separable convolution, it is all zeros.
-    absent = bias is not None and bias.data is not None and not bias.data.any()
-    return operator.operation(
-        "DepthwiseConv2D",
-        weights=operator.learned((1,) if absent else (1, 2)),
-        kernel=tuple(kernel),
-        strides=operator.sizes("StrideH", "StrideW"),
-        dilation=operator.sizes("DilationHFactor", "DilationWFactor"),
-        groups=operator.needed(0).shape[-1],
-        filters=filters,
-        macs=convolution_macs(_positions(operator.outputs[0]), operator.needed(1).shape),
-        layout="channels_last",
-    )
+    learned = (1,) if bias is not None and bias.data is not None and not bias.data.any() else (1, 2)
+    groups = operator.needed(0).shape[-1]
+    return _convolved(operator, "DepthwiseConv2D", kernel, operator.outputs[0], learned, groups=groups, filters=filters)
 
 
 def _transposed(operator: Operator) -> Operation:
     _checked_rank(operator, (1, 4), (2, 4))
     filters, *kernel, _ = operator.needed(1).shape
-    return operator.operation(
-        "Conv2DTranspose",
-        weights=operator.learned((1, 3)),
-        kernel=tuple(kernel),
-        strides=operator.sizes("StrideH", "StrideW"),
-        dilation=(1, 1),
-        groups=1,
-        filters=filters,
-        macs=convolution_macs(_positions(operator.needed(2)), operator.needed(1).shape),
-        layout="channels_last",
-    )
+    return _convolved(operator, "Conv2DTranspose", kernel, operator.needed(2), (1, 3), groups=1, filters=filters)
 
 
 def _volume(operator: Operator) -> Operation:
-    transposed = operator.code == "CONV_3D_TRANSPOSE"
+    transposed = operator.op == "CONV_3D_TRANSPOSE"
     read = 2 if transposed else 0
     _checked_rank(operator, (read, 5), (1, 5))
     *kernel, first, last = operator.needed(1).shape
-    counted = operator.needed(read) if transposed else operator.outputs[0]
-    channels = operator.needed(read).shape[-1]
-    return operator.operation(
-        "Conv3DTranspose" if transposed else "Conv3D",
-        weights=operator.learned((1, read + 1 if transposed else 2)),
-        kernel=tuple(kernel),
-        strides=operator.sizes("StrideD", "StrideH", "StrideW"),
-        dilation=operator.sizes("DilationDFactor", "DilationHFactor", "DilationWFactor"),
-        groups=1 if transposed else max(1, channels // max(1, first)),
-        filters=first if transposed else last,
-        macs=convolution_macs(_positions(counted), operator.needed(1).shape),
-        layout="channels_last",
-    )
+    if transposed:
+        fields, counted, learned = {"groups": 1, "filters": first}, operator.needed(read), (1, 3)
+    else:
+        groups = max(1, operator.needed(read).shape[-1] // max(1, first))
+        fields, counted, learned = {"groups": groups, "filters": last}, operator.outputs[0], (1, 2)
+    return _convolved(operator, f"Conv3D{'Transpose' * transposed}", kernel, counted, learned, **fields)
 
 
 def _dense(operator: Operator) -> Operation:
@@ -246,21 +156,7 @@ def _pooling(kind: str) -> Rule:
 
 
 def _elementwise(type: str, *numbers: float) -> Rule:
-    """Return the rule of an operator that works on elements; `numbers` are what it does not read but implies."""
-
-    def rule(operator: Operator) -> Operation:
-        values = [value for value in operator.inputs if value is not None]
-        return operator.operation(type, operands=(*map(_operand, values), *numbers))
-
-    return rule
-
-
-def _operand(value: Value) -> Operand:
-    if value.weights is None:
-        return value.name
-    if value.data is not None and value.data.size == 1:
-        return float(value.data.reshape(-1)[0])
-    return value.weights[0].name if value.weights else value.name
+    return lambda operator: operator.elementwise(type, *numbers)
 
 
 def _leaky(operator: Operator) -> Operation:
@@ -306,86 +202,90 @@ def operation_of(operator: Operator) -> Operation:
     Raises:
         SourceError: it reads other shapes than such an operator can.
     """
-    rule = _RULES.get(operator.code)
+    rule = _RULES.get(operator.op)
     if rule is not None:
         try:
             return rule(operator)
         except (IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
             raise SourceError(f"{operator}: its options do not fit its inputs") from error
-    words = operator.code.split("_")
-    own = "".join(word.capitalize() for word in words) if operator.code.isupper() else operator.code
+    words = operator.op.split("_")
+    own = "".join(word.capitalize() for word in words) if operator.op.isupper() else operator.op
     return operator.operation(own, layout="free")
 
 
+_ELEMENTWISE = {
+    **{name.upper(): name for name in "Abs Add Exp Log Maximum Minimum Rsqrt Sqrt Square Tanh".split()},  # noqa: SIM905
+    "ADD_N": "Add",
+    "DIV": "Divide",
+    "GELU": "GELU",
+    "HARD_SWISH": "HardSwish",
+    "LOGISTIC": "Sigmoid",
+    "MUL": "Multiply",
+    "NEG": "Negative",
+    "POW": "Power",
+    "RELU": "ReLU",
+    "RELU6": "ReLU6",
+    "SQUARED_DIFFERENCE": "SquaredDifference",
+    "SUB": "Subtract",
+}
+# Without weights: their constants are shapes and axes.
+_MOVING = {
+    "BATCH_TO_SPACE_ND": "BatchToSpaceND",
+    "BROADCAST_TO": "BroadcastTo",
+    "EXPAND_DIMS": "ExpandDims",
+    "RESHAPE": "Reshape",
+    "SQUEEZE": "Squeeze",
+    "TRANSPOSE": "Permute",
+}
+_ALIKE = {
+    "RESIZE_BILINEAR": "UpSampling2D",
+    "RESIZE_NEAREST_NEIGHBOR": "UpSampling2D",
+    "SLICE": "GetItem",
+    "SPLIT": "Split",
+    "SPLIT_V": "Split",
+    "STRIDED_SLICE": "GetItem",
+}
+_PLAIN = {
+    "CAST": "Cast",
+    "CONCATENATION": "Concatenate",
+    "L2_NORMALIZATION": "UnitNormalization",
+    "PRELU": "PReLU",
+    "SOFTMAX": "Softmax",
+}
+_REDUCTIONS = {"MEAN": "Mean", "REDUCE_MAX": "Max", "REDUCE_MIN": "Min", "SUM": "Sum"}
+_RECURRENT = {
+    "BIDIRECTIONAL_SEQUENCE_LSTM": "BidirectionalLSTM",
+    "BIDIRECTIONAL_SEQUENCE_RNN": "BidirectionalSimpleRNN",
+    "LSTM": "LSTM",
+    "RNN": "SimpleRNN",
+    "SVDF": "SVDF",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "LSTM",
+    "UNIDIRECTIONAL_SEQUENCE_RNN": "SimpleRNN",
+}
+
 _RULES: dict[str, Rule] = {
-    "ABS": _elementwise("Abs"),
-    "ADD": _elementwise("Add"),
-    "ADD_N": _elementwise("Add"),
+    **{code: _elementwise(type) for code, type in _ELEMENTWISE.items()},
+    **{code: _plain(type, weights=(), layout="free") for code, type in _MOVING.items()},
+    **{code: _plain(type, weights=()) for code, type in _ALIKE.items()},
+    **{code: _plain(type) for code, type in _PLAIN.items()},
+    **{code: _reduction(type) for code, type in _REDUCTIONS.items()},
+    **{code: _recurrent(type) for code, type in _RECURRENT.items()},
+    **dict.fromkeys(("CONV_3D", "CONV_3D_TRANSPOSE"), _volume),
+    **dict.fromkeys(("PAD", "PADV2"), _padding),
     "AVERAGE_POOL_2D": _pooling("Average"),
     "BATCH_MATMUL": _product,
-    "BATCH_TO_SPACE_ND": _plain("BatchToSpaceND", weights=(), layout="free"),
-    "BIDIRECTIONAL_SEQUENCE_LSTM": _recurrent("BidirectionalLSTM"),
-    "BIDIRECTIONAL_SEQUENCE_RNN": _recurrent("BidirectionalSimpleRNN"),
-    "BROADCAST_TO": _plain("BroadcastTo", weights=(), layout="free"),
-    "CAST": _plain("Cast"),
-    "CONCATENATION": _plain("Concatenate"),
     "CONV_2D": _convolution,
-    "CONV_3D": _volume,
-    "CONV_3D_TRANSPOSE": _volume,
     "DEPTHWISE_CONV_2D": _depthwise,
-    "DIV": _elementwise("Divide"),
     "ELU": _elementwise("ELU", 1.0),
     "EMBEDDING_LOOKUP": _lookup(1),
-    "EXP": _elementwise("Exp"),
-    "EXPAND_DIMS": _plain("ExpandDims", weights=(), layout="free"),
     "FULLY_CONNECTED": _dense,
     "GATHER": _lookup(0),
-    "GELU": _elementwise("GELU"),
-    "HARD_SWISH": _elementwise("HardSwish"),
-    "L2_NORMALIZATION": _plain("UnitNormalization"),
     "L2_POOL_2D": _pooling("Lp"),
     "LEAKY_RELU": _leaky,
-    "LOG": _elementwise("Log"),
-    "LOGISTIC": _elementwise("Sigmoid"),
     "LOG_SOFTMAX": _plain("Activation", activation="log_softmax"),
-    "LSTM": _recurrent("LSTM"),
-    "MAXIMUM": _elementwise("Maximum"),
     "MAX_POOL_2D": _pooling("Max"),
-    "MEAN": _reduction("Mean"),
-    "MINIMUM": _elementwise("Minimum"),
-    "MUL": _elementwise("Multiply"),
-    "NEG": _elementwise("Negative"),
-    "PAD": _padding,
-    "PADV2": _padding,
-    "POW": _elementwise("Power"),
-    "PRELU": _plain("PReLU"),
-    "REDUCE_MAX": _reduction("Max"),
-    "REDUCE_MIN": _reduction("Min"),
-    "RELU": _elementwise("ReLU"),
-    "RELU6": _elementwise("ReLU6"),
     "RELU_0_TO_1": _elementwise("Clip", 0.0, 1.0),
     "RELU_N1_TO_1": _elementwise("Clip", -1.0, 1.0),
-    "RESHAPE": _plain("Reshape", weights=(), layout="free"),
-    "RESIZE_BILINEAR": _plain("UpSampling2D", weights=()),
-    "RESIZE_NEAREST_NEIGHBOR": _plain("UpSampling2D", weights=()),
-    "RNN": _recurrent("SimpleRNN"),
-    "RSQRT": _elementwise("Rsqrt"),
-    "SLICE": _plain("GetItem", weights=()),
-    "SOFTMAX": _plain("Softmax"),
     "SPACE_TO_BATCH_ND": _parting,
-    "SPLIT": _plain("Split", weights=()),
-    "SPLIT_V": _plain("Split", weights=()),
-    "SQRT": _elementwise("Sqrt"),
-    "SQUARE": _elementwise("Square"),
-    "SQUARED_DIFFERENCE": _elementwise("SquaredDifference"),
-    "SQUEEZE": _plain("Squeeze", weights=(), layout="free"),
-    "STRIDED_SLICE": _plain("GetItem", weights=()),
-    "SUB": _elementwise("Subtract"),
-    "SUM": _reduction("Sum"),
-    "SVDF": _recurrent("SVDF"),
-    "TANH": _elementwise("Tanh"),
-    "TRANSPOSE": _plain("Permute", weights=(), layout="free"),
     "TRANSPOSE_CONV": _transposed,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _recurrent("LSTM"),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": _recurrent("SimpleRNN"),
 }

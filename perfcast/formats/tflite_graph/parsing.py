@@ -26,17 +26,8 @@ _MOST_AXES = 9
 _MOST_KNOWN = 4096
 _KNOWN_TYPES = frozenset(("float16", "float32", "int8", "int32", "int64", "uint8"))
 _OPTIONS = (
-    "AdjX",
-    "Alpha",
-    "DilationDFactor",
-    "DilationHFactor",
-    "DilationWFactor",
-    "FilterHeight",
-    "FilterWidth",
-    "FusedActivationFunction",
-    "StrideD",
-    "StrideH",
-    "StrideW",
+    *("AdjX", "Alpha", "DilationDFactor", "DilationHFactor", "DilationWFactor", "FilterHeight", "FilterWidth"),
+    *("FusedActivationFunction", "StrideD", "StrideH", "StrideW"),
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
+from perfcast.formats.nodes import sources
 from perfcast.formats.tflite_graph.interpreter import shapes_at
 from perfcast.formats.tflite_graph.operators import Operator, Value, operation_of
 from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, parse
@@ -123,7 +124,7 @@ class _Walk:
             self.values[record.outputs[0]] = read[0]
             return
         constant = record.code in _ABOUT_SHAPES or all(value is None or value.weights is not None for value in read)
-        weights = _sources(record.code, read) if constant else None
+        weights = sources(record.code, read, _ABOUT_SHAPES, _STORED_OTHERWISE) if constant else None
         # Elements are known as the numbers that they stand for, however those are stored.
         data = read[0].data if record.code in _STORED_OTHERWISE and read and read[0] is not None else None
         for index in record.outputs:
@@ -194,11 +195,3 @@ def _own_name(operator: Operator) -> str:
     known = (value.weights for value in operator.inputs if value is not None and value.weights)
     names = [segment for weights in known for weight in weights for segment in weight.name.split(";")]
     return next((name for name in names if name.rpartition("/")[2] in _PRODUCTS), "")
-
-
-def _sources(code: str, read: tuple[Value | None, ...]) -> tuple[Weight, ...]:
-    """Return the weights that a constant is computed from."""
-    if code in _ABOUT_SHAPES:
-        return ()
-    chosen = read[:1] if code in _STORED_OTHERWISE else tuple(v for v in read if v is not None and v.is_learned)
-    return tuple({w.name: w for value in chosen if value is not None for w in value.weights or ()}.values())

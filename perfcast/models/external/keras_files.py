@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, SourceError, UsageError
 from perfcast.formats.keras_json import code_in, looks_like_keras, network_of, read_configuration, refusal_of
+from perfcast.formats.keras_json.container import read_document
 from perfcast.formats.keras_json.live import network_of_live
-from perfcast.formats.keras_json.text import read_document
 from perfcast.models.built import BuiltModel
 from perfcast.models.external.kinds import ONLY_DESCRIBED
 from perfcast.network.descriptor import validate_descriptor

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def read_folder(handle: str, options: ReadOptions) -> BuiltModel:
     """Read the descriptor in an artifact's folder."""
-    from perfcast.formats.keras_json.text import read_document
+    from perfcast.formats.keras_json.container import read_document
 
     document = read_document(Path(handle) / DESCRIPTOR)
     validate_descriptor(document)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perfcast.errors import UsageError
+from perfcast.formats.inputs import parse_input_shapes
 from perfcast.models.external.kinds import ENDINGS, FILE, HUB, SOURCES, ending_of, is_address
 from perfcast.models.naming import only
-from perfcast.models.shapes import parse_input_shapes
 from perfcast.models.spec import ModelSpec
 from perfcast.storage import digest_of_file, digest_of_json
 from perfcast.text import escape_control

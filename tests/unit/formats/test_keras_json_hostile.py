@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from perfcast.errors import SourceError, UsageError
 from perfcast.features.extract import extract_features
 from perfcast.formats.keras_json import network_of, read_keras_json
-from perfcast.formats.keras_json.text import MOST_BYTES
+from perfcast.formats.keras_json.container import MOST_BYTES
 from perfcast.network.descriptor import validate_descriptor
 from tests.unit.formats.keras_samples import SAMPLES
 from tests.unit.formats.keras_texts import layer2, model2, read

@@ -7,7 +7,7 @@ from onnx import helper
 
 from perfcast.features.layers import flops
 from perfcast.formats.onnx_graph import read_onnx
-from perfcast.formats.onnx_graph.folding import fold
+from perfcast.formats.onnx_graph.inference import fold
 from tests.unit.formats.onnx_files import Builder, saved
 from tests.unit.formats.reading import layers, whole
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.formats.keras_json.call import Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant
 from perfcast.formats.keras_json.rules.shapes import concatenated, join, split
-from perfcast.formats.keras_json.settings import whole_numbers
-from perfcast.formats.keras_json.types import promoted
+from perfcast.formats.keras_json.settings import promoted, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from perfcast.formats.keras_json.call import Call, Outcome, Symbol
 from perfcast.formats.keras_json.document import Constant, flattened
 from perfcast.formats.keras_json.rules import images, moves
 from perfcast.formats.keras_json.rules.shapes import broadcast
-from perfcast.formats.keras_json.types import is_float, promoted
+from perfcast.formats.keras_json.settings import is_float, promoted
 from perfcast.network.macs import attention_macs, contraction_macs, einsum_macs, matmul_macs
 
 if TYPE_CHECKING:
