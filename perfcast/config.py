@@ -10,6 +10,7 @@ import yaml
 
 from perfcast.errors import UsageError
 from perfcast.factors import factors_schema
+from perfcast.runner.variables import GPU_VARIABLES, VARIABLES, listed_pattern
 from perfcast.runner.workloads import METRICS
 from perfcast.schema import check_values, load
 from perfcast.text import shorten
@@ -150,6 +151,10 @@ def schema(name: str) -> dict[str, Any]:
         loaded["properties"]["factors"] = factors_schema()
         metric = loaded["properties"]["metrics"]["additionalProperties"]["properties"]
         metric["column"]["enum"] = list(METRICS)
+        known = ", ".join(name for name, _ in VARIABLES + GPU_VARIABLES)
+        hint = f"perfcast records {known}, and a target sets no others"
+        variables = loaded["properties"]["environment_variables"]
+        variables["propertyNames"] = {"pattern": listed_pattern(), "hint": hint}
     return loaded
 
 

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perfcast.bench.environment import calibration_name, differing, in_words
+from perfcast.bench.calibrations import calibration_name, ratio_in_words
+from perfcast.bench.environment import differing, in_words
 from perfcast.bench.plans import plan_entry, plan_of, programs_of
 from perfcast.bench.result_collector import ResultCollector, say
 from perfcast.bench.retry import RetryPolicy
@@ -14,7 +15,7 @@ from perfcast.bench.tasks import Task, device_factors, tasks_of
 from perfcast.errors import BenchmarkError, BusyError, LinkError, NewerRecordError, StoreError
 from perfcast.runner.protocol import fingerprint_of
 from perfcast.storage import digest_of_json
-from perfcast.text import format_duration
+from perfcast.text import format_duration, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 
 _Answer = TypeVar("_Answer")
+_LONGEST = 60
+_BEFORE = "the machine that measured for this store before"
+_TRIES = 3
+"""How often a new machine is timed before it counts as another one: of all that agree, one block of times in a hundred
+does not, see `calibrations.Speed`."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class Campaign:
         Raises:
             BenchmarkError: the target does not answer.
         """
-        return self.transport.probe(self.target.factors, self.target.settings).environment
+        return self.transport.probe(self.target).environment
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """Return the measurements that the store lacks."""
@@ -135,12 +141,12 @@ class Campaign:
         Raises:
             BenchmarkError: the environment does not say which version of the toolchain there is.
         """
-        return tasks_of(exports, self.target, fingerprint_of(environment))
+        return tasks_of(exports, self.target, self.measurements.fingerprints.of(environment))
 
     def _begun(self, device: Device, exports: list[Export]) -> list[_Part]:
         """Return what there is to do under each factor set; the device is asked once per toolchain what it is."""
         begun = []
-        for part, probe in self._asked(lambda part: part._probe(device)):
+        for part, probe in self._asked(lambda part: part._admitted(device)):
             tasks = part.tasks(exports, probe.environment)
             begun.append(_Part(part, probe, tasks, part.missing(tasks)))
         return begun
@@ -175,7 +181,7 @@ class Campaign:
     ) -> None:
         """Measure what the store lacks under this campaign's factor set."""
         if part.missing:
-            fingerprint = fingerprint_of(part.probe.environment)
+            fingerprint = self.measurements.fingerprints.of(part.probe.environment)
             self._say_what_is_damaged(part.missing)
             self._say_what_differs(exports, part.missing, fingerprint)
             pace = Pace(deadline, self._history(part))
@@ -187,12 +193,41 @@ class Campaign:
         visits = [visit for key in settled for visit in self.measurements.measurement(key)["visits"]]
         return sum(not visit["disturbed"] for visit in visits), len(visits)
 
+    def _admitted(self, device: Device) -> Probe:
+        """Ask a device what it is; where the machine is new, decide whose measurements are as good as its own."""
+        probe, fingerprints = self._probe(device), self.measurements.fingerprints
+        if not fingerprints.is_new(probe.environment):
+            return probe
+        name, ratio = self._calibration_name(fingerprint_of(probe.environment)), None
+        times = [*probe.calibration_ns]
+        for tries in range(1, _TRIES + 1):
+            if (ratio := fingerprints.admit(probe.environment, name, times)) is None:
+                break
+            if tries < _TRIES:
+                times += self._probe(device).calibration_ns
+        else:
+            fingerprints.note(fingerprint_of(probe.environment), name, times)
+        self._say_which_machine(probe.environment, ratio)
+        return probe
+
+    def _say_which_machine(self, environment: dict[str, Any], ratio: float | None) -> None:
+        own, used = fingerprint_of(environment), self.measurements.fingerprints.of(environment)
+        where = one_line(environment["machine"].get("host") or self.target.name, _LONGEST)
+        if own != used:
+            say(f"{where}: as fast as {_BEFORE}: its measurements are used")
+        elif ratio is not None:
+            say(f"{where}: {ratio_in_words(ratio)} than {_BEFORE}: measuring again")
+
+    def _calibration_name(self, fingerprint: dict[str, Any]) -> str:
+        device = device_factors(self.target, fingerprint)["device"]
+        return calibration_name(device, self.target.factors["threads"])
+
     def _probe(self, device: Device) -> Probe:
-        """Ask a device what it is; while somebody else measures there, wait."""
+        """Ask a device what it is and how fast; while somebody else measures there, wait."""
         retry = RetryPolicy(self.target.retry_timeout_s)
         while True:
             try:
-                return device.probe(self.target.factors, self.target.settings)
+                return device.probe(self.target, calibrated=True)
             except BusyError as error:
                 retry.after(error, None)
 
@@ -203,7 +238,7 @@ class Campaign:
         retry = RetryPolicy(self.target.retry_timeout_s)
         while True:
             try:
-                probe = probe or device.probe(self.target.factors, self.target.settings)
+                probe = probe or device.probe(self.target)
                 self._quarantine(device, probe, collector)
                 collector.settle_unsupported(probe.environment)
                 self._run(device, collector, pace, advance)
@@ -286,8 +321,7 @@ class Campaign:
     def _plan(self, collector: ResultCollector, pace: Pace) -> dict[str, Any]:
         environments = {visits.environment for visits in collector.visits.values()}
         digest = digest_of_json(collector.fingerprint)
-        device = device_factors(self.target, collector.fingerprint)["device"]
-        calibrated = calibration_name(device, self.target.factors["threads"])
+        calibrated = self._calibration_name(collector.fingerprint)
         entries = [self._plan_entry(task, collector.visits.get(task.key)) for task in collector.pending.values()]
         return plan_of(self.target, entries) | {
             "environments": {name: self.measurements.environment(name) for name in sorted(environments)},

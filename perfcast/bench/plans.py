@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from perfcast.runner.toolchains import TOOLCHAINS
+from perfcast.runner.variables import conditions_of
 from perfcast.storage import digest_of_json
 
 if TYPE_CHECKING:
@@ -28,11 +30,30 @@ def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
         "factors": target.factors | {"device_kind": target.device_kind},
         "protocol": target.protocol.to_dict(),
         "settings": target.settings,
+        "environment_variables": target.environment_variables,
         "soak_s": target.soak_s,
         "time_limit_s": target.time_limit_s,
         "seed": int(digest_of_json(sorted(entry["key"] for entry in entries))[:8], 16),
         "tasks": entries,
     }
+
+
+def variable_arguments(factors: dict[str, Any], environment_variables: dict[str, str | None]) -> list[str]:
+    """Return the runner's arguments that say which environment variables it runs under."""
+    return ["--variables", json.dumps(conditions_of(factors, environment_variables))]
+
+
+def probe_arguments(target: Target, calibrated: bool) -> list[str]:
+    """Return the runner's arguments that have it say what a target's device is, and time the calibration workload."""
+    factors = target.factors | {"device_kind": target.device_kind}
+    calibrate = ["--calibrate", str(factors["threads"])] if calibrated else []
+    asked = ["--probe", factors["toolchain"], "--settings", json.dumps(target.settings), *calibrate]
+    return asked + variable_arguments(factors, target.environment_variables)
+
+
+def run_arguments(plan: dict[str, Any]) -> list[str]:
+    """Return the runner's arguments that have it measure a plan that comes on its standard input."""
+    return ["-", "--wait", *variable_arguments(plan["factors"], plan["environment_variables"])]
 
 
 def plan_entry(key: str, export: Export, program: Program) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import FingerprintStore
+from perfcast.bench.fingerprints import FingerprintStore
 from perfcast.bench.freezes import FreezeStore
 from perfcast.bench.visits import VisitStore
 from perfcast.checksummed import ChecksummedStore
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SCHEMA_VERSION = 3
-ENVIRONMENT_VERSION = 1
+SCHEMA_VERSION = 4
+ENVIRONMENT_VERSION = 2
 UNFINISHED = frozenset({"crashed", "timed_out"})
 """Statuses of models that may be measured further."""
 
@@ -51,6 +51,14 @@ class MeasurementStore:
             raise UsageError(
                 f"{self.root}: written by perfcast 0.1, whose records have other names; name a new folder with the "
                 "option `store` (the old one is kept), or delete it"
+            )
+        known = (self.environments.find(key) for key in self.environments.all_keys())
+        oldest = next((found["schema_version"] for found in known if found), ENVIRONMENT_VERSION)
+        if oldest < ENVIRONMENT_VERSION:
+            raise UsageError(
+                f"{self.root}: its measurements do not show which machine and environment variables they were made "
+                f"with, as an earlier perfcast stored them; delete {self.environments.folder}, or name a new folder "
+                "with the option `store`, and measure again"
             )
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfcast.bench.environment import calibration_name, differing, in_words
+from perfcast.bench.calibrations import calibration_name
+from perfcast.bench.environment import differing, in_words
+from perfcast.bench.tasks import device_factors
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
 from perfcast.runner.protocol import (
@@ -21,7 +23,6 @@ from perfcast.runner.protocol import (
     RUNNER_VERSION,
     VISIT,
     VISITING,
-    fingerprint_of,
 )
 from perfcast.storage import digest_of_json
 
@@ -59,7 +60,7 @@ class ResultCollector:
     visits: dict[str, Visits]
     _environment: str = ""
     _boot: str | None = None
-    _peaks: dict[str, Any] | None = None
+    _device_facts: dict[str, Any] = field(default_factory=dict)
     _ended: bool = False
     _has_said_no_calm: bool = False
 
@@ -140,7 +141,7 @@ class ResultCollector:
 
     def _settle_unmeasured(self, task: Task, environment: dict[str, Any], status: str, reason: str) -> None:
         digest = self.store.put_environment(environment)
-        nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None}
+        nothing = {"memory": {"peak_bytes": None}, "timing": None, "sustained": None, "computed_on": None}
         answer = {"status": status, "reason": reason} | nothing
         self._settle(task, self.visits.get(task.key) or Visits(digest), answer, digest)
 
@@ -155,10 +156,11 @@ class ResultCollector:
             raise BenchmarkError(
                 f"the runner is of version {answer['runner_version']}, not {RUNNER_VERSION}; update it on the device"
             )
-        changed = differing(self.fingerprint, fingerprint_of(answer["environment"]))
+        changed = differing(self.fingerprint, self.store.fingerprints.of(answer["environment"]))
         if changed:
             raise BenchmarkError(f"the device changed while it was asked to measure ({in_words(changed)}); run again")
         self._say_what_starts_over(answer["environment"])
+        self._note_calibration(answer["calibration_ns"] or [])
         self._boot = answer["boot"]
         self._environment = self.store.put_environment(answer["environment"])
 
@@ -170,9 +172,9 @@ class ResultCollector:
             say(f"{changed}: models that are partly measured start over ({len(others)})")
 
     def _take_peaks(self, answer: dict[str, Any]) -> None:
-        if self._peaks is not None:
+        if self._device_facts:
             raise BenchmarkError("the runner reported the device's peaks twice")
-        self._peaks = answer["peaks"]
+        self._device_facts = {name: answer[name] for name in ("peaks", "clock_resolution_ns")}
 
     def _take_visit(self, answer: dict[str, Any]) -> None:
         self.store.freezes.end(self.device)
@@ -182,9 +184,13 @@ class ResultCollector:
         visit = {name: value for name, value in answer.items() if name not in ("event", "key")}
         self.visits[task.key] = visits.followed_by(visit)
         self.store.visits.put(task.key, self.visits[task.key])
-        calibration = min(answer["calibration"]["before_ns"], answer["calibration"]["after_ns"])
-        calibrated = calibration_name(task.factors["device"], task.factors["threads"])
-        self.store.fingerprints.note(self.fingerprint, calibrated, calibration)
+        self._note_calibration([answer["calibration"]["before_ns"], answer["calibration"]["after_ns"]])
+
+    def _note_calibration(self, times_ns: list[int]) -> None:
+        if times_ns:
+            device = device_factors(self.target, self.fingerprint)["device"]
+            name = calibration_name(device, self.target.factors["threads"])
+            self.store.fingerprints.note(self.fingerprint, name, times_ns)
 
     def _visits_here(self, key: str) -> Visits:
         """Return the visits of a model in this run's environment: those of another one do not count."""
@@ -265,8 +271,8 @@ class ResultCollector:
             "visits": visits.about(),
             "stopped_by": answer.get("stopped_by"),
             "samples": visits.samples() if measured else None,
-            "peaks": self._peaks,
-            **{name: answer[name] for name in ("memory", "timing", "sustained", "status", "reason")},
+            **({"peaks": None, "clock_resolution_ns": None} | self._device_facts),
+            **{name: answer[name] for name in ("memory", "timing", "sustained", "computed_on", "status", "reason")},
         }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from perfcast.config import schema
-from perfcast.errors import BenchmarkError
+from perfcast.errors import BenchmarkError, PerfcastError
 from perfcast.schema import conforms
 from perfcast.storage import canonical_json
 from perfcast.text import last_line
@@ -42,7 +42,7 @@ class Runner:
 
     command: Sequence[str]
     log: Path | None
-    error_of: Callable[[Ending], BenchmarkError]
+    error_of: Callable[[Ending], PerfcastError]
 
     def answers(self, plan: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield its answers to ``plan`` as they are made; the next is read only when requested.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from perfcast.config import check, default_of, read_extended, schema
 from perfcast.errors import UsageError
 from perfcast.factors import factor_sets, with_written_defaults
+from perfcast.runner.workloads import WORKLOADS
 from perfcast.schema import with_schema_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from perfcast.factors import FactorSet
@@ -133,6 +134,7 @@ class Target:
     replicates: Replicates
     time_limit_s: float
     settings: dict[str, Any] = field(default_factory=dict)
+    environment_variables: dict[str, str | None] = field(default_factory=dict)
     soak_s: float | None = None
 
     @property
@@ -165,7 +167,8 @@ class Target:
         """Return the target that a checked description stands for."""
         _check_transport(values["transport"])
         values = with_schema_defaults(values, schema("target"))
-        factors = resolved(values["factors"], values["transport"]["kind"])
+        sets = factor_sets(resolved(values["factors"], values["transport"]["kind"]))
+        _check_metrics(values["metrics"], sets)
         return cls(
             name=name,
             description=values.get("description", ""),
@@ -174,11 +177,12 @@ class Target:
             device_memory_mb=values["device"]["memory_mb"],
             architecture=values["device"]["architecture"],
             transport=values["transport"],
-            factor_sets=factor_sets(factors),
+            factor_sets=sets,
             protocol=Protocol(**values["protocol"]),
             replicates=Replicates(**values["replicates"]),
             time_limit_s=values["time_limit_s"],
             settings=dict(values["settings"] or {}),
+            environment_variables=dict(values["environment_variables"]),
             soak_s=None if values["soak_s"] is None else float(values["soak_s"]),
         )
 
@@ -202,6 +206,16 @@ def resolved(factors: Mapping[str, Any], transport: str) -> dict[str, Any]:
     if varied:
         written["vary"]["threads"] = list(dict.fromkeys(threads or available_cpus() for threads in varied))
     return written
+
+
+def _check_metrics(metrics: Mapping[str, Any], sets: Iterable[FactorSet]) -> None:
+    """Refuse metrics that a workload of the target does not have."""
+    for workload in dict.fromkeys(chosen["workload"] for chosen in sets):
+        known = WORKLOADS[workload].METRICS
+        for name, metric in metrics.items():
+            if metric["column"] not in known:
+                what = f"the workload {workload} does not measure {metric['column']}"
+                raise UsageError(f"metrics.{name}.column: {what}; take one of {', '.join(known)}")
 
 
 def _check_transport(transport: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from perfcast import runner
 from perfcast.bench.device_lock import exclusive, lock_of
+from perfcast.bench.plans import probe_arguments, run_arguments
 from perfcast.bench.runner_process import Ending, Runner
-from perfcast.errors import BenchmarkError
+from perfcast.errors import BenchmarkError, PerfcastError, UsageError
 from perfcast.runner.locks import this_machine
-from perfcast.runner.protocol import ENVIRONMENT
+from perfcast.runner.protocol import ENVIRONMENT, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
+
+    from perfcast.bench.target import Target
 
 RUNNER = Path(runner.__file__).parent
 
@@ -30,10 +32,12 @@ class Probe:
     Attributes:
         environment: its machine, software and settings.
         boot: what names its start, another one after each; None where it does not say.
+        calibration_ns: times of the calibration workload, where they were asked for.
     """
 
     environment: dict[str, Any]
     boot: str | None
+    calibration_ns: tuple[int, ...] = ()
 
     @classmethod
     def of_answers(cls, answers: Iterator[dict[str, Any]]) -> Probe:
@@ -45,7 +49,7 @@ class Probe:
         for answer in answers:
             if answer["event"] != ENVIRONMENT:
                 raise BenchmarkError(f"the runner answered {answer['event']!r} instead of its environment")
-            return cls(answer["environment"], answer["boot"])
+            return cls(answer["environment"], answer["boot"], tuple(answer["calibration_ns"] or ()))
         raise BenchmarkError("the runner did not report the machine's environment")
 
 
@@ -56,8 +60,8 @@ class Device(Protocol):
     def name(self) -> str:
         """Its name, for files: the same for all targets on one device."""
 
-    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
-        """Return what it is with the settings applied, without measuring."""
+    def probe(self, target: Target, calibrated: bool = False) -> Probe:
+        """Return what it is with the target's settings applied, without measuring; ``calibrated``: how fast, too."""
 
     def run(self, plan: dict[str, Any], graphs: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
         """Yield the runner's answers to a plan as they are made; ``graphs`` are the files that tasks name."""
@@ -69,8 +73,8 @@ class Transport(Protocol):
     def claim(self) -> AbstractContextManager[Device]:
         """Hold a device of the target; while all are taken, wait."""
 
-    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
-        """Return what the target is with the settings applied, without measuring or waiting for a device."""
+    def probe(self, target: Target, calibrated: bool = False) -> Probe:
+        """Return what the target is with its settings applied, without measuring or waiting for a device."""
 
     def check(self) -> None:
         """See that all its devices can be measured on."""
@@ -96,14 +100,13 @@ class LocalTransport:
     def check(self) -> None:
         """See nothing: this machine is there."""
 
-    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+    def probe(self, target: Target, calibrated: bool = False) -> Probe:
         """Return what this machine is with the settings applied.
 
         Raises:
             BenchmarkError: the runner did not answer, or something else.
         """
-        arguments = ["--probe", factors["toolchain"], "--settings", json.dumps(settings)]
-        return Probe.of_answers(self._runner(arguments).answers())
+        return Probe.of_answers(self._runner(probe_arguments(target, calibrated)).answers())
 
     def run(self, plan: dict[str, Any], graphs: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
         """Yield the runner's answers to ``plan``, as they are made.
@@ -112,7 +115,7 @@ class LocalTransport:
             BenchmarkError: the runner ended early or answered what it should not.
         """
         places = {name: str(path.resolve()) for name, path in graphs.items()}
-        yield from self._runner(["-", "--wait"]).answers(placed(plan, places))
+        yield from self._runner(run_arguments(plan)).answers(placed(plan, places))
 
     def _runner(self, arguments: list[str]) -> Runner:
         return Runner([sys.executable, str(RUNNER), "--die-with-parent", *arguments], self.log, _ended)
@@ -123,8 +126,10 @@ def placed(plan: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
     return plan | {"tasks": [task | {"program": places[task["program"]]} for task in plan["tasks"]]}
 
 
-def _ended(ending: Ending) -> BenchmarkError:
+def _ended(ending: Ending) -> PerfcastError:
     status, last_words = ending
+    if status == REFUSED:
+        return UsageError(last_words)
     if status < 0:
         return BenchmarkError(f"the runner was killed by signal {-status}; run again to go on")
     return BenchmarkError(f"the runner ended with status {status}: {last_words}")

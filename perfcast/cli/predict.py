@@ -11,6 +11,7 @@ from perfcast.cli.factors import factor_options
 from perfcast.cli.files import predictor_option
 from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, end, show_predictions
+from perfcast.cli.speed import speed_here
 from perfcast.default_predictor import PREDICTOR
 from perfcast.errors import DataError, UsageError
 from perfcast.storage import write_table
@@ -75,6 +76,8 @@ def predict(
         _say_never_varied(loaded, [factors])
         if not folder:
             click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
+        if differs := speed_here(loaded, is_for_here=not folder):
+            click.echo(differs, err=True)
     end(answer.failures, len(answer.table))
 
 

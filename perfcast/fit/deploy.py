@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from perfcast.bench.calibrations import Speed
 from perfcast.dataset.valid import valid_rows
 from perfcast.errors import DataError
 from perfcast.factors import NAMES as FACTORS
@@ -47,6 +48,7 @@ def fit_predictor(dataset: pd.DataFrame, evaluation: Evaluation, options: FitOpt
         target=", ".join(_distinct(dataset, "target")),
         environment=_environment(dataset),
         training_digest=digest_of_json({name: table.digest() for name, table in tables.items()}),
+        calibrations_ms=calibrations_ms(dataset),
     )
 
 
@@ -95,6 +97,19 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
             },
         },
     )
+
+
+def calibrations_ms(dataset: pd.DataFrame) -> dict[int, Speed]:
+    """Return how long the calibration workload took while a dataset was measured, by number of threads.
+
+    Of all visits; where a dataset lacks these, of the means over the visits of each measurement.
+    """
+    visits = "visit_calibration_ms"
+    column = visits if visits in dataset and dataset[visits].notna().any() else "calibration_ms"
+    if column not in dataset:
+        return {}
+    times = dataset[["threads", column]].explode(column).dropna()
+    return {int(threads): Speed.of(found[column].astype(float).tolist()) for threads, found in times.groupby("threads")}
 
 
 def _environment(dataset: pd.DataFrame) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from perfcast.bench.calibrations import Speed
     from perfcast.factors import FactorSet
     from perfcast.fit.domain import Domain
     from perfcast.fit.fitted import Ensemble
@@ -148,12 +149,15 @@ class Predictor:
         target: its name.
         environment: where and with what it was measured: the values of each factor, and the environments' digests.
         training_digest: of all rows trained on.
+        calibrations_ms: how long the calibration workload took there, by number of threads; empty where a predictor of
+            an earlier version does not say.
     """
 
     parts: tuple[Part, ...]
     target: str
     environment: Mapping[str, Any]
     training_digest: str
+    calibrations_ms: Mapping[int, Speed] = field(default_factory=dict)
 
     @property
     def metrics(self) -> Mapping[str, MetricPredictor]:

@@ -79,4 +79,5 @@ class BudgetedRounds(Rounds):
         """Answer what is known of a model that the protocol asks more visits of."""
         process, model.answered = model.process, len(model.visits)
         memory = dict(process.memory, **self.bench.null_memory)
-        self.answer(model, "measured", None, memory, timing=process.timing(), stopped_by=BUDGET)
+        more = {"timing": process.timing(), "computed_on": process.computed_on}
+        self.answer(model, "measured", None, memory, stopped_by=BUDGET, **more)

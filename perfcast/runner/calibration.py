@@ -80,6 +80,11 @@ def pin_to(cpus):
             pass  # They went offline meanwhile.
 
 
+def first_looks(calibration):
+    """Return how long the calibration takes, in ns, a few times in a row."""
+    return [calibration.time_ns() for _ in range(FIRST_LOOKS)]
+
+
 class Floor:
     """What the calibration takes while nothing disturbs it, in ns: the least that was seen in the campaign.
 
@@ -87,8 +92,8 @@ class Floor:
     """
 
     def __init__(self, calibration, known_ns=None):
-        first = [calibration.time_ns() for _ in range(FIRST_LOOKS)]
-        self.min_ns = min(first if known_ns is None else [known_ns, *first])
+        self.first_ns = first_looks(calibration)
+        self.min_ns = min(self.first_ns if known_ns is None else [known_ns, *self.first_ns])
 
     def after(self, calibration):
         """Return the floor once one more calibration, before and after a visit, is seen."""

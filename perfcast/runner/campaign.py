@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import sys
 
 from perfcast.runner.answers import emit
@@ -9,20 +10,25 @@ from perfcast.runner.apply_settings import applied_with
 from perfcast.runner.budget import BudgetedRounds
 from perfcast.runner.calibration import Calibration, Floor
 from perfcast.runner.children import TaskFailure, end_all
+from perfcast.runner.clocks import resolution_ns
 from perfcast.runner.cpu_contention import usable_cpus
 from perfcast.runner.effort import History
 from perfcast.runner.machine import read_environment
 from perfcast.runner.models import Model, Process
 from perfcast.runner.peaks import measure_peaks
-from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, RUNNER_VERSION
+from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, REFUSED, RUNNER_VERSION
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
-from perfcast.runner.toolchains import toolchain_named
+from perfcast.runner.toolchains import importing, toolchain_named
+from perfcast.runner.variables import conditions_of, recorded
 from perfcast.runner.workloads import workload_named
 
 NULL_PROTOCOL = {"iterations": 50, "discard": 0, "visits": 1}
 FORKING_LIMIT_S = 180
 """A forked child that takes longer for a model which does nothing hangs."""
+
+
+OTHER_DEVICE = "install the driver, and a build of the runtime for it, or set device.kind of the target"
 
 
 class Bench:
@@ -42,6 +48,7 @@ class Bench:
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
         self.floor = Floor(self.calibration, plan["calibration_floor_ns"])
         self.null_memory = {}
+        self.computed_on = None
         self.spawns = False
 
     def answer(self, event, **values):
@@ -61,7 +68,24 @@ class Bench:
             process = self.null_process(self.limit_s)
         if isinstance(process, TaskFailure):
             raise SystemExit("the null model could not be measured: %s" % process)
+        self.computed_on = process.computed_on
+        why = self.why_elsewhere(self.computed_on)
+        if why:
+            print("%s: %s" % (why, OTHER_DEVICE), file=sys.stderr)
+            raise SystemExit(REFUSED)
         self.null_memory = {"null_" + key: process.memory[key] for key in ("load_peak_bytes", "run_peak_bytes")}
+
+    def why_elsewhere(self, computed_on):
+        """Return why operations, counted by kind of device, were not those of the target's; None where they were.
+
+        A runtime that does not say what it computes on may be used for CPUs alone.
+        """
+        wanted = self.plan["factors"]["device_kind"]
+        if not self.toolchain.COMPUTES or (computed_on or {"cpu": 1}).get(wanted):
+            return None
+        if computed_on is None:
+            return "%s does not say that it computes on a %s" % (self.toolchain.name, wanted)
+        return "%s computes it on a %s, not on a %s" % (self.toolchain.name, " and ".join(sorted(computed_on)), wanted)
 
     def null_process(self, limit_s):
         """Return the process that has measured the null model, ended; or how it failed."""
@@ -101,18 +125,30 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
     is acknowledged. Where the kernel does not end this with whoever started it, `parent_pid` is whose end to look for.
     """
     toolchain = toolchain_named(plan["factors"]["toolchain"], plan["factors"])
+    # Before the runtime is imported, which sets some itself.
+    variables = recorded(os.environ, conditions_of(plan["factors"], plan["environment_variables"]))
     with applied_with(given, plan["settings"]) as outcome:
-        toolchain.preload()
+        with importing(toolchain):
+            toolchain.preload()
         gc.collect()
         if hasattr(gc, "freeze"):  # Since Python 3.7: children neither walk nor copy what the runtime's import made.
             gc.freeze()
         bench = Bench(plan, toolchain, acknowledge, parent_pid)
         # As the host will have stored it.
-        environment = json.loads(json.dumps(read_environment(toolchain, outcome, given=given)))
+        environment = read_environment(toolchain, outcome, given=given, variables=variables)
+        environment = json.loads(json.dumps(environment))
         try:
-            bench.answer(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
+            looks = bench.floor.first_ns
+            bench.answer(
+                ENVIRONMENT,
+                runner_version=RUNNER_VERSION,
+                boot=boot_id(),
+                environment=environment,
+                calibration_ns=looks,
+            )
             bench.measure_null()
-            bench.answer(PEAKS, peaks=measure_peaks(toolchain, parent_pid, bench.spawns))
+            peaks = measure_peaks(toolchain, parent_pid, bench.spawns)
+            bench.answer(PEAKS, peaks=peaks, clock_resolution_ns=resolution_ns(), computed_on=bench.computed_on)
             rounds_of(plan, bench, bench.models(environment)).run()
         finally:
             end_all()

@@ -10,6 +10,7 @@ from perfcast.runner.answers import emit, wait_for_acknowledgement
 from perfcast.runner.protocol import ENVIRONMENT, RUNNER_VERSION
 from perfcast.runner.receiving import receive
 from perfcast.runner.supervisor import supervise
+from perfcast.runner.variables import be_under, conditions_of, recorded
 
 
 def main():
@@ -19,13 +20,18 @@ def main():
     parser.add_argument("--wait", action="store_true", help="wait for a line on standard input after each answer")
     parser.add_argument("--probe", metavar="TOOLCHAIN", help="say what this machine is")
     parser.add_argument("--settings", metavar="JSON", type=json.loads, default={}, help="of a probe: what to set first")
+    parser.add_argument("--calibrate", metavar="THREADS", type=int, help="of a probe: time the machine as well")
+    parser.add_argument("--variables", metavar="JSON", type=json.loads, help="conditions of the environment variables")
     parser.add_argument("--given", metavar="JSON", type=json.loads, help="the device's settings, applied already")
     parser.add_argument("--receive", metavar="FOLDER", help="store files that come on standard input")
     parser.add_argument("--child", metavar="PIPES", help=argparse.SUPPRESS)
     parser.add_argument("--keep", metavar="JSON", type=json.loads, help="hold and set the device, and measure in there")
     arguments, others = parser.parse_known_args()
-    if arguments.keep is None and others:
-        parser.error("unrecognized arguments: %s" % " ".join(others))
+    if arguments.keep is None:
+        if others:
+            parser.error("unrecognized arguments: %s" % " ".join(others))
+        if arguments.variables:
+            be_under(arguments.variables)
     parent_pid = look_after(arguments.die_with_parent)
     end_in_order()
     if arguments.child:
@@ -35,7 +41,7 @@ def main():
     elif arguments.keep:
         supervise(arguments.keep, passed_on(sys.argv[1:]))
     elif arguments.probe:
-        probe(arguments.probe, arguments.settings, arguments.given)
+        probe(arguments)
     elif arguments.plan:
         acknowledge = wait_for_acknowledgement if arguments.wait else lambda: None
         measure(read_plan(arguments.plan), arguments.given, acknowledge, parent_pid)
@@ -62,6 +68,7 @@ def read_plan(path):
         return json.loads(sys.stdin.readline())
     with open(path) as file:
         plan = json.load(file)
+    be_under(conditions_of(plan["factors"], plan["environment_variables"]))
     os.chdir(os.path.dirname(os.path.abspath(path)))
     return plan
 
@@ -78,17 +85,22 @@ def measure(plan, given, acknowledge, parent_pid):
     run_campaign(plan, given, acknowledge, parent_pid)
 
 
-def probe(name, settings, given):
+def probe(arguments):
     """Answer what this machine is once the settings are applied; restore them."""
     from perfcast.runner.apply_settings import applied_with
+    from perfcast.runner.calibration import Calibration, first_looks
     from perfcast.runner.machine import read_environment
     from perfcast.runner.system_files import boot_id
-    from perfcast.runner.toolchains import toolchain_named
+    from perfcast.runner.toolchains import importing, toolchain_named
 
-    toolchain = toolchain_named(name, {})
-    with applied_with(given, settings) as outcome:
-        environment = read_environment(toolchain, outcome, given=given)
-    emit(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment)
+    variables = recorded(os.environ, arguments.variables) if arguments.variables else {}
+    toolchain, given, looks = toolchain_named(arguments.probe, {}), arguments.given, None
+    with applied_with(given, arguments.settings) as outcome:
+        with importing(toolchain):
+            environment = read_environment(toolchain, outcome, given=given, variables=variables)
+        if arguments.calibrate:
+            looks = first_looks(Calibration(arguments.calibrate))
+    emit(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment, calibration_ns=looks)
 
 
 def end_in_order():

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from perfcast.runner.cgroups import cpu_quota, memory_limit_bytes
+from perfcast.runner.identity import identity
 from perfcast.runner.protocol import RUNNER_VERSION
 from perfcast.runner.settings import KINDS
 from perfcast.runner.system_files import as_number, distinct, field_of, first_text, kilobytes, read_text, texts, under
@@ -22,16 +23,17 @@ THROTTLE_COUNTS = (
 )
 
 
-def read_environment(toolchain, outcome=None, root="/", given=None):
-    """Return what the machine is: machine, software, settings; the same each time, as long as nothing is changed.
+def read_environment(toolchain, outcome=None, root="/", given=None, variables=None):
+    """Return what the machine is: `protocol.PARTS`; the same each time, as long as nothing is changed.
 
     `outcome` is what `applied` yields: what it could not set becomes part of the settings, in words. `given` is what
-    whoever started this in a container knows better: how the device is set.
+    whoever started this in a container knows better: which machine it is and how it is set. `variables` are the
+    environment variables that go on record.
     """
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(under(root, "/etc/os-release")) or "", re.MULTILINE)
     refused = sorted((outcome or {}).get("refused", {}).items())
     return {
-        "machine": read_machine(root),
+        "machine": dict(read_machine(root), **(given["identity"] if given else {})),
         "software": {
             "os": release.group(1) if release else platform.system(),
             "kernel": platform.release(),
@@ -48,6 +50,7 @@ def read_environment(toolchain, outcome=None, root="/", given=None):
             cpu_quota=cpu_quota(root),
             refused="; ".join("%s: %s" % item for item in refused) or None,
         ),
+        "variables": dict(variables or {}),
     }
 
 
@@ -55,7 +58,7 @@ def read_machine(root="/"):
     """Return what no software changes."""
     cpuinfo, meminfo = under(root, "/proc/cpuinfo"), under(root, "/proc/meminfo")
     return dict(
-        cache_sizes(root),
+        dict(cache_sizes(root), **identity(root)),
         host=platform.node(),
         architecture=platform.machine(),
         cpu=field_of(cpuinfo, "model name") or board_name(root) or platform.processor(),

@@ -46,7 +46,7 @@ class Subject:
         self.memory = {}
         self.repeatable = Repeatable(task)
         self.system = SystemMemory()
-        self.run = self.inputs = None
+        self.run = self.inputs = self.computed_on = None
 
     def obey(self, command):
         """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
@@ -95,7 +95,9 @@ class Subject:
             self.memory["run_peak_bytes"] = peak_rss_bytes()
             self.memory["allocator_peak_bytes"] = self.toolchain.allocator_peak_bytes()
             self.memory["system_drop_bytes"] = self.system.drop_bytes()
-        return {"samples": samples, "memory": self.memory}
+            # Behind the memory, for asking may take some.
+            self.computed_on = self.toolchain.computed_on()
+        return {"samples": samples, "memory": self.memory, "computed_on": self.computed_on}
 
     def sustain(self, seconds):
         """Run without pause for so long, then time as many samples as a visit has."""

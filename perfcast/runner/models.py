@@ -46,6 +46,9 @@ class Model:
         others, used_before, swapped_before = CpuContention(), process_time_ns(), swapped_pages()
         before = bench.calibration.time_ns()
         visit["samples"], used_ns = self.process.visit()
+        elsewhere = bench.why_elsewhere(self.process.computed_on)
+        if elsewhere:
+            raise TaskFailure("unsupported", elsewhere)
         visit["calibration"] = {"before_ns": before, "after_ns": bench.calibration.time_ns()}
         visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
         visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
@@ -66,7 +69,7 @@ class Process:
         self.bench, self.task, self.protocol = bench, task, protocol
         self.limit_s = bench.limit_s
         self.active_s = self.inside_s = self.samples_s = self.spent_s = self.visit_s = 0.0
-        self.child = self.loaded = self.memory = None
+        self.child = self.loaded = self.memory = self.computed_on = None
         self.is_resting = False
 
     def load(self):
@@ -111,7 +114,7 @@ class Process:
     def visit(self):
         """Return the samples of a visit, and the CPU time that it took in ns."""
         answer = self.ask("visit")
-        self.memory = answer["memory"]
+        self.memory, self.computed_on = answer["memory"], answer["computed_on"]
         self.visit_s = sum(answer["samples"]["wall_ns"]) * 1e-9
         self.samples_s += self.visit_s
         return answer["samples"], answer["cpu_ns"]

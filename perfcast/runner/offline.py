@@ -36,6 +36,7 @@ from perfcast.runner.protocol import (
 from perfcast.runner.supervisor import ENDING_S, end
 from perfcast.runner.system_files import boot_id
 from perfcast.runner.text import printable
+from perfcast.runner.variables import conditions_of
 
 STARTS = 3
 
@@ -270,8 +271,11 @@ def run(bundle, log, history, terminal):
 def command_of(bundle):
     """Return the command that runs the runner; another copy of the folder is somebody else."""
     token = hashlib.sha256(("%s %s" % (bundle["name"], os.path.realpath("."))).encode()).hexdigest()
-    order = {"token": token, "settings": bundle["plan"]["settings"], "container": bundle["container"]}
-    return [sys.executable, RUNNER_FILE, "--keep", json.dumps(order), "-", "--wait"]
+    plan = bundle["plan"]
+    order = {"token": token, "settings": plan["settings"], "container": bundle["container"]}
+    conditions = conditions_of(plan["factors"], plan["environment_variables"])
+    command = [sys.executable, RUNNER_FILE, "--keep", json.dumps(order)]
+    return [*command, "-", "--wait", "--variables", json.dumps(conditions)]
 
 
 def send(process, line):

@@ -7,13 +7,15 @@ be trusted.
 import hashlib
 import json
 
-RUNNER_VERSION = 5
+RUNNER_VERSION = 6
 
 # Exit codes, besides 0 and 1.
 GONE = 74
 """The runner is not there any more: another version of perfcast removed it (EX_IOERR of sysexits.h)."""
 BUSY = 75
 """Somebody else measures on the device: try again later (EX_TEMPFAIL)."""
+REFUSED = 78
+"""The device is not what the target says, and nothing was measured (EX_CONFIG); the last line says why."""
 
 # Answers: each a JSON object on a line, named by its `event`.
 ENVIRONMENT, PEAKS = "environment", "peaks"
@@ -31,24 +33,31 @@ MAX_FREEZES = 2
 """A model that froze a device is tried once more, at the end; then it is on record."""
 
 # An offline bundle: a folder with these files.
-BUNDLE_VERSION = 3
+BUNDLE_VERSION = 4
 BUNDLE, ANSWERS, RUNNER_FILE, STARTER, PROGRAMS = "bundle.json", "answers.jsonl", "runner.pyz", "run.py", "graphs"
 
-FINGERPRINT = {"machine": ("architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"), "not_software": ("runner",)}
-"""What of an environment changes numbers: these facts of the machine, all software but these, and all settings."""
+FINGERPRINT = {
+    "machine": ("identity", "architecture", "board", "cpu", "cpus", "gpu", "swap_bytes"),
+    "not_software": ("runner",),
+}
+"""What of an environment changes numbers: these facts of the machine, all software but these, all settings and all
+environment variables."""
+PARTS = ("machine", "software", "settings", "variables")
+"""Of an environment, and of its fingerprint."""
 
 
 def fingerprint_of(environment):
-    """Return an environment's fingerprint: the same parts, `machine`, `software` and `settings`, with less in them.
+    """Return an environment's fingerprint: the same parts with less in them.
 
-    Excluded is what only distinguishes machines of one kind (host, memory, clock limit), and the runner's own version,
-    which a protocol's version stands for.
+    Excluded is what does not change numbers (host, memory, clock limit), and the runner's own version, which a
+    protocol's version stands for.
     """
     software = environment["software"]
     return {
         "machine": {name: environment["machine"].get(name) for name in FINGERPRINT["machine"]},
         "software": {name: software[name] for name in software if name not in FINGERPRINT["not_software"]},
         "settings": dict(environment["settings"]),
+        "variables": dict(environment["variables"]),
     }
 
 

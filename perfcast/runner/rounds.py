@@ -119,9 +119,9 @@ class Rounds:
             return
         self.close(model)
         memory = dict(process.memory, **self.bench.null_memory)
+        more = {"timing": process.timing(), "sustained": sustained, "computed_on": process.computed_on}
         stopped_by = None if is_finished(self.bench.protocol, model.visits) else NO_CALM
-        timing = process.timing()
-        self.answer(model, "measured", None, memory, timing=timing, sustained=sustained, stopped_by=stopped_by)
+        self.answer(model, "measured", None, memory, stopped_by=stopped_by, **more)
 
     def give_up(self, model, failed):
         """Answer why a model could not be measured, unless it is worth a retry on its own."""
@@ -140,5 +140,5 @@ class Rounds:
         return process
 
     def answer(self, model, status, reason, memory, **known):
-        rest = dict({"timing": None, "sustained": None, "stopped_by": None}, **known)
+        rest = dict(dict.fromkeys(("timing", "sustained", "computed_on", "stopped_by")), **known)
         self.bench.answer(MEASUREMENT, key=model.key, status=status, reason=reason, memory=memory, **rest)

@@ -12,6 +12,7 @@ import sys
 
 from perfcast.runner.apply_settings import applied, facts_of_device, of_device
 from perfcast.runner.device_lock import BusyError, hold_device
+from perfcast.runner.identity import identity
 from perfcast.runner.protocol import BUSY
 
 ENDING_S = 15
@@ -28,7 +29,7 @@ def supervise(order, arguments):
     try:
         with hold_device(order["token"]), applied(of_device(order["settings"])) as outcome:
             remove_other_versions()
-            given = {"outcome": outcome, "facts": facts_of_device()}
+            given = {"outcome": outcome, "facts": facts_of_device(), "identity": identity()}
             status = run(order, [*arguments, "--given", json.dumps(given)])
     except BusyError as busy:
         print(busy, file=sys.stderr)

@@ -30,6 +30,7 @@ class Series:
         disturbed: visits that the runner found disturbed.
         calibration_ms: time of the calibration workload around a visit, mean of before and after, by visit.
         swapped: visits during which the system swapped memory.
+        clock_tick_ms: resolution of the clock in ms; 0 where it is not recorded.
     """
 
     wall_ms: np.ndarray
@@ -39,6 +40,7 @@ class Series:
     disturbed: frozenset[int] = frozenset()
     calibration_ms: Mapping[int, float] = field(default_factory=dict)
     swapped: frozenset[int] = frozenset()
+    clock_tick_ms: float = 0.0
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Series:
@@ -56,6 +58,7 @@ class Series:
                 if visit["calibration"]
             },
             swapped=frozenset(visit["visit"] for visit in visits if visit["state"].get("swapped_meanwhile")),
+            clock_tick_ms=(record.get("clock_resolution_ns") or 0) * _MS,
         )
 
     @property
@@ -77,6 +80,7 @@ class Series:
             disturbed=self.disturbed,
             calibration_ms=self.calibration_ms,
             swapped=self.swapped,
+            clock_tick_ms=self.clock_tick_ms,
         )
 
     def without_swapping(self) -> Series:

@@ -4,6 +4,10 @@ What it does instead stands in the JSON file that FAKE_RUNNER names:
 
     settings    facts of its environment's settings
     host        its environment's host
+    identity    its environment's identity
+    variables   its environment's variables
+    looks       times of the calibration workload before it measures
+    computed_on   what its null model was computed on
     runner_version
     boot        what names the device's start
     visits      how many visits each model has, instead of the fewest that the protocol allows
@@ -32,6 +36,8 @@ def main():
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--probe")
     parser.add_argument("--settings")
+    parser.add_argument("--variables")
+    parser.add_argument("--calibrate")
     arguments = parser.parse_args()
     wishes = json.loads(Path(os.environ["FAKE_RUNNER"]).read_text())
     if arguments.probe:
@@ -74,20 +80,25 @@ def changed(answer, changes):
 def context_of(wishes):
     environment = {
         "machine": {
-            "host": wishes.get("host", "board"), "architecture": "x86_64", "cpu": "a processor", "cpus": 2,
+            "host": wishes.get("host", "board"), "identity": wishes.get("identity", "0" * 16),
+            "identity_from": "machine-id", "architecture": "x86_64", "cpu": "a processor", "cpus": 2,
             "cpu_max_mhz": None, "gpu": None, "memory_bytes": 10**9, "swap_bytes": 0,
         },
         "software": {"os": "an OS", "kernel": "6", "python": "3.11", "numpy": "2", "noop": "1", "runner": 4},
         "settings": {"governor": "performance", "memory_limit_bytes": None, **wishes.get("settings", {})},
+        "variables": wishes.get("variables", {}),
     }  # fmt: skip
-    version, boot = wishes.get("runner_version", 5), wishes.get("boot", "first")
-    return {"event": "environment", "runner_version": version, "boot": boot, "environment": environment}
+    return {
+        "event": "environment", "runner_version": wishes.get("runner_version", 6), "boot": wishes.get("boot", "first"),
+        "environment": environment, "calibration_ns": wishes.get("looks", [wishes.get("calibration", 1000)]),
+    }  # fmt: skip
 
 
 def answers(plan, wishes):
     """Yield what a sound runner answers: all models in rounds, in the plan's order."""
     yield context_of(wishes)
-    yield {"event": "peaks", "peaks": {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 0.5}}
+    peaks = {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 0.5}
+    yield {"event": "peaks", "peaks": peaks, "clock_resolution_ns": 20, "computed_on": {"cpu": 1}}
     protocol = plan["protocol"]
     here = context_of(wishes)["environment"]
     fewest = protocol.get("min_visits") or protocol["visits"]
@@ -135,17 +146,17 @@ def visit_of(key, number, turn, protocol, wishes, count):
 
 def measurement_of(key, status):
     memory = {"peak_bytes": 10**8}
-    timing = sustained = None
+    timing = sustained = computed_on = None
     reason = "as the test wants it"
     if status == "measured":
         peaks = ("load_peak_bytes", "run_peak_bytes", "null_load_peak_bytes", "null_run_peak_bytes")
         memory = {**dict.fromkeys(peaks, 10**8), "peak_resettable": True, "allocator_peak_bytes": None}
         memory["system_drop_bytes"] = 10**8
         timing = dict.fromkeys(("load_s", "first_call_s", "fork_s", "overhead_s"), 0.1)
-        reason = None
+        reason, computed_on = None, {"cpu": 1}
     return {
         "event": "measurement", "key": key, "status": status, "reason": reason,
-        "memory": memory, "timing": timing, "sustained": sustained,
+        "memory": memory, "timing": timing, "sustained": sustained, "computed_on": computed_on,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "machine": {"host": "here", "architecture": "x86_64", "cpu": "a cpu", "cpus": 2, "gpu": None, "swap_bytes": 0},
     "software": {"os": "Debian", "numpy": "2.0", "tensorflow": "2.20", "runner": 3},
     "settings": {"governor": "performance", "refused": None},
+    "variables": {},
 }
 LIMITS = {"flops_per_s": 1e11, "bytes_per_s": 1e10, "seconds": 2.0}
 

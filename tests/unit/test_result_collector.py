@@ -20,7 +20,7 @@ def begun(campaign):
 def test_a_record_is_made_of_its_visits(campaign, exports, runner):
     runner.wish(visits=3)
     for record in measure(campaign, exports):
-        assert record["schema_version"] == 3
+        assert record["schema_version"] == 4
         assert [(visit["visit"], visit["round"]) for visit in record["visits"]] == [(0, 0), (1, 1), (2, 2)]
         assert record["started_at"] == record["visits"][0]["started_at"]
         assert record["visits"][0]["calibration"] == {"before_ns": 1000, "after_ns": 1001}
@@ -44,7 +44,7 @@ def test_plan_has_all_that_a_runner_needs(campaign, exports, runner):
         "min_visits": 2, "rel_ci_half_width": 0.02,
     }  # fmt: skip
     assert (plan["settings"], plan["soak_s"]) == ({"governor": "performance"}, 2.5)
-    assert (plan["environments"], plan["calibration_floor_ns"]) == ({}, None)
+    assert (plan["environments"], plan["calibration_floor_ns"]) == ({}, 1000)
     assert plan["factors"]["device_kind"] == "cpu"
     assert [task["resume"] for task in plan["tasks"]] == [None] * 3
     assert isinstance(plan["seed"], int)
@@ -136,14 +136,15 @@ BAD = [
     ({"instead": {"visit": {"samples": {"run_delay_ns": []}}}}, r"lists of \[0, 5\] samples"),
     ({"instead": {"visit": {"samples": {"discarded": [False] * 5}}}}, "discarded other samples of"),
     ({"instead": {"visit": {"started_at": "soon"}}}, "malformed answer of the runner"),
-    ({"instead": {"environment": {"runner_version": 1}}}, "is of version 1, not 5; update it on the device"),
+    ({"instead": {"environment": {"runner_version": 1}}}, "is of version 1, not 6; update it on the device"),
     ({"instead": {"environment": {"environment": {"settings": {"governor": "powersave"}}}}},
      r"changed while it was asked to measure \(governor was performance, is powersave\); run again"),
     *(({"lines": [line]}, "malformed answer of the runner") for line in GARBAGE),
     ({"lines": []}, "ended with 3 of 3 models not measured"),
     ({"lines": ['{"event": "done"}']}, "answered 'done' unexpectedly"),
-    ({"lines": ['{"event": "environment", "runner_version": 5, "boot": null, '
-                '"environment": {"machine": {"cpu": "\\ud800"}, "software": {}, "settings": {}}}']},
+    ({"lines": ['{"event": "environment", "runner_version": 6, "boot": null, "calibration_ns": null, '
+                '"environment": {"machine": {"cpu": "\\ud800", "identity": "0123456789abcdef"}, '
+                '"software": {}, "settings": {}, "variables": {}}}']},
      "malformed answer of the runner"),
 ]  # fmt: skip
 
@@ -184,7 +185,7 @@ def test_measurements_of_another_toolchain_are_ignored(campaign, exports, runner
     store = campaign.measurements.fingerprints
     (fingerprint,) = store.all()
     software = {name: value for name, value in fingerprint["software"].items() if name != "noop"}
-    store.note(fingerprint | {"software": software | {"tensorflow": "2"}}, "a processor", 1)
+    store.note(fingerprint | {"software": software | {"tensorflow": "2"}}, "a processor", [1])
     runner.wish(host="another of the same kind")
     target = replace(campaign.target, name="other")
     assert len(measure(replace(campaign, target=target), exports)) == 3
@@ -193,8 +194,8 @@ def test_measurements_of_another_toolchain_are_ignored(campaign, exports, runner
 
 def test_many_differences_are_abbreviated():
     facts = {f"fact{index}": "\x1b[2J" + "long " * 100 for index in range(9)}
-    before = {"machine": facts, "software": {}, "settings": {}}
-    words = in_words(differing(before, {"machine": {}, "software": {}, "settings": {}}))
+    before = {"machine": facts, "software": {}, "settings": {}, "variables": {}}
+    words = in_words(differing(before, {"machine": {}, "software": {}, "settings": {}, "variables": {}}))
     assert words.startswith("fact0 was �[2Jlong long")
     assert words.endswith("; and 4 more")
     assert len(words) < 600
@@ -233,7 +234,7 @@ def test_next_run_knows_the_fastest_calibration(campaign, exports, runner):
     measure(campaign, exports)
     elsewhere = replace(campaign, target=replace(campaign.target, device_name="another"))
     measure(elsewhere, exports)
-    assert [plan["calibration_floor_ns"] for plan in runner.plans] == [None, 900, None, 900, None]
+    assert [plan["calibration_floor_ns"] for plan in runner.plans] == [900, 900, 5, 900, None]
 
 
 def test_visits_of_a_finished_measurement_are_deleted(campaign, exports, runner):

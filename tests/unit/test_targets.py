@@ -7,6 +7,8 @@ from perfcast.bench.factory import open_transport
 from perfcast.bench.target import Target, read_description
 from perfcast.config import read_extended
 from perfcast.errors import UsageError
+from perfcast.runner.workloads import WORKLOADS
+from perfcast.runner.workloads.inference import Inference
 
 BOARDS = ("jetson_nano", "jetson_orin", "jetson_tx2", "raspberry_pi4")
 
@@ -128,3 +130,15 @@ def test_dangerous_values_are_refused_before_sending(description, tmp_path, key,
     path.write_text(yaml.safe_dump(description))
     with pytest.raises(UsageError, match=rf"^{path}: transport"):
         read_description(path)
+
+
+def test_a_metric_that_the_workload_does_not_measure_is_refused(description, monkeypatch):
+    class Brief(Inference):
+        name = "brief"
+        METRICS = ("latency_ms", "ram_run_peak_mb")
+
+    monkeypatch.setitem(WORKLOADS, "brief", Brief)
+    description["factors"]["fixed"]["workload"] = "brief"
+    words = "metrics.ram_mb.column: the workload brief does not measure system_drop_mb; take one of latency_ms, ram_run"
+    with pytest.raises(UsageError, match=words):
+        Target.from_dict("mine", description)

@@ -7,11 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.calibrations import calibration_name
 from perfcast.bench.offline.bundle import PART, kept_bundles, task_id
 from perfcast.bench.result_collector import ResultCollector
 from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target
-from perfcast.bench.tasks import tasks_of, wanted
+from perfcast.bench.tasks import device_factors, tasks_of, wanted
 from perfcast.errors import BenchmarkError, DataError, UsageError
 from perfcast.export.exports import Export
 from perfcast.runner.protocol import (
@@ -176,7 +177,7 @@ class _Arrival:
 
     def _enter(self, answer: dict[str, Any]) -> None:
         """Begin a run of the runner; visits made in another environment do not count."""
-        fingerprint = fingerprint_of(answer["environment"])
+        fingerprint = self._fingerprint_of(answer)
         tasks = tasks_of(self.exports, self.target, fingerprint)
         self.tasks = {task_id(task.export.artifact, task.replicate, self.target): task for task in tasks}
         pending = {task.key: task for task in tasks if not self._is_settled(task)}
@@ -191,6 +192,17 @@ class _Arrival:
         self.collector.settle_unsupported(self.environment)
         self.new += due - len(self.collector.pending)
         self.collector.collect(answer)
+
+    def _fingerprint_of(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the fingerprint that a run's measurements go by; where its machine is new, that is decided."""
+        environment, known = answer["environment"], self.measurements.fingerprints
+        if known.is_new(environment):
+            own = fingerprint_of(environment)
+            device = device_factors(self.target, own)["device"]
+            name, times = calibration_name(device, self.target.factors["threads"]), answer["calibration_ns"] or []
+            if known.admit(environment, name, times) is not None:  # The device is not there to be timed once more.
+                known.note(own, name, times)
+        return known.of(environment)
 
     def _give_up(self, collector: ResultCollector) -> None:
         for name, count in self.freezes.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
 import tempfile
 import uuid
@@ -11,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.device_lock import first_free, lock_of
+from perfcast.bench.plans import probe_arguments, run_arguments
 from perfcast.bench.remote import preflight
 from perfcast.bench.remote.upload import KEEP_RUNNER, RUN, order_of, packed, send_files
 from perfcast.bench.result_collector import say
 from perfcast.bench.runner_file import RunnerFile
 from perfcast.bench.runner_process import Ending, Runner
 from perfcast.bench.transport import RUNNER, Probe, placed
-from perfcast.errors import BenchmarkError, BusyError, LinkError, UsageError
-from perfcast.runner.protocol import BUSY, GONE, PROGRAMS
+from perfcast.errors import BenchmarkError, BusyError, LinkError, PerfcastError, UsageError
+from perfcast.runner.protocol import BUSY, GONE, PROGRAMS, REFUSED
 from perfcast.storage import digest_of
 from perfcast.text import last_line
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from perfcast.bench.remote.connection import Connection, Host
     from perfcast.bench.remote.description import Remote
     from perfcast.bench.remote.upload import Sent
+    from perfcast.bench.target import Target
 
 KILLED = frozenset({128 + 9, 128 + 15})
 """Exit statuses of a runner that was killed, or its container."""
@@ -97,7 +98,7 @@ class HostTransport:
         if problems:
             raise UsageError("\n".join(problems))
 
-    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+    def probe(self, target: Target, calibrated: bool = False) -> Probe:
         """Return what the first device that answers is with the settings applied.
 
         Raises:
@@ -106,12 +107,12 @@ class HostTransport:
         """
         for host in self.hosts[:-1]:
             with contextlib.suppress(LinkError):
-                return self._probe(host, factors, settings)
-        return self._probe(self.hosts[-1], factors, settings)
+                return self._probe(host, target)
+        return self._probe(self.hosts[-1], target)
 
-    def _probe(self, host: Host, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+    def _probe(self, host: Host, target: Target) -> Probe:
         with contextlib.ExitStack() as held:
-            return self._device(host, held).probe(factors, settings)
+            return self._device(host, held).probe(target)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class HostDevice:
                 why = last_line(said.errors)
                 raise BenchmarkError(f"{self.host}: the runner could not be stored in {self.remote.folder} ({why})")
 
-    def probe(self, factors: dict[str, Any], settings: dict[str, Any]) -> Probe:
+    def probe(self, target: Target, calibrated: bool = False) -> Probe:
         """Return what the device is with the settings applied; bring the runner there first, where it is not.
 
         Raises:
@@ -165,8 +166,7 @@ class HostDevice:
             BenchmarkError: the runner ended early or answered what it should not.
         """
         self.make_ready()
-        arguments = ["--probe", factors["toolchain"], "--settings", json.dumps(settings)]
-        return Probe.of_answers(self._keeping(settings, arguments).answers())
+        return Probe.of_answers(self._keeping(target.settings, probe_arguments(target, calibrated)).answers())
 
     def run(self, plan: dict[str, Any], graphs: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
         """Bring the graphs there that the device lacks, then yield the runner's answers as they are made.
@@ -179,7 +179,7 @@ class HostDevice:
         places, sent = self.ship(graphs)
         if sent.files:
             say(f"{self.host}: {sent.files} graphs sent, {sent.size_bytes * 1e-6:.1f} MB in {sent.seconds:.1f} s")
-        yield from self._keeping(plan["settings"], ["-", "--wait"]).answers(placed(plan, places))
+        yield from self._keeping(plan["settings"], run_arguments(plan)).answers(placed(plan, places))
 
     def ship(self, graphs: Mapping[str, Path]) -> tuple[dict[str, str], Sent]:
         """Bring those graphs there that the device lacks.
@@ -210,10 +210,12 @@ class HostDevice:
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return self.link.command(RUN, self.remote.folder, self.remote.python, self.runner.name, *arguments)
 
-    def _error(self, ending: Ending) -> BenchmarkError:
+    def _error(self, ending: Ending) -> PerfcastError:
         status, last_words = ending
         if reason := self.link.cut(status, last_words):
             return LinkError(f"{self.host}: the link was cut ({reason})")
+        if status == REFUSED:
+            return UsageError(f"{self.host}: {last_words}")
         if status == BUSY:
             return BusyError(f"{self.host}: {last_words}")
         if status == GONE:

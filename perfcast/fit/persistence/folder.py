@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfcast.bench.calibrations import Speed
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit import evaluation
 from perfcast.fit.inputs import InputColumns
@@ -97,6 +98,10 @@ def load_predictor(folder: str | os.PathLike[str]) -> Predictor:
             target=manifest["target"],
             environment=manifest["environment"],
             training_digest=manifest["training_digest"],
+            calibrations_ms={
+                entry["threads"]: Speed(entry["best_ms"], entry["usual_ms"], entry["slow_ms"])
+                for entry in manifest.get("calibrations", ())
+            },
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise PredictorError(f"{directory / MANIFEST}: does not describe a predictor ({error!r})") from error
@@ -169,6 +174,10 @@ def _write(predictor: Predictor, folder: Path) -> None:
         "environment": dict(predictor.environment),
         "training_digest": predictor.training_digest,
         "numeric_factors": list(predictor.numeric_factors),
+        "calibrations": [
+            {"threads": threads, "best_ms": speed.best, "usual_ms": speed.usual, "slow_ms": speed.slow}
+            for threads, speed in sorted(predictor.calibrations_ms.items())
+        ],
         "parts": parts,
     }
     write_json(folder / MANIFEST, with_checksum(manifest))

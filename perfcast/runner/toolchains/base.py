@@ -70,6 +70,13 @@ class Toolchain:
         """Return the most memory that the runtime's own allocator gave out, None where it does not say."""
         return
 
+    def computed_on(self):
+        """Return how many operations of what was loaded last were run on each kind of device, `cpu` or `gpu`.
+
+        Asked of the runtime, in the process of the model, once it has run; None where the runtime does not say.
+        """
+        return
+
     def status_of(self, error):
         """Return the status that an exception of the runtime stands for, None for `failed`."""
         return

@@ -25,6 +25,19 @@ def source_of(tensor, nodes):
     return tensor if ":" in tensor else tensor + ":0"
 
 
+def placed_on(tf, session, outputs, feeds):
+    """Run a session once; return how many operations it placed on each kind of device, such as {"gpu": 120, "cpu": 2}.
+
+    Not counted is what only brings values from one place to another.
+    """
+    metadata = tf.compat.v1.RunMetadata()
+    session.run(outputs, feeds, tf.compat.v1.RunOptions(output_partition_graphs=True), metadata)
+    nodes = [node for graph in metadata.partition_graphs for node in graph.node if not MOVING.match(node.op)]
+    kinds = [tf.DeviceSpec.from_string(node.device).device_type.lower() for node in nodes]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+MOVING = re.compile(r"_Arg|_Retval|_(Host)?(Send|Recv)|Const|Identity|NoOp")
 LACKING = re.compile(
     "Op type not registered|No op named|NodeDef mentions attr|NodeDef expected inputs|No OpKernel was registered|"
     "Could not find .* OpKernel|is not in the list of allowed values"
@@ -44,6 +57,7 @@ class TensorFlowToolchain(Toolchain):
     def __init__(self, factors):
         super().__init__(factors)
         self.tf = None
+        self.loaded = None
 
     @classmethod
     def weight_copies(cls, factors):
@@ -115,6 +129,7 @@ class TensorFlowToolchain(Toolchain):
         del graph_def
         session = tf.compat.v1.Session(graph=graph, config=self._session_config())
         session.run(fill)
+        self.loaded = session, outputs, inputs
         return self.callable_of(session, outputs, inputs)
 
     def callable_of(self, session, outputs, inputs):
@@ -185,9 +200,20 @@ class TensorFlowToolchain(Toolchain):
                 filled.append(tf.raw_ops.AssignVariableOp(resource=handle, value=value))
         return tf.group(filled)
 
+    def computed_on(self):
+        import numpy as np
+
+        session, outputs, inputs = self.loaded
+        kinds = {device.device_type.lower() for device in session.list_devices()}
+        if kinds == {"cpu"}:  # Nothing else can have computed; to look closer takes memory.
+            return {"cpu": len(session.graph.get_operations())}
+        feeds = {tensor: np.zeros(tensor.shape, tensor.dtype.as_numpy_dtype) for tensor in inputs}
+        return placed_on(self.tf, session, outputs, feeds)
+
     def allocator_peak_bytes(self):
+        kind = self.factors.get("device_kind", "cpu").upper()
         try:
-            return int(self.tf.config.experimental.get_memory_info("CPU:0")["peak"])
+            return int(self.tf.config.experimental.get_memory_info(kind + ":0")["peak"])
         except (ValueError, KeyError, AttributeError, RuntimeError):
             return None  # TensorFlow before 2.9 and builds without allocator statistics.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from perfcast.studies.prediction.inputs import ReportData
 
-_ORDER = ("machine", "software", "settings")
+_ORDER = ("machine", "software", "settings", "variables")
 _SHORT = 12
 _MOST = 6
 

@@ -1,10 +1,12 @@
 """The runner, with a toolchain whose graphs are Python files that define `infer`: models that do as a test needs.
 
 In the environment, CLOCK_GOES_BACK sets the time of day back by an hour at each look, and ALL_IS_CALM has no visit be
-disturbed, however busy the machine is. UNFORKABLE has a runtime that does not survive a fork.
+disturbed, however busy the machine is. UNFORKABLE has a runtime that does not survive a fork. COMPUTED_ON is JSON of
+what the runtime says that it computes on.
 """
 
 import itertools
+import json
 import os
 import sys
 import time
@@ -20,6 +22,10 @@ from perfcast.runner.toolchains.noop import NoopToolchain
 
 class CodedToolchain(NoopToolchain):
     name = "coded"
+    COMPUTES = "COMPUTED_ON" in os.environ
+
+    def computed_on(self):
+        return json.loads(os.environ.get("COMPUTED_ON", "null"))
 
     def preload(self):
         self.process = os.getpid()

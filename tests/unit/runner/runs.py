@@ -51,6 +51,7 @@ def plan_of(tasks, protocol=PUBLISHED, factors=None, **changes):
         "factors": FACTORS | (factors or {}),
         "protocol": protocol,
         "settings": {},
+        "environment_variables": {},
         "soak_s": None,
         "time_limit_s": 60,
         "seed": 7,

@@ -67,7 +67,7 @@ class FakeModel:
         self.machine, self.key, self.noise, self.cost = machine, key, noise, cost
         self.visits, self.answered, self.cost_s = list(visits), answered, None
         self.random = random.Random(key)
-        self.process, self.memory, self.is_alone, self.loads = None, {}, False, 0
+        self.process, self.memory, self.computed_on, self.is_alone, self.loads = None, {}, {"cpu": 1}, False, 0
         self.events = iter(events)
 
     def visit(self, bench):

@@ -52,7 +52,7 @@ class FakeModel:
     def __init__(self, machine, key, size=GIB, events=(), visits=()):
         self.machine, self.key, self.size, self.visits = machine, key, size, list(visits)
         self.events = itertools.chain(events, itertools.repeat("calm"))
-        self.process, self.memory, self.is_alone = None, {}, False
+        self.process, self.memory, self.computed_on, self.is_alone = None, {}, {"cpu": 1}, False
 
     def visit(self, bench):
         self.process = self
