@@ -28,27 +28,42 @@ _AXIS = "Net change from A to B, %"
 def comparison_page(comparison: Comparison) -> Page:
     """Return the page of a comparison."""
     pairs = comparison.pairs
-    alarms = [f"{fmt.pluralize(len(comparison.regressions), 'model')} became slower, or larger, beyond the threshold."]
     return Page(
         f"Comparison by {pairs.column}",
-        lead=f"{fmt.pluralize(len(pairs.a), 'model')} in both datasets: A, the first, and B, the second.",
-        facts=(
-            ("threshold", fmt.percent(100 * comparison.options.threshold)),
-            ("probability of a false alarm", fmt.percent(100 * comparison.options.alpha)),
-            ("likely found from", fmt.percent(100 * comparison.detectable)),
-        ),
+        lead=f"{fmt.pluralize(len(pairs.a), 'model')} measured in both datasets: A, the first, and B, the second.",
+        facts=_facts(comparison),
         sections=(
-            Section(
-                "answer",
-                "The answer",
-                _sentences(conclusions(comparison)),
-                warnings=tuple(alarms) if comparison.regressions else (),
-            ),
+            Section("answer", "The answer", _sentences(conclusions(comparison)), warnings=_warnings(comparison)),
             Section("datasets", "What was compared", _sentences(preface(comparison))),
-            Section("changes", "Changes", figures=(_changes_figure(comparison),)),
-            Section("size", "By size", figures=(_sizes_figure(comparison),)),
+            *(() if comparison.undecided else _drawn(comparison)),
             Section("models", "Models", tables=(models_table(comparison),)),
         ),
+    )
+
+
+def _facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    options = comparison.options
+    facts = (
+        ("threshold", fmt.percent(100 * options.threshold)),
+        ("probability of a false alarm", fmt.percent(100 * options.alpha)),
+    )
+    return facts if comparison.undecided else (*facts, ("likely found from", fmt.percent(100 * comparison.detectable)))
+
+
+def _warnings(comparison: Comparison) -> tuple[str, ...]:
+    if comparison.undecided:
+        return ("These datasets do not tell whether anything became slower.",)
+    if not comparison.has_regressed:
+        return ()
+    count = len(comparison.regressions)
+    who = fmt.pluralize(count, "model") if count else "All models together"
+    return (f"{who} became slower, or larger, beyond the threshold.",)
+
+
+def _drawn(comparison: Comparison) -> tuple[Section, ...]:
+    return (
+        Section("changes", "Changes", figures=(_changes_figure(comparison),)),
+        Section("size", "By size", figures=(_sizes_figure(comparison),)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from perfcast.dataset.noise import replicate_pairs
 from perfcast.dataset.valid import measured_rows, valid_rows
 from perfcast.errors import UsageError
 from perfcast.factors import NAMES
-from perfcast.studies.comparison.visits import Visits, visits_of
+from perfcast.studies.comparison.visits import DEFAULT, Visits, visits_of
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.results import read_results
 from perfcast.text import escape_control, format_list
@@ -24,22 +25,25 @@ if TYPE_CHECKING:
 
 IDENTITY = ["model", "batch", "workload"]
 _REQUIRED = (*IDENTITY, "status", "replicate")
-_MOST = 3
+_NAMED = 3
+_MOST = 0.5
+_SAMPLES = "wall_samples_ms"
+_DISTURBED = "without an undisturbed visit"
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The models that both datasets measured.
+    """The models that both datasets measured, each of them once.
 
     Attributes:
         column: the column that is compared.
-        a, b: the rows of the first and of the second dataset, one a model in the same order.
+        a, b: the rows of the first and of the second dataset, one per model in the same order.
         visits: those of each row of the first and of the second dataset; empty ones where visits say nothing.
         repeats: log ratios of measurements of one model that repeat each other within a dataset, of both datasets.
         left_out: rows of the first and of the second dataset that do not count, by reason.
         alone: how many models only the first, and only the second dataset has.
         differences: the factors that differ, with their values in the first and in the second dataset.
-        identical: how many of the pairs are one and the same measurement.
+        identical: how many models were left out since both datasets hold the very same samples of them.
         varied: the factors that are varied within a dataset, and so the same in a pair.
     """
 
@@ -54,7 +58,7 @@ class Pairs:
     identical: int
     varied: tuple[str, ...]
 
-    @property
+    @cached_property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """What is compared, one number per model: the middle of the visits, else the column's value.
 
@@ -62,16 +66,10 @@ class Pairs:
         visits scatter, and then it differs twice as much from one campaign to the next.
         """
         first, second = (
-            np.array([visits.value if len(visits) else value for visits, value in zip(all_visits, column, strict=True)])
+            np.array([_value(visits, value) for visits, value in zip(all_visits, column, strict=True)], float)
             for all_visits, column in zip(self.visits, (self.a[self.column], self.b[self.column]), strict=True)
         )
         return first, second
-
-    @property
-    def log_ratios(self) -> np.ndarray:
-        """The logarithm of second over first, one number per model."""
-        first, second = self.values
-        return np.log(second) - np.log(first)
 
 
 def read_dataset(path: Path, column: str) -> pd.DataFrame:
@@ -107,29 +105,50 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
             f"no model is in both datasets with the same batch and workload: the first has {_some(a)}, "
             f"the second {_some(b)}"
         )
+    alone = (len(a) - len(common), len(b) - len(common))
     sides = a.loc[common].reset_index(), b.loc[common].reset_index()
     differences = _differences(*sides)
-    repeats = np.concatenate([_repeats(first, column), _repeats(second, column)])
+    known, visits = _with_visits(sides, column)
+    for out, has in zip((out_a, out_b), known, strict=True):
+        out |= {_DISTURBED: int((~has).sum())} if not has.all() else {}
+    same = _same_samples(*sides)
+    kept = np.flatnonzero(known.all(axis=0) & ~same)
     return Pairs(
         column=column,
-        a=sides[0],
-        b=sides[1],
-        visits=(_visits(sides[0], column, differences), _visits(sides[1], column, differences)),
-        repeats=repeats,
+        a=sides[0].iloc[kept].reset_index(drop=True),
+        b=sides[1].iloc[kept].reset_index(drop=True),
+        visits=(
+            [_calibrated(visits[0][at], differences) for at in kept],
+            [_calibrated(visits[1][at], differences) for at in kept],
+        ),
+        repeats=np.concatenate([_repeats(first, column), _repeats(second, column)]),
         left_out=(out_a, out_b),
-        alone=(len(a) - len(common), len(b) - len(common)),
+        alone=alone,
         differences=differences,
-        identical=_identical(*sides),
+        identical=int(same.sum()),
         varied=varied,
     )
 
 
-def _visits(side: pd.DataFrame, column: str, differences: Mapping[str, tuple[str, str]]) -> list[Visits]:
-    found = [visits_of(row, column) for row in side.to_dict("records")]
-    # The calibration workload runs on as many threads as the models, and so is another one.
-    if "threads" not in differences:
-        return found
-    return [replace(visits, calibrations=np.full(len(visits), np.nan)) for visits in found]
+def _with_visits(sides: tuple[pd.DataFrame, pd.DataFrame], column: str) -> tuple[np.ndarray, list[list[Visits]]]:
+    """Return which models have visits that count, if they have visits, by side; and these visits.
+
+    Of `latency_ms` the undisturbed ones count if most visits of both datasets are undisturbed: all models are then
+    compared as they are on a calm machine. Else all visits count: a calm visit of one model must not stand beside
+    disturbed ones of others.
+    """
+    every = [[visits_of(row, column) for row in side.to_dict("records")] for side in sides]
+    calm = [[visits.undisturbed for visits in side] for side in every]
+    shares = [sum(map(len, some)) / max(1, sum(map(len, side))) for some, side in zip(calm, every, strict=True)]
+    counted = calm if column == DEFAULT and min(shares) > _MOST else every
+    pairs = zip(counted, every, strict=True)
+    has = [[len(some) > 0 or not len(all_of) for some, all_of in zip(*both, strict=True)] for both in pairs]
+    return np.array(has, bool), counted
+
+
+def _calibrated(visits: Visits, differences: Mapping[str, tuple[str, str]]) -> Visits:
+    """Return visits without calibrations if the threads differ: the workload runs on as many, and so is another one."""
+    return replace(visits, calibrations=np.full(len(visits), np.nan)) if "threads" in differences else visits
 
 
 def _comparable(table: pd.DataFrame, column: str, identity: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -153,18 +172,19 @@ def _refuse_several(side: pd.DataFrame, which: str) -> None:
 
 def _some(side: pd.DataFrame) -> str:
     names = sorted(set(side.index.get_level_values("model")))
-    return format_list([escape_control(name) for name in names[:_MOST]], len(names)) if names else "none that counts"
+    return format_list([escape_control(name) for name in names[:_NAMED]], len(names)) if names else "none that counts"
 
 
 def _repeats(table: pd.DataFrame, column: str) -> np.ndarray:
+    if table["replicate"].nunique() < 2:
+        return np.empty(0)
     first, second = replicate_pairs(table, column)
-    values = {at: _value(table.iloc[at], column) for at in {*first.tolist(), *second.tolist()}}
-    return np.log([values[at] for at in second]) - np.log([values[at] for at in first])
+    logs = {at: np.log(_value(visits_of(table.iloc[at], column), table[column].iloc[at])) for at in {*first, *second}}
+    return np.array([logs[b] - logs[a] for a, b in zip(first, second, strict=True)])
 
 
-def _value(row: pd.Series, column: str) -> float:
-    visits = visits_of(row, column)
-    return visits.value if len(visits) else float(row[column])
+def _value(visits: Visits, otherwise: float) -> float:
+    return float(np.exp(visits.middle)) if len(visits) else float(otherwise)
 
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -185,8 +205,16 @@ def _said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else escape_control(value)
 
 
-def _identical(a: pd.DataFrame, b: pd.DataFrame) -> int:
-    """Return how many pairs are one measurement. Its key does not say when: another store may measure it again."""
-    if not {"measurement", "started_at"} <= {*a}.intersection(b):
-        return 0
-    return int(((a["measurement"] == b["measurement"]) & (a["started_at"] == b["started_at"])).sum())
+def _same_samples(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
+    """Return which models have the very same samples in both, taken at the same time if that is known.
+
+    A measurement's key does not tell: another store may measure it again. Where the clock is coarse, samples alone
+    may agree by chance.
+    """
+    names = [name for name in ("started_at", _SAMPLES) if name in a and name in b]
+    rows = zip(a[names].to_dict("records"), b[names].to_dict("records"), strict=True)
+    return np.array([_SAMPLES in names and _is_same(first, second) for first, second in rows], bool)
+
+
+def _is_same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    return first[_SAMPLES] is not None and all(np.array_equal(first[name], second[name]) for name in first)

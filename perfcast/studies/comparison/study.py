@@ -20,7 +20,7 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
     metric = options["metric"]
     first, second = (read_dataset(path, metric) for path in paths)
     found = compare(pair(first, second, metric), Options(options["threshold"], options["alpha"]))
-    return Findings(summary(found), comparison_page(found), found.models, status=1 if found.regressions else 0)
+    return Findings(summary(found), comparison_page(found), found.models, status=1 if found.has_regressed else 0)
 
 
 STUDY = Study(

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import Column, Row, Table, text_row
-from perfcast.studies.comparison.comparison import FASTER, SAME, SLOWER
-from perfcast.text import format_number, shorten
+from perfcast.studies.comparison.comparison import FASTER, SAME, SLOWER, UNDECIDED
+from perfcast.text import format_number, pluralize, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ _LISTED = 30
 _NAMED = 5
 _LONGEST = 60
 _MARKS = {SLOWER: "bad", FASTER: "own"}
+_UNKNOWN = "—"
 
 
 def summary(comparison: Comparison) -> tuple[str | Table, ...]:
@@ -33,9 +34,10 @@ def summary(comparison: Comparison) -> tuple[str | Table, ...]:
 def models_table(comparison: Comparison) -> Table:
     """Return one row per model, the worst first."""
     unit = unit_of(comparison)
-    numbers = (f"A, {unit}", f"B, {unit}", "net B/A", "95% interval", "p")
+    numbers = (f"A, {unit}", f"B, {unit}", "B/A", "net B/A", "95% interval", "p")
     columns = (Column("model", numeric=False), *map(Column, numbers), Column("outcome", numeric=False))
-    return Table("Models by their net ratio", columns, tuple(_row(row) for row in comparison.labelled.itertuples()))
+    caption = f"Models by their {'' if comparison.undecided else 'net '}ratio"
+    return Table(caption, columns, tuple(_row(row) for row in comparison.labelled.itertuples()))
 
 
 def unit_of(comparison: Comparison) -> str:
@@ -48,12 +50,16 @@ def _row(row: Any) -> Row:
         str(row.label),
         format_number(row.a),
         format_number(row.b),
-        f"{row.net_ratio:.3f}",
-        f"{row.low:.3f} to {row.high:.3f}",
-        _p_value(min(row.slower_p, row.faster_p)),
+        f"{row.ratio:.3f}",
+        *((_UNKNOWN,) * 3 if row.outcome == UNDECIDED else _net(row)),
         "" if row.outcome == SAME else row.outcome,
         mark=_MARKS.get(row.outcome, ""),
     )
+
+
+def _net(row: Any) -> tuple[str, str, str]:
+    p_value = _p_value(min(row.slower_p, row.faster_p))
+    return f"{row.net_ratio:.3f}", f"{row.low:.3f} to {row.high:.3f}", p_value
 
 
 def _p_value(value: float) -> str:
@@ -74,7 +80,7 @@ def preface(comparison: Comparison) -> list[str]:
         if reasons:
             lines.append(f"excluded from {side}: {_counted(reasons)}")
     if pairs.identical:
-        lines.append(f"{pairs.identical} of the models have the same measurement in both: reused, not repeated")
+        lines.append(f"not compared: {pluralize(pairs.identical, 'model')} with the same samples in both, reused")
     return lines
 
 
@@ -84,6 +90,8 @@ def _counted(reasons: Mapping[str, int]) -> str:
 
 def conclusions(comparison: Comparison) -> list[str]:
     """Return what follows: regressions, improvements, and what was taken for the machine's."""
+    if comparison.undecided:
+        return [f"nothing is decided: {comparison.undecided}"]
     lines = [line for line in (_of_the_machine(comparison),) if line]
     options, models = comparison.options, comparison.models
     beyond = f"beyond {options.threshold:.0%}"
@@ -93,7 +101,7 @@ def conclusions(comparison: Comparison) -> list[str]:
             told = ", ".join(f"{name} {ratios[name]:.2f}" for name in names[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             lines.append(f"{kind} {beyond}: {len(names)} of {len(models)} models, {told}{more}")
-    if not comparison.regressions:
+    if not comparison.has_regressed:
         found = f"a change of one model would probably be found from {comparison.detectable:.0%} on"
         lines.append(f"no significant regression {beyond}; {found}")
     return lines
@@ -101,12 +109,13 @@ def conclusions(comparison: Comparison) -> list[str]:
 
 def _of_the_machine(comparison: Comparison) -> str:
     """Say what was taken for the machine's, and what for all models'."""
-    together, calibration = comparison.together, f"the calibration workload {comparison.calibration:.3f}"
+    together = comparison.together
     timed = not math.isnan(comparison.calibration)
+    calibration = f", of the calibration workload {comparison.calibration:.3f}" if timed else ""
     if together is None:
-        return f"B/A of {calibration}: attributed to the machine" if timed else ""
-    said = f"B/A of the typical model {together.ratio:.3f}" + (f", of {calibration}" if timed else "")
-    if math.isnan(together.net):
-        return f"{said}; attributed to the machine: too few visits to separate it from a change of all models"
-    said += f"; beyond that {together.net:.3f} ({together.low:.3f} to {together.high:.3f})" if timed else ""
-    return f"{said}: " + ("attributed to the machine" if together.outcome == "same" else f"all are {together.outcome}")
+        return f"B/A of the calibration workload {comparison.calibration:.3f}" if timed else ""
+    said = f"B/A of the typical model {together.ratio:.3f}{calibration}"
+    interval = f"the models' own part is {together.low:.3f} to {together.high:.3f}"
+    if together.outcome == SAME:
+        return f"{said}; {interval}: attributed to the machine"
+    return f"{said}; {interval}: all are {together.outcome}"

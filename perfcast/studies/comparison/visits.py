@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,29 +35,35 @@ class Visits:
         values: logarithm of the compared statistic in each visit.
         rounds: the round of the campaign that the visit was in.
         calibrations: logarithm of the calibration workload's time around the visit, NaN where unknown.
+        disturbed: whether the runner found the visit disturbed.
     """
 
     values: np.ndarray
     rounds: np.ndarray
     calibrations: np.ndarray
+    disturbed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
-    def value(self) -> float:
-        """What the visits gave, of one or more: the mean of the middle half of the logarithms."""
-        return float(np.exp(stats.trim_mean(self.values, 0.25)))
+    def middle(self) -> float:
+        """The mean of the middle half of the logarithms, of one visit or more."""
+        cut = len(self.values) // 4
+        return float(np.mean(np.sort(self.values)[cut : len(self.values) - cut]))
+
+    @property
+    def undisturbed(self) -> Visits:
+        """The visits that were not disturbed."""
+        calm = ~self.disturbed
+        return Visits(self.values[calm], self.rounds[calm], self.calibrations[calm], self.disturbed[calm])
 
 
-NONE = Visits(np.empty(0), np.empty(0, int), np.empty(0))
+NONE = Visits(np.empty(0), np.empty(0, int), np.empty(0), np.empty(0, bool))
 
 
 def visits_of(row: Mapping[str, Any] | pd.Series, column: str) -> Visits:
-    """Return the visits of a dataset's row; none for a column that visits say nothing of.
-
-    Of `latency_ms` those that were not disturbed, where there are any.
-    """
+    """Return the visits of a dataset's row; none for a column that visits say nothing of."""
     if column not in _STATISTICS:
         return NONE
     samples, statistic = _STATISTICS[column]
@@ -66,25 +71,19 @@ def visits_of(row: Mapping[str, Any] | pd.Series, column: str) -> Visits:
     if any(values is None for values in lists):
         return NONE
     times, visit, rounds = (np.asarray(values) for values in lists)
-    numbers = np.unique(visit)
-    if column == DEFAULT:
-        numbers = _calm(numbers, row)
+    numbers, starts = np.unique(visit, return_index=True)
     values = np.array([statistic(times[visit == number]) for number in numbers], float)
-    calibrations = np.array([_of_visit(row, "visit_calibration_ms", int(number), np.nan) for number in numbers], float)
     if not (values > 0).all():
         return NONE
+    calibrations = np.array(_of_visits(row, "visit_calibration_ms", numbers, np.nan), float)
     return Visits(
         values=np.log(values),
-        rounds=np.array([rounds[visit == number][0] for number in numbers], int),
+        rounds=rounds[starts].astype(int),
         calibrations=np.log(np.where(calibrations > 0, calibrations, np.nan)),
+        disturbed=np.array(_of_visits(row, "visit_disturbed", numbers, False), bool),
     )
 
 
-def _calm(numbers: np.ndarray, row: Mapping[str, Any] | pd.Series) -> np.ndarray:
-    calm = np.array([not _of_visit(row, "visit_disturbed", int(number), False) for number in numbers])
-    return numbers[calm] if calm.any() else numbers
-
-
-def _of_visit(row: Mapping[str, Any] | pd.Series, name: str, visit: int, otherwise: Any) -> Any:
+def _of_visits(row: Mapping[str, Any] | pd.Series, name: str, numbers: np.ndarray, otherwise: Any) -> list[Any]:
     values = row.get(name)
-    return values[visit] if values is not None and visit < len(values) else otherwise
+    return [values[at] if values is not None and at < len(values) else otherwise for at in numbers]
