@@ -5,10 +5,7 @@ import json
 import keras
 
 from perfcast.formats.keras_json import code_in, network_of, refusal_of
-from perfcast.models.spec import ModelSpec
 from tests.unit.live_keras import describe
-
-KEYS = ("input_shape", "inputs", "outputs", "layers")
 
 
 def build(make):
@@ -24,10 +21,8 @@ def text_of(model):
 
 
 def described(model, shapes=()):
-    """Return what the exporter says of a live model, as far as readers of files say it too."""
-    shape = tuple(shapes[0] if shapes else model.inputs[0].shape[1:])
-    descriptor = describe(model, ModelSpec("net", "family", "source", "builder", shape), shapes)
-    return {key: json.loads(json.dumps(descriptor[key])) for key in KEYS}
+    """Return what a live model's own layers say, in JSON's types."""
+    return json.loads(json.dumps(describe(model, shapes)))
 
 
 def read(document, shapes=None):
