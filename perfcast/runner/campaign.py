@@ -84,7 +84,7 @@ class Bench:
         if not self.toolchain.COMPUTES or (computed_on or {"cpu": 1}).get(wanted):
             return None
         if computed_on is None:
-            return "%s does not say that it computes on a %s" % (self.toolchain.name, wanted)
+            return "%s does not report that it computes on a %s" % (self.toolchain.name, wanted)
         return "%s computes it on a %s, not on a %s" % (self.toolchain.name, " and ".join(sorted(computed_on)), wanted)
 
     def null_process(self, limit_s):

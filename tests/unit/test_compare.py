@@ -272,7 +272,7 @@ def test_few_models_are_left_undecided(files, chance, count, tmp_path):
     answer = run(*files(a=first, b=second), "--out", tmp_path / "out.csv")
     assert answer.exit_code == 0
     assert f"with {count} model" in answer.output
-    assert "a slower machine and slower models cannot be told apart; measure at least 5" in answer.output
+    assert "a slower machine and slower models cannot be separated; measure at least 5" in answer.output
     table = pd.read_csv(tmp_path / "out.csv")
     assert set(table["outcome"]) == {"undecided"}
     assert table[["net_ratio", "low", "high", "slower_p", "faster_p"]].isna().all(axis=None)
@@ -298,7 +298,7 @@ def test_memory_that_is_not_positive_is_excluded(files, chance):
 
 
 @pytest.mark.parametrize("moved", [-0.8, 0.8])
-def test_far_moved_calibration_widens_what_all_models_share(chance, moved):
+def test_shifted_calibration_widens_the_common_change(chance, moved):
     first, second = dataset(chance), dataset(chance, shift=moved)
     for factor in (1.0, np.exp(-moved)):  # The models follow the machine, or not at all.
         found = compared(first, slowed(second, set(second["model"]), factor), threshold=0.0)

@@ -21,7 +21,7 @@ def conditions(kind="cpu", **variables):
     return conditions_of({"threads": 2, "device_kind": kind}, variables)
 
 
-def test_variables_that_change_speed_or_memory_are_recorded_and_no_others():
+def test_only_variables_that_matter_are_recorded():
     environ = {
         SWITCH: "0", "KMP_BLOCKTIME": "0", "MALLOC_ARENA_MAX": "1", "LD_PRELOAD": "/lib/jemalloc.so",
         "CUDA_VISIBLE_DEVICES": "0", "HOME": "/root", "AWS_SECRET_ACCESS_KEY": "s", "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -32,7 +32,7 @@ def test_variables_that_change_speed_or_memory_are_recorded_and_no_others():
     assert recorded(environ, conditions("gpu")) == on_cpu | {"CUDA_VISIBLE_DEVICES": "0"}
 
 
-def test_a_value_that_is_no_text_or_long_is_recorded_in_a_way_that_can_be_written():
+def test_binary_or_long_values_are_recorded_as_text():
     found = recorded({"TF_A": "\udcff", "TF_B": "x" * 5000}, conditions())
     assert json.dumps(found).encode()
     assert found["TF_A"] == "\\udcff"
@@ -40,7 +40,7 @@ def test_a_value_that_is_no_text_or_long_is_recorded_in_a_way_that_can_be_writte
     assert len(found["TF_B"]) < 100
 
 
-def test_the_number_of_threads_is_the_factors_unless_the_target_sets_it():
+def test_thread_variables_follow_the_factor_unless_set():
     environ = {"OMP_NUM_THREADS": "7", SWITCH: "0"}
     plain, chosen = conditions(), conditions(OMP_NUM_THREADS="1", **{SWITCH: None})
     assert applied(environ, plain)["OMP_NUM_THREADS"] == "2"
@@ -78,7 +78,7 @@ def test_a_target_sets_only_variables_that_are_recorded(tmp_path, root, variable
     assert "\n" not in str(caught.value)
 
 
-def test_another_value_of_a_variable_is_another_measurement_and_said_to_be(campaign, exports, runner, capsys):
+def test_changed_variable_is_reported_and_measured_again(campaign, exports, runner, capsys):
     before = measure(campaign, exports)
     runner.wish(variables={SWITCH: "0"})
     now = measure(campaign, exports)
@@ -90,7 +90,7 @@ def test_another_value_of_a_variable_is_another_measurement_and_said_to_be(campa
 
 
 @pytest.mark.heavy
-def test_a_variable_is_the_same_condition_inherited_or_set_by_the_target(tmp_path, root, exports, monkeypatch):
+def test_inherited_and_set_variables_are_equal(tmp_path, root, exports, monkeypatch):
     def keys_of(variables):
         campaign = idle_campaign(tmp_path, root)
         target = target_with(root, variables)
@@ -112,7 +112,7 @@ FIRST, SECOND = "1" * 16, "2" * 16
 QUICK, SLOW = [1000, 1005, 1010], [3100, 3200, 3300]
 
 
-def test_numbers_of_a_slower_machine_of_the_same_name_are_not_used(campaign, exports, runner, capsys):
+def test_measurements_of_a_slower_machine_are_not_used(campaign, exports, runner, capsys):
     runner.wish(identity=FIRST, looks=QUICK)
     before = measure(campaign, exports)
     assert capsys.readouterr().err == ""
@@ -126,7 +126,7 @@ def test_numbers_of_a_slower_machine_of_the_same_name_are_not_used(campaign, exp
     assert measure(campaign, exports) == before
 
 
-def test_numbers_of_a_machine_that_is_as_fast_are_used_from_then_on(campaign, exports, runner, capsys):
+def test_measurements_of_an_equally_fast_machine_are_used(campaign, exports, runner, capsys):
     runner.wish(identity=FIRST, looks=QUICK)
     before = measure(campaign, exports)
     runner.wish(identity=SECOND, looks=[1000, 1005, 1010])
@@ -138,7 +138,7 @@ def test_numbers_of_a_machine_that_is_as_fast_are_used_from_then_on(campaign, ex
     assert capsys.readouterr().err == ""
 
 
-def test_what_calibration_varies_by_is_the_tolerance():
+def test_tolerance_is_the_variation_of_the_calibration():
     calm, noisy = Speed.of([30.0, 30.2, 30.4]), Speed.of([30.0, 45.0, 90.0])
     assert calm.agrees(Speed.of([30.3, 30.5]))
     assert not calm.agrees(Speed.of([32.0, 33.0]))
@@ -148,7 +148,7 @@ def test_what_calibration_varies_by_is_the_tolerance():
     assert words == ["3.1 times slower", "1.04 times slower", "3.0 times faster"]
 
 
-def test_a_store_without_conditions_is_refused_in_one_line(tmp_path):
+def test_store_without_environments_is_refused_in_one_line(tmp_path):
     store = MeasurementStore(tmp_path)
     old = ChecksummedStore(store.environments.folder, 1)
     old.put("a" * 64, {"environment": {"machine": {}, "software": {}, "settings": {}}})
@@ -157,7 +157,7 @@ def test_a_store_without_conditions_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_record_has_the_clocks_resolution_and_what_computed(campaign, exports, runner):
+def test_record_has_clock_resolution_and_computing_device(campaign, exports, runner):
     from perfcast.stability import Series
 
     (record, *_) = measure(campaign, exports)

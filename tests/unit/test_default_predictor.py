@@ -60,7 +60,7 @@ def predicted(*arguments):
     ("factor", "words"),
     [(3.1, "this machine is 3.1 times slower than the one these predictions are for\n"), (1.0, "")],
 )
-def test_predict_says_when_this_machine_is_not_as_fast(timed, tmp_path, monkeypatch, factor, words):
+def test_predict_reports_a_machine_of_other_speed(timed, tmp_path, monkeypatch, factor, words):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Timed, "factor", factor)
     said = predicted()
@@ -68,7 +68,7 @@ def test_predict_says_when_this_machine_is_not_as_fast(timed, tmp_path, monkeypa
     assert said.partition("\n")[2] == words
 
 
-def test_a_predictor_for_another_device_or_of_an_earlier_version_says_nothing(timed, tmp_path, monkeypatch):
+def test_machine_speed_is_compared_only_for_the_same_device(timed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     predictor = load_predictor(PREDICTOR)
     save_predictor(replace(predictor, environment=predictor.environment | {"device": ["Jetson Nano"]}), "nano")

@@ -132,7 +132,7 @@ def test_dangerous_values_are_refused_before_sending(description, tmp_path, key,
         read_description(path)
 
 
-def test_a_metric_that_the_workload_does_not_measure_is_refused(description, monkeypatch):
+def test_metric_of_another_workload_is_refused(description, monkeypatch):
     class Brief(Inference):
         name = "brief"
         METRICS = ("latency_ms", "ram_run_peak_mb")

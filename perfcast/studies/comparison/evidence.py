@@ -72,13 +72,13 @@ def undecided(pairs: Pairs) -> str:
     models = f"{count} model{'s' if count > 1 else ''}"
     if not _is_steady(pairs):
         return (
-            f"with {models}, a slower machine and slower models cannot be told apart; measure at least {FEWEST_MODELS}"
+            f"with {models}, a slower machine and slower models cannot be separated; measure at least {FEWEST_MODELS}"
         )
     if len(pairs.repeats):
         return ""
     return (
-        f"with {models} and no repetition, noise and change cannot be told apart; measure with replicates, or "
-        f"{FEWEST_MODELS} models at least"
+        f"with {models} and no repetition, noise and change cannot be separated; measure with replicates, or "
+        f"at least {FEWEST_MODELS} models"
     )
 
 

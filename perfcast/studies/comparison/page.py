@@ -52,7 +52,7 @@ def _facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
 
 def _warnings(comparison: Comparison) -> tuple[str, ...]:
     if comparison.undecided:
-        return ("These datasets do not tell whether anything became slower.",)
+        return ("These datasets do not show whether anything became slower.",)
     if not comparison.has_regressed:
         return ()
     count = len(comparison.regressions)

@@ -171,7 +171,7 @@ def of_own_class():
 
 @pytest.mark.parametrize("make", [with_code, several_outputs, quantised, of_own_class])
 @pytest.mark.filterwarnings("ignore")
-def test_live_model_gives_what_its_configuration_leaves_open(make):
+def test_live_model_completes_its_configuration(make):
     model = make()
     assert json.loads(json.dumps(network_of_live(model, {}).descriptor())) == described(model)
 

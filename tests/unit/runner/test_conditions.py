@@ -21,7 +21,7 @@ def named(device):
     return identity(str(device.root))
 
 
-def test_models_run_under_what_the_target_sets(tmp_path):
+def test_models_run_under_the_targets_variables(tmp_path):
     variables = {"TF_SHIFT": "2", "TF_GONE": None}
     plan = plan_of(coded(tmp_path, a=ECHO), environment_variables=variables)
     done = run(plan, tmp_path, environment={"TF_GONE": "1", "TF_SHIFT": "nan", "TF_STAYS": "3"})
@@ -32,7 +32,7 @@ def test_models_run_under_what_the_target_sets(tmp_path):
     }  # fmt: skip
 
 
-def test_a_probe_and_a_run_find_the_same_conditions(tmp_path):
+def test_probe_and_run_find_the_same_environment(tmp_path):
     conditions = {"threads": 1, "device_kind": "cpu", "set": {"MALLOC_ARENA_MAX": "1"}}
     command = [sys.executable, str(RUNNER), "--probe", "noop", "--variables", json.dumps(conditions)]
     said = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"TF_A": "1"}).stdout
@@ -42,7 +42,7 @@ def test_a_probe_and_a_run_find_the_same_conditions(tmp_path):
     assert done.environment["variables"]["MALLOC_ARENA_MAX"] == "1"
 
 
-def test_a_machines_identity_does_not_show_what_it_is_made_of(bare):
+def test_machine_identity_does_not_reveal_its_sources(bare):
     bare.write("etc/machine-id", ID)
     plain = named(bare)
     assert plain["identity_from"] == "machine-id"
@@ -57,14 +57,14 @@ def test_a_machines_identity_does_not_show_what_it_is_made_of(bare):
 
 
 @pytest.mark.parametrize("junk", ["00000000-0000-0000-0000-000000000000", "To be filled by O.E.M.", ""])
-def test_what_makers_leave_as_it_was_names_no_machine(bare, junk):
+def test_placeholder_ids_identify_no_machine(bare, junk):
     bare.write("sys/class/dmi/id/product_uuid", junk)
     bare.write("etc/machine-id", "uninitialized")
     assert named(bare)["identity_from"] == "boot id"
 
 
 @pytest.mark.parametrize("sign", [".dockerenv", "run/.containerenv", "proc/self/mountinfo"])
-def test_a_containers_id_is_not_the_machines(bare, sign):
+def test_container_id_is_not_the_machine_id(bare, sign):
     bare.write("etc/machine-id", ID)
     bare.write(sign, "22 27 0:21 / / rw,relatime - overlay overlay rw")
     before = named(bare)
@@ -75,7 +75,7 @@ def test_a_containers_id_is_not_the_machines(bare, sign):
     assert named(bare)["identity_from"] == "serial-number"
 
 
-def test_a_campaign_on_another_device_than_the_targets_is_refused(tmp_path):
+def test_campaign_on_the_wrong_kind_of_device_is_refused(tmp_path):
     plan = plan_of(coded(tmp_path, a=GOOD), factors={"device_kind": "gpu"})
     done = run(plan, tmp_path, environment={"COMPUTED_ON": '{"cpu": 3}'})
     assert done.status == REFUSED
@@ -84,21 +84,21 @@ def test_a_campaign_on_another_device_than_the_targets_is_refused(tmp_path):
     assert done.said.splitlines()[-1] == words + "or set device.kind of the target"
 
 
-def test_what_computed_is_on_record(tmp_path):
+def test_computing_device_is_recorded(tmp_path):
     plan = plan_of(coded(tmp_path, a=GOOD), factors={"device_kind": "gpu"})
     done = run(plan, tmp_path, environment={"COMPUTED_ON": '{"cpu": 1, "gpu": 7}'})
     assert done.of("peaks")[0]["computed_on"] == {"cpu": 1, "gpu": 7}
     assert done.of("measurement", "a")[0]["computed_on"] == {"cpu": 1, "gpu": 7}
 
 
-def test_a_runtime_that_does_not_say_what_it_computes_on_is_no_gpus(tmp_path):
+def test_runtime_without_computed_on_cannot_serve_a_gpu(tmp_path):
     plan = plan_of(coded(tmp_path, a=GOOD), factors={"device_kind": "gpu"})
     done = run(plan, tmp_path, environment={"COMPUTED_ON": "null"})
     assert done.status == REFUSED
-    assert "coded does not say that it computes on a gpu" in done.said
+    assert "coded does not report that it computes on a gpu" in done.said
 
 
-def test_a_clocks_resolution_is_its_smallest_step():
+def test_clock_resolution_is_its_smallest_step():
     ticks = iter(range(10**6))
 
     def coarse():

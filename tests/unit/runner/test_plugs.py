@@ -34,7 +34,7 @@ def test_broken_plug_is_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.7"])
-def test_an_installed_plug_is_found_before_python_has_a_library_for_it(tmp_path, root, version):
+def test_installed_plug_is_found_without_importlib_metadata(tmp_path, root, version):
     python = interpreter(version)
     if python is None:
         pytest.skip(f"there is no Python {version}")
