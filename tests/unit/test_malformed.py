@@ -49,7 +49,7 @@ BROKEN = [
 # What replaces what in a sound configuration, and what must be said of it.
 CONFIGS = [
     ("shards: 2", "shard: 2", "unknown key shard; known are fit, hosts"),
-    ("splits: 5", "split: 5", "fit: unknown key split; known are interval"),
+    ("splits: 5", "split: 5", "fit: unknown key split; known are algorithms, interval"),
     ("  sheets:", "  sheet:", "models: unknown key sheet; known are sheets"),
     ("shards: 2", "models.shards: 2", "unknown key models.shards"),
     ("target: local", "target: no", "target: False is not of type 'string'; write it in quotes"),
