@@ -19,10 +19,6 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def _relu6(x: float) -> float:
-    return _clip(x, 0, 6)
-
-
 def _hard_sigmoid(x: float, factor: float = 1 / 6, summand: float = 0.5) -> float:
     return _clip(x * factor + summand, 0, 1)
 
@@ -31,26 +27,8 @@ def _elu(x: float, slope: float = 1) -> float:
     return x if x > 0 else slope * math.expm1(x)
 
 
-def _selu(x: float) -> float:
-    # Klambauer et al. 2017 (arXiv:1706.02515).
-    return 1.0507009873554805 * _elu(x, 1.6732632423543772)
-
-
 def _softplus(x: float) -> float:
     return math.log1p(math.exp(x))
-
-
-def _gelu(x: float) -> float:
-    # Hendrycks & Gimpel 2016 (arXiv:1606.08415), as are the two approximations.
-    return x * (1 + math.erf(x / math.sqrt(2))) / 2
-
-
-def _gelu_by_tanh(x: float) -> float:
-    return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
-
-
-def _gelu_by_sigmoid(x: float) -> float:
-    return x * _sigmoid(1.702 * x)
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -76,13 +54,15 @@ FUNCTIONS: Mapping[str, Function] = {
     "Tanh": math.tanh,
     "Sigmoid": _sigmoid,
     "ReLU": lambda x: max(x, 0),
-    "ReLU6": _relu6,
+    "ReLU6": lambda x: _clip(x, 0, 6),
     "LeakyReLU": lambda x, slope: max(x, 0) + slope * min(x, 0),
     "ELU": _elu,
-    "SELU": _selu,
+    # Klambauer et al. 2017 (arXiv:1706.02515).
+    "SELU": lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772),
     "Softplus": _softplus,
     "Softsign": lambda x: x / (1 + abs(x)),
-    "GELU": _gelu,
+    # Hendrycks & Gimpel 2016 (arXiv:1606.08415), as are the two approximations.
+    "GELU": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
     "Silu": lambda x: x * _sigmoid(x),
     "Mish": lambda x: x * math.tanh(_softplus(x)),
     "HardSigmoid": _hard_sigmoid,
@@ -91,20 +71,9 @@ FUNCTIONS: Mapping[str, Function] = {
 }
 """What elementwise operations compute of their operands, by type."""
 
-TYPES: Mapping[str, str] = {
-    "ReLU": "relu",
-    "ReLU6": "relu6",
+_LOWER = "ReLU ReLU6 ELU SELU Sigmoid Tanh Softplus Softsign Softmax GELU Silu Mish"
+TYPES: Mapping[str, str] = {name: name.lower() for name in _LOWER.split()} | {
     "LeakyReLU": "leaky_relu",
-    "ELU": "elu",
-    "SELU": "selu",
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-    "Softmax": "softmax",
-    "GELU": "gelu",
-    "Silu": "silu",
-    "Mish": "mish",
     "HardSigmoid": "hard_sigmoid",
     "HardSwish": "hard_silu",
 }
@@ -112,8 +81,8 @@ TYPES: Mapping[str, str] = {
 
 _KNOWN: tuple[tuple[str, Function], ...] = (
     *((TYPES[kind], function) for kind, function in FUNCTIONS.items() if kind in TYPES and kind != "LeakyReLU"),
-    ("gelu", _gelu_by_tanh),
-    ("gelu", _gelu_by_sigmoid),
+    ("gelu", lambda x: x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
+    ("gelu", lambda x: x * _sigmoid(1.702 * x)),
     # Keras before version 3.
     ("hard_sigmoid", lambda x: _hard_sigmoid(x, 0.2)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perfcast.network.descriptor import identified, validate_descriptor
+from perfcast.network.descriptor import SCHEMA_VERSION, validate_descriptor
 
 if TYPE_CHECKING:
     import keras
@@ -38,6 +38,7 @@ class BuiltModel:
         Raises:
             DataError: it could not be kept: a name that no table takes, a number that is too large.
         """
-        descriptor = identified(self.descriptor, spec.model, spec.name, spec.family, spec.source)
+        names = {"model": spec.model, "name": spec.name, "family": spec.family, "source": spec.source}
+        descriptor = {"schema_version": SCHEMA_VERSION} | names | self.descriptor
         validate_descriptor(descriptor)
         return replace(self, descriptor=descriptor)

@@ -16,7 +16,6 @@ from perfcast.models.build import SOURCES, catalogue
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.spec import make_spec as make_external_spec
 from perfcast.models.naming import format_value, parse_value
-from perfcast.storage import write_text
 
 if TYPE_CHECKING:
     import os
@@ -128,17 +127,12 @@ def parse_parameters(text: str) -> dict[str, Any]:
     return parameters
 
 
-def write_sheet(path: str | os.PathLike[str], specs: Iterable[ModelSpec]) -> None:
-    """Write the sheet that `read_sheet` reads back to the same specs.
+def format_sheet(specs: Iterable[ModelSpec]) -> str:
+    """Return the text of the sheet that `read_sheet` reads back to the same specs.
 
     Raises:
         UsageError: a spec is of an external model, which no catalogue lists.
     """
-    write_text(path, format_sheet(specs))
-
-
-def format_sheet(specs: Iterable[ModelSpec]) -> str:
-    """Return the text of the sheet that lists `specs`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -15,22 +15,6 @@ MOST_COUNT = 2**53 - 1
 """The most elements, weights or multiply-accumulates of anything: numbers above it are not exact as 64-bit floats."""
 
 
-def identified(body: dict[str, Any], model: str, name: str, family: str, source: str) -> dict[str, Any]:
-    """Return a whole descriptor.
-
-    Args:
-        body: the keys that `Network.descriptor` returns.
-        model, name, family, source: those of the spec that the network was built from.
-    """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": model,
-        "name": name,
-        "family": family,
-        "source": source,
-    } | body
-
-
 def validate_descriptor(descriptor: Any) -> None:
     """Refuse what is not a descriptor of a network.
 

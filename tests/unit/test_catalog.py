@@ -51,7 +51,7 @@ def test_minimum_size_is_that_of_keras(builder, smallest):
 def test_sheet_of_keras_applications_is_not_stale():
     path = SHEETS / "keras_applications.csv"
     written = sheet.format_sheet(keras_applications.all_specs())
-    assert path.read_text() == written, "write_sheet(path, keras_applications.all_specs()) renews it"
+    assert path.read_text() == written, "format_sheet(keras_applications.all_specs()) renews it"
 
 
 def test_local_sheet_has_enough_families_to_hold_one_out():

@@ -179,10 +179,10 @@ def test_artifact_key_covers_all_code_that_runs(source, request):
 READERS = {
     "net.keras": {"formats/keras_json/network.py"},
     "net.json.gz": {"formats/keras_json/network.py"},
-    "net.pb": {"formats/tensorflow_graph/model.py"},
-    "net.tar.gz": {"formats/tensorflow_graph/model.py", "formats/hub.py"},
-    "https://example.org/net/1": {"formats/tensorflow_graph/model.py", "formats/hub.py"},
-    "folder": {"formats/tensorflow_graph/model.py", "formats/keras_json/network.py"},
+    "net.pb": {"formats/tensorflow_graph/reading.py"},
+    "net.tar.gz": {"formats/tensorflow_graph/reading.py", "formats/hub.py"},
+    "https://example.org/net/1": {"formats/tensorflow_graph/reading.py", "formats/hub.py"},
+    "folder": {"formats/tensorflow_graph/reading.py", "formats/keras_json/network.py"},
     "synthetic": {"models/synthetic.py"},
 }
 ALL = set().union(*READERS.values()) | {

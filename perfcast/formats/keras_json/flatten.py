@@ -10,7 +10,17 @@ from perfcast.errors import SourceError
 from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, tensors_of, written
 from perfcast.formats.keras_json.document import LayerText, Reference, flattened
 from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
-from perfcast.formats.keras_json.registry import find_rule
+from perfcast.formats.keras_json.rules import (
+    elementwise,
+    moves,
+    operations,
+    preprocessing,
+    products,
+    recurrent,
+    tensorflow,
+    windows,
+    wrappers,
+)
 from perfcast.formats.keras_json.settings import MOST, dtype_of, quantised
 from perfcast.network.descriptor import MOST_COUNT
 from perfcast.network.layer_types import layout_of
@@ -18,12 +28,16 @@ from perfcast.network.network import Geometry, Layer, Tensor, Weight
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from perfcast.formats.keras_json.document import ModelText
+    from perfcast.formats.keras_json.settings import Settings
     from perfcast.network.network import Shape
 
     Ask = Callable[[str, Call], Outcome]
+
+    Rule = Callable[[Call], Outcome]
+
 
 _DEEPEST = 20
 _MOST_AXES = 8
@@ -204,3 +218,30 @@ def _check(outcome: Outcome, owner: str) -> None:
             raise SourceError(f"{owner} would return a tensor that is too large: {written(shape)[:80]}")
     if max((outcome.macs, *(part.elements for part in outcome.weights))) > MOST_COUNT:
         raise SourceError(f"{owner} is too large for any device")
+
+
+_ROOMS = (elementwise, moves, preprocessing, products, recurrent, tensorflow, windows, wrappers)
+_LAYERS: Mapping[str, Rule] = {kind: rule for room in _ROOMS for kind, rule in room.RULES.items()}
+_ROOTS = ("", "keras", "tf_keras", "tensorflow")
+
+
+def find_rule(layer: LayerText, settings: Settings) -> Rule:
+    """Return the rule that infers the calls of a layer.
+
+    Operations of Keras 3 that are no layers share names with layers; their module distinguishes them. Classes
+    of others' are known by name where their name is unmistakable.
+
+    Args:
+        layer: the layer.
+        settings: its configuration, for messages.
+
+    Raises:
+        SourceError: none is known.
+    """
+    if ".ops." in layer.origin and layer.kind in operations.RULES:
+        return operations.RULES[layer.kind]
+    if ".ops." not in layer.origin and layer.origin.split(".")[0] in _ROOTS and layer.kind in _LAYERS:
+        return _LAYERS[layer.kind]
+    if layer.kind in elementwise.OF_OTHERS:
+        return elementwise.OF_OTHERS[layer.kind]
+    raise SourceError(f"layer {settings.layer!r} is a {settings.kind}, a type whose output shape is not known")

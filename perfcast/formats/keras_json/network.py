@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.inputs import resolve_shapes
-from perfcast.formats.keras_json.container import read_document
 from perfcast.formats.keras_json.document import layer_of
 from perfcast.formats.keras_json.flatten import Flattener
 from perfcast.formats.keras_json.graph import model_of
@@ -15,26 +14,10 @@ from perfcast.network.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from perfcast.formats.keras_json.document import LayerText, ModelText
     from perfcast.formats.keras_json.flatten import Ask
     from perfcast.network.network import Shape
-
-
-def read_keras_json(path: Path, shapes: Mapping[str, Shape]) -> Network:
-    """Return the network that a `.json` or `.json.gz` text of Keras 2 or 3 describes.
-
-    Args:
-        path: what `model.to_json()` wrote.
-        shapes: of inputs that the text leaves open, see `perfcast.formats.inputs.parse_input_shapes`.
-
-    Raises:
-        SourceError: it is not such a text, or does not determine a layer's output shape; one line that names the
-            layer but not the file.
-        UsageError: `shapes` do not fit its inputs, or an input stays open.
-    """
-    return network_of(read_document(path), shapes)
 
 
 def looks_like_keras(document: Any) -> bool:
@@ -47,12 +30,17 @@ def looks_like_keras(document: Any) -> bool:
 
 
 def network_of(document: Any, shapes: Mapping[str, Shape], ask: Ask | None = None) -> Network:
-    """Return the network that a parsed text describes; arguments and errors are those of `read_keras_json`.
+    """Return the network that a parsed text of Keras 2 or 3 describes.
 
     Args:
-        document: the text.
-        shapes: of inputs that it leaves open.
+        document: what `model.to_json()` wrote, or a saved model's configuration.
+        shapes: of inputs that it leaves open, see `perfcast.formats.inputs.parse_input_shapes`.
         ask: see `Flattener`.
+
+    Raises:
+        SourceError: it is not such a text, or does not determine a layer's output shape; one line that names the
+            layer but not the file.
+        UsageError: `shapes` do not fit its inputs, or an input stays open.
     """
     try:
         return _network_of(document, shapes, ask)

@@ -119,6 +119,10 @@ def _batch_normalisation(node: Node) -> Fields:
     return {"type": "BatchNormalization", "layout": _layout(node)}
 
 
+def _gathering(node: Node) -> Fields:
+    return {"type": "Embedding" if _is_weight(node, 0) else "Take", "layout": "free"}
+
+
 def _bias(node: Node) -> Fields:
     spatial = len(node.output()) > 2
     return {"layout": _layout(node) if spatial else "same"}
@@ -140,10 +144,6 @@ def _resizing(node: Node) -> Fields:
     return {"type": "UpSampling2D" if whole else "Resizing", "layout": "channels_last"}
 
 
-def _gathering(node: Node) -> Fields:
-    return {"type": "Embedding" if _is_weight(node, 0) else "Take", "layout": "free"}
-
-
 def _reshaping(node: Node) -> Fields:
     flat = len(node.shape(0)) > 2 and len(node.output()) == 2 and node.output()[0] == 1
     return {"type": "Flatten" if flat else "Reshape", "layout": "free"}
@@ -159,14 +159,6 @@ def _cast(node: Node) -> Fields:
     return {"type": "Identity" if same else "Cast"}
 
 
-def _parting(node: Node) -> Fields:
-    return {"dilation": node.numbers(1)}
-
-
-def _leaky(node: Node) -> Fields:
-    return {"operands": (node.operation.inputs[0].name, float(node.attribute("alpha")))}
-
-
 GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
     **dict.fromkeys(("Conv2D", "Conv3D"), _convolution),
     "DepthwiseConv2dNative": _depthwise,
@@ -176,7 +168,10 @@ GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
     "Einsum": _einsum,
     **dict.fromkeys(("MaxPool", "MaxPool3D"), _pooling("Max")),
     **dict.fromkeys(("AvgPool", "AvgPool3D"), _pooling("Average")),
-    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_normalisation),
+    **dict.fromkeys(
+        ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
+        _batch_normalisation,
+    ),
     "BiasAdd": _bias,
     **dict.fromkeys(("Mean", "Sum", "Max"), _reduction),
     **dict.fromkeys(("Pad", "PadV2", "MirrorPad"), _padding),
@@ -185,8 +180,8 @@ GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
     **dict.fromkeys(("Reshape", "Squeeze", "ExpandDims"), _reshaping),
     "Transpose": _transposition,
     "Cast": _cast,
-    "SpaceToBatchND": _parting,
-    "LeakyRelu": _leaky,
+    "SpaceToBatchND": lambda node: {"dilation": node.numbers(1)},
+    "LeakyRelu": lambda node: {"operands": (node.operation.inputs[0].name, float(node.attribute("alpha")))},
 }
 """What the operations that have a geometry add to a layer's fields."""
 

@@ -12,9 +12,8 @@ from perfcast.formats.grouping import Operation, group
 from perfcast.formats.nodes import sources
 from perfcast.formats.tflite_graph.interpreter import shapes_at
 from perfcast.formats.tflite_graph.operators import Operator, Value, operation_of
-from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, parse
+from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, names_of, parse
 from perfcast.formats.tflite_graph.pieces import with_pieces
-from perfcast.formats.tflite_graph.schema import names_of
 from perfcast.network.network import Network, Tensor, Weight
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from perfcast.errors import SourceError
 from perfcast.features.extract import extract_features
-from perfcast.formats.keras_json import read_keras_json
+from perfcast.formats.keras_json import network_of, read_document
 from tests.measured import FOLDER, needs
 
 MODELS = FOLDER / "keras2_models"
@@ -39,7 +39,7 @@ def rows():
 
 
 def descriptor_of(row):
-    descriptor = read_keras_json(MODELS / "json" / row["json"], {}).descriptor()
+    descriptor = network_of(read_document(MODELS / "json" / row["json"]), {}).descriptor()
     return descriptor | {"model": row["model_name"], "graph": None}
 
 

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from perfcast.errors import SourceError, UsageError
 from perfcast.features.extract import extract_features
-from perfcast.formats.keras_json import looks_like_keras, read_keras_json
+from perfcast.formats.keras_json import looks_like_keras, network_of, read_document
 from tests.unit.formats.keras_texts import agree, build, chained, described, layer2, model2, read, text_of
 
 
@@ -347,7 +347,7 @@ def test_compressed_files_are_read(tmp_path):
     text = json.dumps(model2(layer2("flat", "Flatten", "x")))
     (tmp_path / "plain.json").write_text(text)
     (tmp_path / "packed.json.gz").write_bytes(gzip.compress(text.encode()))
-    plain, packed = (read_keras_json(tmp_path / name, {}) for name in ("plain.json", "packed.json.gz"))
+    plain, packed = (network_of(read_document(tmp_path / name), {}) for name in ("plain.json", "packed.json.gz"))
     assert plain.descriptor() == packed.descriptor()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perfcast.errors import SourceError, UsageError
 from perfcast.features.extract import extract_features
-from perfcast.formats.keras_json import network_of, read_keras_json
+from perfcast.formats.keras_json import network_of, read_document
 from perfcast.formats.keras_json.container import MOST_BYTES
 from perfcast.network.descriptor import validate_descriptor
 from tests.unit.formats.keras_samples import SAMPLES
@@ -46,7 +46,7 @@ def conv(**config):
 def test_files_without_keras_json_are_refused(tmp_path, content, message):
     (tmp_path / "model.json").write_bytes(content)
     with pytest.raises(SourceError, match=message) as caught:
-        read_keras_json(tmp_path / "model.json", {})
+        network_of(read_document(tmp_path / "model.json"), {})
     assert "\n" not in str(caught.value)
 
 
@@ -56,12 +56,12 @@ def test_damaged_archives_and_bombs_are_refused(tmp_path):
     for damaged in (b"", whole[:-12], b"\x1f\x8b" + whole[2:40], b"no gzip", whole[:20] + b"\0\0" + whole[22:]):
         path.write_bytes(damaged)
         with pytest.raises(SourceError):
-            read_keras_json(path, {})
+            network_of(read_document(path), {})
     path.write_bytes(gzip.compress(b" " * (MOST_BYTES + 1), compresslevel=1))
     with pytest.raises(SourceError, match="is larger than 100 MB"):
-        read_keras_json(path, {})
+        network_of(read_document(path), {})
     with pytest.raises(SourceError, match="cannot be read"):
-        read_keras_json(tmp_path / "absent.json", {})
+        network_of(read_document(tmp_path / "absent.json"), {})
 
 
 @pytest.mark.parametrize(

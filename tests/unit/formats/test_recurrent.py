@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfcast.errors import SourceError
-from perfcast.formats.keras_json import read_keras_json
+from perfcast.formats.keras_json import network_of, read_document
 from perfcast.formats.tensorflow_graph import read_saved_model
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import layers
@@ -45,7 +45,7 @@ def test_recurrent_layers_count_as_in_keras_and_run(name, tmp_path):
     found = read_saved_model(tmp_path / "model", {}, keep_values=True)
 
     (tmp_path / "model.json").write_text(model.to_json())
-    assert totals(found.network) == totals(read_keras_json(tmp_path / "model.json", {}))
+    assert totals(found.network) == totals(network_of(read_document(tmp_path / "model.json"), {}))
     assert [layer["type"] for layer in layers(found.network) if layer["parameters"]] == kinds
     inputs = [np.random.default_rng(0).normal(size=(1, *SHAPE)).astype(np.float32)]
     (output,) = files.run(found.graph, found.interface, inputs, tmp_path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perfcast.errors import SourceError
 from perfcast.formats.tflite_graph import read_tflite
-from perfcast.formats.tflite_graph.schema import schema
+from perfcast.formats.tflite_graph.parsing import schema
 from tests.unit.formats.reading import refusal
 from tests.unit.formats.tflite_files import Builder, small_network
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from perfcast.formats.tflite_graph.schema import schema
+from perfcast.formats.tflite_graph.parsing import schema
 
 _TYPES = {"float32": "FLOAT32", "int8": "INT8", "int32": "INT32", "float16": "FLOAT16", "int64": "INT64"}
 
