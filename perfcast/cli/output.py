@@ -113,7 +113,7 @@ def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name, justify in columns.items():
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+        table.add_column(Text(escape_control(name)), justify="right" if justify == "right" else "left", overflow="fold")
     for cells in rows:
         table.add_row(*(Text(escape_control(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)

@@ -132,7 +132,7 @@ def _predict_tables(
         listed = format_list(
             [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
         )
-        raise DataError(f"no prediction for {listed}: a feature there is missing, unknown or impossible")
+        raise DataError(f"no prediction for {listed}: a feature or factor there is missing, unknown or impossible")
 
 
 def _say_never_varied(predictor: Predictor, chosen: Iterable[Mapping[Any, Any]]) -> None:

@@ -107,3 +107,13 @@ def test_shipped_mapping_is_found_from_any_folder(installed, tmp_path):
     assert answer.returncode == 2
     assert "table.csv" in answer.stderr
     assert "there is no such file" not in answer.stderr
+
+
+def test_studies_of_results_are_shown_from_any_folder(installed, finished, tmp_path):
+    results = finished.folder / "results/quick"
+    for name, inputs in {"prediction": [results], "comparison": [results, results]}.items():
+        answer = run(tmp_path, installed / "perfcast", "study", name, *inputs, "--out", "page.html")
+        assert answer.returncode == 0, answer.stderr
+        page = (tmp_path / "page.html").read_text()
+        assert "</html>" in page
+        assert "basic_model_1_3_8_2_32" in page

@@ -332,6 +332,43 @@ def test_unpredictable_tables_are_refused(fitted, tmp_path):
     assert not out.exists()
 
 
+def test_categorical_factors_of_a_table_have_separate_predictors(tmp_path, monkeypatch):
+    for module in ("choice", "evaluate", "summary"):
+        monkeypatch.setattr(f"perfcast.fit.{module}.ALGORITHMS", ("poly",))
+    slower = {("tflite", "int8"): 1, ("tflite", "float32"): 3, ("onnx", "float32"): 2}
+    parts = [rows().assign(runtime=name, kind=kind, ms=rows()["ms"] * times) for (name, kind), times in slower.items()]
+    table, factors = pd.concat(parts, ignore_index=True), {"toolchain": "runtime", "precision": "kind"}
+    arguments, out = written(tmp_path, table, factors=factors), tmp_path / "out.csv"
+    answer = run("fit", *arguments, "--out", tmp_path / "p", "--jobs", 1)
+    assert answer.exit_code == 0, answer.output
+    assert "latency_ms[toolchain=tflite,precision=int8]: mean error, %" in answer.output
+
+    def predicted(*options):
+        answer = run("predict", *arguments, "--predictor", tmp_path / "p", "--out", out, *options)
+        return answer.exit_code, answer.output, pd.read_csv(out)
+
+    status, said, found = predicted()
+    assert (status, "72 predictions" in said, found["in_domain"].all()) == (0, True, True)
+    assert (np.abs(found["prediction"] / table["ms"] - 1).groupby([table["runtime"], table["kind"]]).mean() < 0.1).all()
+    status, said, chosen = predicted("--toolchain", "onnx", "--precision", "float32")
+    assert status == 0, said
+    assert (chosen["prediction"].to_numpy().reshape(3, 24) == found["prediction"][48:].to_numpy()).all()
+    status, said, _ = predicted("--toolchain", "onnx")
+    assert (status, said.count("\n"), "not trained on this combination" in said) == (2, 1, True)
+    table.loc[3, "kind"] = None
+    table.to_csv(tmp_path / "table.csv", index=False)
+    status, said, found = predicted()
+    assert (status, "row 5: a feature or factor there is missing" in said) == (1, True)
+    assert list(found.index[found["prediction"].isna()]) == [3]
+    table.assign(kind="int4").to_csv(tmp_path / "table.csv", index=False)
+    status, said, _ = predicted()
+    assert (status, said.count("\n"), "precision int4: the predictor was trained on float32, int8" in said) == (
+        2,
+        1,
+        True,
+    )
+
+
 def test_factors_of_a_table_are_trained_on_and_chosen(tmp_path):
     table = pd.concat([rows().assign(cores=cores, ms=rows()["ms"] * 2 / cores) for cores in (1, 2)], ignore_index=True)
     arguments, folder = written(tmp_path, table, factors={"threads": "cores"}), tmp_path / "predictor"
