@@ -1,19 +1,15 @@
 """Fitted regressors as plain arrays, and their answers computed with NumPy.
 
-Nothing here needs the library that fitted them, but for `Boosted`, which reads XGBoost's own JSON. What a
-learner takes and gives is encoded: see `perfcast.fit.encoding`.
+Nothing here needs the library that fitted them. What a learner takes and gives is encoded: see
+`perfcast.fit.encoding`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import xgboost
 
 LEAF = -1
 
@@ -175,27 +171,21 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class Boosted:
-    """Gradient-boosted trees, evaluated by XGBoost.
+class Boosted(Forest):
+    """Gradient-boosted trees.
 
     Attributes:
-        model: XGBoost's JSON.
+        base: array of one number, to which the trees' answers are added.
     """
 
-    model: bytes
-
-    @cached_property
-    def booster(self) -> xgboost.Booster:
-        """XGBoost's own object, on one thread: a few rows are not worth starting more."""
-        import xgboost
-
-        booster = xgboost.Booster(params={"nthread": 1})
-        booster.load_model(bytearray(self.model))
-        return booster
+    base: np.ndarray
 
     def predict(self, encoded: np.ndarray) -> np.ndarray:
-        """Return one answer a row of ``encoded``."""
-        return np.asarray(self.booster.inplace_predict(encoded.astype(np.float32)), dtype=float)
+        """Return one answer a row of ``encoded``: the sum over trees, one after the other in 32 bits as XGBoost's."""
+        total = np.full(len(encoded), self.base[0], dtype=np.float32)
+        for answers in self.value[self.apply(encoded)].astype(np.float32).T:
+            total += answers
+        return total.astype(float)
 
 
 LEARNERS: dict[str, type[Learner]] = {

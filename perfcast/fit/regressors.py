@@ -8,8 +8,9 @@ in Bouzidi et al., "Performance modeling of computer vision-based CNN on edge GP
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,25 +180,25 @@ def _process(process: GaussianProcessRegressor) -> GaussianProcess:
 def forest_of(forest: RandomForestRegressor | ExtraTreesRegressor | ExtraTreesClassifier) -> Forest:
     """Return a forest's trees as plain arrays; a classifier's leaves hold the share of each class."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
-    roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
-
-    def shifted(children: str) -> np.ndarray:
-        moved = [
-            np.where(getattr(tree, children) == LEAF, LEAF, getattr(tree, children) + root)
-            for tree, root in zip(trees, roots, strict=True)
-        ]
-        return np.concatenate(moved)
-
-    left = shifted("children_left")
-    feature = np.concatenate([tree.feature for tree in trees])
+    are_classes = isinstance(forest, ClassifierMixin)
     return Forest(
-        roots=roots,
-        feature=np.where(left == LEAF, LEAF, feature),
+        **_nodes([[tree.children_left, tree.children_right, tree.feature] for tree in trees]),
         threshold=np.concatenate([tree.threshold for tree in trees]),
-        left=left,
-        right=shifted("children_right"),
-        value=np.concatenate([_answers(tree.value[:, 0], isinstance(forest, ClassifierMixin)) for tree in trees]),
+        value=np.concatenate([_answers(tree.value[:, 0], are_classes) for tree in trees]),
     )
+
+
+def _nodes(trees: Sequence[list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the nodes of trees one after another; of each the left and right children and the inputs tested."""
+    roots = np.cumsum([0, *(len(feature) for *_, feature in trees[:-1])])
+    left, right = (
+        np.concatenate(
+            [np.where(tree[side] == LEAF, LEAF, tree[side] + root) for tree, root in zip(trees, roots, strict=True)]
+        )
+        for side in (0, 1)
+    )
+    feature = np.where(left == LEAF, LEAF, np.concatenate([feature for *_, feature in trees]))
+    return {"roots": roots, "feature": feature, "left": left, "right": right}
 
 
 def _answers(values: np.ndarray, are_classes: bool) -> np.ndarray:
@@ -205,7 +206,18 @@ def _answers(values: np.ndarray, are_classes: bool) -> np.ndarray:
 
 
 def _boosted(booster: xgboost.Booster) -> Boosted:
-    return Boosted(bytes(booster.save_raw("json")))
+    """Return XGBoost's trees as plain arrays: a row goes left where it is below a split, not at most as much."""
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    trees = learner["gradient_booster"]["model"]["trees"]
+    columns = ("left_children", "right_children", "split_indices")
+    nodes = _nodes([[np.array(tree[name]) for name in columns] for tree in trees])
+    splits = np.concatenate([tree["split_conditions"] for tree in trees]).astype(np.float32)
+    return Boosted(
+        **nodes,
+        threshold=np.nextafter(splits, np.float32(-np.inf)).astype(float),
+        value=splits.astype(float),
+        base=np.array([float(learner["learner_model_param"]["base_score"].strip("[]"))]),
+    )
 
 
 _ESTIMATORS: dict[str, Callable[..., RegressorMixin | xgboost.Booster]] = {

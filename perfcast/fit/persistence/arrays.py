@@ -2,7 +2,7 @@
 
 A metric is one `.npz` of plain arrays, named `domain.<attribute>`, `intervals.<attribute>`,
 `outlier_bounds.<attribute>`, `experts.<attribute>` and, for each regressor, `<number>.encoding.<attribute>` and
-`<number>.learner.<attribute>`; XGBoost's learner is its own JSON instead of the latter.
+`<number>.learner.<attribute>`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
 from perfcast.fit.fitted import Ensemble, Fitted
 from perfcast.fit.intervals import Intervals
-from perfcast.fit.learners import LEARNERS, Boosted, Forest, GaussianProcess
+from perfcast.fit.learners import LEARNERS, Learner
 from perfcast.fit.mixture import MixtureOfExperts
 from perfcast.fit.persistence.validation import (
     check_domain,
     check_encoding,
-    check_forest,
     check_intervals,
+    check_learner,
     check_mixture,
     check_outlier_bounds,
-    check_process,
 )
-from perfcast.fit.persistence.xgboost_json import checked_model
 from perfcast.fit.predictor import MetricModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from perfcast.fit.inputs import InputColumns
 
@@ -66,72 +64,54 @@ class Shape(NamedTuple):
         return len(self.columns.expanded_names)
 
 
-def to_files(metric: str, model: MetricModel) -> dict[str, bytes]:
-    """Return the contents of the files of ``metric``, by file name."""
+def to_bytes(model: MetricModel) -> bytes:
+    """Return the content of the file of a metric."""
     arrays = _flat("domain", model.domain) | _flat("intervals", model.intervals)
     arrays |= _flat("outlier_bounds", model.ensemble.outlier_bounds)
     if model.ensemble.experts is not None:
         arrays |= _flat("experts", model.ensemble.experts)
-    files = {}
     for number, member in enumerate(model.ensemble.members):
-        arrays |= _flat(f"{number}.encoding", member.encoding)
-        if isinstance(member.learner, Boosted):
-            files[_json_name(metric, number)] = member.learner.model
-        else:
-            arrays |= _flat(f"{number}.learner", member.learner)
+        arrays |= _flat(f"{number}.encoding", member.encoding) | _flat(f"{number}.learner", member.learner)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return {f"{metric}.npz": buffer.getvalue(), **files}
+    return buffer.getvalue()
 
 
-def from_files(metric: str, algorithms: Sequence[str], shape: Shape, files: Mapping[str, bytes]) -> MetricModel:
-    """Return what `to_files` made ``files`` of.
+def from_bytes(npz: str, algorithms: Sequence[str], shape: Shape, data: bytes) -> MetricModel:
+    """Return what `to_bytes` made ``data`` of.
 
     Args:
-        metric: its name, which the files bear.
+        npz: the file's name, for messages.
         algorithms: of the members.
         shape: what they must fit.
-        files: contents by file name.
+        data: the file's content.
 
     Raises:
-        PredictorError: a file is missing, damaged, or does not hold what it should.
+        PredictorError: the file is damaged, or does not hold what it should.
     """
-    npz, features = f"{metric}.npz", len(shape.columns.features)
-    arrays = _read_arrays(npz, _file(npz, files))
+    features, arrays = len(shape.columns.features), _read_arrays(npz, data)
     domain = _part(npz, "domain", Domain, arrays)
     intervals = _part(npz, "intervals", Intervals, arrays)
     bounds = _part(npz, "outlier_bounds", OutlierBounds, arrays)
     check_domain(npz, domain, features)
     check_outlier_bounds(npz, bounds, features)
     check_intervals(npz, intervals)
-    members = tuple(_member(metric, n, name, shape, arrays, files) for n, name in enumerate(algorithms))
+    members = tuple(_member(npz, number, LEARNERS[name], shape, arrays) for number, name in enumerate(algorithms))
     experts = (
         _part(npz, "experts", MixtureOfExperts, arrays) if any(key.startswith("experts.") for key in arrays) else None
     )
     if experts is not None:
         check_mixture(npz, experts, shape.inputs)
     model = MetricModel(Ensemble(shape.columns, bounds, members, experts), domain, intervals)
-    _try_out(", ".join(files), model, shape)
+    _try_out(npz, model, shape)
     return model
 
 
-def _member(
-    metric: str, number: int, algorithm: str, shape: Shape, arrays: Arrays, files: Mapping[str, bytes]
-) -> Fitted:
-    if algorithm not in LEARNERS:
-        raise PredictorError(f"metric '{metric}': unknown algorithm '{algorithm}'")
-    npz = f"{metric}.npz"
+def _member(npz: str, number: int, kind: type[Learner], shape: Shape, arrays: Arrays) -> Fitted:
     encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
     check_encoding(npz, encoding, shape.inputs)
-    inputs = len(encoding.mean) + shape.families
-    if algorithm == "xgboost":
-        name = _json_name(metric, number)
-        return Fitted(encoding, Boosted(checked_model(name, _file(name, files), inputs)))
-    learner = _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays)
-    if isinstance(learner, Forest):
-        check_forest(npz, learner, inputs)
-    if isinstance(learner, GaussianProcess):
-        check_process(npz, learner)
+    learner = _part(npz, f"{number}.learner", kind, arrays)
+    check_learner(npz, learner, len(encoding.mean) + shape.families)
     return Fitted(encoding, learner)
 
 
@@ -142,16 +122,6 @@ def _flat(prefix: str, value: Any) -> dict[str, np.ndarray]:
         inner, path = getattr(value, field.name), f"{prefix}.{field.name}"
         found |= _flat(path, inner) if is_dataclass(inner) else {path: np.asarray(inner)}
     return found
-
-
-def _json_name(metric: str, member: int) -> str:
-    return f"{metric}.{member}.xgb.json"
-
-
-def _file(name: str, files: Mapping[str, bytes]) -> bytes:
-    if name not in files:
-        raise PredictorError(f"{name}: is missing from the predictor")
-    return files[name]
 
 
 def _read_arrays(name: str, data: bytes) -> Arrays:
@@ -197,7 +167,7 @@ def _try_out(name: str, model: MetricModel, shape: Shape) -> None:
             alone = [member.predict(expanded, family_codes) for member in model.ensemble.members]
             prediction = model.ensemble.predict(inputs, family_codes)
             inside = domain.contains(features)
-    except (ValueError, IndexError, TypeError, MemoryError) as error:  # XGBoostError is a ValueError
+    except (ValueError, IndexError, TypeError, MemoryError) as error:
         raise PredictorError(f"{name}: its arrays are inconsistent ({_first_line(error)})") from error
     if any(made.shape != (3,) or not np.isfinite(made).all() for made in (*alone, *prediction)) or inside.shape != (3,):
         raise PredictorError(f"{name}: its arrays give no valid prediction")

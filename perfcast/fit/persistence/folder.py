@@ -17,7 +17,7 @@ from perfcast.bench.calibrations import Speed
 from perfcast.errors import PredictorError, UsageError
 from perfcast.fit import evaluation
 from perfcast.fit.inputs import InputColumns
-from perfcast.fit.persistence.arrays import Shape, from_files, to_files
+from perfcast.fit.persistence.arrays import Shape, from_bytes, to_bytes
 from perfcast.fit.persistence.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, with_checksum
 from perfcast.fit.predictor import MetricPredictor, Part, Predictor
 from perfcast.storage import digest_of, write_bytes, write_json
@@ -187,9 +187,8 @@ def _write_part(part: Part, folder: Path) -> dict[str, Any]:
     """Write the files of a part, and return what the manifest says of it."""
     entries = {}
     for name, metric in part.metrics.items():
-        files = to_files(name, metric.model)
-        for file, data in files.items():
-            write_bytes(folder / file, data)
+        data = to_bytes(metric.model)
+        write_bytes(folder / f"{name}.npz", data)
         entries[name] = {
             "unit": metric.unit,
             "algorithm": metric.algorithm,
@@ -197,7 +196,7 @@ def _write_part(part: Part, folder: Path) -> dict[str, Any]:
             "families": list(metric.families),
             "combinations": metric.combinations.tolist(),
             **metric.details,
-            "files": {file: digest_of(data) for file, data in files.items()},
+            "files": {f"{name}.npz": digest_of(data)},
         }
     return {"factors": dict(part.factors), "metrics": entries}
 
@@ -211,7 +210,8 @@ def _load_part(folder: Path, entry: dict[str, Any], manifest: dict[str, Any]) ->
 
 
 def _load_metric(folder: Path, name: str, entry: dict[str, Any], factors: tuple[str, ...]) -> MetricPredictor:
-    contents = {file: _read_verified(folder / Path(file).name, digest) for file, digest in entry["files"].items()}
+    npz = f"{name}.npz"
+    data = _read_verified(folder / npz, entry["files"][npz])
     columns, families = InputColumns(tuple(entry["features"]), factors), tuple(entry["families"])
     combinations = np.array(entry["combinations"], dtype=float)
     if combinations.shape != (len(combinations), len(factors)):
@@ -223,7 +223,7 @@ def _load_metric(folder: Path, name: str, entry: dict[str, Any], factors: tuple[
         columns=columns,
         families=families,
         combinations=combinations,
-        model=from_files(name, algorithms, Shape(columns, combinations[0], len(families)), contents),
+        model=from_bytes(npz, algorithms, Shape(columns, combinations[0], len(families)), data),
         details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
     )
 

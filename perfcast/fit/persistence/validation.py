@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.errors import PredictorError
-from perfcast.fit.learners import LEAF, Forest, GaussianProcess
+from perfcast.fit.learners import LEAF, Boosted, Forest, GaussianProcess, Learner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -212,14 +212,20 @@ def check_forest(name: str, forest: Forest, inputs: int) -> None:
         raise PredictorError(f"{name}: its trees are damaged")
 
 
-def check_process(name: str, process: GaussianProcess) -> None:
-    """Refuse a Gaussian process without a length scale.
+def check_learner(name: str, learner: Learner, inputs: int) -> None:
+    """Refuse trees that `check_forest` refuses, and other learners that cannot be.
 
     Raises:
         PredictorError: it names the file ``name``.
     """
-    sound = process.length.shape == (1,) and bool((process.length > 0).all())
-    _refuse_unless(name, (("learner.length", sound, "is not a length"),))
+    if isinstance(learner, Forest):
+        check_forest(name, learner, inputs)
+    if isinstance(learner, Boosted):
+        sound = learner.base.shape == (1,) and learner.value.ndim == 1
+        _refuse_unless(name, (("learner.base", sound, "is not a number to add to"),))
+    if isinstance(learner, GaussianProcess):
+        sound = learner.length.shape == (1,) and bool((learner.length > 0).all())
+        _refuse_unless(name, (("learner.length", sound, "is not a length"),))
 
 
 def check_intervals(name: str, intervals: Intervals) -> None:
