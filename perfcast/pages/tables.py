@@ -20,6 +20,16 @@ class Column:
     wide: bool = False
 
 
+def texts(*labels: str, wide: bool = False) -> tuple[Column, ...]:
+    """Return a column of text for each label."""
+    return tuple(Column(label, numeric=False, wide=wide) for label in labels)
+
+
+def numbers(*labels: str) -> tuple[Column, ...]:
+    """Return a column of numbers for each label."""
+    return tuple(map(Column, labels))
+
+
 @dataclass(frozen=True)
 class Cell:
     """What one cell shows.

@@ -21,16 +21,9 @@ from perfcast.fit.domain import Domain
 from perfcast.fit.encoding import Encoding
 from perfcast.fit.fitted import Ensemble, Fitted
 from perfcast.fit.intervals import Intervals
-from perfcast.fit.learners import LEARNERS, Learner
+from perfcast.fit.learners import LEARNERS
 from perfcast.fit.mixture import MixtureOfExperts
-from perfcast.fit.persistence.validation import (
-    check_domain,
-    check_encoding,
-    check_intervals,
-    check_learner,
-    check_mixture,
-    check_outlier_bounds,
-)
+from perfcast.fit.persistence.validation import check_model
 from perfcast.fit.predictor import MetricModel
 
 if TYPE_CHECKING:
@@ -89,30 +82,25 @@ def from_bytes(npz: str, algorithms: Sequence[str], shape: Shape, data: bytes) -
     Raises:
         PredictorError: the file is damaged, or does not hold what it should.
     """
-    features, arrays = len(shape.columns.features), _read_arrays(npz, data)
-    domain = _part(npz, "domain", Domain, arrays)
-    intervals = _part(npz, "intervals", Intervals, arrays)
-    bounds = _part(npz, "outlier_bounds", OutlierBounds, arrays)
-    check_domain(npz, domain, features)
-    check_outlier_bounds(npz, bounds, features)
-    check_intervals(npz, intervals)
-    members = tuple(_member(npz, number, LEARNERS[name], shape, arrays) for number, name in enumerate(algorithms))
-    experts = (
-        _part(npz, "experts", MixtureOfExperts, arrays) if any(key.startswith("experts.") for key in arrays) else None
+    arrays = _read_arrays(npz, data)
+    members = tuple(
+        Fitted(
+            _part(npz, f"{number}.encoding", Encoding, arrays),
+            _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays),
+        )
+        for number, algorithm in enumerate(algorithms)
     )
-    if experts is not None:
-        check_mixture(npz, experts, shape.inputs)
-    model = MetricModel(Ensemble(shape.columns, bounds, members, experts), domain, intervals)
+    has_experts = any(key.startswith("experts.") for key in arrays)
+    experts = _part(npz, "experts", MixtureOfExperts, arrays) if has_experts else None
+    bounds = _part(npz, "outlier_bounds", OutlierBounds, arrays)
+    model = MetricModel(
+        Ensemble(shape.columns, bounds, members, experts),
+        _part(npz, "domain", Domain, arrays),
+        _part(npz, "intervals", Intervals, arrays),
+    )
+    check_model(npz, model, len(shape.columns.features), shape.inputs, shape.families)
     _try_out(npz, model, shape)
     return model
-
-
-def _member(npz: str, number: int, kind: type[Learner], shape: Shape, arrays: Arrays) -> Fitted:
-    encoding = _part(npz, f"{number}.encoding", Encoding, arrays)
-    check_encoding(npz, encoding, shape.inputs)
-    learner = _part(npz, f"{number}.learner", kind, arrays)
-    check_learner(npz, learner, len(encoding.mean) + shape.families)
-    return Fitted(encoding, learner)
 
 
 def _flat(prefix: str, value: Any) -> dict[str, np.ndarray]:

@@ -2,155 +2,181 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perfcast.errors import PredictorError
-from perfcast.fit.learners import LEAF, Boosted, Forest, GaussianProcess, Learner
+from perfcast.fit.learners import LEAF, Boosted, Forest, GaussianProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.domain import Domain
     from perfcast.fit.encoding import Encoding
+    from perfcast.fit.fitted import Fitted
     from perfcast.fit.intervals import Intervals
     from perfcast.fit.mixture import MixtureOfExperts
     from perfcast.fit.physical import Physics
+    from perfcast.fit.predictor import MetricModel
 
 _LOG_LIMIT = 700.0
-"""exp of more than this overflows a 64-bit float."""
+"""exp of more than this is no 64-bit float."""
 _ROUNDING = 1e-6
 _MOST_EXPONENT = 10
 
 
-def check_encoding(name: str, encoding: Encoding, features: int) -> None:
-    """Refuse an encoding that does not fit ``features``, or makes predictions that no measurement could be.
+class _UnsoundError(Exception):
+    """The array that cannot be, and why."""
+
+
+def check_model(name: str, model: MetricModel, features: int, inputs: int, families: int) -> None:
+    """Refuse arrays that do not fit each other, or that make predictions which no measurement could be.
+
+    Args:
+        name: of the file that holds them.
+        model: made of them.
+        features: how many the metric needs.
+        inputs: how many inputs learners are given besides families.
+        families: how many are known.
 
     Raises:
-        PredictorError: it names the file ``name`` and the array.
+        PredictorError: it names the file and the array.
     """
-    check_physics(name, encoding.physics, features)
+    try:
+        _check_domain(model.domain, features)
+        _check_outlier_bounds(model.ensemble.outlier_bounds, features)
+        _check_intervals(model.intervals)
+        for member in model.ensemble.members:
+            _check_member(member, inputs, families)
+        if model.ensemble.experts is not None:
+            _check_mixture(model.ensemble.experts, inputs)
+    except _UnsoundError as error:
+        raise PredictorError(f"{name}: {error}") from error
+
+
+def _check_member(member: Fitted, features: int, families: int) -> None:
+    _check_encoding(member.encoding, features)
+    learner, inputs = member.learner, len(member.encoding.mean) + families
+    if isinstance(learner, Forest):
+        _check_forest(learner, inputs)
+    if isinstance(learner, Boosted):
+        _check_shapes("learner", learner, {"base": (1,), "value": learner.feature.shape})
+    if isinstance(learner, GaussianProcess):
+        _check_shapes("learner", learner, {"length": (1,)})
+        _require((learner.length > 0).all(), "learner.length", "is not a length")
+
+
+def _check_encoding(encoding: Encoding, features: int) -> None:
+    _check_physics(encoding.physics, features)
     varying, ratios = encoding.varying, encoding.ratios
-    _refuse_unless(
-        name,
-        (
-            ("encoding.anchored", encoding.anchored.shape == (1,), "is not one number"),
-            ("encoding.ratios", _are_exponents(ratios, features), "is not a table of exponents"),
-            ("encoding.varying", varying.ndim == 1 and varying.size > 0, "is not a list of features"),
-            ("encoding.varying", varying.dtype.kind == "i", "holds something else than indices"),
-            ("encoding.varying", ((varying >= 0) & (varying < features)).all(), "leads beyond the features"),
-        ),
-    )
+    _check_shapes("encoding", encoding, {"anchored": (1,), "output": (4,)})
+    _require(_are_exponents(ratios, features), "encoding.ratios", "is not a table of exponents")
+    is_list = varying.ndim == 1 and varying.size > 0
+    _require(is_list and _are_indices(varying, features), "encoding.varying", "is not a list of features")
     inputs = varying.size + len(ratios) + bool(encoding.anchored[0])
-    arrays = {key: getattr(encoding, key) for key in ("mean", "scale", "low", "high")}
-    _refuse_unless(
-        name, ((f"encoding.{key}", array.shape == (inputs,), "is of the wrong size") for key, array in arrays.items())
-    )
-    _refuse_unless(
-        name,
-        (
-            ("encoding.scale", (encoding.scale > 0).all(), "is not positive"),
-            ("encoding.low", (encoding.low <= encoding.high).all(), "is above encoding.high"),
-            ("encoding.output", encoding.output.shape == (4,), "is of the wrong size"),
-        ),
-    )
+    _check_shapes("encoding", encoding, dict.fromkeys(("mean", "scale", "low", "high"), (inputs,)))
+    _require((encoding.scale > 0).all(), "encoding.scale", "is not positive")
+    _require((encoding.low <= encoding.high).all(), "encoding.low", "is above encoding.high")
     mean, scale, low, high = encoding.output
     slack = _ROUNDING * (1 + abs(mean))
     sound = -_LOG_LIMIT <= low <= high <= _LOG_LIMIT and low - slack <= mean <= high + slack and 0 < scale <= _LOG_LIMIT
-    _refuse_unless(name, (("encoding.output", sound, "is not a mean, a scale and the range around it"),))
+    _require(sound, "encoding.output", "is not a mean, a scale and the range around it")
 
 
-def check_physics(name: str, physics: Physics, features: int) -> None:
-    """Refuse costs that do not fit ``features`` or are negative.
-
-    Raises:
-        PredictorError: it names the file ``name`` and the array.
-    """
-    costs, roots, pairs, caps, capped = physics.costs, physics.roots, physics.pairs, physics.caps, physics.capped
-    _refuse_unless(
-        name,
-        (
-            ("physics.costs", costs.shape == (1 + features,), "is not one number a feature and one more"),
-            ("physics.costs", (costs >= 0).all(), "holds negative costs"),
-            ("physics.roots", roots.shape == (features,) and (roots >= 0).all(), "is not one cost a feature"),
-            ("physics.pairs", _are_pairs(pairs, features), "is not a list of pairs of features"),
-            ("physics.caps", caps.shape == (len(pairs),) and (caps >= 0).all(), "is not one number a pair"),
-            ("physics.capped", capped.shape == (len(pairs),) and (capped >= 0).all(), "is not one cost a pair"),
-        ),
-    )
+def _check_physics(physics: Physics, features: int) -> None:
+    pairs = physics.pairs
+    is_list = pairs.ndim == 2 and pairs.shape[1] == 2 and _are_indices(pairs, features)
+    _require(is_list, "physics.pairs", "is not a list of pairs of features")
+    sizes = {"costs": (1 + features,), "roots": (features,), "caps": (len(pairs),), "capped": (len(pairs),)}
+    _check_shapes("physics", physics, sizes)
+    _check_not_negative("physics", physics, *sizes)
 
 
-def check_mixture(name: str, experts: MixtureOfExperts, features: int) -> None:
-    """Refuse experts that do not fit ``features``, each other or their gate.
-
-    Raises:
-        PredictorError: it names the file ``name`` and the array.
-    """
+def _check_mixture(experts: MixtureOfExperts, features: int) -> None:
     terms, ratios, owners = experts.terms, experts.ratios, experts.owners
-    _refuse_unless(
-        name,
-        (
-            ("experts.terms", _are_indices(terms, features) and terms.ndim == 1, "is not a list of features"),
-            ("experts.ratios", _are_exponents(ratios, features), "is not a table of exponents"),
-            ("experts.overall", experts.overall.shape == (1 + terms.size,), "is not one cost a term and one more"),
-            ("experts.costs", experts.costs.ndim == 2 and len(experts.costs) > 0, "is not a table"),
-        ),
-    )
+    _require(terms.ndim == 1 and _are_indices(terms, features), "experts.terms", "is not a list of features")
+    _require(_are_exponents(ratios, features), "experts.ratios", "is not a table of exponents")
+    _require(experts.costs.ndim == 2 and len(experts.costs) > 0, "experts.costs", "is not a table")
     families, inputs = len(experts.costs), features + len(ratios)
-    shapes = {
-        "costs": (families, 1 + terms.size),
-        "offsets": (families,),
-        "centres": (families, inputs),
-        "scales": (families, inputs),
-        "points": (owners.size, inputs),
-        "weights": (owners.size,),
-    }
-    check_forest(name, experts.gate, inputs)
+    per_input, per_point = (families, inputs), (owners.size,)
+    sizes = {"overall": (1 + terms.size,), "costs": (families, 1 + terms.size), "offsets": (families,)}
+    sizes |= {"centres": per_input, "scales": per_input, "points": (owners.size, inputs), "weights": per_point}
+    _check_shapes("experts", experts, sizes)
+    _check_forest(experts.gate, inputs)
     shares = experts.gate.value
+    is_share = shares.ndim == 2 and shares.shape[1] - families in (0, 1) and (shares >= 0).all()
+    _require(is_share, "experts.gate", "is not one share a family")
     sums = shares[experts.gate.left == LEAF].sum(axis=-1)
-    _refuse_unless(
-        name,
-        (
-            *(
-                (f"experts.{key}", getattr(experts, key).shape == shape, "is of the wrong size")
-                for key, shape in shapes.items()
-            ),
-            ("experts.owners", _are_indices(owners, families), "leads beyond the families"),
-            ("experts.scales", (experts.scales > 0).all(), "is not positive"),
-            ("experts.overall", (experts.overall >= 0).all() and experts.overall.any(), "is not a sum of costs"),
-            ("experts.costs", (experts.costs >= 0).all(), "holds negative costs"),
-            ("experts.offsets", (np.abs(experts.offsets) <= _LOG_LIMIT).all(), "is more than any number"),
-            ("experts.gate", shares.ndim == 2 and shares.shape[1] - families in (0, 1), "is not one share a family"),
-            ("experts.gate", (shares >= 0).all(), "holds negative shares"),
-            ("experts.gate", np.allclose(sums, 1), "holds shares whose sum is not 1"),
-        ),
+    _require(np.allclose(sums, 1), "experts.gate", "holds shares whose sum is not 1")
+    _require(_are_indices(owners, families), "experts.owners", "leads beyond the families")
+    _require((experts.scales > 0).all(), "experts.scales", "is not positive")
+    _check_not_negative("experts", experts, "overall", "costs")
+    _require(experts.overall.any(), "experts.overall", "is not a sum of costs")
+    _require((np.abs(experts.offsets) <= _LOG_LIMIT).all(), "experts.offsets", "is more than any number")
+
+
+def _check_outlier_bounds(bounds: OutlierBounds, features: int) -> None:
+    rules, others = bounds.features.shape, bounds.others
+    is_list = len(rules) == 1 and _are_indices(bounds.features, features)
+    _require(is_list, "outlier_bounds.features", "are not features")
+    is_table = others.ndim == 2 and others.shape[:1] == rules and _are_indices(others + 1, features + 1)
+    _require(is_table, "outlier_bounds.others", "is not one list of features for each feature")
+    _check_shapes("outlier_bounds", bounds, {"high": rules, "typical": rules})
+    _require((np.abs(bounds.typical) <= _LOG_LIMIT).all(), "outlier_bounds.typical", "is more than any number")
+
+
+def _check_domain(domain: Domain, features: int) -> None:
+    rows = domain.rows
+    _check_shapes("domain", domain, {"low": (features,), "high": (features,), "scale": (features,), "reach": (1,)})
+    _require(rows.ndim == 2 and len(rows) > 0 and rows.shape[1] == features, "domain.rows", "is of the wrong size")
+    _require((domain.reach > 0).all(), "domain.reach", "is not a distance")
+    _check_not_negative("domain", domain, "scale")
+    _require((domain.low <= domain.high).all(), "domain.low", "is above domain.high")
+
+
+def _check_forest(forest: Forest, inputs: int) -> None:
+    """Refuse nodes that lead backwards or out of the forest, or to other inputs: following them might never end."""
+    nodes = np.arange(forest.feature.size)
+    inner = forest.left != LEAF
+    sound = (
+        all(array.shape == nodes.shape for array in (forest.feature, forest.threshold, forest.left, forest.right))
+        and forest.value.shape[:1] == nodes.shape
+        and all(array.dtype.kind == "i" for array in (forest.feature, forest.left, forest.right))
+        and forest.roots.ndim == 1
+        and forest.roots.size > 0
+        and _are_indices(forest.roots, nodes.size)
+        and _are_indices(forest.feature[inner], inputs)
+        and (forest.feature[~inner] == LEAF).all()
+        and all(
+            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
+        )
     )
+    if not sound:
+        raise _UnsoundError("its trees are damaged")
 
 
-def check_outlier_bounds(name: str, bounds: OutlierBounds, features: int) -> None:
-    """Refuse bounds that do not fit ``features``, or make numbers that none can be.
+def _check_intervals(intervals: Intervals) -> None:
+    """Refuse intervals that no errors can have made: their ends would meet, or be no numbers."""
+    _check_shapes("intervals", intervals, {"coefficients": (3,), "low": (2,), "high": (2,), "quantile": (1,)})
+    coefficients, low, high, quantile = intervals.coefficients, intervals.low, intervals.high, intervals.quantile
+    _check_not_negative("intervals", intervals, "quantile")
+    with np.errstate(all="ignore"):
+        widest = quantile[0] * np.exp(coefficients[0] + np.maximum(low, high) @ coefficients[1:])
+    _require((coefficients[1:] >= 0).all(), "intervals.coefficients", "gets narrower further away")
+    _require((low <= high).all(), "intervals.low", "is above intervals.high")
+    _require(np.isfinite(widest) and widest <= _LOG_LIMIT, "intervals.quantile", "is wider than any number")
 
-    Raises:
-        PredictorError: it names the file ``name`` and the array.
-    """
-    others, rules = bounds.others, bounds.features.shape
-    _refuse_unless(
-        name,
-        (
-            (
-                "outlier_bounds.features",
-                len(rules) == 1 and _are_indices(bounds.features, features),
-                "are not features",
-            ),
-            ("outlier_bounds.others", others.ndim == 2 and others.shape[:1] == rules, "is not one list a feature"),
-            ("outlier_bounds.others", _are_indices(others + 1, features + 1), "leads beyond the features"),
-            ("outlier_bounds.high", bounds.high.shape == rules, "is of the wrong size"),
-            ("outlier_bounds.typical", bounds.typical.shape == rules, "is of the wrong size"),
-            ("outlier_bounds.typical", (np.abs(bounds.typical) <= _LOG_LIMIT).all(), "is more than any number"),
-        ),
-    )
+
+def _check_shapes(prefix: str, part: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for key, shape in shapes.items():
+        _require(getattr(part, key).shape == shape, f"{prefix}.{key}", "is of the wrong size")
+
+
+def _check_not_negative(prefix: str, part: Any, *keys: str) -> None:
+    for key in keys:
+        _require((getattr(part, key) >= 0).all(), f"{prefix}.{key}", "holds negative numbers")
 
 
 def _are_indices(values: np.ndarray, count: int) -> bool:
@@ -161,101 +187,6 @@ def _are_exponents(values: np.ndarray, count: int) -> bool:
     return values.ndim == 2 and values.shape[1] == count and bool((np.abs(values) <= _MOST_EXPONENT).all())
 
 
-def _are_pairs(values: np.ndarray, count: int) -> bool:
-    return values.ndim == 2 and values.shape[1] == 2 and _are_indices(values, count)
-
-
-def check_domain(name: str, domain: Domain, features: int) -> None:
-    """Refuse a domain that does not fit ``features`` or holds nothing.
-
-    Raises:
-        PredictorError: it names the file ``name`` and the array.
-    """
-    rows = domain.rows
-    _refuse_unless(
-        name,
-        (
-            *((f"domain.{key}", getattr(domain, key).shape == (features,), "is of the wrong size") for key in _RANGES),
-            ("domain.rows", rows.ndim == 2 and rows.shape[0] > 0 and rows.shape[1] == features, "is of the wrong size"),
-            ("domain.reach", domain.reach.shape == (1,) and (domain.reach > 0).all(), "is not a distance"),
-            ("domain.scale", (domain.scale >= 0).all(), "holds negative scales"),
-        ),
-    )
-    _refuse_unless(name, (("domain.low", (domain.low <= domain.high).all(), "is above domain.high"),))
-
-
-_RANGES = ("low", "high", "scale")
-
-
-def check_forest(name: str, forest: Forest, inputs: int) -> None:
-    """Refuse nodes that lead backwards or out of the forest, or to other inputs: following them might never end.
-
-    Raises:
-        PredictorError: it names the file ``name``.
-    """
-    nodes = np.arange(forest.feature.size)
-    inner = forest.left != LEAF
-    sound = (
-        all(array.shape == nodes.shape for array in (forest.feature, forest.threshold, forest.left, forest.right))
-        and forest.value.shape[:1] == nodes.shape
-        and all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.left, forest.right))
-        and forest.roots.ndim == 1
-        and forest.roots.size > 0
-        and ((forest.roots >= 0) & (forest.roots < nodes.size)).all()
-        and _are_indices(forest.feature[inner], inputs)
-        and (forest.feature[~inner] == LEAF).all()
-        and all(
-            ((child[inner] > nodes[inner]) & (child[inner] < nodes.size)).all() for child in (forest.left, forest.right)
-        )
-    )
-    if not sound:
-        raise PredictorError(f"{name}: its trees are damaged")
-
-
-def check_learner(name: str, learner: Learner, inputs: int) -> None:
-    """Refuse trees that `check_forest` refuses, and other learners that cannot be.
-
-    Raises:
-        PredictorError: it names the file ``name``.
-    """
-    if isinstance(learner, Forest):
-        check_forest(name, learner, inputs)
-    if isinstance(learner, Boosted):
-        sound = learner.base.shape == (1,) and learner.value.ndim == 1
-        _refuse_unless(name, (("learner.base", sound, "is not a number to add to"),))
-    if isinstance(learner, GaussianProcess):
-        sound = learner.length.shape == (1,) and bool((learner.length > 0).all())
-        _refuse_unless(name, (("learner.length", sound, "is not a length"),))
-
-
-def check_intervals(name: str, intervals: Intervals) -> None:
-    """Refuse intervals that no errors can have made: their ends would meet, or be no numbers.
-
-    Raises:
-        PredictorError: it names the file ``name`` and the array.
-    """
-    coefficients, low, high, quantile = intervals.coefficients, intervals.low, intervals.high, intervals.quantile
-    _refuse_unless(
-        name,
-        (
-            ("intervals.coefficients", coefficients.shape == (3,), "is of the wrong size"),
-            ("intervals.low", low.shape == (2,) == high.shape, "is of another size than intervals.high, or the wrong"),
-            ("intervals.quantile", quantile.shape == (1,) and (quantile >= 0).all(), "is not a width"),
-        ),
-    )
-    with np.errstate(all="ignore"):
-        widest = quantile[0] * np.exp(coefficients[0] + np.maximum(low, high) @ coefficients[1:])
-    _refuse_unless(
-        name,
-        (
-            ("intervals.coefficients", (coefficients[1:] >= 0).all(), "gets narrower further away"),
-            ("intervals.low", (low <= high).all(), "is above intervals.high"),
-            ("intervals.quantile", np.isfinite(widest) and widest <= _LOG_LIMIT, "is wider than any number"),
-        ),
-    )
-
-
-def _refuse_unless(name: str, checks: Iterable[tuple[str, bool | np.bool_, str]]) -> None:
-    for key, holds, message in checks:
-        if not holds:
-            raise PredictorError(f"{name}: '{key}' {message}")
+def _require(holds: bool | np.bool_, key: str, message: str) -> None:
+    if not holds:
+        raise _UnsoundError(f"'{key}' {message}")

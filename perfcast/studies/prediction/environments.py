@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
-from perfcast.pages.tables import Cell, Column, Row, Table
+from perfcast.pages.tables import Cell, Row, Table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,13 +35,8 @@ def environment_view(data: ReportData) -> EnvironmentView:
     shown = {digest: dict(_flat(data.environments[digest])) for digest in given[:_MOST]}
     keys = sorted({key: None for facts in shown.values() for key in facts}, key=_rank)
     rows = tuple(_row(key, shown) for key in keys)
-    columns = (
-        Column("Fact", numeric=False),
-        *(
-            Column(f"{digest[:_SHORT]} ({fmt.pluralize(counts[digest], 'measurement')})", numeric=False)
-            for digest in shown
-        ),
-    )
+    heads = (f"{digest[:_SHORT]} ({fmt.pluralize(counts[digest], 'measurement')})" for digest in shown)
+    columns = texts("Fact", *heads)
     table = Table("Environments of the measurements", columns, rows, "No environment was recorded for this dataset.")
     return EnvironmentView(table, tuple(_warnings(data, counts, given)))
 

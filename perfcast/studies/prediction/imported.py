@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
-from perfcast.pages.tables import Cell, Column, Row, Table, text_row
+from perfcast.pages.tables import Table, numbers, text_row, texts
 from perfcast.studies.prediction import tables
 from perfcast.studies.prediction.inputs import ReportData, metric_results
 from perfcast.studies.prediction.page import prediction_page
@@ -62,16 +62,9 @@ def imported_sentence(dataset: pd.DataFrame, problems: pd.DataFrame) -> str:
 
 def _ranges_table(dataset: pd.DataFrame) -> Table:
     """Return the range of each feature."""
-    columns = (Column("Feature", numeric=False), Column("From"), Column("To"), Column("Distinct values"))
+    columns = (*texts("Feature"), *numbers("From", "To", "Distinct values"))
     rows = tuple(
-        Row(
-            (
-                Cell(name),
-                Cell(fmt.whole(dataset[name].min())),
-                Cell(fmt.whole(dataset[name].max())),
-                Cell(fmt.whole(dataset[name].nunique())),
-            )
-        )
+        text_row(name, *map(fmt.whole, (dataset[name].min(), dataset[name].max(), dataset[name].nunique())))
         for name in dataset.attrs.get("features", ())
     )
     return Table("Ranges of the features", columns, rows)
@@ -79,7 +72,7 @@ def _ranges_table(dataset: pd.DataFrame) -> Table:
 
 def _problems_table(problems: pd.DataFrame) -> Table:
     """Return how many rows have each problem."""
-    columns = (Column("Problem", numeric=False), Column("Column", numeric=False), Column("Rows"), Column("Done", False))
+    columns = (*texts("Problem", "Column"), *numbers("Rows"), *texts("Done"))
     groups = problems.groupby(["problem", "column", "done"], sort=False) if len(problems) else ()
     rows = tuple(
         text_row(fmt.escape_control(problem), fmt.escape_control(column or "all"), fmt.whole(len(group)), done)
@@ -91,12 +84,11 @@ def _problems_table(problems: pd.DataFrame) -> Table:
 def _rows_table(problems: pd.DataFrame) -> Table:
     """Return the rows with problems, the first 500 of them."""
     columns = (
-        Column("Table", numeric=False),
-        Column("Row"),
-        Column("Column", numeric=False),
-        Column("Value", numeric=False),
-        Column("Problem", numeric=False, wide=True),
-        Column("Done", numeric=False),
+        *texts("Table"),
+        *numbers("Row"),
+        *texts("Column", "Value"),
+        *texts("Problem", wide=True),
+        *texts("Done"),
     )
     rows = tuple(
         text_row(*(fmt.escape_control(value) for value in row))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.formatting import escape_control, words
-from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.pages.tables import Cell, Row, Table, number_cell, numbers, text_row, texts
 from perfcast.studies.prediction.calibration import PATTERNS
 from perfcast.studies.prediction.trust import half_widths, interval_text, mark_of, trust_of
 
@@ -36,18 +36,14 @@ def models_table(data: ReportData, samples: Mapping[int, int]) -> Table:
         samples: where the sample browser holds a row of the dataset, by the row's index.
     """
     columns = (
-        Column("Model", numeric=False),
-        *(Column(words(name), numeric=False) for name in data.varied),
-        Column("Family", numeric=False),
-        Column("Input, px"),
-        Column("Status", numeric=False),
-        Column("Trust", numeric=False),
-        Column("Pattern", numeric=False),
-        Column("Latency, ms"),
-        Column("95 % interval, ms"),
-        *(Column(label) for _, label in _NUMBERS),
-        Column("GFLOPs"),
-        Column("Parameters, million"),
+        *texts("Model"),
+        *texts(*map(words, data.varied)),
+        *texts("Family"),
+        *numbers("Input, px"),
+        *texts("Status", "Trust", "Pattern"),
+        *numbers("Latency, ms", "95 % interval, ms"),
+        *numbers(*(label for _, label in _NUMBERS)),
+        *numbers("GFLOPs", "Parameters, million"),
     )
     models = data.first.assign(half_width=half_widths(data.first))
     rows = (_model_row(row, samples, data.varied) for row in models.to_dict("index").items())
@@ -87,13 +83,7 @@ def _scaled(row: Mapping[str, Any], name: str, factor: float) -> float | None:
 
 def failed_table(data: ReportData) -> Table:
     """Return the models without numbers, with the reason of each."""
-    columns = (
-        Column("Model", numeric=False),
-        Column("Family", numeric=False),
-        Column("What happened", numeric=False),
-        Column("Memory reached, MB"),
-        Column("Reason", numeric=False, wide=True),
-    )
+    columns = (*texts("Model", "Family", "What happened"), *numbers("Memory reached, MB"), *texts("Reason", wide=True))
     rows = (
         text_row(
             row["label"],
@@ -109,19 +99,12 @@ def failed_table(data: ReportData) -> Table:
 
 def extremes_table(data: ReportData, title: str, column: str, heading: str) -> Table:
     """Return, under ``title``, the models with the largest ``column``; ``heading`` names it with its unit."""
-    columns = (Column("Model", numeric=False), Column("Input, px"), Column(heading), Column("GFLOPs"))
+    columns = (*texts("Model"), *numbers("Input, px", heading, "GFLOPs"))
     measured = data.measured
     known = measured[measured[column].notna()] if column in measured else measured.iloc[:0]
     largest = known.nlargest(_EXTREMES, column) if len(known) else known
     rows = (
-        Row(
-            (
-                Cell(row["label"]),
-                Cell(str(row["input_size"])),
-                number_cell(row[column]),
-                number_cell(_scaled(row, "flops", 1e-9)),
-            )
-        )
+        text_row(row["label"], str(row["input_size"]), fmt.number(row[column]), fmt.number(_scaled(row, "flops", 1e-9)))
         for row in largest.to_dict("records")
     )
     return Table(title, columns, tuple(rows), f"No measured model has {column}.")
@@ -135,11 +118,9 @@ def patterns_table(data: ReportData, examples: Mapping[str, int]) -> Table:
         examples: the dataset's row that shows a pattern most clearly, by pattern.
     """
     columns = (
-        Column("Pattern", numeric=False),
-        Column("In the document", numeric=False),
-        Column("What it looks like", numeric=False),
-        Column(words(f"{data.counted}s")),
-        Column("Clearest example", numeric=False),
+        *texts("Pattern", "In the document", "What it looks like"),
+        *numbers(words(f"{data.counted}s")),
+        *texts("Clearest example"),
     )
     counts = data.measured["pattern"].value_counts()
     rows = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.fit.options import BASELINES, DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.pages import formatting as fmt
-from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, numbers, text_row, texts
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import FIGURE_11, TABLE_1
 
@@ -27,14 +27,12 @@ def metric_of_unit(data: ReportData, unit: str) -> MetricResult | None:
 def results_table(data: ReportData) -> Table:
     """Return the document's Table 1 with this target's row first and a column of accuracies on held-out families."""
     columns = (
-        Column("Target", numeric=False),
-        Column("Number of inputs"),
-        Column("Time: algorithm", numeric=False),
-        Column("Time: accuracy"),
-        Column("Time: accuracy on held-out families"),
-        Column("RAM: algorithm", numeric=False),
-        Column("RAM: accuracy"),
-        Column("RAM: accuracy on held-out families"),
+        *texts("Target"),
+        *numbers("Number of inputs"),
+        *texts("Time: algorithm"),
+        *numbers("Time: accuracy", "Time: accuracy on held-out families"),
+        *texts("RAM: algorithm"),
+        *numbers("RAM: accuracy", "RAM: accuracy on held-out families"),
     )
     time, ram = metric_of_unit(data, "ms"), metric_of_unit(data, "MB")
     inputs = [int(result.values["rows"]) for result in (time, ram) if result and result.values.get("rows")]
@@ -77,11 +75,9 @@ def _result_cells(result: MetricResult | None) -> tuple[str, str, str]:
 def ranges_table(data: ReportData) -> Table:
     """Return the ranges of the features next to those of the document's Figure 11."""
     columns = (
-        Column("CNN feature", numeric=False),
-        Column("Here: from"),
-        Column("Here: to"),
-        Column("Document: range"),
-        Column("Within the document's range", numeric=False),
+        *texts("CNN feature"),
+        *numbers("Here: from", "Here: to", "Document: range"),
+        *texts("Within the document's range"),
     )
     rows = tuple(_range_row(entry, data.measured) for entry in FIGURE_11)
     return Table("Ranges of the features over the measured models", columns, rows)
@@ -103,11 +99,10 @@ def _range_row(entry: PublishedRange, models: pd.DataFrame) -> Row:
 def algorithms_table(result: MetricResult) -> Table:
     """Return the errors of every algorithm under every scheme, with 95% intervals."""
     columns = (
-        Column("Algorithm", numeric=False),
-        Column("Published: best accuracy"),
-        Column("Published: median (5 % – 95 %)"),
-        *(Column(f"{labels.scheme_label(scheme)}: MAPE [95 % interval], %") for scheme in SCHEMES),
-        Column("Leave one family out: median error, %"),
+        *texts("Algorithm"),
+        *numbers("Published: best accuracy", "Published: median (5 % – 95 %)"),
+        *numbers(*(f"{labels.scheme_label(scheme)}: MAPE [95 % interval], %" for scheme in SCHEMES)),
+        *numbers("Leave one family out: median error, %"),
     )
     best = {scheme: _least_error(result, scheme) for scheme in SCHEMES}
     rows = [_algorithm_row(result, name, best) for name in result.algorithms]
@@ -134,11 +129,8 @@ _DOMAIN_ROWS = {"inside": "Held-out families, within the domain", "outside": "He
 def intervals_table(result: MetricResult) -> Table:
     """Return how often and how wide the deployed algorithm's intervals hold, and what plain ones would do."""
     columns = (
-        Column("Predicted", numeric=False),
-        Column(fmt.words(f"{result.counted}s")),
-        Column("MAPE, %"),
-        Column("Coverage"),
-        Column("Upper end / lower end, median"),
+        *texts("Predicted"),
+        *numbers(fmt.words(f"{result.counted}s"), "MAPE, %", "Coverage", "Upper end / lower end, median"),
     )
     schemes, domain = result.values.get("schemes") or {}, result.values.get("domain") or {}
     rows = [_interval_row(label, schemes.get(key)) for key, label in _SCHEME_ROWS.items()]
@@ -161,8 +153,8 @@ def intervals_table(result: MetricResult) -> Table:
 def _interval_row(label: str, found: Mapping[str, Any] | None) -> Row:
     if not found:
         return text_row(label, "0", fmt.MISSING, fmt.MISSING, fmt.MISSING)
-    numbers = (fmt.number(found["mape"]), fmt.percent(100 * found["coverage"]), fmt.number(found["width_factor"]))
-    return text_row(label, fmt.whole(found["models"]), *numbers)
+    cells = (fmt.number(found["mape"]), fmt.percent(100 * found["coverage"]), fmt.number(found["width_factor"]))
+    return text_row(label, fmt.whole(found["models"]), *cells)
 
 
 def _least_error(result: MetricResult, scheme: str) -> str | None:
@@ -208,17 +200,14 @@ def group_errors_table(result: MetricResult, errors: pd.DataFrame, by: str, head
     """
     columns = (
         Column(heading, numeric=by != "family"),
-        Column(fmt.words(f"{result.counted}s")),
-        Column("MAPE, %"),
-        Column("Median error, %"),
-        Column("Largest error, %"),
+        *numbers(fmt.words(f"{result.counted}s"), "MAPE, %", "Median error, %", "Largest error, %"),
     )
     rows = []
     groups = errors.groupby(by) if len(errors) else ()
     for key, group in sorted(groups, key=lambda item: _natural(item[0])):
         ape = group["ape"]
-        numbers = (number_cell(value) for value in (ape.mean(), ape.median(), ape.max()))
-        rows.append(Row((Cell(str(key)), Cell(fmt.whole(len(group))), *numbers)))
+        errors_of_group = map(fmt.number, (ape.mean(), ape.median(), ape.max()))
+        rows.append(text_row(str(key), fmt.whole(len(group)), *errors_of_group))
     return Table(
         f"{labels.metric_label(result.metric)}: error by {heading.lower()}",
         columns,
@@ -234,19 +223,12 @@ def _natural(key: Any) -> tuple[float, str]:
 def importance_table(result: MetricResult, importance: pd.DataFrame) -> Table:
     """Return both importances of the features of one metric."""
     columns = (
-        Column("Feature", numeric=False),
-        Column("F-score (splits that use it)"),
-        Column("Permutation: growth of MAPE, percentage points"),
+        *texts("Feature"),
+        *numbers("F-score (splits that use it)", "Permutation: growth of MAPE, percentage points"),
     )
     rows = (
-        Row(
-            (
-                Cell(str(row["feature"])),
-                Cell(fmt.whole(row["split_count"])),
-                number_cell(row["mape_increase"]),
-            )
-        )
-        for _, row in importance.iterrows()
+        text_row(str(row.feature), fmt.whole(row.split_count), fmt.number(row.mape_increase))
+        for row in importance.itertuples()
     )
     caption = f"{labels.metric_label(result.metric)}: feature importance"
     return Table(caption, columns, tuple(rows), "No feature importance was computed for this metric.")
@@ -254,14 +236,9 @@ def importance_table(result: MetricResult, importance: pd.DataFrame) -> Table:
 
 def noise_table(data: ReportData) -> Table:
     """Return how far repeated measurements differ, for each column of the dataset that has pairs."""
-    columns = (
-        Column("Column of the dataset", numeric=False),
-        Column("Pairs"),
-        Column("|a − b| / mean, median %"),
-        Column("95th percentile, %"),
-    )
+    columns = (*texts("Column of the dataset"), *numbers("Pairs", "|a − b| / mean, median %", "95th percentile, %"))
     rows = (
-        Row((Cell(name), Cell(fmt.whole(floor["pairs"])), number_cell(floor["median"]), number_cell(floor["p95"])))
+        text_row(name, fmt.whole(floor["pairs"]), fmt.number(floor["median"]), fmt.number(floor["p95"]))
         for name, floor in data.noise_floor.items()
     )
     empty = "No model was measured twice, so the noise floor is unknown."

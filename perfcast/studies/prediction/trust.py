@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
-from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
+from perfcast.pages.tables import Cell, Row, Table, number_cell, numbers, text_row, texts
 from perfcast.studies.factor_sets import counted
 
 if TYPE_CHECKING:
@@ -47,11 +47,9 @@ def trust_sentence(dataset: pd.DataFrame) -> str:
 def trust_table(data: ReportData) -> Table:
     """Return how many models each trust has, with how narrow their intervals are."""
     columns = (
-        Column("Trust", numeric=False),
-        Column(fmt.words(f"{data.counted}s")),
-        Column("Share"),
-        Column("Interval, median ± %"),
-        Column("What it means", numeric=False, wide=True),
+        *texts("Trust"),
+        *numbers(fmt.words(f"{data.counted}s"), "Share", "Interval, median ± %"),
+        *texts("What it means", wide=True),
     )
     counts = trust_counts(data.dataset)
     known = sum(counts.values())
@@ -102,14 +100,11 @@ def interval_text(row: Mapping[str, Any]) -> str:
 def doubtful_table(data: ReportData) -> Table:
     """Return every model whose latency is not fully trusted, with the reason."""
     columns = (
-        Column("Model", numeric=False),
-        Column("Trust", numeric=False),
-        Column("Latency, ms"),
-        Column("± %"),
-        Column("Pattern", numeric=False),
-        Column("Visits"),
-        Column("Disturbed"),
-        Column("Reason", numeric=False, wide=True),
+        *texts("Model", "Trust"),
+        *numbers("Latency, ms", "± %"),
+        *texts("Pattern"),
+        *numbers("Visits", "Disturbed"),
+        *texts("Reason", wide=True),
     )
     first = data.first
     known = first["status"].isin(["measured", "impossible"])
