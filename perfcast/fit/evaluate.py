@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,25 +11,26 @@ from perfcast.fit.baselines import baseline_names
 from perfcast.fit.choice import most_accurate
 from perfcast.fit.cross_validation import CrossValidation
 from perfcast.fit.evaluation import Evaluation, importance_table, predictions_table, splits_table
-from perfcast.fit.feature_importance import PermutationImportance, SplitCounts
+from perfcast.fit.feature_importance import error_growth, split_counts
 from perfcast.fit.intervals import half_widths_without_family
 from perfcast.fit.mixture import has_large_family
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, ENSEMBLE, MIXTURE, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.splits import equivalent_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
-from perfcast.fit.tasks import FoldDomain, GroupedFold, PublishedSplits, run_all
+from perfcast.fit.tasks import locate_fold, predict_fold, run_all, split_errors
 from perfcast.fit.training_data import tables_of
 from perfcast.progress import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from perfcast.fit.options import FitOptions
-    from perfcast.fit.tasks import Task
     from perfcast.fit.training_data import TrainingData
     from perfcast.progress import Progress
+
+    Task = tuple[Any, Callable[[], Any]]
 
 SPLITS_A_TASK = 10
 
@@ -49,10 +51,10 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     done = _run(plan, options.jobs, progress, "evaluate algorithms")
     splits = splits_table(
         [
-            (task.metric, task.algorithm, split, error)
-            for task, errors in done
-            if isinstance(task, PublishedSplits)
-            for split, error in zip(task.splits, errors, strict=True)
+            (part.metric, part.algorithm, split, error)
+            for part, errors in done
+            if isinstance(part, _Splits)
+            for split, error in zip(part.splits, errors, strict=True)
         ]
     )
     validations = {name: _validation(name, table, done) for name, table in tables.items()}
@@ -70,12 +72,32 @@ def evaluate(dataset: pd.DataFrame, options: FitOptions, progress: Progress = qu
     )
 
 
+class _Splits(NamedTuple):
+    """What was asked of some splits of the published protocol."""
+
+    metric: str
+    algorithm: str
+    splits: range
+
+
+class _HeldOut(NamedTuple):
+    """What was asked of a fold of grouped cross-validation; no algorithm: where its test rows are."""
+
+    metric: str
+    scheme: str
+    test: np.ndarray
+    algorithm: str | None = None
+
+
 def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> Iterator[Task]:
     chosen = [name for name in ALGORITHMS if name in (options.algorithms or ALGORITHMS)]
     for algorithm in (name for name in PUBLISHED_ALGORITHMS if name in chosen):
         for first in range(0, options.splits, SPLITS_A_TASK):
             splits = range(first, min(first + SPLITS_A_TASK, options.splits))
-            yield PublishedSplits(metric, algorithm, table, splits, options.test_share)
+            yield (
+                _Splits(metric, algorithm, splits),
+                partial(split_errors, table, algorithm, splits, options.test_share),
+            )
     # Without experts these are the ensemble again.
     apart = [name for name in chosen if name != MIXTURE or ENSEMBLE not in chosen or has_large_family(table)]
     algorithms = (*apart, *baseline_names(options))
@@ -83,53 +105,56 @@ def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> I
     for scheme in dict.fromkeys(equivalent_scheme(table, scheme) for scheme in SCHEMES):
         groups = scheme_groups(table, scheme)
         for fold in scheme_folds(table, scheme, options.seed):
-            yield FoldDomain(metric, scheme, table, fold)
+            held_out = _HeldOut(metric, scheme, fold.test)
+            yield held_out, partial(locate_fold, table, fold)
             for algorithm in algorithms:
-                yield GroupedFold(metric, algorithm, scheme, table, groups, fold, flops, options.seed)
+                task = partial(predict_fold, table, fold, algorithm, groups, flops, options.seed)
+                yield held_out._replace(algorithm=algorithm), task
 
 
-def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str) -> list[tuple[Task, Any]]:
+def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str) -> list[tuple[Any, Any]]:
+    """Return what each task was asked, and its result."""
     done = []
     with progress(len(tasks), description) as advance:
-        for task, result in zip(tasks, run_all(tasks, jobs), strict=True):
-            done.append((task, result))
+        for (part, _), result in zip(tasks, run_all([task for _, task in tasks], jobs), strict=True):
+            done.append((part, result))
             advance()
     return done
 
 
-def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Task, Any]]) -> CrossValidation:
+def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Any, Any]]) -> CrossValidation:
     predictions: dict[tuple[str, str], np.ndarray] = {}
     spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
     made = {scheme: equivalent_scheme(table, scheme) for scheme in SCHEMES}
-    for task, result in done:
-        if not isinstance(task, (GroupedFold, FoldDomain)) or task.metric != metric:
+    for part, result in done:
+        if not isinstance(part, _HeldOut) or part.metric != metric:
             continue
-        for scheme in (scheme for scheme, source in made.items() if source == task.scheme):
-            if isinstance(task, GroupedFold):
-                key = task.algorithm, scheme
-                predictions.setdefault(key, np.empty(len(table)))[task.fold.test] = result.values
-                spreads.setdefault(key, np.empty(len(table)))[task.fold.test] = result.spreads
+        for scheme in (scheme for scheme, source in made.items() if source == part.scheme):
+            if part.algorithm:
+                key = part.algorithm, scheme
+                predictions.setdefault(key, np.empty(len(table)))[part.test] = result.values
+                spreads.setdefault(key, np.empty(len(table)))[part.test] = result.spreads
             else:
-                distances.setdefault(scheme, np.empty(len(table)))[task.fold.test] = result.distances
-                inside.setdefault(scheme, np.empty(len(table), dtype=bool))[task.fold.test] = result.inside
+                distances.setdefault(scheme, np.empty(len(table)))[part.test] = result.distances
+                inside.setdefault(scheme, np.empty(len(table), dtype=bool))[part.test] = result.inside
     return CrossValidation(table, predictions, spreads, distances, inside)
 
 
 def _feature_importance(
     tables: Mapping[str, TrainingData], deployed: Mapping[str, str], options: FitOptions, progress: Progress
 ) -> pd.DataFrame:
-    tasks: list[Task] = []
-    for name, table in tables.items():
-        tasks.append(SplitCounts(name, table, table.families, options.seed))
-        for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed):
-            tasks.append(PermutationImportance(name, deployed[name], table, table.families, fold, options.seed))
-    done = _run(tasks, options.jobs, progress, "measure feature importance")
-    split_counts = {task.metric: scores for task, scores in done if isinstance(task, SplitCounts)}
+    counting: list[Task] = [(name, partial(split_counts, table, options.seed)) for name, table in tables.items()]
+    growing: list[Task] = [
+        (name, partial(error_growth, table, fold, deployed[name], options.seed))
+        for name, table in tables.items()
+        for fold in scheme_folds(table, DEPLOYMENT_SCHEME, options.seed)
+    ]
+    done = _run([*counting, *growing], options.jobs, progress, "measure feature importance")
+    counts = dict(done[: len(counting)])
     growth = {
-        name: sum(errors for task, errors in done if isinstance(task, PermutationImportance) and task.metric == name)
-        / len(table)
+        name: sum(errors for part, errors in done[len(counting) :] if part == name) / len(table)
         for name, table in tables.items()
     }
-    return importance_table(tables, split_counts, growth)
+    return importance_table(tables, counts, growth)
