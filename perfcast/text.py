@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +54,19 @@ def last_line(text: str) -> str:
 def format_number(value: float) -> str:
     """Return a number with three significant digits."""
     return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as `90`, `90s`, `5m` or `1.5h`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s?([smh]?)", text)
+    if not found:
+        what = f"{shorten(escape_control(text), 60)!r} is not a duration"
+        raise ValueError(f"{what}; write a number with the unit s, m or h, such as 90s or 5m")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def format_duration(seconds: float) -> str:

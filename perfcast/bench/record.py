@@ -142,6 +142,16 @@ class MeasurementStore:
         except StoreError as error:
             raise StoreError(f"{error}; {_REMEDY}") from error
 
+    def manifest(self, keys: list[str]) -> dict[str, Any]:
+        """Return which measurements there are, how many visits each has, and whether no budget ended one early.
+
+        Raises:
+            StoreError: one is absent or damaged.
+        """
+        records = [self.measurement(key) for key in keys]
+        complete = not any(record.get("stopped_by") == BUDGET for record in records)
+        return {"measurements": keys, "visits": [len(record["visits"]) for record in records], "complete": complete}
+
     def put(self, record: dict[str, Any]) -> None:
         """Store a measurement under its key, with a checksum that shows damage; its visits are in it, or kept.
 

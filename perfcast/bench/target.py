@@ -36,6 +36,7 @@ class Protocol:
         warmup_s: how long each visit runs the model before inferences are timed.
         visits: number of visits that they are divided over.
         repeats: maximum number of disturbed visits repeated; `adaptive` repeats until `min_visits` are calm.
+        budget_s: how long to measure in one run, None for as long as it takes; not part of a measurement's key.
         min_visits: of `adaptive`, minimum number of visits before it may stop; else None.
         rel_ci_half_width: of `adaptive`, relative half width of the location's interval below which it stops; else
             None.
@@ -49,6 +50,7 @@ class Protocol:
     min_visits: int | None = None
     rel_ci_half_width: float | None = None
     warmup_s: float = field(default_factory=partial(default_of, "target", "protocol", "warmup_s"))
+    budget_s: float | None = None
 
     VERSION = 3
     """Raised when the same values must be measured again."""

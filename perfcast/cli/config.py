@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcast.cli.files import PROJECT_FILE
+from perfcast.text import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+
+class Duration(click.ParamType):
+    """A duration such as `90s` or `5m`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds; click says what is wrong with a text that is no duration."""
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Duration()
 _TARGET = click.option("--target", help="The target to measure on.  [default: the configuration's, else local]")
 _CONFIGFILE = click.option(
     "--configfile",

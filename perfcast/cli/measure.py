@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perfcast.cli.config import target_options
+from perfcast.cli.config import DURATION, target_options
 from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, drawing_console, end
+from perfcast.runner.protocol import BUDGET
 from perfcast.storage import write_json, write_table
 from perfcast.text import format_number
 
@@ -44,11 +45,16 @@ class Measured:
 @click.command()
 @source_options
 @target_options
+@click.option(
+    "--budget",
+    type=DURATION,
+    help="How long to measure, such as 90s or 5m; each model is visited once at least, and the next call goes on.",
+)
 @click.option("--again", is_flag=True, help="Measure again what was measured before; both are kept.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the numbers to: .csv or .json."
 )
-def measure(request: Request, settings: Settings, again: bool, out: Path | None) -> None:
+def measure(request: Request, settings: Settings, budget: float | None, again: bool, out: Path | None) -> None:
     """Measure models now, on the target, and check the samples.
 
     Models that were measured before are shown, not measured again. Exit code 1: a model could not be measured, or its
@@ -58,7 +64,8 @@ def measure(request: Request, settings: Settings, again: bool, out: Path | None)
         check_ending(out, _ENDINGS)
     store = request.store or settings.store
     found = request.exports(store, settings.sheets)
-    measured = _measured(settings, store, found.exports, again) if found.exports else []
+    budget_s = settings.budget_s if budget is None else budget
+    measured = _measured(settings, store, found.exports, budget_s, again) if found.exports else []
     if out and measured:
         _write(out, measured)
     for one in measured:
@@ -68,7 +75,9 @@ def measure(request: Request, settings: Settings, again: bool, out: Path | None)
         sys.exit(_INVALID)
 
 
-def _measured(settings: Settings, store: Path, exports: list[Export], again: bool) -> list[Measured]:
+def _measured(
+    settings: Settings, store: Path, exports: list[Export], budget_s: float | None, again: bool
+) -> list[Measured]:
     """Measure exports; return what became of each, in order."""
     from perfcast.bench.campaign import Campaign
     from perfcast.bench.factory import open_transport
@@ -77,7 +86,9 @@ def _measured(settings: Settings, store: Path, exports: list[Export], again: boo
 
     target = settings.target
     transport = open_transport(target, settings.config["hosts"])
-    campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store))
+    # Each factor set is measured by itself here, and has its share.
+    share_s = None if budget_s is None else budget_s / len(target.factor_sets)
+    campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store), share_s)
     return [
         one
         for part, environment in campaign.parts_in_environments()
@@ -96,7 +107,7 @@ def _measured_part(
     # One campaign for all that have been repeated as often, so that their visits are interleaved.
     for count in sorted(set(wanted.values())):
         group = [export for export in exports if wanted[export.artifact] == count]
-        part = _repeating(campaign, count)
+        part = _repeating(campaign, count, len(group) / len(exports))
         tasks = part.tasks(group, environment)
         new = {task.key for task in part.missing(tasks)}
         keys = (part.measure(group, track, "measuring") if new else [task.key for task in tasks])[-len(group) :]
@@ -104,11 +115,12 @@ def _measured_part(
     return [found[export.artifact] for export in exports]
 
 
-def _repeating(campaign: Campaign, count: int) -> Campaign:
-    """Return the campaign that repeats each of its models so often."""
+def _repeating(campaign: Campaign, count: int, share: float = 1.0) -> Campaign:
+    """Return the campaign that repeats each of its models so often, in its share of the budget."""
     from perfcast.bench.target import Replicates
 
-    return replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, count)))
+    budget_s = None if campaign.budget_s is None else campaign.budget_s * share
+    return replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, count)), budget_s=budget_s)
 
 
 def _next_repetition(campaign: Campaign, export: Export, environment: dict[str, Any]) -> int:
@@ -158,6 +170,8 @@ def _show(measured: Measured) -> None:
     row = measured.row
     factors = measured.record["factors"]
     when = "measured now" if measured.is_new else f"measured {row['started_at']}; --again measures it again"
+    if measured.record.get("stopped_by") == BUDGET:
+        when += "; the budget ended before the protocol: measure once more for a narrower interval"
     repetition = f", repetition {row['replicate']}" if row["replicate"] else ""
     click.echo(f"{row['model']} on {row['target']}{repetition}: {when}")
     facts = _facts(row) if row["status"] == "measured" else {"status": f"{row['status']}: {row['reason']}"}

@@ -14,6 +14,7 @@ from perfcast.code_digest import SourceTree
 from perfcast.export.key import makers_of, not_run
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.export.programs import installed_code
+from perfcast.pipeline import budget
 from perfcast.pipeline.campaign import FIT_TOOLS
 from perfcast.pipeline.shards import PerShard, specs_by_shard
 from perfcast.pipeline.studies import PerStudy, folders_of, options_of
@@ -76,9 +77,18 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
         "export_shard": _of_export(shards, code) | count | {"tools": _versions(campaign, EXPORT_TOOLS)},
         "list_models": store | {"code": _code("list_models", code)},
         "extract_features": {"code": _code("extract_features", code)},
-        "benchmark_shard": store | device | count | {"code": _code("benchmark_shard", code)},
+        "benchmark_shard": store | device | count | _of_benchmark(campaign, shards, code),
         "build_dataset": store | {"code": _code("build_dataset", code)},
     }
+
+
+def _of_benchmark(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
+    digest, device = _code("benchmark_shard", code), measured(campaign)
+    progress = [f"{campaign.target_results}/progress/{number}.json" for number in range(len(shards))]
+    of = [digest_of_json([_described(shard), device, str(campaign.store), digest]) for shard in shards]
+    budgets = budget.shares(campaign.budget_s, [len(shard) for shard in shards])
+    efforts = map(budget.effort, progress, of, budgets)
+    return {"code": digest, "progress": PerShard(tuple(progress)), "effort": PerShard(tuple(efforts))}
 
 
 def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
@@ -129,7 +139,7 @@ def measured(campaign: Campaign) -> dict[str, Any]:
     return {key: value for key, value in described.items() if key not in ("description", "metrics")} | {
         "device": {key: value for key, value in described["device"].items() if key != "memory_mb"},
         "factors": resolved(described["factors"], described["transport"]["kind"]),
-        "protocol": dataclasses.asdict(target.protocol),
+        "protocol": dataclasses.asdict(dataclasses.replace(target.protocol, budget_s=None)),
         "settings": target.settings,
         "soak_s": target.soak_s,
         "time_limit_s": float(target.time_limit_s),

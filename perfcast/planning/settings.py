@@ -12,6 +12,7 @@ from perfcast.errors import UsageError
 from perfcast.project_files import BESIDE, find_project_file
 from perfcast.schema import with_schema_defaults
 from perfcast.studies.registry import check_studies
+from perfcast.text import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,12 @@ class Settings:
         if self.is_imported:
             raise UsageError(f"{self.name}: is a target of tables, measured elsewhere; choose a target with a device")
         return Target.from_dict(self.name, self.description)
+
+    @property
+    def budget_s(self) -> float | None:
+        """How long to measure in this run, None for as long as the protocol takes."""
+        given = self.config["budget"]
+        return self.target.protocol.budget_s if given is None else parse_duration(str(given))
 
     @property
     def results(self) -> str:

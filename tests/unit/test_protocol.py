@@ -27,7 +27,7 @@ REFUSED = [
     (ADAPTIVE | {"rel_ci_half_width": "2%"}, "protocol.rel_ci_half_width: '2%' is not of type 'number'"),
     (ADAPTIVE | {"visits": 0}, "protocol.visits: 0 is less than the minimum of 1"),
     (ADAPTIVE | {"repeats": -1}, "protocol.repeats: -1 is less than the minimum of 0"),
-    (ADAPTIVE | {"visit": 5}, "protocol: unknown key visit; known are discard, iterations, min_visits"),
+    (ADAPTIVE | {"visit": 5}, "protocol: unknown key visit; known are budget_s, discard, iterations, min_visits"),
     (ADAPTIVE | {"name": "best"}, "protocol.name: 'best' is not one of ['published', 'adaptive']"),
 ]
 

@@ -8,6 +8,7 @@ from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.exports import restore
+from perfcast.pipeline.budget import note
 from perfcast.pipeline.stage import stage
 from perfcast.progress import track
 from perfcast.storage import write_json
@@ -17,9 +18,12 @@ with stage(snakemake.log[0]) as log:
     store = Path(snakemake.params.store)
     transport = open_transport(target, snakemake.config["hosts"], log=Path(snakemake.log[0]))
     artifacts = ArtifactStore(store)
-    campaign = Campaign(target, transport, artifacts, MeasurementStore(store))
+    effort, measurements = snakemake.params.effort, MeasurementStore(store)
+    campaign = Campaign(target, transport, artifacts, measurements, effort["budget_s"])
     exports = restore(snakemake.input.exports, snakemake.input.bundle, artifacts)
     name = f"measuring, part {int(snakemake.wildcards.shard) + 1} of {snakemake.params.shards}"
     keys = campaign.measure(exports, track, name)
-    write_json(snakemake.output.manifest, keys)
+    manifest = measurements.manifest(keys)
+    write_json(snakemake.output.manifest, manifest)
+    note(snakemake.params.progress, effort, complete=manifest["complete"])
     log(f"{len(keys)} measurements")

@@ -11,7 +11,7 @@ from perfcast.storage import read_json, write_table
 
 with stage(snakemake.log[0]) as log:
     store = MeasurementStore(Path(snakemake.params.store))
-    keys = [key for path in snakemake.input.manifests for key in read_json(path)]
+    keys = [key for path in snakemake.input.manifests for key in read_json(path)["measurements"]]
     features = pd.read_parquet(snakemake.input.features)
     models = pd.read_csv(snakemake.input.models, keep_default_na=False)
     records = [store.measurement(key) for key in keys]

@@ -27,7 +27,7 @@ def shards(rule, numbers=SHARDS):
 
 def of_model(*models):
     numbers = {shard_of(model, len(SHARDS)) for model in models}
-    return shards("collect_models", numbers) | shards("export_shard", numbers)
+    return set().union(*(shards(rule, numbers) for rule in ("collect_models", "export_shard", "benchmark_shard")))
 
 
 EXPORT, BENCHMARK = shards("export_shard"), shards("benchmark_shard")
