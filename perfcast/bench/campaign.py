@@ -172,7 +172,7 @@ class Campaign:
 
     def _say_what_is_left(self, tasks: list[Task], over_s: float) -> None:
         if over_s > 0.1 * (self.budget_s or 0):
-            say(f"the budget was too short: one visit of each model took {format_duration(over_s)} more")
+            say(f"the budget was exceeded by {format_duration(over_s)}: each model is visited once at least")
         if left := len(self.missing(tasks)):
             say(f"the budget is spent before {left} of {len(tasks)} measurements are complete; run again to continue")
 

@@ -28,7 +28,7 @@ _TEXT = [
     *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target"),
     *("includes", "status", "started_at"),
 ]
-_OPTIONAL_TEXT = ["reason", "trust", "trust_reason", "pattern"]
+_OPTIONAL_TEXT = ["reason", "stopped_by", "trust", "trust_reason", "pattern"]
 _LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHED_LATENCIES]
 _NUMBERS = [
     *("process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),

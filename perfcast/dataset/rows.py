@@ -40,6 +40,7 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "replicate": record["replicate"],
         "status": record["status"],
         "reason": record["reason"],
+        "stopped_by": record.get("stopped_by"),
         "started_at": record["started_at"],
         **_sample_columns(record),
         **judged_columns(record),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.pipeline.checks import check_store, checked_models, tool_versions
+from perfcast.pipeline.shards import specs_by_shard
 from perfcast.planning.settings import Settings, read_settings
 from perfcast.project_files import find_project_file
 from perfcast.tables.mapping import load_mapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfcast.models.collect import Collection
+
+MIN_MODELS = 20
+"""Of a first pass: of fewer models little can be learned, and all are soon measured."""
 
 FIT_TOOLS = ("scikit-learn", "xgboost", "mapie")
 
@@ -47,6 +51,14 @@ class Campaign(Settings):
     def shards(self) -> range:
         """The numbers of the pieces that models are exported and measured in."""
         return range(self.config["shards"])
+
+    @property
+    def has_first_pass(self) -> bool:
+        """Whether the first shard is fitted and shown first: where that is worth it, and no device has to wait."""
+        if self.models is None or len(self.config["hosts"] or ()) > 1:
+            return False
+        first, *others = specs_by_shard(self.models.specs, len(self.shards))
+        return len(first) >= MIN_MODELS and any(others)
 
     @property
     def is_remote(self) -> bool:

@@ -18,6 +18,7 @@ from perfcast.pipeline import budget
 from perfcast.pipeline.campaign import FIT_TOOLS
 from perfcast.pipeline.shards import PerShard, specs_by_shard
 from perfcast.pipeline.studies import PerStudy, folders_of, options_of
+from perfcast.pipeline.times import logs_of
 from perfcast.storage import digest_of_json
 from perfcast.studies.registry import study_packages
 
@@ -46,6 +47,7 @@ def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
     code = SourceTree(code_root)
     rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
     report = _of_study("prediction", [campaign.target_results], {"store": str(campaign.store)}, code)
+    report |= {"logs": logs_of(campaign)}
     return rules | {
         "fit_predictor": _of_fit(campaign, code),
         "render_report": report,
@@ -79,6 +81,7 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
         "extract_features": {"code": _code("extract_features", code)},
         "benchmark_shard": store | device | count | _of_benchmark(campaign, shards, code),
         "build_dataset": store | {"code": _code("build_dataset", code)},
+        "first_pass": store | device | _of_first_pass(campaign, shards),
     }
 
 
@@ -89,6 +92,17 @@ def _of_benchmark(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]], cod
     budgets = budget.shares(campaign.budget_s, [len(shard) for shard in shards])
     efforts = map(budget.effort, progress, of, budgets)
     return {"code": digest, "progress": PerShard(tuple(progress)), "effort": PerShard(tuple(efforts))}
+
+
+def _of_first_pass(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]]) -> Parameters:
+    counts = [len(shard) for shard in shards]
+    return {
+        "report": f"{campaign.target_results}/report.html",
+        "models": sum(counts),
+        "budget_s": budget.shares(campaign.budget_s, counts)[0],
+        "metrics": campaign.metrics,
+        "fit": campaign.config["fit"],
+    }
 
 
 def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
@@ -120,7 +134,7 @@ def _of_studies(campaign: Campaign, code: SourceTree) -> Parameters:
         for name in campaign.config["studies"]
     }
     keys = ("study", "folders", "options", "code")
-    return {key: PerStudy({name: values[key] for name, values in each.items()}) for key in keys}
+    return {key: PerStudy({name: values[key] for name, values in each.items()}) for key in keys} | {"logs": {}}
 
 
 def _of_study(name: str, folders: list[str], options: Parameters, code: SourceTree) -> Parameters:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from perfcast.errors import PerfcastError
+from perfcast.pipeline.times import took
 
 
 @contextlib.contextmanager
@@ -32,6 +33,7 @@ def stage(log: str) -> Iterator[Callable[[str], None]]:
 
         try:
             yield note
+            note(took())
         except PerfcastError as error:
             note(f"error: {error}")
             print(f"error: {error}", file=terminal)

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+import time
 
 from perfcast.runner.answers import emit
 from perfcast.runner.apply_settings import applied_with
@@ -110,12 +111,12 @@ class Bench:
         return [(visit["median_ns"], visit["disturbed"]) for visit in resume["visits"]]
 
 
-def rounds_of(plan, bench, models):
-    """Return the rounds of a plan: under its budget, where it has one."""
+def rounds_of(plan, bench, models, start):
+    """Return the rounds of a plan: under its budget, where it has one, of the time since `start`."""
     history, budget_s = History(*plan.get("history", ())), plan.get("budget_s")
     if budget_s is None:
         return Rounds(bench, models, plan["seed"], history)
-    return BudgetedRounds(bench, models, plan["seed"], history, budget_s)
+    return BudgetedRounds(bench, models, plan["seed"], history, start + budget_s)
 
 
 def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
@@ -124,6 +125,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
     `given` is what whoever started this has set on the device already. `acknowledge` returns once the last answer
     is acknowledged. Where the kernel does not end this with whoever started it, `parent_pid` is whose end to look for.
     """
+    start = time.monotonic()
     toolchain = toolchain_named(plan["factors"]["toolchain"], plan["factors"])
     # Before the runtime is imported, which sets some itself.
     variables = recorded(os.environ, conditions_of(plan["factors"], plan["environment_variables"]))
@@ -149,7 +151,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
             bench.measure_null()
             peaks = measure_peaks(toolchain, parent_pid, bench.spawns)
             bench.answer(PEAKS, peaks=peaks, clock_resolution_ns=resolution_ns(), computed_on=bench.computed_on)
-            rounds_of(plan, bench, bench.models(environment)).run()
+            rounds_of(plan, bench, bench.models(environment), start).run()
         finally:
             end_all()
     emit(DONE)

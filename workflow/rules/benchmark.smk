@@ -3,6 +3,8 @@
 A measurement never overlaps another job on its device: the job takes the device, and all cores where it is this machine.
 """
 
+CHECKED = [ancient(f"{TARGET_RESULTS}/checked")] if CAMPAIGN.is_probed else []
+
 if CAMPAIGN.is_probed:
 
     # First of all, and only where something is to be measured: exporting continues meanwhile.
@@ -20,9 +22,38 @@ if CAMPAIGN.is_probed:
             "../scripts/check_target.py"
 
 
+if CAMPAIGN.has_first_pass:
+
+    # Of the first shard, before any other is measured; the report of all models takes its place.
+    rule first_pass:
+        input:
+            checked=CHECKED,
+            exports=f"{MANIFESTS}/export/0.json",
+            bundle=f"{MANIFESTS}/export/0.zip",
+        output:
+            folder=temp(directory(f"{TARGET_RESULTS}/first_pass")),
+        log:
+            f"{TARGET_RESULTS}/logs/first_pass.log",
+        priority: 50
+        conda:
+            "../../envs/perfcast.yaml"
+        threads: CORES
+        resources:
+            device=1,
+        params:
+            **PARAMETERS["first_pass"],
+        script:
+            "../scripts/first_pass.py"
+
+
 rule benchmark_shard:
     input:
-        checked=[ancient(f"{TARGET_RESULTS}/checked")] if CAMPAIGN.is_probed else [],
+        checked=CHECKED,
+        first=(
+            [ancient(f"{TARGET_RESULTS}/first_pass")]
+            if CAMPAIGN.has_first_pass
+            else []
+        ),
         exports=f"{MANIFESTS}/export/{{shard}}.json",
         bundle=f"{MANIFESTS}/export/{{shard}}.zip",
     output:

@@ -5,6 +5,8 @@ rule collect_models:
     input:
         # The sheets are none: a parameter holds what of them matters to a shard, however they are called.
         none=alone,
+        # Of the others, so that the first shard is measured while they are exported.
+        first=first_export,
     output:
         specs=f"{MANIFESTS}/collect/{{shard}}.json",
     log:

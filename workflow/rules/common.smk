@@ -34,3 +34,8 @@ def datasets_of_study(wildcards):
     """Return what a study waits for."""
     with errors_in_one_line():
         return files_before(CAMPAIGN, wildcards.study)
+
+
+def first_export(wildcards):
+    """Let all shards but the first wait until that is exported."""
+    return [] if wildcards.shard == "0" else ancient(f"{MANIFESTS}/export/0.json")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from perfcast.pages import write_page
 from perfcast.pipeline.stage import stage
+from perfcast.pipeline.times import times_line
 from perfcast.storage import write_text
 from perfcast.studies.registry import find_study
 
@@ -12,6 +13,6 @@ with stage(snakemake.log[0]) as log:
     folders = [Path(folder) for folder in snakemake.params.folders]
     findings = study.run(folders, study.chosen(snakemake.params.options))
     write_page(snakemake.output.report, findings.page)
-    lines = findings.summary(snakemake.output.report)
+    lines = [*findings.summary(snakemake.output.report), *filter(None, [times_line(snakemake.params.logs)])]
     write_text(snakemake.output.summary, "\n".join(lines) + "\n")
     log(f"{snakemake.params.study} of {len(folders)} datasets: status {findings.status}")

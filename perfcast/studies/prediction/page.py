@@ -8,6 +8,7 @@ from perfcast.pages import Page
 from perfcast.pages.formatting import words
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.calibration import SOURCE
+from perfcast.studies.prediction.cautions import cautions
 from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
@@ -57,6 +58,7 @@ def report_page(
         data,
         [*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]],
         samples.series,
+        cautions=cautions(data.dataset),
         measured=measured_sentence(data.dataset),
         samples=samples,
         shown=shown,

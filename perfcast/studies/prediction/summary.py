@@ -9,6 +9,7 @@ from perfcast.fit.options import BASELINES, COVERAGE_SLACK, DEPLOYMENT_SCHEME
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
+from perfcast.studies.prediction.cautions import cautions
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, metric_results
 from perfcast.studies.prediction.machine import drift_view
 from perfcast.studies.prediction.series import visit_table
@@ -181,7 +182,7 @@ def summary_lines(dataset: pd.DataFrame, evaluation: Evaluation) -> list[str]:
     """Return a target's summary: what was measured, trust, repeatability, one line per metric; without line ends."""
     errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
     trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
-    lines = [measured_sentence(dataset), trusted, _repeatability(dataset, evaluation), *errors]
+    lines = [*cautions(dataset), measured_sentence(dataset), trusted, _repeatability(dataset, evaluation), *errors]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
 

@@ -79,7 +79,7 @@ _FAILURES = (
 
 
 _TYPES = {
-    **dict.fromkeys(("reason", "trust", "trust_reason", "pattern"), "str"),
+    **dict.fromkeys(("reason", "stopped_by", "trust", "trust_reason", "pattern"), "str"),
     **dict.fromkeys(("warmup", "proven_outliers"), "Int64"),
     "throttled": "boolean",
 }
@@ -122,7 +122,7 @@ def _row(
     low, middle, high, extreme = np.quantile(wall, [0, 0.5, 0.9, 0.99])
     memory = (first or {}).get("ram_run_peak_mb", 40 + depth * size / 4) * draw.normal(1, 0.01)
     return _shared(family, size, f"{family}{100 + depth}") | _features(depth, size, flops) | {
-        "replicate": replicate, "status": "measured", "reason": None,
+        "replicate": replicate, "status": "measured", "reason": None, "stopped_by": None,
         "wall_samples_ms": list(wall), "process_samples_ms": list(process), "warmup_samples_ms": list(warmup),
         "round": [at // 100 for at in range(200)], "visit": [at // 50 for at in range(200)],
         "latency_mean_ms": wall.mean(), "latency_min_ms": low, "latency_max_ms": wall.max(),
@@ -174,7 +174,7 @@ def _features(depth: int, size: int, flops: float) -> dict[str, Any]:
 
 def _failed(reason: str, status: str) -> dict[str, Any]:
     return _shared("vgg", 2400, f"vgg_{status}") | _features(3, 2400, 4e12) | {
-        "replicate": 0, "status": status, "reason": reason,
+        "replicate": 0, "status": status, "reason": reason, "stopped_by": None,
         "wall_samples_ms": None, "process_samples_ms": None, "warmup_samples_ms": None,
         "round": None, "visit": None, "runs": 0, "unmeasured_peak_mb": 3900.0, "trust": None,
         "trust_reason": None, "pattern": None,

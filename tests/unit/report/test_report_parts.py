@@ -26,10 +26,12 @@ from perfcast.studies.prediction import (
     tables,
     trust,
 )
+from perfcast.studies.prediction.cautions import cautions
 from perfcast.studies.prediction.drift import trend
 from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.inputs import MetricResult, read_inputs
 from perfcast.studies.prediction.machine import drift_view, machine_notes
+from perfcast.studies.prediction.page import report_page
 from perfcast.studies.prediction.summary import headline, summary_lines
 from perfcast.studies.study import Findings
 
@@ -411,3 +413,33 @@ def test_headline_error_includes_algorithm_selection(campaign):
     assert formatting.percent(result.held_out()["mape"]) in found.lines[1]
     older = replace(result, values={key: value for key, value in result.values.items() if "chosen" not in key})
     assert headline(older).error == formatting.MISSING, "an error that flatters takes no one's place"
+
+
+def test_a_noisy_campaign_is_said_before_any_number(campaign):
+    noisy = campaign.dataset.assign(trust="noisy", disturbed_visits=campaign.dataset["visits"])
+    lines = summary_lines(noisy, campaign.evaluation)
+    assert lines[0].startswith("Most measurements are noisy: 0 of 40 measurements trusted, ")
+    assert "measure again into another store (--config store=results/quiet)" in lines[0]
+    page = report_page(noisy, campaign.evaluation, {}, None, target="nano").html()
+    assert page.index("Most measurements are noisy") < page.index('class="big"')
+    assert not cautions(campaign.dataset)
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "words"),
+    [
+        ("budget", "Provisional: the budget ended before 49 of 49 measurements were complete."),
+        (
+            "no_calm",
+            "This machine did not become calm: disturbed visits of 49 of 49 measurements were not made up for.",
+        ),
+    ],
+)
+def test_what_ended_visits_early_is_said(campaign, stopped_by, words):
+    assert cautions(campaign.dataset.assign(stopped_by=stopped_by))[0].startswith(words)
+
+
+def test_a_first_pass_says_of_how_many_models(campaign):
+    first = campaign.dataset.assign(stopped_by="budget")
+    first.attrs["first_pass_of"] = 108
+    assert [caution.split(",")[0] for caution in cautions(first)] == ["First pass: 43 of 108 models"]

@@ -105,7 +105,7 @@ class FakeModel:
 
 
 def measured(machine, models, budget_s, seed=1):
-    BudgetedRounds(machine, models, seed, History(), budget_s).run()
+    BudgetedRounds(machine, models, seed, History(), machine.clock.now + budget_s).run()
     assert machine.held == {}
     return machine
 

@@ -1,0 +1,67 @@
+"""The first pass: a first predictor and report, of the first shard's models, while the others still wait.
+
+It is measured under a budget, and its visits are kept: the shard's own job goes on after them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from perfcast.bench.target import Replicates
+from perfcast.dataset.build import build_dataset
+from perfcast.export.exports import model_table
+from perfcast.features.table import features_table
+from perfcast.fit.stage import FitFolders, learn
+from perfcast.pages import write_page
+from perfcast.storage import write_table, write_text
+from perfcast.studies.registry import find_study
+from perfcast.studies.results import DATASET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from perfcast.bench.campaign import Campaign
+    from perfcast.export.exports import Export
+    from perfcast.fit.options import FitOptions
+    from perfcast.progress import Progress
+
+BUDGET_S = 60.0
+"""Of the three minutes until the first predictions, exporting, starting the runtime and fitting take the rest."""
+
+SPLITS = 10
+"""Random splits of the published protocol, whose spread is of interest later."""
+
+
+def measure_first(campaign: Campaign, exports: list[Export], of: int, progress: Progress) -> pd.DataFrame:
+    """Measure exports under the first pass's budget, each once; return their dataset.
+
+    Args:
+        campaign: the whole one.
+        exports: of the first shard.
+        of: how many models there are in all.
+        progress: shows how far it is.
+    """
+    once = replace(campaign.target, replicates=Replicates(0.0, 0))
+    first = replace(campaign, target=once, budget_s=min(BUDGET_S, campaign.budget_s or BUDGET_S))
+    records = [campaign.measurements.measurement(key) for key in first.measure(exports, progress, "first pass")]
+    environments = {name: campaign.measurements.environment(name) for name in {r["environment"] for r in records}}
+    descriptors = [campaign.artifacts.descriptor(export.artifact) for export in exports]
+    table = build_dataset(records, features_table(descriptors), model_table(exports, campaign.artifacts), environments)
+    table.attrs["first_pass_of"] = of
+    return table
+
+
+def show_first(dataset: pd.DataFrame, options: FitOptions, folder: Path, store: str, progress: Progress) -> list[str]:
+    """Fit a dataset, and write all of a target's results to a folder; return the summary's lines."""
+    write_table(folder / DATASET, dataset)
+    quick = replace(options, splits=min(SPLITS, options.splits))
+    learn(dataset, quick, FitFolders(folder / "evaluation", folder / "predictor"), progress)
+    study = find_study("prediction")
+    findings = study.run([folder], study.chosen({"store": store}))
+    write_page(folder / "report.html", findings.page)
+    lines = findings.summary(folder / "report.html")
+    write_text(folder / "summary.txt", "\n".join(lines) + "\n")
+    return lines
