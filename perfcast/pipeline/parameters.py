@@ -73,7 +73,8 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
     device = {"target": measured(campaign), "name": campaign.name}
     store = {"store": str(campaign.store)}
     count = {"shards": len(shards)}
-    return {
+    first = {"first_pass": store | device | _of_first_pass(campaign, shards)} if campaign.has_first_pass else {}
+    return first | {
         "check_target": device,
         "collect_models": {"specs": PerShard(tuple(_described(shard) for shard in shards))},
         "export_shard": _of_export(shards, code) | count | {"tools": _versions(campaign, EXPORT_TOOLS)},
@@ -81,7 +82,6 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
         "extract_features": {"code": _code("extract_features", code)},
         "benchmark_shard": store | device | count | _of_benchmark(campaign, shards, code),
         "build_dataset": store | {"code": _code("build_dataset", code)},
-        "first_pass": store | device | _of_first_pass(campaign, shards),
     }
 
 

@@ -11,8 +11,8 @@ class BudgetedRounds(Rounds):
     """Visits each model once, however long that takes; then, until the budget is spent, where a visit tells most.
 
     Each model is answered after its first visit, and again at the end if it was visited since: provisionally, as long
-    as the protocol asks for more. A model that has to make room for another one is loaded again later. The budget ends at
-    `deadline`, by `time.monotonic`.
+    as the protocol asks for more. A model that has to make room for another one is loaded again later. The budget ends
+    at `deadline`, by `time.monotonic`.
     """
 
     def __init__(self, bench, models, seed, history, deadline):
