@@ -18,6 +18,7 @@ from perfcast.bench.transport import RUNNER
 from perfcast.errors import BenchmarkError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.models.sheet import read_sheet
+from perfcast.runner.shapes import NOTHING_BEFORE, plan_with, task_with
 from perfcast.storage import digest_of
 
 FACTORS = {
@@ -44,20 +45,21 @@ def one_of_each():
 
 
 def plan_of(exports, artifacts):
+    fresh = {"resume": None, "alone": False, "answered": False}
     tasks = [
-        task_of(artifacts, export) | {"key": digest_of(export.artifact.encode()), "resume": None} for export in exports
+        task_with(**task_of(artifacts, export), key=digest_of(export.artifact.encode()), **fresh) for export in exports
     ]
-    return {
-        "factors": FACTORS,
-        "protocol": PROTOCOL,
-        "settings": {},
-        "soak_s": None,
-        "time_limit_s": 600,
-        "seed": 0,
-        "environments": {},
-        "calibration_floor_ns": None,
-        "tasks": tasks,
-    }
+    return plan_with(
+        factors=FACTORS,
+        protocol=PROTOCOL,
+        settings={},
+        environment_variables={},
+        soak_s=None,
+        time_limit_s=600,
+        seed=0,
+        tasks=tasks,
+        **NOTHING_BEFORE,
+    )
 
 
 def answers_of(python, plan, folder):

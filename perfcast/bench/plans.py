@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from perfcast.runner.shapes import NOTHING_BEFORE, plan_with, task_with
 from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.variables import conditions_of
 from perfcast.storage import digest_of_json
@@ -20,22 +21,23 @@ if TYPE_CHECKING:
 
 
 def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the plan of a target's tasks, without `environments` and `calibration_floor_ns`: what earlier runs found.
+    """Return the plan of a target's tasks, as if nothing had been measured before.
 
     Args:
         target: what to measure on.
         entries: as `plan_entry` returns each.
     """
-    return {
-        "factors": target.factors | {"device_kind": target.device_kind},
-        "protocol": target.protocol.to_dict(),
-        "settings": target.settings,
-        "environment_variables": target.environment_variables,
-        "soak_s": target.soak_s,
-        "time_limit_s": target.time_limit_s,
-        "seed": int(digest_of_json(sorted(entry["key"] for entry in entries))[:8], 16),
-        "tasks": entries,
-    }
+    return plan_with(
+        factors=target.factors | {"device_kind": target.device_kind},
+        protocol=target.protocol.to_dict(),
+        settings=target.settings,
+        environment_variables=target.environment_variables,
+        soak_s=target.soak_s,
+        time_limit_s=target.time_limit_s,
+        seed=int(digest_of_json(sorted(entry["key"] for entry in entries))[:8], 16),
+        tasks=entries,
+        **NOTHING_BEFORE,
+    )
 
 
 def variable_arguments(factors: dict[str, Any], environment_variables: dict[str, str | None]) -> list[str]:
@@ -59,15 +61,16 @@ def run_arguments(plan: dict[str, Any]) -> list[str]:
 def plan_entry(key: str, export: Export, program: Program) -> dict[str, Any]:
     """Return a task as a plan has it, of a model that was not visited before; its program is named by the file."""
     interface = program.interface or {}
-    return {
-        "key": key,
-        "program": program.file,
-        "inputs": interface["inputs"],
-        "outputs": interface["outputs"],
-        "seed": export.spec.seed,
-        "resume": None,
-        "alone": False,
-    }
+    return task_with(
+        key=key,
+        program=program.file,
+        inputs=interface["inputs"],
+        outputs=interface["outputs"],
+        seed=export.spec.seed,
+        resume=None,
+        alone=False,
+        answered=False,
+    )
 
 
 def program_of(export: Export, target: Target) -> Program:

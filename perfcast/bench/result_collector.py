@@ -73,7 +73,7 @@ class ResultCollector:
         """Check an answer and store what it says.
 
         Args:
-            answer: as `perfcast/schemas/answer.schema.yaml` has it.
+            answer: as `perfcast.runner.shapes` has it.
 
         Raises:
             BenchmarkError: it is not due, or what it says cannot be; one line.

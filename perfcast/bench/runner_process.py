@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from perfcast.config import schema
 from perfcast.errors import BenchmarkError, PerfcastError
+from perfcast.runner.shapes import schemas_of
 from perfcast.schema import conforms
 from perfcast.storage import canonical_json
 from perfcast.text import last_line
@@ -110,21 +110,13 @@ def parse_answer(line: str) -> dict[str, Any]:
     """
     try:
         answer: dict[str, Any] = json.loads(line)
-        is_known = isinstance(answer, dict) and any(conforms(answer, kind) for kind in _kinds(answer.get("event")))
+        is_known = isinstance(answer, dict) and any(conforms(answer, kind) for kind in schemas_of(answer["event"]))
         canonical_json(answer)  # Of lone surrogates, which nothing can be written with.
-    except (ValueError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         is_known = False
     if not is_known:
         raise BenchmarkError(f"malformed answer of the runner: {repr(line.strip()[:200])[:200]}")
     return answer
-
-
-def _kinds(event: object) -> list[dict[str, Any]]:
-    """Return the schemas of the answers to an event."""
-    answers = schema("answer")
-    return [
-        kind | {"$defs": answers["$defs"]} for kind in answers["oneOf"] if kind["properties"]["event"]["const"] == event
-    ]
 
 
 def _last_words(errors: IO[str], start: int) -> str:

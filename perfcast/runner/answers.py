@@ -3,10 +3,12 @@
 import json
 import sys
 
+from perfcast.runner.shapes import answer_of
+
 
 def emit(event, **values):
     """Write a line of the answer."""
-    print(json.dumps(dict(values, event=event)), flush=True)
+    print(json.dumps(answer_of(event, values)), flush=True)
 
 
 def wait_for_acknowledgement():

@@ -86,7 +86,7 @@ class Bench:
             return None
         if computed_on is None:
             return "%s does not report that it computes on a %s" % (self.toolchain.name, wanted)
-        return "%s computes it on a %s, not on a %s" % (self.toolchain.name, " and ".join(sorted(computed_on)), wanted)
+        return "%s computes on a %s, not on a %s" % (self.toolchain.name, " and ".join(sorted(computed_on)), wanted)
 
     def null_process(self, limit_s):
         """Return the process that has measured the null model, ended; or how it failed."""
@@ -113,7 +113,7 @@ class Bench:
 
 def rounds_of(plan, bench, models, start):
     """Return the rounds of a plan: under its budget, where it has one, of the time since `start`."""
-    history, budget_s = History(*plan.get("history", ())), plan.get("budget_s")
+    history, budget_s = History(*plan["history"]), plan["budget_s"]
     if budget_s is None:
         return Rounds(bench, models, plan["seed"], history)
     return BudgetedRounds(bench, models, plan["seed"], history, start + budget_s)

@@ -9,6 +9,7 @@ import sys
 from perfcast.runner.answers import emit, wait_for_acknowledgement
 from perfcast.runner.protocol import ENVIRONMENT, RUNNER_VERSION
 from perfcast.runner.receiving import receive
+from perfcast.runner.shapes import check_plan
 from perfcast.runner.supervisor import supervise
 from perfcast.runner.variables import be_under, conditions_of, recorded
 
@@ -65,9 +66,12 @@ def look_after(is_asked):
 
 def read_plan(path):
     if path == "-":
-        return json.loads(sys.stdin.readline())
+        plan = json.loads(sys.stdin.readline())
+        check_plan(plan)
+        return plan
     with open(path) as file:
         plan = json.load(file)
+    check_plan(plan)
     be_under(conditions_of(plan["factors"], plan["environment_variables"]))
     os.chdir(os.path.dirname(os.path.abspath(path)))
     return plan

@@ -20,9 +20,9 @@ class Model:
         self.key = task["key"]
         self.visits = list(visits)
         # It failed while others were loaded, and is retried alone.
-        self.is_alone = task.get("alone", False)
+        self.is_alone = task["alone"]
         # How many visits its last answer holds, None without one; what its last visit took in s.
-        self.answered = len(self.visits) if task.get("answered") else None
+        self.answered = len(self.visits) if task["answered"] else None
         self.cost_s = None
         self.process = None
 

@@ -1,7 +1,6 @@
 """What the runner and its host agree on: both import it from here, and nothing of it stands anywhere else.
 
-Standard library only. The host checks answers against `perfcast/schemas/answer.schema.yaml`, since devices are not to
-be trusted.
+The shapes of plans and answers stand in `shapes`, beside this. Standard library only.
 """
 
 import hashlib
@@ -23,7 +22,6 @@ VISITING, VISIT, MEASUREMENT, DONE = "visiting", "visit", "measurement", "done"
 LACKING, RECEIVED = "lacking", "received"
 STARTED, ENDED = "started", "ended"
 """What the program of an offline bundle records itself."""
-EVENTS = (ENVIRONMENT, PEAKS, VISITING, VISIT, MEASUREMENT, DONE, LACKING, RECEIVED, STARTED, ENDED)
 
 NO_CALM, BUDGET = "no_calm", "budget"
 """What may end a model's visits before the protocol does: no calm in sight, so that disturbed visits are not

@@ -11,13 +11,13 @@ from perfcast.bench.offline.bundle import write_bundle
 from perfcast.bench.offline.ingest import ingest
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.runner_file import RunnerFile
+from perfcast.bench.runner_process import parse_answer
 from perfcast.bench.target import Target, read_description
 from perfcast.bench.transport import RUNNER
-from perfcast.config import check
 from perfcast.export.artifacts import ArtifactStore
 from tests.interpreters import VERSIONS, interpreter
 from tests.unit.campaigns import hostile_export
-from tests.unit.runner.runs import PUBLISHED, key_of, plan_of
+from tests.unit.runner.runs import PUBLISHED, plan_of, task
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -41,10 +41,7 @@ def test_the_runner_measures(python, tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"graph")
     inputs = [{"node": "x", "shape": [4], "dtype": "float32"}]
     outputs = [{"tensor": "y:0", "shape": [2], "dtype": "float32"}]
-    tasks = [
-        {"key": key_of(name), "program": "graph.pb", "inputs": inputs, "outputs": outputs, "seed": 1, "resume": None}
-        for name in ("a", "b")
-    ]
+    tasks = [task(name, "graph.pb", inputs=inputs, outputs=outputs) for name in ("a", "b")]
     plan = plan_of(tasks, PUBLISHED, {"toolchain": "noop"})
     order = {"token": hashlib.sha256(b"test").hexdigest(), "settings": {}, "container": None}
     command = [python, file.name, "--keep", json.dumps(order), "-"]
@@ -61,7 +58,7 @@ def test_the_runner_measures(python, tmp_path):
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
-        check(answer, "answer", "the runner")
+        parse_answer(json.dumps(answer))
     assert [answer["status"] for answer in answers if answer["event"] == "measurement"] == ["measured"] * 2
     assert sum(answer["event"] == "visit" for answer in answers) == 8
 

@@ -156,7 +156,7 @@ def measurement_of(key, status):
         reason, computed_on = None, {"cpu": 1}
     return {
         "event": "measurement", "key": key, "status": status, "reason": reason,
-        "memory": memory, "timing": timing, "sustained": sustained, "computed_on": computed_on,
+        "memory": memory, "timing": timing, "sustained": sustained, "computed_on": computed_on, "stopped_by": None,
     }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from perfcast.config import check
+from perfcast.bench.runner_process import parse_answer
+from perfcast.runner.shapes import NOTHING_BEFORE
 
 CODED = Path(__file__).with_name("coded_runner.py")
 FACTORS = {
@@ -42,6 +43,8 @@ def task(name, graph, **changes):
         "outputs": outputs,
         "seed": 1,
         "resume": None,
+        "alone": False,
+        "answered": False,
     }
     return entry | changes
 
@@ -55,9 +58,8 @@ def plan_of(tasks, protocol=PUBLISHED, factors=None, **changes):
         "soak_s": None,
         "time_limit_s": 60,
         "seed": 7,
-        "environments": {},
-        "calibration_floor_ns": None,
         "tasks": tasks,
+        **NOTHING_BEFORE,
     }
     return plan | changes
 
@@ -108,5 +110,5 @@ def run(plan, folder, runner=CODED, environment=None, enter=None):
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
-        check(answer, "answer", "the runner")
+        parse_answer(json.dumps(answer))
     return Run(answers, done.stderr, done.returncode)

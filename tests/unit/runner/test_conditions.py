@@ -80,7 +80,7 @@ def test_campaign_on_the_wrong_kind_of_device_is_refused(tmp_path):
     done = run(plan, tmp_path, environment={"COMPUTED_ON": '{"cpu": 3}'})
     assert done.status == REFUSED
     assert not done.of("visit")
-    words = "coded computes it on a cpu, not on a gpu: install the driver, and a build of the runtime for it, "
+    words = "coded computes on a cpu, not on a gpu: install the driver, and a build of the runtime for it, "
     assert done.said.splitlines()[-1] == words + "or set device.kind of the target"
 
 

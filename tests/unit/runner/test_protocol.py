@@ -1,13 +1,23 @@
 """What runner and host agree on stands once."""
 
-from perfcast.config import schema
-from perfcast.runner import protocol
+import pytest
+
 from perfcast.runner.protocol import answer_in, log_line, resume_of
+from perfcast.runner.shapes import NOTHING_BEFORE, PLAN, answer_of, check_plan, plan_with
 
 
-def test_schema_of_answers_knows_the_events_of_the_protocol():
-    events = [kind["properties"]["event"]["const"] for kind in schema("answer")["oneOf"]]
-    assert set(events) == set(protocol.EVENTS)
+def test_an_answer_or_plan_of_another_shape_is_not_made():
+    assert answer_of("done", {}) == {"event": "done"}
+    with pytest.raises(ValueError, match="an answer done does not have the fields more"):
+        answer_of("done", {"more": 1})
+    with pytest.raises(ValueError, match="expected are budget_s, calibration_floor_ns, "):
+        plan_with(factors={}, **NOTHING_BEFORE)
+
+
+def test_a_plan_for_another_version_is_refused_in_one_line():
+    plan = dict.fromkeys(PLAN) | {"tasks": [{"key": "a"}]}
+    with pytest.raises(SystemExit, match=r"^the plan has no tasks: program: it was written for another version"):
+        check_plan(plan)
 
 
 def test_log_line_is_read_back_only_if_unchanged():
