@@ -26,12 +26,8 @@ PATH = "/google/imagenet/mobilenet_v2_035_32/classification/5"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A real architecture after some steps of training, and the folder it was saved to."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    model = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=10)
-    files.train(model, steps=2)
+    """A network after some steps of training, and the folder it was saved to."""
+    model = files.small_network()
     folder = tmp_path_factory.mktemp("trained")
     model.export(str(folder), verbose=False)
     return model, folder

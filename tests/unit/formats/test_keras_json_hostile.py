@@ -140,9 +140,9 @@ def test_exponential_nesting_is_refused_quickly():
         calls = [[["x", 0, 0, {}]], *([["nested", 1 + call, 0, {}]] for call in range(9))]
         nested = {"name": "nested", "class_name": "Model", "config": inner, "inbound_nodes": calls}
         inner = model2(nested)["config"] | {"name": f"level{level}", "output_layers": [["nested", 10, 0]]}
-    started = time.perf_counter()
+    started = time.process_time()
     assert "more than 100,000 layers" in refused({"class_name": "Model", "config": inner})
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.heavy
@@ -152,9 +152,9 @@ def test_exponential_wrappers_are_refused_quickly():
         layer = {"class_name": "Bidirectional", "config": {"layer": layer}}
     document = model2(layer | {"name": "a", "inbound_nodes": [[["x", 0, 0, {}]]]}, shape=(None, 5, 3))
     document["config"]["layers"][1]["config"]["name"] = "a"
-    started = time.perf_counter()
+    started = time.process_time()
     assert "more than 100,000 layers" in refused(document)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("depth", [30, 400])
@@ -169,9 +169,9 @@ def test_too_deep_nesting_is_refused(depth):
 def test_long_chain_and_wide_merge_are_read_quickly():
     chain = [layer2(f"a{index}", "ReLU", f"a{index - 1}" if index else "x") for index in range(20_000)]
     wide = layer2("wide", "Add", *(layer["name"] for layer in chain))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(network_of(model2(*chain, wide), {}).layers) == 20_002
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def places(value, path=()):

@@ -11,6 +11,7 @@ from perfcast.export.graph import trace_weightless
 from perfcast.features.extract import extract_features
 from perfcast.formats.keras_json.live import network_of_live
 from perfcast.formats.tensorflow_graph import read_frozen_graph, read_saved_model
+from perfcast.storage import digest_of
 from tests.unit.formats import tensorflow_files as files
 from tests.unit.formats.reading import features, layers
 
@@ -113,13 +114,13 @@ def test_layers_have_the_names_and_types_of_keras(folder):
 
 
 @pytest.mark.parametrize(
-    ("builder", "size", "arguments"),
-    [("MobileNetV2", 32, {"alpha": 0.35}), ("ConvNeXtTiny", 32, {}), ("MobileNetV3Small", 32, {})],
+    "builder",
+    ["MobileNetV3Small", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ConvNeXtTiny", "MobileNetV2"))],
 )
-def test_architectures_match_keras(builder, size, arguments, tmp_path):
+def test_architectures_match_keras(builder, tmp_path):
     import keras
 
-    model = getattr(keras.applications, builder)(weights=None, input_shape=(size, size, 3), classes=10, **arguments)
+    model = getattr(keras.applications, builder)(weights=None, input_shape=(32, 32, 3), classes=10)
     model.export(str(tmp_path), verbose=False)
     found = read_saved_model(tmp_path, {})
     told, numbers = extract_features(expected(model)), features(found.network)
@@ -142,13 +143,11 @@ for kind in sys.argv[2:]:
 """
 
 
-def test_reading_order_does_not_change_the_bytes(folder, root):
-    def digests(*kinds):
-        command = [sys.executable, "-c", READ, str(folder), *kinds]
-        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-        return dict(line.split() for line in answer.stdout.splitlines())
-
-    assert digests("saved", "frozen") == digests("frozen", "saved", "frozen")
+def test_another_process_reading_in_another_order_writes_identical_bytes(folder, root):
+    here = {kind: digest_of(read(folder, kind).graph) for kind in ("saved", "frozen")}
+    command = [sys.executable, "-c", READ, str(folder), "frozen", "saved", "frozen"]
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert dict(line.split() for line in answer.stdout.splitlines()) == here
 
 
 def test_a_graph_without_weights_is_read_again(model, folder, tmp_path):
