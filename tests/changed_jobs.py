@@ -9,8 +9,7 @@ import yaml
 from perfcast.config import read_mapping
 from perfcast.pipeline.campaign import read_campaign
 from perfcast.pipeline.parameters import parameters_of
-from perfcast.pipeline.shards import PerShard
-from perfcast.pipeline.studies import PerStudy
+from perfcast.pipeline.shards import PerJob
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ def jobs_of(file: Path, tree: Path) -> dict[str, Any]:
 
 def _value(value: Any, piece: int | str | None) -> Any:
     # As Snakemake compares parameters: by their text.
-    return yaml.safe_dump(value.values[piece] if isinstance(value, PerShard | PerStudy) else value)
+    return yaml.safe_dump(value.values[str(piece)] if isinstance(value, PerJob) else value)
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:

@@ -54,6 +54,12 @@ class Figure:
         return int(self.layout.get("height", 380))
 
 
+def markers(x: Sequence[Any], y: Sequence[Any], marker: dict[str, Any], hover: str, **more: Any) -> dict[str, Any]:
+    """Return a trace of points; ``hover`` is plotly's template of what is shown when one is pointed at."""
+    places = {"type": "scatter", "mode": "markers", "x": x, "y": y}
+    return places | {"marker": marker, "hovertemplate": f"{hover}<extra></extra>"} | more
+
+
 def category_styles(values: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return a colour and symbol for each of ``values``, the most frequent first; one grey for those beyond."""
     order = pd.Series(list(values), dtype=object).value_counts()

@@ -16,8 +16,8 @@ from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.export.programs import installed_code
 from perfcast.pipeline import budget
 from perfcast.pipeline.campaign import FIT_TOOLS
-from perfcast.pipeline.shards import PerShard, specs_by_shard
-from perfcast.pipeline.studies import PerStudy, folders_of, options_of
+from perfcast.pipeline.shards import PerJob, per_shard, specs_by_shard
+from perfcast.pipeline.studies import folders_of, options_of
 from perfcast.pipeline.times import logs_of
 from perfcast.storage import digest_of_json
 from perfcast.studies.registry import study_packages
@@ -42,7 +42,7 @@ def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
         code_root: the checkout whose code runs: it holds `perfcast` and `workflow/scripts`.
 
     Returns:
-        plain values, and a `PerShard` or `PerStudy` for each parameter that differs among a rule's shards or studies.
+        plain values, and a `PerJob` for each parameter that differs among a rule's shards or studies.
     """
     code = SourceTree(code_root)
     rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
@@ -76,7 +76,7 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
     first = {"first_pass": store | device | _of_first_pass(campaign, shards)} if campaign.has_first_pass else {}
     return first | {
         "check_target": device,
-        "collect_models": {"specs": PerShard(tuple(_described(shard) for shard in shards))},
+        "collect_models": {"specs": per_shard(map(_described, shards))},
         "export_shard": _of_export(shards, code) | count | {"tools": _versions(campaign, EXPORT_TOOLS)},
         "list_models": store | {"code": _code("list_models", code)},
         "extract_features": {"code": _code("extract_features", code)},
@@ -111,8 +111,8 @@ def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Param
     codes = {used: _code("export_shard", code, *used, without=not_run(used)) for used in makers}
     return {
         "converters": installed_code(),
-        "models": PerShard(tuple(digest_of_json(_described(shard)) for shard in shards)),
-        "code": PerShard(tuple(codes[used] for used in makers)),
+        "models": per_shard(digest_of_json(_described(shard)) for shard in shards),
+        "code": per_shard(codes[used] for used in makers),
     }
 
 
@@ -134,7 +134,7 @@ def _of_studies(campaign: Campaign, code: SourceTree) -> Parameters:
         for name in campaign.config["studies"]
     }
     keys = ("study", "folders", "options", "code")
-    return {key: PerStudy({name: values[key] for name, values in each.items()}) for key in keys} | {"logs": {}}
+    return {key: PerJob("study", {name: values[key] for name, values in each.items()}) for key in keys} | {"logs": {}}
 
 
 def _of_study(name: str, folders: list[str], options: Parameters, code: SourceTree) -> Parameters:

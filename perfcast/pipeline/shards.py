@@ -8,20 +8,31 @@ from typing import TYPE_CHECKING, Any
 from perfcast.bench.tasks import fraction_of, shard_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from perfcast.models.spec import ModelSpec
 
 
 @dataclass(frozen=True, eq=False)
-class PerShard:
-    """A parameter that each shard has a value of its own of; Snakemake calls it with a job's wildcards."""
+class PerJob:
+    """A parameter that differs among the jobs of a rule; Snakemake calls it with a job's wildcards.
 
-    values: tuple[Any, ...]
+    Attributes:
+        wildcard: the name of that which tells the jobs apart.
+        values: the parameter's, by the wildcard's.
+    """
+
+    wildcard: str
+    values: Mapping[str, Any]
 
     def __call__(self, wildcards: Any) -> Any:
-        """Return the value of the wildcards' shard."""
-        return self.values[int(wildcards.shard)]
+        """Return the value of a job."""
+        return self.values[getattr(wildcards, self.wildcard)]
+
+
+def per_shard(values: Iterable[Any]) -> PerJob:
+    """Return a parameter that has one of the ``values`` in each shard, in their order."""
+    return PerJob("shard", {str(number): value for number, value in enumerate(values)})
 
 
 def specs_by_shard(specs: Iterable[ModelSpec], count: int) -> list[list[ModelSpec]]:

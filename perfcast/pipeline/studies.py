@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from perfcast.pipeline.campaign import Campaign
-
-
-@dataclass(frozen=True, eq=False)
-class PerStudy:
-    """A parameter that each study has a value of its own of; Snakemake calls it with a job's wildcards."""
-
-    values: Mapping[str, Any]
-
-    def __call__(self, wildcards: Any) -> Any:
-        """Return the value of the wildcards' study."""
-        return self.values[wildcards.study]
 
 
 def folders_of(campaign: Campaign, study: str) -> list[str]:

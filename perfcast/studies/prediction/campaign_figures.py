@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure
+from perfcast.pages.figures import COLOURS, GREY, Figure, markers
 from perfcast.studies.prediction.trust import TRUSTS, half_widths
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _over_latency(
     (key, title), (hover, yaxis), measured = names, shown, data.measured
     if not len(measured):
         return Figure(key, title, title, missing="No model was measured.")
-    traces = _by_trust(measured, values, f"%{{text}}<br>%{{x}} ms{hover}<extra></extra>")
+    traces = _by_trust(measured, values, f"%{{text}}<br>%{{x}} ms{hover}")
     alt = f"Scatter of {fmt.pluralize(len(measured), data.counted)}; {finding}"
     return Figure(key, title, alt, traces, _latency_layout(yaxis))
 
@@ -60,18 +60,10 @@ def _by_trust(rows: pd.DataFrame, values: pd.Series, hover: str) -> tuple[dict[s
         chosen = rows["trust"] == trust
         if not chosen.any():
             continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": trust,
-                "x": finite(rows.loc[chosen, "latency_ms"]),
-                "y": finite(values[chosen], 3),
-                "text": [plot_text(name) for name in rows.loc[chosen, "label"]],
-                "marker": {"color": colour, "symbol": _TRUST_SYMBOLS[trust], "size": 7, "opacity": 0.75},
-                "hovertemplate": hover,
-            }
-        )
+        places = finite(rows.loc[chosen, "latency_ms"]), finite(values[chosen], 3)
+        marker = {"color": colour, "symbol": _TRUST_SYMBOLS[trust], "size": 7, "opacity": 0.75}
+        names = [plot_text(name) for name in rows.loc[chosen, "label"]]
+        traces.append(markers(*places, marker, hover, name=trust, text=names))
     return tuple(traces)
 
 
@@ -137,18 +129,11 @@ def _over_time(data: ReportData, visits: pd.DataFrame, values: pd.Series, unit: 
         ("disturbed visit", disturbed, GREY, "x"),
     ):
         if chosen.any():
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": name,
-                    "x": [moment.isoformat() for moment in drawn["at"][chosen]],
-                    "y": finite(shown[chosen], 4),
-                    "text": [plot_text(label) for label in labels[chosen]],
-                    "marker": {"color": colour, "symbol": symbol, "size": 5},
-                    "hovertemplate": f"around %{{text}}<br>%{{y}} {unit}<extra></extra>",
-                }
-            )
+            moments = [moment.isoformat() for moment in drawn["at"][chosen]]
+            marker = {"color": colour, "symbol": symbol, "size": 5}
+            names = [plot_text(label) for label in labels[chosen]]
+            hover = f"around %{{text}}<br>%{{y}} {unit}"
+            traces.append(markers(moments, finite(shown[chosen], 4), marker, hover, name=name, text=names))
     return tuple(traces)
 
 

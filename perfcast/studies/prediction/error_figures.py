@@ -9,7 +9,7 @@ import pandas as pd
 from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles
+from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles, markers
 from perfcast.studies.factor_sets import counted, varied_factors
 from perfcast.studies.factor_sets import labels as labels_of
 from perfcast.studies.prediction import labels
@@ -82,26 +82,16 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
     best = splits.loc[splits.groupby("algorithm")["mape"].idxmin()].set_index("algorithm").loc[names]
     rows = [plot_text(labels.algorithm_label(name)) for name in names]
     held_out = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
-    star = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "best seed",
-        "x": finite(best["mape"]),
-        "y": rows,
-        "text": [f"seed {seed}" for seed in best["split"]],
-        "marker": {"symbol": "star", "size": 13, "color": COLOURS[4]},
-        "hovertemplate": "%{text}: %{x} %<extra></extra>",
-    }
-    diamond = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "leave one family out",
-        "x": finite(pd.Series(held_out, dtype=float)),
-        "y": rows,
-        "marker": {"symbol": "diamond", "size": 11, "color": COLOURS[1]},
-        "hovertemplate": "leave one family out: %{x} %<extra></extra>",
-    }
-    return [star, diamond]
+    star, diamond = (
+        {"symbol": "star", "size": 13, "color": COLOURS[4]},
+        {"symbol": "diamond", "size": 11, "color": COLOURS[1]},
+    )
+    seeds = [f"seed {seed}" for seed in best["split"]]
+    honest = "leave one family out"
+    return [
+        markers(finite(best["mape"]), rows, star, "%{text}: %{x} %", name="best seed", text=seeds),
+        markers(finite(pd.Series(held_out, dtype=float)), rows, diamond, f"{honest}: %{{x}} %", name=honest),
+    ]
 
 
 def family_figure(data: ReportData, result: MetricResult) -> Figure:
@@ -136,40 +126,23 @@ def _noise_marks(result: MetricResult, rows: list[str]) -> list[dict[str, Any]]:
     floor = result.repeatability().get("median")
     if not fmt.is_number(floor) or not floor:
         return []
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "noise floor",
-            "x": finite([floor] * len(rows)),
-            "y": rows,
-            "marker": {"symbol": "line-ns-open", "color": GREY, "size": 18, "line": {"width": 2}},
-            "hovertemplate": "measured again: median difference %{x} %<extra></extra>",
-        }
-    ]
+    line = {"symbol": "line-ns-open", "color": GREY, "size": 18, "line": {"width": 2}}
+    hover = "measured again: median difference %{x} %"
+    return [markers(finite([floor] * len(rows)), rows, line, hover, name="noise floor")]
 
 
 def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]) -> tuple[dict[str, Any], ...]:
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": f"a {counted(errors)}",
-        "x": finite(errors["ape"].clip(lower=0.01), 3),
-        "y": [shown[name] for name in errors["family"]],
-        "text": [plot_text(name) for name in labels_of(errors, varied_factors(errors))],
-        "marker": {"color": GREY, "size": 6, "opacity": 0.6},
-        "hovertemplate": "%{text}: %{x} %<extra></extra>",
-    }
-    mean = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "mean of the family",
-        "x": finite(means, 3),
-        "y": [shown[name] for name in means.index],
-        "marker": {"color": COLOURS[1], "size": 12, "symbol": "diamond"},
-        "hovertemplate": "%{y}: %{x} %<extra></extra>",
-    }
-    return points, mean
+    points = markers(
+        finite(errors["ape"].clip(lower=0.01), 3),
+        [shown[name] for name in errors["family"]],
+        {"color": GREY, "size": 6, "opacity": 0.6},
+        "%{text}: %{x} %",
+        name=f"a {counted(errors)}",
+        text=[plot_text(name) for name in labels_of(errors, varied_factors(errors))],
+    )
+    large = {"color": COLOURS[1], "size": 12, "symbol": "diamond"}
+    rows = [shown[name] for name in means.index]
+    return points, markers(finite(means, 3), rows, large, "%{y}: %{x} %", name="mean of the family")
 
 
 def sizes_figure(data: ReportData, result: MetricResult) -> Figure:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure
+from perfcast.pages.figures import COLOURS, GREY, Figure, markers
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import PATTERNS
 
@@ -81,17 +81,15 @@ def wall_process_figure(data: ReportData) -> Figure:
         }
     )
     lines = [_line(reach, ratio) for ratio in cores]
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": finite(wall),
-        "y": finite(process),
-        "text": [plot_text(name) for name in models["label"]],
-        "customdata": finite(process / wall, 3),
-        "marker": {"color": COLOURS[0], "size": 7, "opacity": 0.75},
-        "hovertemplate": "%{text}<br>wall %{x}, process %{y} ms<br>%{customdata} cores busy<extra></extra>",
-        "showlegend": False,
-    }
+    points = markers(
+        finite(wall),
+        finite(process),
+        {"color": COLOURS[0], "size": 7, "opacity": 0.75},
+        "%{text}<br>wall %{x}, process %{y} ms<br>%{customdata} cores busy",
+        text=[plot_text(name) for name in models["label"]],
+        customdata=finite(process / wall, 3),
+        showlegend=False,
+    )
     layout = {
         "xaxis": {"type": "log", "title": {"text": "Mean wall time, ms"}},
         "yaxis": {"type": "log", "title": {"text": "Mean process (CPU) time, ms"}},
@@ -172,15 +170,10 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
     if not len(pairs):
         reason = "No model was measured twice, so the noise floor is unknown so errors cannot be compared with it."
         return Figure(key, title, title, missing=reason)
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": finite(pairs["mean"]),
-        "y": finite(pairs["percent"], 3),
-        "text": [plot_text(name) for name in pairs["label"]],
-        "marker": {"color": COLOURS[4], "size": 8},
-        "hovertemplate": "%{text}<br>%{x} " + result.unit + "<br>differs by %{y} %<extra></extra>",
-    }
+    hover = "%{text}<br>%{x} " + result.unit + "<br>differs by %{y} %"
+    names = [plot_text(name) for name in pairs["label"]]
+    marker = {"color": COLOURS[4], "size": 8}
+    trace = markers(finite(pairs["mean"]), finite(pairs["percent"], 3), marker, hover, text=names)
     layout = {
         "height": 320,
         "showlegend": False,

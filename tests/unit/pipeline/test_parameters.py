@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perfcast.bench.tasks import shard_of
-from perfcast.pipeline.shards import PerShard
+from perfcast.pipeline.shards import per_shard
 from tests.changed_jobs import changed, jobs_of
 from tests.system.small_campaign import SHARDS, SmallCampaign
 
@@ -183,7 +183,7 @@ def test_each_shard_has_a_value_of_its_own():
     class Wildcards:
         shard = "1"
 
-    assert PerShard(("first", "second"))(Wildcards()) == "second"
+    assert per_shard(["first", "second"])(Wildcards()) == "second"
 
 
 def test_cpu_count_is_a_parameter_where_it_sets_the_threads(campaign, monkeypatch):
