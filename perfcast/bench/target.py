@@ -170,7 +170,7 @@ class Target:
         _check_transport(values["transport"])
         values = with_schema_defaults(values, schema("target"))
         sets = factor_sets(resolved(values["factors"], values["transport"]["kind"]))
-        _check_metrics(values["metrics"], sets)
+        _check_metrics(values.get("metrics", {}), sets)  # Without them where only measuring is asked for.
         return cls(
             name=name,
             description=values.get("description", ""),

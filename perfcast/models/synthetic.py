@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import default_of, schema
 from perfcast.errors import UsageError
 from perfcast.models.limits import is_too_large, refuse_too_large
 from perfcast.models.naming import only, whole_number
 from perfcast.models.spec import ModelSpec
 from perfcast.network.macs import convolution_macs, dense_macs
 from perfcast.network.records import FLOAT_BYTES
-from perfcast.schema import check_values
+from perfcast.schema import check_values, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +42,14 @@ _MOST = 10_000
 _MOST_COMBINATIONS = 2_000_000
 
 
-def _default(name: str) -> partial[Any]:
-    return partial(default_of, "config", "models", "synthetic", name)
+def _described() -> dict[str, Any]:
+    # Not by way of `perfcast.config`, which knows the toolchains: what they are does not change a model.
+    config = load("config.schema.yaml")
+    return config["properties"]["models"]["properties"]["synthetic"] | {"$defs": config["$defs"]}
+
+
+def _default(name: str) -> tuple[int, ...]:
+    return tuple(_described()["properties"][name]["default"])
 
 
 @dataclass(frozen=True)
@@ -64,20 +69,18 @@ class SyntheticRequest:
     """
 
     count: int
-    conv_layers: tuple[int, ...] = field(default_factory=_default("conv_layers"))
-    filter_sizes: tuple[int, ...] = field(default_factory=_default("filter_sizes"))
-    filters: tuple[int, ...] = field(default_factory=_default("filters"))
-    strides: tuple[int, ...] = field(default_factory=_default("strides"))
-    input_sizes: tuple[int, ...] = field(default_factory=_default("input_sizes"))
+    conv_layers: tuple[int, ...] = field(default_factory=partial(_default, "conv_layers"))
+    filter_sizes: tuple[int, ...] = field(default_factory=partial(_default, "filter_sizes"))
+    filters: tuple[int, ...] = field(default_factory=partial(_default, "filters"))
+    strides: tuple[int, ...] = field(default_factory=partial(_default, "strides"))
+    input_sizes: tuple[int, ...] = field(default_factory=partial(_default, "input_sizes"))
     memory_budget_mb: float | None = None
     macs_budget: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        config = schema("config")
-        described = config["properties"]["models"]["properties"]["synthetic"] | {"$defs": config["$defs"]}
         given = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
-        check_values(given, described, "random networks")
+        check_values(given, _described(), "random networks")
         if self.combinations > _MOST_COMBINATIONS:
             raise UsageError(
                 f"the synthetic networks' ranges have {self.combinations} combinations; "

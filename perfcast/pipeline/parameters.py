@@ -91,7 +91,7 @@ def _of_benchmark(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]], cod
     of = [digest_of_json([_described(shard), device, str(campaign.store), digest]) for shard in shards]
     budgets = budget.shares(campaign.budget_s, [len(shard) for shard in shards])
     efforts = map(budget.effort, progress, of, budgets)
-    return {"code": digest, "progress": PerShard(tuple(progress)), "effort": PerShard(tuple(efforts))}
+    return {"code": digest, "progress": per_shard(progress), "effort": per_shard(efforts)}
 
 
 def _of_first_pass(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]]) -> Parameters:

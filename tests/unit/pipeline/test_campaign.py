@@ -3,10 +3,12 @@
 import pytest
 import yaml
 
+from perfcast.bench.target import Target
 from perfcast.errors import UsageError
 from perfcast.models.collect import collect
 from perfcast.pipeline.campaign import read_campaign
 from perfcast.pipeline.checks import check_store, checked_models, errors_in_one_line, tool_versions
+from perfcast.pipeline.parameters import measured
 from perfcast.pipeline.shards import specs_by_shard
 from tests.system.small_campaign import SHEET, SmallCampaign
 from tests.unit.test_cli_tables import MAPPING, rows
@@ -52,6 +54,11 @@ def test_a_target_over_ssh_is_asked_first(folder, root):
     campaign = read_campaign(CONFIG | {"target": "jetson_nano"}, "config.yaml", root)
     assert campaign.is_remote
     assert campaign.is_probed
+
+
+def test_measuring_gets_a_whole_target(folder, root):
+    campaign = read_campaign(CONFIG, "config.yaml", root)
+    assert Target.from_dict("quick", measured(campaign)).factor_sets == campaign.target.factor_sets
 
 
 @pytest.mark.parametrize(
