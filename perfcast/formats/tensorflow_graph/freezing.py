@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.tensorflow_graph.allowed import CALLS, VARIABLES
 from perfcast.formats.tensorflow_graph.inline import inline
-from perfcast.formats.tensorflow_graph.loops import WHILE, Loop, without_lists
+from perfcast.formats.tensorflow_graph.loops import WHILE, Loop, gather, without_lists
 from perfcast.formats.weightless import called_functions
 
 if TYPE_CHECKING:
@@ -149,22 +149,10 @@ def _weight(node: Any, handles: _Handles) -> str:
 
 
 def _gather(node: Any, nodes: dict[str, Any], handles: _Handles) -> None:
-    from tensorflow.core.framework import types_pb2
-
-    axis = type(node)()
-    axis.name, axis.op = f"{node.name}/axis", "Const"
-    axis.attr["dtype"].type = types_pb2.DT_INT32
-    axis.attr["value"].tensor.dtype = types_pb2.DT_INT32
-    axis.attr["value"].tensor.tensor_shape.SetInParent()
-    axis.attr["value"].tensor.int_val.append(0)
-    nodes[axis.name] = axis
-    node.op = "GatherV2"
-    node.attr["Tparams"].type = node.attr["dtype"].type
-    node.attr["Taxis"].type = types_pb2.DT_INT32
+    dtype = node.attr["dtype"].type
     for key in {"dtype", "validate_indices"} & set(node.attr):
         del node.attr[key]
-    node.input[0] = _weight(node, handles)
-    node.input.append(f"{axis.name}:0")
+    gather(node, nodes, dtype, [_weight(node, handles), *node.input[1:]])
 
 
 def _with_weights(node: Any, handles: _Handles, functions: Mapping[str, Any]) -> Any:

@@ -217,17 +217,22 @@ def _take(node: Any, nodes: dict[str, Any]) -> None:
     if made is None or made.op != "TensorListFromTensor":
         return
     dtype = node.attr["element_dtype"].type
+    node.ClearField("attr")
+    node.attr["Tindices"].type = types_pb2.DT_INT32
+    gather(node, nodes, dtype, [made.input[0], node.input[1]])
+
+
+def gather(node: Any, nodes: dict[str, Any], dtype: int, inputs: Sequence[str]) -> None:
+    """Make a node one that picks elements of its first input, at those places along the first axis that come second."""
+    from tensorflow.core.framework import types_pb2
+
     axis = type(node)(name=f"{node.name}/axis", op="Const")
-    axis.attr["dtype"].type = types_pb2.DT_INT32
-    axis.attr["value"].tensor.dtype = types_pb2.DT_INT32
+    axis.attr["dtype"].type = axis.attr["value"].tensor.dtype = types_pb2.DT_INT32
     axis.attr["value"].tensor.tensor_shape.SetInParent()
     axis.attr["value"].tensor.int_val.append(0)
     nodes[axis.name] = axis
-    inputs = [made.input[0], node.input[1], f"{axis.name}:0"]
-    node.ClearField("attr")
-    _become(node, "GatherV2", inputs)
-    node.attr["Tparams"].type = dtype
-    node.attr["Tindices"].type = node.attr["Taxis"].type = types_pb2.DT_INT32
+    _become(node, "GatherV2", [*inputs, f"{axis.name}:0"])
+    node.attr["Tparams"].type, node.attr["Taxis"].type = dtype, types_pb2.DT_INT32
 
 
 def _become(node: Any, op: str, inputs: Sequence[str]) -> None:

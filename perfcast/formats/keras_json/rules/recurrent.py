@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.formats.keras_json.call import Outcome, Part
 from perfcast.formats.keras_json.document import layer_of
-from perfcast.formats.keras_json.rules.shapes import activation_of, span
+from perfcast.formats.keras_json.rules.shapes import activation_of, behind_window, join, span, split
 from perfcast.network.macs import convolution_macs, recurrent_macs
 
 if TYPE_CHECKING:
@@ -106,21 +106,18 @@ def _convolutional(call: Call) -> Outcome:
     """Return the outcome of a `ConvLSTM`, whose four gates convolve both what they read and their state."""
     settings, rank = call.settings, call.rank()
     call.need_rank(rank + 3)
-    first = settings.channels_first()
     batch, steps, *image = call.shape
-    spatial, channels = (image[1:], image[0]) if first else (image[:-1], image[-1])
+    step = replace(call, inputs=(replace(call.inputs[0], shape=(batch, *image)),))
+    spatial, channels = split(step)
     kernel, strides = settings.sizes("kernel_size", rank), settings.sizes("strides", rank, 1)
     dilation, filters = settings.sizes("dilation_rate", rank, 1), settings.whole("filters")
-    valid = settings.word("padding", "valid", ("valid", "same")) == "valid"
-    window = span(kernel, dilation) if valid else (1,) * rank
-    found = tuple((size - wide) // stride + 1 for size, wide, stride in zip(spatial, window, strides, strict=True))
-    if min(found) < 1:
-        call.refuse("needs larger tensors than its inputs")
+    settings.word("padding", "valid", ("valid", "same"))
+    found = behind_window(step, spatial, span(kernel, dilation), strides)
+    state = join(step, found, filters)
     of_input, of_state = math.prod(kernel) * channels * 4 * filters, math.prod(kernel) * filters * 4 * filters
     parts: tuple[Part, ...] = (Part("kernel", of_input), Part("recurrent_kernel", of_state))
     if settings.flag("use_bias", True):
         parts = (*parts, Part("bias", 4 * filters))
-    state = (batch, filters, *found) if first else (batch, *found, filters)
     shape = (batch, steps, *state[1:]) if settings.flag("return_sequences", False) else state
     states = (state, state) if settings.flag("return_state", False) else ()
     return Outcome(
