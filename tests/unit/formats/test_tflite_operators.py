@@ -17,70 +17,55 @@ def only(builder, folder, output):
     return layer
 
 
-def geometry(layer):
-    return {key: layer[key] for key in ("type", "kernel", "groups", "filters", "macs", "parameters")}
+WINDOW = {"strideW": 1, "strideH": 2}
 
 
-def test_grouped_convolution(tmp_path):
-    b = Builder([1, 8, 8, 6])
-    inputs = [b.inputs[0], b.weight(4, 3, 2, 3), b.weight(4)]
-    options = {"options": "Conv2DOptions", "strideW": 1, "strideH": 2, "dilationHFactor": 1, "dilationWFactor": 2}
+@pytest.mark.parametrize(
+    ("code", "shape", "weights", "options", "output", "expected"),
+    [
+        (
+            *("CONV_2D", [8, 8, 6], [(4, 3, 2, 3), (4,)]),
+            WINDOW | {"options": "Conv2DOptions", "dilationHFactor": 1, "dilationWFactor": 2},
+            *([3, 6, 4], ("Conv2D", [3, 2], [2, 1], [1, 2], 2, 4, 18 * 72, 76)),
+        ),
+        (
+            *("DEPTHWISE_CONV_2D", [8, 8, 4], [(1, 3, 3, 8), (8,)], WINDOW | {"options": "DepthwiseConv2DOptions"}),
+            *([3, 6, 8], ("DepthwiseConv2D", [3, 3], [2, 1], [1, 1], 4, 8, 18 * 72, 80)),
+        ),
+        (
+            *("TRANSPOSE_CONV", [4, 4, 6], [(2, 3, 3, 6)], WINDOW | {"options": "TransposeConvOptions"}),
+            *([9, 6, 2], ("Conv2DTranspose", [3, 3], [2, 1], [1, 1], 1, 2, 16 * 108, 108)),
+        ),
+        (
+            *("CONV_3D", [5, 5, 5, 2], [(3, 3, 3, 2, 4)], {"options": "Conv3DOptions", "strideW": 1, "strideH": 1}),
+            *([3, 3, 3, 4], ("Conv3D", [3] * 3, [1] * 3, [1] * 3, 1, 4, 27 * 27 * 8, 27 * 8)),
+        ),
+        (
+            *("MAX_POOL_2D", [8, 8, 3], [], WINDOW | {"options": "Pool2DOptions", "filterHeight": 3, "filterWidth": 2}),
+            *([3, 7, 3], ("MaxPooling2D", [3, 2], [2, 1], None, None, None, 0, 0)),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_convolutions_and_poolings(code, shape, weights, options, output, expected, tmp_path):
+    b = Builder([1, *shape])
+    inputs = [b.inputs[0], *(b.weight(*sizes) for sizes in weights)]
+    if code == "TRANSPOSE_CONV":
+        inputs = [b.tensor([4], [1, *output], "int32"), inputs[1], inputs[0]]
+    if code == "CONV_3D":
+        options = options | {"strideD": 1}
 
-    layer = only(b, tmp_path, b.operator("CONV_2D", inputs, [1, 3, 6, 4], **options))
+    layer = only(b, tmp_path, b.operator(code, inputs, [1, *output], **options))
 
-    assert geometry(layer) == {
-        "type": "Conv2D",
-        "kernel": [3, 2],
-        "groups": 2,
-        "filters": 4,
-        "macs": 18 * 72,
-        "parameters": 76,
-    }
-    assert (layer["strides"], layer["dilation"]) == ([2, 1], [1, 2])
+    keys = ("type", "kernel", "strides", "dilation", "groups", "filters", "macs", "parameters")
+    assert tuple(layer[key] for key in keys) == expected
 
 
-@pytest.mark.parametrize(("bias", "parameters"), [([0.0] * 8, 72), ([0.5] * 8, 80)])
-def test_zero_bias_of_a_depthwise_convolution_is_no_bias(bias, parameters, tmp_path):
+def test_zero_bias_of_a_depthwise_convolution_is_no_bias(tmp_path):
     b = Builder([1, 8, 8, 4])
-    inputs = [b.inputs[0], b.weight(1, 3, 3, 8), b.tensor([8], bias)]
+    inputs = [b.inputs[0], b.weight(1, 3, 3, 8), b.tensor([8], [0.0] * 8)]
     options = {"options": "DepthwiseConv2DOptions", "strideW": 1, "strideH": 1, "depthMultiplier": 2}
-
-    layer = only(b, tmp_path, b.operator("DEPTHWISE_CONV_2D", inputs, [1, 6, 6, 8], **options))
-
-    assert geometry(layer) == {
-        "type": "DepthwiseConv2D",
-        "kernel": [3, 3],
-        "groups": 4,
-        "filters": 8,
-        "macs": 36 * 72,
-        "parameters": parameters,
-    }
-
-
-def test_transposed_convolution(tmp_path):
-    b = Builder([1, 4, 4, 6])
-    inputs = [b.tensor([4], [1, 9, 9, 2], "int32"), b.weight(2, 3, 3, 6), b.inputs[0]]
-    options = {"options": "TransposeConvOptions", "strideW": 2, "strideH": 2}
-
-    layer = only(b, tmp_path, b.operator("TRANSPOSE_CONV", inputs, [1, 9, 9, 2], **options))
-
-    assert geometry(layer) == {
-        "type": "Conv2DTranspose",
-        "kernel": [3, 3],
-        "groups": 1,
-        "filters": 2,
-        "macs": 16 * 108,
-        "parameters": 108,
-    }
-
-
-def test_volumes(tmp_path):
-    b = Builder([1, 5, 5, 5, 2])
-    options = {"options": "Conv3DOptions", "strideD": 1, "strideW": 1, "strideH": 1}
-
-    layer = only(b, tmp_path, b.operator("CONV_3D", [0, b.weight(3, 3, 3, 2, 4)], [1, 3, 3, 3, 4], **options))
-
-    assert (layer["type"], layer["filters"], layer["macs"]) == ("Conv3D", 4, 27 * 27 * 8)
+    assert only(b, tmp_path, b.operator("DEPTHWISE_CONV_2D", inputs, [1, 6, 6, 8], **options))["parameters"] == 72
 
 
 def test_dense_layers_and_products(tmp_path):
@@ -168,15 +153,6 @@ def test_global_poolings(code, type, tmp_path):
     layer = only(b, tmp_path, b.operator(code, [0, b.tensor([2], [-3, 2], "int32")], [1, 3], options="ReducerOptions"))
 
     assert (layer["type"], layer["output_shapes"]) == (type, [[3]])
-
-
-def test_poolings(tmp_path):
-    b = Builder([1, 8, 8, 3])
-    options = {"options": "Pool2DOptions", "filterHeight": 3, "filterWidth": 2, "strideH": 2, "strideW": 1}
-
-    layer = only(b, tmp_path, b.operator("MAX_POOL_2D", [0], [1, 3, 7, 3], **options))
-
-    assert (layer["type"], layer["kernel"], layer["strides"]) == ("MaxPooling2D", [3, 2], [2, 1])
 
 
 def test_embedding(tmp_path):
