@@ -92,19 +92,16 @@ def _channels(operation: Operation) -> int | None:
 
 
 def _join_biases(graph: OperationGraph) -> None:
-    for operation in graph:
-        before = graph.only_before(operation)
-        if before is not None and _is_bias(operation, before):
+    for before, operation in graph.chains(None, None):
+        if _is_bias(operation, before):
             merged = replace(before, outputs=operation.outputs, weights=weights_of((before, operation)))
             graph.merge((before, operation), operation, merged)
 
 
 def _join_biases_of_heads(graph: OperationGraph) -> None:
     """Let biases join dense layers of which the columns were shared out to heads before."""
-    for operation in graph:
-        heads = graph.only_before(operation)
-        dense = graph.only_before(heads) if heads is not None and heads.type == "Reshape" else None
-        if heads is not None and dense is not None and dense.type == "Dense" and _is_bias(operation, dense):
+    for dense, heads, operation in graph.chains(("Dense",), ("Reshape",), None):
+        if _is_bias(operation, dense):
             merged = replace(dense, outputs=operation.outputs, weights=weights_of((dense, operation)))
             graph.merge((dense, heads, operation), operation, merged)
 
@@ -118,13 +115,9 @@ def _is_bias(operation: Operation, layer: Operation) -> bool:
 
 def _join_reshapes(graph: OperationGraph) -> None:
     """Make one dense layer of a reshape to a matrix, a matrix product and a reshape back."""
-    for operation in graph:
-        dense = graph.only_before(operation) if operation.type == "Reshape" else None
-        if dense is None or dense.type != "Dense" or len(operation.returned.shape) < 2:
-            continue
-        before = graph.only_before(dense)
-        source = graph.tensor(before.inputs[0]) if before is not None and before.type in _RENAMING else None
-        if source is None or before is None or not _keeps_rows(source.shape, operation.returned.shape, dense):
+    for before, dense, operation in graph.chains(_RENAMING, ("Dense",), ("Reshape",)):
+        source, returned = graph.tensor(before.inputs[0]), operation.returned.shape
+        if source is None or len(returned) < 2 or not _keeps_rows(source.shape, returned, dense):
             continue
         merged = replace(dense, name=operation.name, inputs=before.inputs, operands=(), outputs=operation.outputs)
         graph.merge((before, dense, operation), operation, merged)
@@ -138,10 +131,8 @@ def _keeps_rows(read: Shape, returned: Shape, dense: Operation) -> bool:
 
 def _join_dilations(graph: OperationGraph) -> None:
     """Make a dilated convolution of one on the pieces that every other pixel was parted into."""
-    for operation in graph:
-        layer = graph.only_before(operation) if operation.type == "BatchToSpaceND" else None
-        before = graph.only_before(layer) if layer is not None and layer.filters else None
-        if layer is None or before is None or before.type != "SpaceToBatchND":
+    for before, layer, operation in graph.chains(("SpaceToBatchND",), None, ("BatchToSpaceND",)):
+        if not layer.filters:
             continue
         macs = rescaled_macs(layer.macs, layer.returned.shape, operation.returned.shape)
         dilated = replace(layer, inputs=before.inputs, outputs=operation.outputs, dilation=before.dilation, macs=macs)
@@ -150,11 +141,9 @@ def _join_dilations(graph: OperationGraph) -> None:
 
 def _join_added_axes(graph: OperationGraph) -> None:
     """Make a layer along one axis of one along two of which one was added before, and taken away after it."""
-    for operation in graph:
-        layer = graph.only_before(operation) if operation.type in _CHANGING_AXES else None
-        before = graph.only_before(layer) if layer is not None and layer.type in _ALONG_ONE else None
-        source = graph.tensor(before.inputs[0]) if before is not None and before.type in _CHANGING_AXES else None
-        if layer is None or before is None or source is None:
+    for before, layer, operation in graph.chains(_CHANGING_AXES, _ALONG_ONE, _CHANGING_AXES):
+        source = graph.tensor(before.inputs[0])
+        if source is None:
             continue
         # Where the batch holds pieces of a sample, it is an axis too.
         pieces = len(source.shape) - 2
@@ -183,19 +172,13 @@ def _without_axis(layer: Operation, axis: int) -> Operation:
 
 def _join_causal_paddings(graph: OperationGraph) -> None:
     """Make one layer of a convolution along one axis and a padding in its own scope, as causal ones have."""
-    for operation in graph:
-        before = graph.only_before(operation) if operation.type == "Conv1D" else None
-        if before is None or before.type != "ZeroPadding1D" or before.weights:
-            continue
-        if before.scope and before.scope == operation.scope:
+    for before, operation in graph.chains(("ZeroPadding1D",), ("Conv1D",)):
+        if not before.weights and before.scope and before.scope == operation.scope:
             graph.merge((before, operation), operation, replace(operation, inputs=before.inputs))
 
 
 def _join_separable(graph: OperationGraph) -> None:
-    for operation in graph:
-        before = graph.only_before(operation)
-        if before is None or before.type != "DepthwiseConv2D" or operation.type != "Conv2D":
-            continue
+    for before, operation in graph.chains(("DepthwiseConv2D",), ("Conv2D",)):
         together = before.name.startswith(f"{operation.name}/") or (before.scope and before.scope == operation.scope)
         if together and set(operation.kernel or ()) == {1} and operation.groups == 1 and len(before.weights) == 1:
             merged = replace(
@@ -281,11 +264,8 @@ def _match(graph: OperationGraph, last: Operation, pattern: _Affine) -> list[Ope
 
 
 def _join_activations(graph: OperationGraph) -> None:
-    for operation in graph:
-        before = graph.only_before(operation)
-        if operation.type != "Activation" or before is None or not _channels(before):
-            continue
-        if before.activation in (None, "linear") and _in_scope_of(before, operation):
+    for before, operation in graph.chains(None, ("Activation",)):
+        if _channels(before) and before.activation in (None, "linear") and _in_scope_of(before, operation):
             merged = replace(before, outputs=operation.outputs, activation=operation.activation)
             graph.merge((before, operation), operation, merged)
 

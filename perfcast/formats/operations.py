@@ -81,6 +81,19 @@ class OperationGraph:
         before = self.producer(operation.inputs[0]) if len(operation.inputs) == 1 else None
         return before if before is not None and self.is_private(before, readers=1) else None
 
+    def chains(self, *kinds: Collection[str] | None) -> Iterator[tuple[Operation, ...]]:
+        """Yield operations that each read nothing but the one before, which no other reads, of types in `kinds`.
+
+        None stands for any type. What is merged while they are yielded counts.
+        """
+        for last in self:
+            chain = [last]
+            while len(chain) < len(kinds) and (before := self.only_before(chain[0])) is not None:
+                chain.insert(0, before)
+            fits = (kind is None or operation.type in kind for operation, kind in zip(chain, kinds, strict=False))
+            if len(chain) == len(kinds) and all(fits):
+                yield tuple(chain)
+
     def merge(self, operations: Iterable[Operation], last: Operation, merged: Operation) -> None:
         """Put `merged` where `last` is, and take away `operations`, which include `last`."""
         where = self._producers[last.returned.name]
