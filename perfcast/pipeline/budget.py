@@ -36,7 +36,8 @@ def effort(progress: str, of: str, budget_s: float | None) -> Effort:
         made = read_json(Path(progress))
         before: Effort = made["effort"]
         if before["of"] == of:
-            return before if made["complete"] else now | {"run": before["run"] + 1}
+            # In the same order: Snakemake compares parameters as they are written.
+            return {name: before[name] for name in now} if made["complete"] else now | {"run": before["run"] + 1}
     return now
 
 

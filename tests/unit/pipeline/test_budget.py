@@ -40,6 +40,8 @@ def test_a_shard_runs_again_until_it_is_complete(tmp_path):
     note(progress, second, complete=True)
     # Whatever the budget is now: there is nothing to do.
     assert effort(progress, "a", None) == effort(progress, "a", 5.0) == second
+    # Snakemake compares parameters as they are written.
+    assert list(effort(progress, "a", None)) == list(second)
     assert effort(progress, "another protocol", 5.0) == {"of": "another protocol", "run": 0, "budget_s": 5.0}
 
 
