@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
     from perfcast.network.network import Shape
 
-
 IMAGE = "*"
 """The name under which height and width of an image, batch first, are given whatever the input's layout."""
 
 _CHANNELS = (1, 3)
+
+_MOST_AXES = 8
+_MOST = 1_000_000_000
+_SIZES = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})+")
 
 
 def resolve_shapes(declared: Mapping[str, Sequence[int | None] | None], given: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -89,11 +92,6 @@ def _settle(name: str, declared: Sequence[int | None] | None, given: Shape | Non
         sizes = ",".join(map(str, given))
         raise UsageError(f"input {name[:80]!r} has the shape {_sizes(declared)}, not {sizes}")
     return given
-
-
-_MOST_AXES = 8
-_MOST = 1_000_000_000
-_SIZES = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})+")
 
 
 def parse_input_shapes(texts: Iterable[str]) -> dict[str, Shape]:

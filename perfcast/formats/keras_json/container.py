@@ -22,7 +22,6 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 _MOST_MEMBERS = 10_000
 _MOST_DIRECTORY_BYTES = 10_000_000
 # Keras stores members as they are; others may have packed them again, of which numbers shrink little.
@@ -31,6 +30,9 @@ _EXPANDS_FREELY = 256_000_000
 _ENCRYPTED = 1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PIECE = 1 << 20
+
+MOST_BYTES = 100_000_000
+"""Bytes that a text may have once unpacked; those of networks of thousands of layers have ten millions."""
 
 
 def read_configuration(path: Path) -> Any:
@@ -127,10 +129,6 @@ def _attribute(path: Path, name: str) -> bytes:
     except (OSError, KeyError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         raise SourceError("not a readable HDF5 file; save the model to it again") from error
     return value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
-
-
-MOST_BYTES = 100_000_000
-"""Bytes that a text may have once unpacked; those of networks of thousands of layers have ten millions."""
 
 
 def read_document(path: Path) -> Any:

@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     from perfcast.network.network import Shape
 
     Ask = Callable[[str, Call], Outcome]
-
     Rule = Callable[[Call], Outcome]
-
 
 _DEEPEST = 20
 _MOST_AXES = 8
 _SHOWN = 200
+
+_ROOMS = (elementwise, moves, preprocessing, products, recurrent, tensorflow, windows, wrappers)
+_LAYERS: Mapping[str, Rule] = {kind: rule for room in _ROOMS for kind, rule in room.RULES.items()}
+_ROOTS = ("", "keras", "tf_keras", "tensorflow")
 
 
 @dataclass
@@ -218,11 +220,6 @@ def _check(outcome: Outcome, owner: str) -> None:
             raise SourceError(f"{owner} would return a tensor that is too large: {written(shape)[:80]}")
     if max((outcome.macs, *(part.elements for part in outcome.weights))) > MOST_COUNT:
         raise SourceError(f"{owner} is too large for any device")
-
-
-_ROOMS = (elementwise, moves, preprocessing, products, recurrent, tensorflow, windows, wrappers)
-_LAYERS: Mapping[str, Rule] = {kind: rule for room in _ROOMS for kind, rule in room.RULES.items()}
-_ROOTS = ("", "keras", "tf_keras", "tensorflow")
 
 
 def find_rule(layer: LayerText, settings: Settings) -> Rule:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from perfcast.formats.keras_json.document import Step
 
-
 MOST_LAYERS = 100_000
 """Layers that a network may have; the largest published ones have some thousands."""
 

@@ -11,13 +11,20 @@ from perfcast.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
 MOST = 1_000_000_000
 """The largest size of anything; descriptors take none above it."""
 
 _SHOWN = 60
 # Anything longer is not a list of axes or sizes or an equation, but an attempt to keep the reader busy.
 _LONGEST = 1000
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_WHOLE = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+KNOWN = frozenset((*_FLOATS, *_WHOLE, "string", "complex64", "complex128"))
+"""Names of types."""
+
+_COMPUTED_IN = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+_DEFAULT = "float32"
 
 
 @dataclass(frozen=True)
@@ -129,15 +136,6 @@ def shown(value: Any) -> str:
         return "a number that large"
     text = " ".join(repr(value).split())
     return shorten(text, _SHOWN)
-
-
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
-_WHOLE = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-KNOWN = frozenset((*_FLOATS, *_WHOLE, "string", "complex64", "complex128"))
-"""Names of types."""
-
-_COMPUTED_IN = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
-_DEFAULT = "float32"
 
 
 def dtype_of(settings: Settings) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import onnx
 
-
 # ONNX does not infer their outputs; the first output is like the first input.
 _LIKE_FIRST = frozenset(
     (
@@ -31,6 +30,19 @@ _LIKE_FIRST = frozenset(
         "SkipSimplifiedLayerNormalization",
     )
 )
+
+OF_DATA_SHAPES = frozenset(("NonZero", "Shape", "Size"))
+"""Operations of which the result's shape follows from elements; others are computed only where it is known small."""
+
+_COMPUTED = frozenset(
+    (
+        *("Abs", "Add", "And", "Cast", "Ceil", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Floor"),
+        *("Gather", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "NonZero"),
+        *("Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape"),
+        *("Round", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where", "Xor"),
+    )
+)
+_RESULT = "result"
 
 
 def infer(
@@ -108,21 +120,6 @@ def declared_values(graph: onnx.GraphProto) -> dict[str, Value]:
             if value is not None:
                 found[port.name] = value
     return found
-
-
-OF_DATA_SHAPES = frozenset(("NonZero", "Shape", "Size"))
-"""Operations of which the result's shape follows from elements; others are computed only where it is known small."""
-
-_COMPUTED = frozenset(
-    (
-        *("Abs", "Add", "And", "Cast", "Ceil", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Floor"),
-        *("Gather", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "NonZero"),
-        *("Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape"),
-        *("Round", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where", "Xor"),
-    )
-)
-
-_RESULT = "result"
 
 
 def fold(node: onnx.NodeProto, inputs: Sequence[np.ndarray | None], version: int) -> np.ndarray | None:

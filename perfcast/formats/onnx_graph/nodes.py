@@ -12,13 +12,20 @@ from perfcast.network.network import Weight
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from perfcast.network.network import Shape
-
-    Default = TypeVar("Default")
     from collections.abc import Iterable
 
     import numpy as np
     import onnx
+
+    from perfcast.network.network import Shape
+
+    Default = TypeVar("Default")
+
+MOST_KNOWN = 4096
+"""Constants of more elements are known by their shape alone."""
+
+_MOST = 1_000_000_000
+_MOST_AXES = 9
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,6 @@ class Node(nodes.Node[Value]):
         if given is not None:
             return given.whole_numbers()
         return self.sizes("axes") if "axes" in self.attributes else None
-
-
-MOST_KNOWN = 4096
-"""Constants of more elements are known by their shape alone."""
-
-_MOST = 1_000_000_000
-_MOST_AXES = 9
 
 
 def checked_shape(name: str, dims: Iterable[int]) -> tuple[int, ...]:

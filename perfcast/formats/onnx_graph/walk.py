@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     import onnx
 
-
 _LOOPS = frozenset(("Loop", "Scan", "SequenceMap"))
 _IDLE = frozenset(("Dropout", "Identity"))
 _RENAMING = frozenset(("Cast", "Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze"))

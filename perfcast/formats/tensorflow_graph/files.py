@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-
 _LARGEST_PROTO = 2**31 - 1
 _SERVE = "serve"
 

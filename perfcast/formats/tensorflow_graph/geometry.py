@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Fields = dict[str, Any]
 
-
 _MOST_SPATIAL_AXES = 3
 _TENSORDOT = re.compile(r"/(Tensordot(?:_\d+)?)/MatMul$")
 

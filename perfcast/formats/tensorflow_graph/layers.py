@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from perfcast.formats.tensorflow_graph.loops import Loop
     from perfcast.formats.tensorflow_graph.weights import Kind
 
+_STATISTICS = 3
+# How many gates a step of each has, by the sigmoids.
+_KINDS = {3: "LSTM", 2: "GRU", 0: "SimpleRNN"}
+
 
 def network_of(frozen: Frozen, kinds: dict[str, Kind], graph: Any, inputs: Mapping[str, str]) -> Network:
     """Return the network that a graph is.
@@ -87,9 +91,6 @@ def _identities(node: Node) -> list[Operation]:
     ]
 
 
-_STATISTICS = 3
-
-
 def _weights(node: Node) -> tuple[Any, ...]:
     """Return its weights; the last two inputs of a batch normalisation are statistics, which training counts."""
     if not node.operation.type.startswith("FusedBatchNorm"):
@@ -104,10 +105,6 @@ def _check_outputs(outputs: Sequence[str], layers: list[Layer]) -> None:
     for name in outputs:
         if name not in returned:
             raise SourceError(f"its output {name[:80]!r} does not depend on its inputs")
-
-
-# How many gates a step of each has, by the sigmoids.
-_KINDS = {3: "LSTM", 2: "GRU", 0: "SimpleRNN"}
 
 
 def with_loop(layers: Sequence[Layer], loop: Loop, turns: int, outputs: Collection[str]) -> list[Layer]:

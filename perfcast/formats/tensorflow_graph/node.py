@@ -55,6 +55,9 @@ TYPES: Mapping[str, str] = {name: name for name in _SAME_NAMES.split()} | {
 SAME_LAYOUT = frozenset(("Concatenate", "Softmax", "LogSoftmax", "Where", "Tile", "Cast"))
 """Types, besides the elementwise ones, of which all tensors have their channels in the same place."""
 
+# They give what is known of a tensor without its values.
+_OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank", "BroadcastGradientArgs"))
+
 
 @dataclass(frozen=True)
 class Node:
@@ -140,10 +143,6 @@ class Node:
     def spatial(self, values: Sequence[int]) -> tuple[int, ...]:
         """Return those of a number an axis that are of spatial axes."""
         return tuple(values[2:] if self.channels_first() else values[1:-1])
-
-
-# They give what is known of a tensor without its values.
-_OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank", "BroadcastGradientArgs"))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from perfcast.network.network import Network, Shape
 
-
 _INIT = "__saved_model_init_op"
 # What graphs end in besides their outputs.
 _NO_OUTPUT = frozenset(("NoOp", "Assert", "Const", "Placeholder", "SaveV2", "Print"))

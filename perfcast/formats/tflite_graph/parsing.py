@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from perfcast.network.network import Shape
 
-
 _IDENTIFIER = b"TFL3"
 _DAMAGES = (struct.error, IndexError, ValueError, TypeError, OverflowError, RecursionError, AttributeError, MemoryError)
 _MOST = 1_000_000_000
@@ -33,6 +32,8 @@ _OPTIONS = (
     *("AdjX", "Alpha", "DilationDFactor", "DilationHFactor", "DilationWFactor", "FilterHeight", "FilterWidth"),
     *("FusedActivationFunction", "StrideD", "StrideH", "StrideW"),
 )
+
+_MODULE = Path("lite", "python", "schema_py_generated.py")
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,6 @@ def _check_indices(graph: Graph) -> None:
             raise IndexError(operator.outputs)
     if not all(0 <= index < count for index in (*graph.inputs, *graph.outputs)):
         raise IndexError(graph.inputs)
-
-
-_MODULE = Path("lite", "python", "schema_py_generated.py")
 
 
 @functools.cache

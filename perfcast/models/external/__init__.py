@@ -1,4 +1,4 @@
 """External models, the user's own: files, folders and handles of TensorFlow Hub.
 
-`spec` names one, `kinds` lists what can be read, `reading` reads it.
+`kinds` lists what can be read and which module here reads it, `spec` names one, `reading` describes or builds it.
 """

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from perfcast.formats.keras_json.call import Call
 
-
 # The operation of Keras 3 that does the same as a function of TensorFlow, by the last part of its name in lower case
 # without underscores.
 _SAME_NAMES = (
@@ -95,6 +94,27 @@ _TOLD = {
     "Transpose": "axes",
 }
 _ATTRIBUTES = {"keep_dims": "keepdims", "squeeze_dims": "axis", "block_size": "block_size", "axis": "axis"}
+
+# Arguments that hold tensors, which a text spells out where they are constant.
+_TENSORS = (
+    "a", "b", "bias", "clip_value_max", "clip_value_min", "condition", "filter", "filters", "indices", "params",
+    "tensor", "value", "x", "y",
+)  # fmt: skip
+# Arguments that hold sizes, which may be computed of other tensors' shapes.
+_SIZES = (
+    "begin", "depth", "dims", "k", "limit", "multiples", "num_or_size_splits", "paddings", "repeats", "shape", "size",
+    "start",
+)  # fmt: skip
+_SHORT = "NHWC NWC NDHWC"
+_COMPUTED: dict[str, Callable[[int, int], int]] = {
+    "Add": operator.add,
+    "FloorDivide": operator.floordiv,
+    "Maximum": max,
+    "Minimum": min,
+    "Mod": operator.mod,
+    "Multiply": operator.mul,
+    "Subtract": operator.sub,
+}
 
 
 def _function(call: Call) -> Outcome:
@@ -190,28 +210,6 @@ def _attributes(attributes: Any) -> list[tuple[str, Any]]:
         elif isinstance(value.get("list"), dict) and value["list"].get("i"):
             found.append((_ATTRIBUTES[name], [int(str(item)[:10]) for item in value["list"]["i"]]))
     return found
-
-
-# Arguments that hold tensors, which a text spells out where they are constant.
-_TENSORS = (
-    "a", "b", "bias", "clip_value_max", "clip_value_min", "condition", "filter", "filters", "indices", "params",
-    "tensor", "value", "x", "y",
-)  # fmt: skip
-# Arguments that hold sizes, which may be computed of other tensors' shapes.
-_SIZES = (
-    "begin", "depth", "dims", "k", "limit", "multiples", "num_or_size_splits", "paddings", "repeats", "shape", "size",
-    "start",
-)  # fmt: skip
-_SHORT = "NHWC NWC NDHWC"
-_COMPUTED: dict[str, Callable[[int, int], int]] = {
-    "Add": operator.add,
-    "FloorDivide": operator.floordiv,
-    "Maximum": max,
-    "Minimum": min,
-    "Mod": operator.mod,
-    "Multiply": operator.mul,
-    "Subtract": operator.sub,
-}
 
 
 def spelled_out(call: Call) -> Call:
