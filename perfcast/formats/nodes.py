@@ -162,3 +162,24 @@ def sources(
         inputs[:1] if op in stored_otherwise else [value for value in inputs if value is not None and value.is_learned]
     )
     return () if op in about_shapes else weights_of(value for value in read if value is not None)
+
+
+def names_of_outputs(outputs: Iterable[tuple[Any, str]], values: Mapping[Any, Value]) -> tuple[str, ...]:
+    """Return the names of the tensors that a network returns, those that are the same for all inputs left out.
+
+    Args:
+        outputs: keys of `values`, with what the file calls them.
+        values: all tensors that something returns.
+
+    Raises:
+        SourceError: nothing returns one of them, or none depends on the inputs.
+    """
+    found: dict[str, None] = {}
+    for key, name in outputs:
+        if key not in values:
+            raise SourceError(f"nothing returns the network's output {name[:80]!r}")
+        if not values[key].constant:
+            found[values[key].name] = None
+    if not found:
+        raise SourceError("the network's outputs do not depend on its inputs")
+    return tuple(found)

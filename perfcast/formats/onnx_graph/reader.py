@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
+from perfcast.formats.nodes import names_of_outputs
 from perfcast.formats.onnx_graph import activations, convolutions, products
 from perfcast.formats.onnx_graph.layout import with_channels_last
 from perfcast.formats.onnx_graph.loading import STANDARD_DOMAINS, load, opset
@@ -70,7 +71,7 @@ def read_onnx(path: Path, shapes: Mapping[str, Shape]) -> Network:
     walk.values |= {port.name: port for port in ports}
     walk.add_graph(graph)
     operations = [_input_layer(port) for port in ports] + [_operation(node) for node in walk.nodes]
-    returned = _returned(graph, walk.values)
+    returned = names_of_outputs([(port.name, port.name) for port in graph.output], walk.values)
     turns = {node.outputs[0].name: _turn(node) for node in walk.nodes if node.op == "Transpose"}
     operations, returned = with_channels_last(_needed(operations, returned), turns, returned)
     return Network(tuple(port.name for port in ports), returned, group(operations, returned))
@@ -168,18 +169,6 @@ def _named_by_weights(operation: Operation) -> Operation:
     if operation.filters is None or not first.endswith(_MERGED):
         return operation
     return replace(operation, name=escape_control(first.removesuffix(_MERGED)))
-
-
-def _returned(graph: onnx.GraphProto, values: Mapping[str, Value]) -> tuple[str, ...]:
-    """Return the names of the tensors that a network returns, those that are the same for all inputs left out."""
-    for port in graph.output:
-        if port.name not in values:
-            raise SourceError(f"nothing returns the network's output {port.name[:80]!r}")
-    found = (values[port.name] for port in graph.output)
-    names = tuple(dict.fromkeys(value.name for value in found if not value.constant))
-    if not names:
-        raise SourceError("the network's outputs do not depend on its inputs")
-    return names
 
 
 def _needed(operations: Iterable[Operation], returned: Iterable[str]) -> list[Operation]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from perfcast.errors import SourceError
 from perfcast.formats import inputs
 from perfcast.formats.grouping import Operation, group
-from perfcast.formats.nodes import sources
+from perfcast.formats.nodes import names_of_outputs, sources
 from perfcast.formats.tflite_graph.interpreter import shapes_at
 from perfcast.formats.tflite_graph.operators import Operator, Value, operation_of
 from perfcast.formats.tflite_graph.parsing import Graph, TensorRecord, names_of, parse
@@ -56,7 +56,7 @@ def read_tflite(path: Path, shapes: Mapping[str, Shape]) -> Network:
     walk = _Walk(graph)
     for operator in graph.operators:
         walk.add(operator)
-    returned = walk.returned()
+    returned = names_of_outputs([(index, graph.tensors[index].name) for index in graph.outputs], walk.values)
     read = tuple(graph.tensors[index].name for index in graph.inputs)
     return Network(read, returned, group(walk.operations, returned))
 
@@ -168,22 +168,6 @@ class _Walk:
         type = _FUSED[fused]
         operands = (before.name, *_BOUNDS.get(type, ()))
         self.operations.append(Operation(operator.name, type, (before.name,), (returned,), operands=operands))
-
-    def returned(self) -> tuple[str, ...]:
-        """Return the names of the tensors that the network returns.
-
-        Raises:
-            SourceError: nothing gives one of them, or none depends on the inputs.
-        """
-        names = []
-        for index in self.graph.outputs:
-            if index not in self.values:
-                raise SourceError(f"nothing returns the network's output {self.graph.tensors[index].name[:80]!r}")
-            if self.values[index].weights is None:
-                names.append(self.values[index].name)
-        if not names:
-            raise SourceError("the network's outputs do not depend on its inputs")
-        return tuple(dict.fromkeys(names))
 
 
 def _own_name(operator: Operator) -> str:
