@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from perfcast.storage import digest_of_json
+from tests.unit.fit.conftest import rewrite
 from tests.unit.tables.test_imports import MAPPING
 from tests.unit.test_cli import run
 from tests.waiting import eventually
@@ -284,21 +284,14 @@ def wait_for_workers(pid):
     return eventually(workers)
 
 
-def edited(folder, change):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["manifest_digest"]
-    change(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"manifest_digest": digest_of_json(manifest)}))
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "latency_ms.npz").write_bytes(b"PK"), "is damaged or was changed"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "cannot be read as JSON"),
         (lambda folder: (folder / "manifest.json").unlink(), "there is no predictor here"),
-        (lambda folder: edited(folder, lambda found: found.update(schema_version=99)), "written by a newer perfcast"),
-        (lambda folder: edited(folder, lambda found: found.update(schema_version=1)), "written by an older perfcast"),
+        (lambda folder: rewrite(folder, lambda found: found.update(schema_version=99)), "written by a newer perfcast"),
+        (lambda folder: rewrite(folder, lambda found: found.update(schema_version=1)), "written by an older perfcast"),
     ],
 )
 def test_damaged_predictors_are_refused(fitted, tmp_path, damage, message):

@@ -1,5 +1,7 @@
 """A small dataset with known physics, and what is trained on it once for all tests."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.options import FitOptions, Metric
+from perfcast.fit.persistence.folder import save_predictor
+from perfcast.storage import digest_of_file, digest_of_json
 
 FEATURES = ("flops", "sum_activations", "conv_parameters", "nb_layers", "depthwise_share", "channels")
 
@@ -66,3 +70,32 @@ def evaluation(dataset, options):
 @pytest.fixture(scope="session")
 def predictor(dataset, evaluation, options):
     return fit_predictor(dataset, evaluation, options)
+
+
+@pytest.fixture
+def folder(predictor, tmp_path):
+    save_predictor(predictor, tmp_path / "predictor")
+    return tmp_path / "predictor"
+
+
+def rewrite(folder, change):
+    """Change the manifest as someone would who also repairs its digest."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_digest"]
+    change(manifest)
+    path.write_text(json.dumps(manifest | {"manifest_digest": digest_of_json(manifest)}))
+
+
+def metric_of(manifest):
+    return manifest["parts"][0]["metrics"]["latency_ms"]
+
+
+def rewrite_arrays(folder, change):
+    """Change the arrays as someone would who also repairs all digests."""
+    path = folder / "latency_ms.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    change(arrays)
+    np.savez(path, **arrays)
+    rewrite(folder, lambda manifest: metric_of(manifest)["files"].update({path.name: digest_of_file(path)}))

@@ -15,7 +15,7 @@ from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.fit.splits import published_split, scheme_folds
 from perfcast.fit.training_data import tables_of, training_data
 
-from .test_fit_predictor import rewrite
+from .conftest import rewrite
 
 pytestmark = pytest.mark.heavy
 

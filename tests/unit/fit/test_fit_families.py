@@ -13,8 +13,7 @@ from perfcast.fit.options import ENSEMBLE, MIXTURE
 from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.fit.training_data import training_data
 
-from .conftest import make_dataset, make_options
-from .test_fit_predictor import rewrite
+from .conftest import make_dataset, make_options, metric_of, rewrite
 
 pytestmark = pytest.mark.heavy
 
@@ -78,7 +77,7 @@ def test_predictor_works_with_and_without_families(predictor, tmp_path):
 @pytest.mark.parametrize("families", [["family0"], [], ["family0", "family0", "family1"], None, [1, 2, 3]])
 def test_families_that_do_not_fit_a_predictor_are_refused(predictor, tmp_path, families):
     save_predictor(predictor[1], tmp_path / "p")
-    rewrite(tmp_path / "p", lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(families=families))
+    rewrite(tmp_path / "p", lambda manifest: metric_of(manifest).update(families=families))
     with pytest.raises(PredictorError, match=r"are inconsistent|families|latency_ms.npz"):
         load_predictor(tmp_path / "p")
 

@@ -10,20 +10,14 @@ from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.persistence.folder import check_replaceable, load_predictor, save_predictor
 from perfcast.fit.persistence.manifest import SCHEMA_VERSION
 
-from .test_fit_predictor import rewrite
+from .conftest import metric_of, rewrite
 
 pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture
-def folder(predictor, tmp_path):
-    save_predictor(predictor, tmp_path / "predictor")
-    return tmp_path / "predictor"
-
-
 def test_saving_again_replaces_the_whole_folder(predictor, folder, dataset):
     (folder / "stale.npz").write_bytes(b"old")
-    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"]["files"].update({"stale.npz": "0"}))
+    rewrite(folder, lambda manifest: metric_of(manifest)["files"].update({"stale.npz": "0"}))
     save_predictor(predictor, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["latency_ms.npz", "manifest.json"]
     assert [path.name for path in folder.parent.iterdir()] == ["predictor"], "nothing is left beside it"

@@ -1,9 +1,9 @@
 """Predictor folders whose digests were computed again after someone changed what they hold."""
 
-import io
 import json
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -14,20 +14,14 @@ from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.options import MIXTURE
 from perfcast.fit.persistence.folder import load_predictor, save_predictor
-from perfcast.storage import digest_of, digest_of_json
+from perfcast.storage import digest_of_json
 
-from .conftest import make_dataset, make_options
-from .test_fit_predictor import rewrite, with_algorithm
+from .conftest import make_dataset, make_options, metric_of, rewrite, rewrite_arrays
+from .test_fit_predictor import with_algorithm
 
 pytestmark = pytest.mark.heavy
 
 METRIC = ("parts", 0, "metrics", "latency_ms")
-
-
-@pytest.fixture
-def folder(predictor, tmp_path):
-    save_predictor(predictor, tmp_path / "predictor")
-    return tmp_path / "predictor"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +116,7 @@ def test_experts_survive_the_folder(experts, tmp_path):
 def test_malformed_experts_are_refused(experts, tmp_path, key, change):
     save_predictor(experts, tmp_path / "p")
     array = "experts.gate.value" if key == "experts.gate" else key
-    rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
+    rewrite_arrays(tmp_path / "p", lambda arrays: arrays.update({array: change(arrays[array])}))
     refused(tmp_path / "p", "latency_ms.npz", key)
 
 
@@ -141,16 +135,15 @@ LEAVES = {
 def test_malformed_forests_are_refused(experts, tmp_path, array, change):
     save_predictor(experts, tmp_path / "p")
     key = f"experts.gate.{array}"
-    rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
+    rewrite_arrays(tmp_path / "p", lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(tmp_path / "p", "latency_ms.npz", "trees are damaged")
 
 
 def test_metrics_with_different_interval_levels_are_refused(folder):
     def change(manifest):
-        manifest["parts"][0]["metrics"]["second"] = json.loads(
-            json.dumps(manifest["parts"][0]["metrics"]["latency_ms"])
-        )
-        manifest["parts"][0]["metrics"]["second"]["interval"]["share"] = 0.5
+        second = deepcopy(metric_of(manifest))
+        second["interval"]["share"] = 0.5
+        manifest["parts"][0]["metrics"]["second"] = second
 
     rewrite(folder, change)
     refused(folder, "manifest.json", "interval.share")
@@ -158,10 +151,7 @@ def test_metrics_with_different_interval_levels_are_refused(folder):
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a\x1b[2Jb", "a\nb"])
 def test_metric_names_unfit_for_files_are_refused(folder, name):
-    rewrite(
-        folder,
-        lambda manifest: manifest["parts"][0]["metrics"].update({name: manifest["parts"][0]["metrics"]["latency_ms"]}),
-    )
+    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"].update({name: metric_of(manifest)}))
     refused(folder, "manifest.json", "metrics")
 
 
@@ -170,25 +160,9 @@ def test_nan_values_need_a_digest_too(folder, number):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["manifest_digest"]
-    manifest["parts"][0]["metrics"]["latency_ms"]["interval"]["width_factor"] = "here"
+    metric_of(manifest)["interval"]["width_factor"] = "here"
     path.write_text(json.dumps(manifest).replace('"here"', number))
     refused(folder, "manifest.json", "digest")
-
-
-def rewrite_checksum_arrays(folder, change):
-    path = folder / "latency_ms.npz"
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    change(arrays)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    path.write_bytes(buffer.getvalue())
-    rewrite_checksum(folder, path)
-
-
-def rewrite_checksum(folder, path):
-    digest = digest_of(path.read_bytes())
-    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"]["files"].update({path.name: digest}))
 
 
 @pytest.mark.parametrize(
@@ -234,12 +208,12 @@ def rewrite_checksum(folder, path):
     ],
 )
 def test_malformed_arrays_are_refused(folder, key, change):
-    rewrite_checksum_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
+    rewrite_arrays(folder, lambda arrays: arrays.update({key: change(arrays[key])}))
     refused(folder, "latency_ms.npz")
 
 
 def test_infinite_domains_are_refused(folder):
-    rewrite_checksum_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
+    rewrite_arrays(folder, lambda arrays: arrays.update({"domain.high": np.full(6, 1e300)}))
     refused(folder, "latency_ms.npz")
 
 
@@ -260,7 +234,7 @@ def test_infinite_domains_are_refused(folder):
 def test_damaged_boosted_trees_are_refused(boosted, tmp_path, key, change):
     save_predictor(boosted, tmp_path / "p")
     name = f"0.learner.{key}"
-    rewrite_checksum_arrays(tmp_path / "p", lambda arrays: arrays.update({name: change(arrays[name])}))
+    rewrite_arrays(tmp_path / "p", lambda arrays: arrays.update({name: change(arrays[name])}))
     refused(tmp_path / "p", "latency_ms.npz")
 
 

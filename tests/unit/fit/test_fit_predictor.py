@@ -1,6 +1,5 @@
 """The deployed predictor: its predictions, its folder, and what it refuses to load."""
 
-import io
 import json
 import subprocess
 import sys
@@ -15,9 +14,8 @@ from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.options import ALGORITHMS, MIXTURE
 from perfcast.fit.persistence.folder import load_predictor, save_predictor
 from perfcast.fit.persistence.manifest import SCHEMA_VERSION
-from perfcast.storage import digest_of, digest_of_json
 
-from .conftest import FEATURES, make_dataset
+from .conftest import FEATURES, make_dataset, rewrite, rewrite_arrays
 
 pytestmark = pytest.mark.heavy
 
@@ -26,21 +24,6 @@ def with_algorithm(evaluation, algorithm):
     summary = json.loads(json.dumps(evaluation.summary))
     summary["metrics"]["latency_ms"]["deployed"] = algorithm
     return type(evaluation)(evaluation.splits, evaluation.predictions, evaluation.feature_importance, summary)
-
-
-def rewrite(folder, change):
-    """Change the manifest as someone would who also repairs its digest."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["manifest_digest"]
-    change(manifest)
-    path.write_text(json.dumps(manifest | {"manifest_digest": digest_of_json(manifest)}))
-
-
-@pytest.fixture
-def folder(predictor, tmp_path):
-    save_predictor(predictor, tmp_path / "predictor")
-    return tmp_path / "predictor"
 
 
 def test_predictions_have_one_row_per_model_in_order(predictor, dataset):
@@ -159,17 +142,11 @@ class Exploit:
     ],
 )
 def test_hostile_arrays_are_refused(folder, capfd, array, replacement):
-    path = folder / "latency_ms.npz"
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    arrays.pop(array)
-    if replacement is not None:
-        arrays[array] = replacement
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=True, **arrays)
-    path.write_bytes(buffer.getvalue())
-    files = {path.name: digest_of(buffer.getvalue())}
-    rewrite(folder, lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(files=files))
+    def change(arrays):
+        del arrays[array]
+        arrays.update({} if replacement is None else {array: replacement})
+
+    rewrite_arrays(folder, change)
     with pytest.raises(PredictorError, match=r"latency_ms\.npz"):
         load_predictor(folder)
     assert "code ran" not in capfd.readouterr().out
@@ -177,13 +154,8 @@ def test_hostile_arrays_are_refused(folder, capfd, array, replacement):
 
 def test_cyclic_trees_are_refused(dataset, evaluation, options, tmp_path):
     save_predictor(fit_predictor(dataset, with_algorithm(evaluation, "forest"), options), tmp_path / "p")
-    path = tmp_path / "p" / "latency_ms.npz"
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    arrays["0.learner.left"] = np.where(arrays["0.learner.left"] > 0, 0, -1)
-    np.savez(path, **arrays)
-    files = {path.name: digest_of(path.read_bytes())}
-    rewrite(tmp_path / "p", lambda manifest: manifest["parts"][0]["metrics"]["latency_ms"].update(files=files))
+    left = "0.learner.left"
+    rewrite_arrays(tmp_path / "p", lambda arrays: arrays.update({left: np.where(arrays[left] > 0, 0, -1)}))
     with pytest.raises(PredictorError, match="trees are damaged"):
         load_predictor(tmp_path / "p")
 
