@@ -1,17 +1,22 @@
 """How often `perfcast compare` gives a false alarm, and what it finds: on real campaigns, or on made-up noise.
 
-    python benchmarks/compare.py [--pairs N] [--keep FOLDER]
-    python benchmarks/compare.py --simulate [--pairs N]
+    PYTHONPATH=. python benchmarks/compare.py [--pairs N] [--keep FOLDER]
+    PYTHONPATH=. python benchmarks/compare.py --simulate [--pairs N] [--models N]
+    PYTHONPATH=. python benchmarks/compare.py --records FILE [--pairs N] [--models N]
 
 Two campaigns of ten small models, one right after the other, are a pair in which nothing changed. Printed: how many
 pairs give a false alarm, with the 95% interval of Clopper and Pearson; which share of planted regressions is found, of
 one model (each in turn) and of all; and, of real campaigns, what one thread instead of two gives.
+
+--simulate takes pairs of campaigns on simulated machines instead, under each load and under loads that change.
+--records takes a recorded campaign (gzipped JSON lines): pairs of random halves of its visits, of its earlier and later
+visits, and the models that it measured twice.
 """
 
 import argparse
-import itertools
+import gzip
+import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +28,8 @@ from perfcast.dataset.build import build_dataset
 from perfcast.features.table import features_table
 from perfcast.studies.comparison.comparison import Options, compare
 from perfcast.studies.comparison.pairs import pair
+from tests.unit.simulated_campaigns import LOADS, Models, row, slowed
+from tests.unit.simulated_campaigns import campaign as simulated
 
 SMALL = """keras_applications,MobileNet,96,alpha=0.5
 keras_applications,MobileNetV2,96,
@@ -36,78 +43,9 @@ dense,mlp,32,layers=3;units=512
 dense,mlp,64,layers=2;units=256
 """
 COLUMN = "latency_ms"
-PLANTED = (0.05, 0.10, 0.20)
-THRESHOLDS = (0.0, 0.05)
+PLANTED = (1.1, 1.2, 1.5)
+THRESHOLD = 0.05
 ONE_THREAD_PAIRS = 3
-MOST_TRIALS = 500
-
-
-@dataclass(frozen=True)
-class World:
-    """Made-up noise, as standard deviations of log latencies unless said otherwise.
-
-    Attributes:
-        visits: of each model in a campaign.
-        between_visits: lowest and highest of the models.
-        rounds: of all models alike, from one round to the next.
-        shift: how much slower a whole campaign may be, at most.
-        seen: which share of that the calibration workload sees.
-        models: how differently campaigns treat models.
-        spikes: probability that a sample takes several times as long.
-    """
-
-    visits: int = 5
-    between_visits: tuple[float, float] = (0.02, 0.05)
-    rounds: float = 0.01
-    shift: float = 0.08
-    seen: float = 0.8
-    models: float = 0.01
-    spikes: float = 0.02
-
-
-WORLDS = {
-    "as expected": World(),
-    "calm": World(between_visits=(0.005, 0.02), rounds=0.005, shift=0.02, models=0.003, spikes=0.005),
-    "rough": World(between_visits=(0.02, 0.10), rounds=0.03, spikes=0.05),
-    "models treated differently": World(models=0.03),
-    "shift unseen": World(seen=0.0),
-    "three visits": World(visits=3),
-    "one visit": World(visits=1),
-}
-SAMPLES = 40
-
-
-def simulated(world, chance, models=10):
-    """Return a dataset of a campaign in a world of made-up noise."""
-    shift = chance.uniform(0, world.shift)
-    rounds = world.rounds * chance.standard_normal(world.visits)
-    rows = []
-    # The models themselves are the same in each campaign.
-    for number, noise in enumerate(np.linspace(*world.between_visits, models)):
-        level = np.log(1 + number) + shift + rounds + world.models * chance.standard_normal()
-        level = level + noise * chance.standard_normal(world.visits)
-        times = np.exp(level[:, None] + 0.01 * chance.standard_normal((world.visits, SAMPLES)))
-        times *= np.where(chance.random(times.shape) < world.spikes, chance.uniform(1.5, 5, times.shape), 1)
-        calibration = np.exp(world.seen * (shift + rounds) + 0.005 * chance.standard_normal(world.visits))
-        rows.append(simulated_row(f"model_{number}", times, calibration))
-    return pd.DataFrame(rows)
-
-
-def simulated_row(model, times, calibration):
-    visit = np.repeat(np.arange(len(times)), times.shape[1])
-    return {
-        "model": model,
-        "batch": 1,
-        "workload": "inference",
-        "outcome": "measured",
-        "replicate": 0,
-        COLUMN: np.median(times),
-        "wall_samples_ms": times.ravel(),
-        "visit": visit,
-        "round": visit,
-        "visit_calibration_ms": calibration,
-        "visit_disturbed": [False] * len(times),
-    }
 
 
 def measured(folder, exports_folder, exports, description, **factors):
@@ -122,20 +60,10 @@ def measured(folder, exports_folder, exports, description, **factors):
     return build_dataset(records, features_table(descriptors), models, environments)
 
 
-def slowed(dataset, models, share):
-    """Return the dataset with all times of these models that much longer."""
-    chosen = dataset["model"].isin(models)
-    changed = dataset.copy()
-    changed[COLUMN] = dataset[COLUMN].where(~chosen, dataset[COLUMN] * (1 + share))
-    changed["wall_samples_ms"] = [
-        np.asarray(times) * (1 + share) if slow and times is not None else times
-        for times, slow in zip(dataset["wall_samples_ms"], chosen, strict=True)
-    ]
-    return changed
-
-
-def regressions(first, second, threshold):
-    return compare(pair(first, second, COLUMN), Options(threshold=threshold)).regressions
+def found_in(first, second, threshold=THRESHOLD):
+    """Return the names of the regressions, and whether there is any, of single models or of all together."""
+    found = compare(pair(first, second, COLUMN), Options(threshold=threshold))
+    return found.regressions, found.has_regressed
 
 
 def share_of(count, total):
@@ -146,18 +74,18 @@ def share_of(count, total):
 
 def print_rates(pairs):
     """Print the rate of false alarms over pairs in which nothing changed, and the power for planted regressions."""
-    for threshold in THRESHOLDS:
-        false = sum(bool(regressions(a, b, threshold)) for a, b in pairs)
-        print(f"  false alarms, threshold {threshold:4.0%}        {share_of(false, len(pairs))}")
-    for planted, threshold in itertools.product(PLANTED, THRESHOLDS):
-        if planted <= threshold:
-            continue
-        trials = [(a, b, model) for a, b in pairs for model in pair(a, b, COLUMN).a["model"]]
-        trials = trials[:: -(-len(trials) // MOST_TRIALS)]
-        one = sum(model in regressions(a, slowed(b, [model], planted), threshold) for a, b, model in trials)
-        every = sum(bool(regressions(a, slowed(b, set(b["model"]), planted), threshold)) for a, b in pairs)
-        print(f"  one model {planted:4.0%} slower, threshold {threshold:4.0%}  {share_of(one, len(trials))}")
-        print(f"  all models {planted:4.0%} slower, threshold {threshold:4.0%} {share_of(every, len(pairs))}")
+    for threshold in (0.0, THRESHOLD):
+        false = sum(found_in(a, b, threshold)[1] for a, b in pairs)
+        print(f"  false alarms, threshold {threshold:4.0%}  {share_of(false, len(pairs))}", flush=True)
+    for planted in PLANTED:
+        one = every = 0
+        for number, (a, b) in enumerate(pairs):
+            models = pair(a, b, COLUMN).a["model"]
+            model = models.iloc[number % len(models)]
+            one += model in found_in(a, slowed(b, [model], planted))[0]
+            every += found_in(a, slowed(b, set(b["model"]), planted))[1]
+        print(f"  one model {planted} times slower   {share_of(one, len(pairs))}")
+        print(f"  all models {planted} times slower  {share_of(every, len(pairs))}", flush=True)
 
 
 def print_one_thread(pairs):
@@ -186,26 +114,89 @@ def report_measured(count, folder):
     )
     print_rates(usable)
     far = [(a, pairs[(at + count // 2) % count][1]) for at, (a, _) in enumerate(pairs)]
-    false = sum(bool(regressions(a, b, 0.0)) for a, b in far)
+    false = sum(found_in(a, b, 0.0)[1] for a, b in far)
     print(f"  of campaigns far apart, threshold 0%: {share_of(false, len(far))}")
     print_one_thread([(pairs[at][0], campaign(f"{at}one", threads=1)) for at in range(min(count, ONE_THREAD_PAIRS))])
 
 
-def report_simulated(count):
-    for name, world in WORLDS.items():
-        print(f"{name}: {count} pairs")
+def report_simulated(count, models):
+    for name, loads in {**{load.__name__: [load] for load in LOADS}, "changing load": LOADS}.items():
         chance = np.random.default_rng(1)
-        print_rates([(simulated(world, chance), simulated(world, chance)) for _ in range(count)])
+        pairs = []
+        for _ in range(count):
+            same = Models.drawn(models, chance)
+            pairs.append([simulated(same, loads[chance.integers(len(loads))], chance) for _ in "ab"])
+        print(f"{name.replace('_', ' ')}: {count} pairs of {models} models")
+        print_rates(pairs)
+
+
+def report_recorded(path, count, models):
+    with gzip.open(path, "rt") as file:
+        rows = pd.DataFrame([row_of(json.loads(line)) for line in file])
+    once = rows[rows["replicate"] == 0]
+    half = min(len(calibrations) for calibrations in once["visit_calibration_ms"]) // 2
+    chance = np.random.default_rng(1)
+    halves = {"random halves": [], "earlier and later half": []}
+    for _ in range(count):
+        chosen = once.iloc[chance.choice(len(once), models, replace=False)]
+        order = chance.permutation(2 * half)
+        halves["random halves"].append([visits_at(chosen, np.sort(part)) for part in np.split(order, 2)])
+        turn = chance.permutation(2)
+        halves["earlier and later half"].append(
+            [visits_at(chosen, part) for part in np.arange(2 * half).reshape(2, half)[turn]]
+        )
+    for name, pairs in halves.items():
+        print(f"{name}: {count} pairs of {models} of {len(once)} models")
+        print_rates(pairs)
+    twice = rows[rows["replicate"] == 1].assign(replicate=0)
+    found = compare(pair(once, twice, COLUMN), Options(threshold=0.0))
+    print(
+        f"measured twice: {len(found.models)} models; {len(found.regressions)} slower, {len(found.improvements)} faster"
+    )
+
+
+def row_of(record):
+    """Return the columns that a comparison needs; earlier records call the calibration workload the reference."""
+    samples, visits = record["samples"], record["visits"]
+    kept = ~np.array(samples["discarded"], bool)
+    times, visit = np.array(samples["wall_ns"])[kept] / 1e6, np.array(samples["visit"])[kept]
+    timed = [visit.get("calibration") or visit["reference"] for visit in visits]
+    return row(record["model"], times[None]) | {
+        "replicate": record["replicate"],
+        "visit": visit,
+        "round": np.array([visit["round"] for visit in visits])[visit],
+        "visit_disturbed": [visit["disturbed"] for visit in visits],
+        "visit_calibration_ms": [(around["before_ns"] + around["after_ns"]) / 2e6 for around in timed],
+    }
+
+
+def visits_at(rows, numbers):
+    """Return the rows with these visits only."""
+    changed = []
+    for one in rows.to_dict("records"):
+        chosen = np.isin(one["visit"], numbers)
+        changed.append(
+            one
+            | {name: np.asarray(one[name])[chosen] for name in ("wall_samples_ms", "round")}
+            | {name: np.asarray(one[name])[numbers] for name in ("visit_disturbed", "visit_calibration_ms")}
+            | {"visit": np.searchsorted(numbers, one["visit"][chosen])}
+        )
+    return pd.DataFrame(changed)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--simulate", action="store_true", help="make the noise up instead of measuring")
+    parser.add_argument("--models", type=int, default=20, help="of each simulated or recorded campaign")
+    parser.add_argument("--simulate", action="store_true", help="simulate the campaigns instead of measuring them")
+    parser.add_argument("--records", type=Path, help="split this recorded campaign instead of measuring")
     parser.add_argument("--keep", type=Path, help="folder to keep all measurements in; what it has is not measured")
     arguments = parser.parse_args()
     if arguments.simulate:
-        report_simulated(arguments.pairs)
+        report_simulated(arguments.pairs, arguments.models)
+        return
+    if arguments.records:
+        report_recorded(arguments.records, arguments.pairs, arguments.models)
         return
     with tempfile.TemporaryDirectory() as temporary:
         report_measured(arguments.pairs, arguments.keep or Path(temporary))

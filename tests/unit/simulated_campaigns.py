@@ -79,7 +79,7 @@ def campaign(models, load, chance, visits=5, seen=1.0):
     return pd.DataFrame([row(f"model_{number}", *found) for number, found in enumerate(rows)])
 
 
-def row(model, times, calibration, disturbed=None):
+def row(model, times, calibration=(1.0,), disturbed=None):
     """Return a dataset's row of a measurement with the times of each visit, a visit per round."""
     visit = np.repeat(np.arange(len(times)), times.shape[1])
     return {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from perfcast.studies.comparison.variance import (
     FEWEST_MODELS,
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from perfcast.studies.comparison.pairs import Pairs
     from perfcast.studies.comparison.visits import Visits
+
+_ONE_SIGMA = 0.683
+"""Confidence of an interval of one standard error to either side."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,18 @@ def evidence_of(pairs: Pairs) -> Evidence:
     smallest, many = np.full(count, SMALLEST**2), np.full(count, float(count))
     if _is_steady(pairs):
         return Evidence(ratios, smallest, many, repeats, len(pairs.repeats), None)
-    calibration = _calibration(pairs)
-    slope = _slope(pairs)
+    followed = _calibrations(pairs)
+    known = followed[np.isfinite(followed)]
+    calibration = float(np.median(known)) if len(known) else np.nan
+    within = _slope(pairs)
+    slope = _between(within, ratios, followed) if within else 0.0
     adjusted = [[_adjusted(visits, slope) for visits in side] for side in pairs.visits]
     effects = [round_effects(side) for side in adjusted]
     if all(len(visits) for side in adjusted for visits in side):
         first, second = (np.array([visits.middle for visits in side]) for side in adjusted)
         ratios = second - first
     own, own_dof = _own_noise(adjusted, effects)
-    machine = _machine(float(np.nan_to_num(calibration)), slope, effects)
+    machine = _machine(float(np.nan_to_num(calibration)), slope, max(1.0, within, slope), effects)
     return Evidence(ratios, own, own_dof, repeats, len(pairs.repeats), replace(machine, calibration=calibration))
 
 
@@ -106,14 +113,12 @@ def _is_steady(pairs: Pairs) -> bool:
     return pairs.column.endswith("_mb")
 
 
-def _calibration(pairs: Pairs) -> float:
-    """Return the log ratio of the calibration workload's times, NaN where it was not timed in both."""
+def _calibrations(pairs: Pairs) -> np.ndarray:
+    """Return the log ratio of the calibration times around each model, NaN where not timed in both."""
     means = [
         np.array([np.mean(visits.calibrations) if len(visits) else np.nan for visits in side]) for side in pairs.visits
     ]
-    ratios = means[1] - means[0]
-    known = ratios[np.isfinite(ratios)]
-    return float(np.median(known)) if len(known) else np.nan
+    return means[1] - means[0]
 
 
 def _slope(pairs: Pairs) -> float:
@@ -139,6 +144,20 @@ def _slope(pairs: Pairs) -> float:
     return slope * kept
 
 
+def _between(within: float, ratios: np.ndarray, followed: np.ndarray) -> float:
+    """Return by how much the models' log ratios follow those of the calibration around them.
+
+    What slows down single visits need not be what slows down a campaign, so the slope within measurements is worth one
+    observation, uncertain by its own size; the other is the slope of Theil (1950) and Sen (1968), which a few changed
+    models do not move. Their mean is weighted by precision.
+    """
+    if not np.ptp(followed):
+        return within
+    found = stats.theilslopes(ratios, followed, _ONE_SIGMA)
+    error = (found.high_slope - found.low_slope) / 2
+    return max(0.0, (within * error**2 + found.slope * within**2) / (error**2 + within**2))
+
+
 def _adjusted(visits: Visits, slope: float) -> Visits:
     return replace(visits, values=visits.values - slope * visits.calibrations) if slope else visits
 
@@ -157,22 +176,21 @@ def _own_noise(sides: Sequence[Sequence[Visits]], effects: Sequence[dict[int, fl
     return total, total**2 / (first**2 / degrees[:count] + second**2 / degrees[count:])
 
 
-def _machine(calibration: float, slope: float, effects: Sequence[dict[int, float]]) -> Machine:
+def _machine(calibration: float, slope: float, steepest: float, effects: Sequence[dict[int, float]]) -> Machine:
     """Return what may be the machine's.
 
     Nothing shows whether the models slow down as much as the calibration workload when the machine does, or not at
     all: the machine's part is anything between, or more where their visits follow the calibration more steeply.
     """
-    steepest = max(1.0, slope) * calibration
-    taken = slope * calibration
+    taken, most = slope * calibration, steepest * calibration
     values = [np.array(list(rounds.values())) for rounds in effects]
     several = [of_side for of_side in values if len(of_side) > 1]
     dof = sum(len(of_side) - 1 for of_side in several)
     squares = sum(float(np.sum((of_side - of_side.mean()) ** 2)) for of_side in several)
     return Machine(
         calibration=calibration,
-        below=max(0.0, steepest) - taken,
-        above=taken - min(0.0, steepest),
+        below=max(0.0, most) - taken,
+        above=taken - min(0.0, most),
         variance=squares / dof if dof else np.nan,
         dof=dof,
     )
