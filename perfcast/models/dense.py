@@ -7,8 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.models.limits import refuse_too_large
-from perfcast.models.naming import only, whole_number
+from perfcast.models.naming import only, refuse_too_large, whole_number
 from perfcast.models.spec import ModelSpec
 from perfcast.network.macs import dense_macs
 

@@ -1,4 +1,4 @@
-"""How values of parameters are written in sheets and in names of networks."""
+"""What catalogues have in common: how parameters are written and checked, and how large a network may be."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 # Words that builders would read as these numbers.
 _NOT_FINITE = frozenset(("nan", "inf", "infinity"))
+
+MOST_WEIGHTS = 1_000_000_000
+"""Most weights of a network."""
+
+MOST_MACS = 10_000_000_000_000
+"""Most multiply-accumulates of one inference."""
 
 
 def format_value(value: Any) -> str:
@@ -58,3 +64,21 @@ def only(parameters: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in parameters:
         if key not in keys:
             raise UsageError(f"unknown parameter {key!r}; there are {', '.join(keys)}")
+
+
+def is_too_large(weights: int, macs: int) -> bool:
+    """Tell whether a network is larger than catalogues take."""
+    return weights > MOST_WEIGHTS or macs > MOST_MACS
+
+
+def refuse_too_large(name: str, weights: int, macs: int) -> None:
+    """Refuse a network that is larger than catalogues take.
+
+    Raises:
+        UsageError: it is.
+    """
+    if is_too_large(weights, macs):
+        raise UsageError(
+            f"{name} is too large: {weights:.3g} weights and {macs:.3g} multiply-accumulates, "
+            f"of at most {MOST_WEIGHTS:.0e} and {MOST_MACS:.0e}"
+        )

@@ -14,8 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.models.limits import is_too_large, refuse_too_large
-from perfcast.models.naming import only, whole_number
+from perfcast.models.naming import is_too_large, only, refuse_too_large, whole_number
 from perfcast.models.spec import ModelSpec
 from perfcast.network.macs import convolution_macs, dense_macs
 from perfcast.network.records import FLOAT_BYTES
