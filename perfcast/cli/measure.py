@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from perfcast.cli.config import DURATION, target_options
 from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, drawing_console, end
 from perfcast.runner.protocol import BUDGET
+from perfcast.runner.variables import THREADS
 from perfcast.storage import write_json, write_table
-from perfcast.text import format_number
+from perfcast.text import format_number, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfcast.bench.campaign import Campaign
+    from perfcast.bench.target import Target
     from perfcast.export.exports import Export
     from perfcast.planning.settings import Settings
 
@@ -86,6 +89,8 @@ def _measured(
 
     target = settings.target
     transport = open_transport(target, settings.config["hosts"])
+    for line in ignored_threads(target, os.environ):
+        click.echo(line, err=True)
     # Each factor set is measured by itself here, and has its share.
     share_s = None if budget_s is None else budget_s / len(target.factor_sets)
     campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store), share_s)
@@ -93,6 +98,18 @@ def _measured(
         one
         for part, environment in campaign.parts_in_environments()
         for one in _measured_part(part, environment, exports, again)
+    ]
+
+
+def ignored_threads(target: Target, environ: Mapping[str, str]) -> list[str]:
+    """Return a line for each inherited number of threads that is not the target's: the runner sets its own."""
+    threads = sorted({factors["threads"] for factors in target.factor_sets})
+    names = [name for name in THREADS if name in environ and name not in target.environment_variables]
+    return [
+        f"{name}={one_line(environ[name], 20)} is not used: models run with the factor threads, "
+        f"{', '.join(map(str, threads))}; environment_variables of a target may set another"
+        for name in names
+        if target.is_local and not target.in_container and environ[name] not in map(str, threads)
     ]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LISTS
-from perfcast.dataset.fingerprint import refuse_mixed_fingerprints
+from perfcast.dataset.fingerprint import fingerprints_of, refuse_mixed_fingerprints
 from perfcast.dataset.noise import noise_floors
 from perfcast.dataset.reading import SCHEMA_VERSION
 from perfcast.dataset.rows import measurement_row
@@ -84,7 +84,7 @@ def build_dataset(
     """Return one row per measurement, with its derived and judged columns and its model's features.
 
     The status of a measurement whose latency the device cannot have reached becomes `impossible`. The noise
-    floor of each column that was measured again stands in `attrs`.
+    floor of each column that was measured again stands in `attrs`, and so do the fingerprints by their digests.
 
     Args:
         records: measurements as the store gives them.
@@ -110,7 +110,9 @@ def build_dataset(
         dict.fromkeys(_OPTIONAL_TEXT, "str") | dict.fromkeys(_OPTIONAL_COUNTS, "Int64") | {"throttled": "boolean"}
     )
     joined = known.merge(rows, on="model", validate="one_to_many")
-    return _checked(joined, features.attrs.get("features_version"))
+    checked = _checked(joined, features.attrs.get("features_version"))
+    checked.attrs["fingerprints"] = fingerprints_of(measurements, environments)
+    return checked
 
 
 def _row(record: dict[str, Any], features: pd.Series) -> dict[str, Any]:

@@ -17,6 +17,13 @@ _MOST = 4
 _LONGEST = 60
 
 
+def fingerprints_of(
+    records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what records were measured under, by the digests that they name."""
+    return {record["fingerprint"]: fingerprint_of(environments[record["environment"]]) for record in records}
+
+
 def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:
     """Refuse records of one toolchain that were made in different environments, such as under another governor.
 
@@ -35,7 +42,7 @@ def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, 
     counts = Counter(record["fingerprint"] for record in records)
     if len(counts) < 2:
         return
-    found = {record["fingerprint"]: fingerprint_of(environments[record["environment"]]) for record in records}
+    found = fingerprints_of(records, environments)
     first, *others = (found[digest] for digest, _ in counts.most_common())
     names = list(dict.fromkeys(name for other in others for name in differing(first, other)))
     differences = "; ".join(_described(name, counts, found) for name in names[:_MOST])

@@ -17,6 +17,7 @@ What it does instead stands in the JSON file that FAKE_RUNNER names:
     instead     {"event": changes}: changes to the first answer of this event
     twice       an event: its first answer is given twice
     lines       answers to a plan, as they are
+    refuses     the last words of a runner that refuses the device
     killed_after  kills itself after that many answers, not counting what it is going to visit
     seen        file that each plan is appended to, a line each
 """
@@ -46,6 +47,9 @@ def main():
     plan = json.loads(sys.stdin.readline())
     with Path(wishes["seen"]).open("a") as file:
         file.write(json.dumps(plan) + "\n")
+    if "refuses" in wishes:
+        sys.stderr.write(wishes["refuses"] + "\n")
+        sys.exit(78)
     number = 0
     for line in spoiled(plan, wishes):
         number += '"visiting"' not in line

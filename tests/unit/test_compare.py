@@ -419,3 +419,14 @@ def test_varied_factors_are_compared_set_by_set(files, chance):
     one = compared(first, second[second["threads"] == 1])
     assert set(one.models["threads"]) == {1}
     assert one.pairs.alone == (8, 0)
+
+
+def test_facts_of_the_environment_that_differ_are_named(files, chance):
+    fingerprint = {"machine": {"cpu": "a"}, "software": {"numpy": "2"}, "settings": {}, "variables": {}}
+    switched = fingerprint | {"variables": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+    tables = {name: dataset(chance).assign(fingerprint=name * 64) for name in "ab"}
+    for name, found in (("a", fingerprint), ("b", switched)):
+        tables[name].attrs["fingerprints"] = {name * 64: found}
+    assert "what differs: TF_ENABLE_ONEDNN_OPTS: not set in A, 0 in B" in run(*files(**tables)).output
+    tables["b"].attrs["fingerprints"] = {"b" * 64: ["not", "one"]}
+    assert "what differs: fingerprint: aaaa" in run(*files(**tables)).output

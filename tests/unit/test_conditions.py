@@ -9,6 +9,7 @@ from perfcast.bench.calibrations import Speed, ratio_in_words
 from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target, read_description
 from perfcast.checksummed import ChecksummedStore
+from perfcast.cli.measure import ignored_threads
 from perfcast.config import read_yaml
 from perfcast.errors import UsageError
 from perfcast.runner.variables import GPU_VARIABLES, VARIABLES, applied, conditions_of, recorded
@@ -165,3 +166,17 @@ def test_record_has_clock_resolution_and_computing_device(campaign, exports, run
     assert record["computed_on"] == {"cpu": 1}
     assert math.isclose(Series.of_record(record).clock_tick_ms, 20e-6)
     assert Series.of_record(record | {"clock_resolution_ns": None}).clock_tick_ms == 0.0
+
+
+def test_a_device_that_is_not_the_targets_is_the_users_mistake(campaign, exports, runner):
+    runner.wish(refuses="tensorflow computes on a cpu, not on a gpu: install the driver")
+    with pytest.raises(UsageError, match=r"^tensorflow computes on a cpu, not on a gpu: install the driver$"):
+        measure(campaign, exports)
+    assert UsageError.exit_code == 2
+
+
+def test_an_inherited_number_of_threads_that_is_not_used_is_reported(root):
+    target, chosen = target_with(root, {}), target_with(root, {"OMP_NUM_THREADS": "7"})
+    (line,) = ignored_threads(target, {"OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": str(target.factors["threads"])})
+    assert line.startswith("OMP_NUM_THREADS=7 is not used: models run with the factor threads, ")
+    assert ignored_threads(chosen, {"OMP_NUM_THREADS": "7"}) == []

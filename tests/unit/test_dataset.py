@@ -188,7 +188,11 @@ def test_failed_model_keeps_its_row_reason_and_peak_memory(build, tmp_path):
     assert (huge["status"], huge["reason"], huge["unmeasured_peak_mb"]) == ("out_of_memory", "too big", 900.0)
     assert huge[["latency_ms", "latency_mean_ms", "trust", "pattern", "warmup"]].isna().all()
     assert list(read.loc["net_32", "visit_started_at"])[-1] == "2026-01-01T00:02:00Z"
-    assert read.attrs == {"schema_version": 3, "features_version": 7, "noise_floor": {}}
+    fingerprint = fingerprint_of(ENVIRONMENT)
+    assert read.attrs == {
+        "schema_version": 3, "features_version": 7, "noise_floor": {},
+        "fingerprints": {digest_of_json(fingerprint): fingerprint},
+    }  # fmt: skip
 
 
 def test_failed_rows_alone_are_a_dataset_too(build):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from perfcast.bench.environment import differing
 from perfcast.dataset.columns import METRIC_COLUMNS
 from perfcast.dataset.noise import replicate_pairs
 from perfcast.dataset.valid import measured_rows, valid_rows
@@ -17,7 +18,7 @@ from perfcast.factors import NAMES
 from perfcast.studies.comparison.visits import DEFAULT, Visits, visits_of
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.results import read_results
-from perfcast.text import escape_control, format_list
+from perfcast.text import escape_control, format_list, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 IDENTITY = ["model", "batch", "workload"]
 _REQUIRED = (*IDENTITY, "status", "replicate")
 _NAMED = 3
+_LONGEST = 60
 _MOST = 0.5
 _SAMPLES = "wall_samples_ms"
 _DISTURBED = "without an undisturbed visit"
@@ -42,7 +44,7 @@ class Pairs:
         repeats: log ratios of measurements of one model that repeat each other within a dataset, of both datasets.
         left_out: rows of the first and of the second dataset that do not count, by reason.
         alone: how many models only the first, and only the second dataset has.
-        differences: the factors that differ, with their values in the first and in the second dataset.
+        differences: the factors and facts of the environment that differ, with their values in both datasets.
         identical: how many models were left out since both datasets hold the very same samples of them.
         varied: the factors that are varied within a dataset, and so the same in a pair.
     """
@@ -107,7 +109,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
         )
     alone = (len(a) - len(common), len(b) - len(common))
     sides = a.loc[common].reset_index(), b.loc[common].reset_index()
-    differences = _differences(*sides)
+    differences = _differences(*sides) | _different_facts((first, second), sides)
     known, visits = _with_visits(sides, column)
     for out, has in zip((out_a, out_b), known, strict=True):
         out |= {_DISTURBED: int((~has).sum())} if not has.all() else {}
@@ -189,10 +191,34 @@ def _value(visits: Visits, otherwise: float) -> float:
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[str, str]]:
     found = {}
-    for name in (*NAMES, "iterations", "fingerprint"):
+    for name in (*NAMES, "iterations"):
         if name in a and name in b and (values := (_distinct(a[name]), _distinct(b[name])))[0] != values[1]:
             found[name] = values
     return found
+
+
+def _different_facts(
+    tables: tuple[pd.DataFrame, pd.DataFrame], sides: tuple[pd.DataFrame, pd.DataFrame]
+) -> dict[str, tuple[str, str]]:
+    """Return the facts in which the environments of two datasets differ; where these are not known, their digests."""
+    if not all("fingerprint" in side for side in sides):
+        return {}
+    digests = [side["fingerprint"].unique() for side in sides]
+    if set(digests[0]) == set(digests[1]):
+        return {}
+    try:
+        (first,), (second,) = digests
+        facts = differing(
+            *(table.attrs["fingerprints"][name] for table, name in zip(tables, (first, second), strict=True))
+        )
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+    ):  # An earlier version, several toolchains, or a foreign file.
+        return {"fingerprint": (_distinct(sides[0]["fingerprint"]), _distinct(sides[1]["fingerprint"]))}
+    return {name: (one_line(before, _LONGEST), one_line(now, _LONGEST)) for name, (before, now) in facts.items()}
 
 
 def _distinct(values: pd.Series) -> str:

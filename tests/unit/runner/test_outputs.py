@@ -13,7 +13,7 @@ import tensorflow as tf
 from perfcast.runner.inputs import draw_inputs, other_inputs
 from perfcast.runner.outputs import ImplausibleOutputError, Repeatable
 from perfcast.runner.toolchains.noop import NoopToolchain
-from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain, source_of
+from perfcast.runner.toolchains.tensorflow import TensorFlowToolchain, placed_on, source_of
 from tests.unit.runner.runs import FACTORS, PUBLISHED, plan_of, run, task
 
 pytestmark = pytest.mark.heavy
@@ -243,3 +243,13 @@ def test_graph_with_unknown_operation_is_unsupported(tmp_path):
     status, reason = done.outcome("lacking")
     assert (status, done.outcome("known")[0]) == ("unsupported", "measured")
     assert "MatMulOfTomorrow" in reason
+
+
+def test_tensorflow_reports_where_it_placed_operations():
+    toolchain = TensorFlowToolchain({"batch": 2, "threads": 1, "weights_as": "constant", "graph_optimizations": True})
+    toolchain.preload()
+    toolchain.load(toolchain.null_task())
+    session, outputs, inputs = toolchain.loaded
+    assert toolchain.computed_on()["cpu"] > 0
+    placed = placed_on(tf, session, outputs, {tensor: np.zeros(tensor.shape) for tensor in inputs})
+    assert placed == {"cpu": 1}
