@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.formats.activations import FUNCTIONS
+from perfcast.formats.operations import weights_of
 from perfcast.formats.tensorflow_graph.files import constant_values
 from perfcast.formats.tensorflow_graph.weights import LARGE, is_float_constant
 from perfcast.network.network import Tensor, Weight, per_sample
@@ -86,8 +87,8 @@ class Node:
 
     def weights(self) -> tuple[Weight, ...]:
         """Return the weights behind all that it reads, each once."""
-        read = [constant for index in range(len(self.operation.inputs)) if (constant := self.constant(index))]
-        return tuple({weight.name: weight for constant in read for weight in constant.weights}.values())
+        read = map(self.constant, range(len(self.operation.inputs)))
+        return weights_of(constant for constant in read if constant is not None)
 
     def operands(self) -> tuple[Operand, ...]:
         """Return all that it reads in order: names of tensors, weights and constants, and scalars."""
@@ -200,7 +201,6 @@ def _scalar(node: Any) -> float | None:
 
 
 def _combined(node: Any, read: list[Constant]) -> Constant:
-    weights = {weight.name: weight for constant in read for weight in constant.weights}
     function = FUNCTIONS.get(TYPES.get(node.op, "Identity" if node.op == "Cast" else ""))
     scalars = [constant.scalar for constant in read if constant.scalar is not None]
     scalar = None
@@ -209,4 +209,4 @@ def _combined(node: Any, read: list[Constant]) -> Constant:
             scalar = float(function(*scalars))
         except (ArithmeticError, ValueError, TypeError):
             scalar = None
-    return Constant(tuple(weights.values()), scalar)
+    return Constant(weights_of(read), scalar)
