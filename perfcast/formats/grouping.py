@@ -30,12 +30,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfcast.formats.operations import Operand, Operation, OperationGraph, weights_of
-from perfcast.formats.regions import (
-    merge_activations,
-    merge_learned_slopes,
-    merge_normalisations,
-    merge_softmax,
-)
+from perfcast.formats.regions import merge_activations, merge_learned_slopes, merge_normalisations, merge_softmax
 from perfcast.network.macs import rescaled_macs
 
 if TYPE_CHECKING:

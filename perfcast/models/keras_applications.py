@@ -66,11 +66,7 @@ _DEFAULT_SIZES = {
 }
 
 # The widths that were published with weights; the builders take any.
-_WIDTHS = {
-    "mobilenet": (0.25, 0.5, 0.75),
-    "mobilenetv2": (0.35, 0.5, 0.75, 1.3, 1.4),
-    "mobilenetv3": (0.75,),
-}
+_WIDTHS = {"mobilenet": (0.25, 0.5, 0.75), "mobilenetv2": (0.35, 0.5, 0.75, 1.3, 1.4), "mobilenetv3": (0.75,)}
 
 # The exporter decides these for every network alike.
 _RESERVED = ("weights", "input_tensor", "input_shape", "include_top", "name")

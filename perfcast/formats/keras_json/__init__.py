@@ -4,11 +4,4 @@ from perfcast.formats.keras_json.container import read_configuration, read_docum
 from perfcast.formats.keras_json.network import looks_like_keras, network_of
 from perfcast.formats.keras_json.safety import code_in, refusal_of
 
-__all__ = [
-    "code_in",
-    "looks_like_keras",
-    "network_of",
-    "read_configuration",
-    "read_document",
-    "refusal_of",
-]
+__all__ = ["code_in", "looks_like_keras", "network_of", "read_configuration", "read_document", "refusal_of"]

@@ -167,10 +167,7 @@ GEOMETRY: Mapping[str, Callable[[Node], Fields]] = {
     "Einsum": _einsum,
     **dict.fromkeys(("MaxPool", "MaxPool3D"), _pooling("Max")),
     **dict.fromkeys(("AvgPool", "AvgPool3D"), _pooling("Average")),
-    **dict.fromkeys(
-        ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
-        _batch_normalisation,
-    ),
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_normalisation),
     "BiasAdd": _bias,
     **dict.fromkeys(("Mean", "Sum", "Max"), _reduction),
     **dict.fromkeys(("Pad", "PadV2", "MirrorPad"), _padding),

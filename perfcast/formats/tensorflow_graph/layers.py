@@ -80,12 +80,7 @@ def _operations(node: Node, read: set[str]) -> list[Operation]:
 def _identities(node: Node) -> list[Operation]:
     """Return one operation for each tensor that an operation only passes on."""
     return [
-        Operation(
-            name=node.name,
-            type="Identity",
-            inputs=(tensor.name,),
-            outputs=(node.tensor(index),),
-        )
+        Operation(name=node.name, type="Identity", inputs=(tensor.name,), outputs=(node.tensor(index),))
         for index, tensor in enumerate(node.operation.inputs)
         if node.constant(index) is None
     ]
