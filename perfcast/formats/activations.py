@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from perfcast.network.layer_types import activation_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -71,12 +73,8 @@ FUNCTIONS: Mapping[str, Function] = {
 }
 """What elementwise operations compute of their operands, by type."""
 
-_LOWER = "ReLU ReLU6 ELU SELU Sigmoid Tanh Softplus Softsign Softmax GELU Silu Mish"
-TYPES: Mapping[str, str] = {name: name.lower() for name in _LOWER.split()} | {
-    "LeakyReLU": "leaky_relu",
-    "HardSigmoid": "hard_sigmoid",
-    "HardSwish": "hard_silu",
-}
+_NAMES = "ReLU ReLU6 LeakyReLU ELU SELU Sigmoid Tanh Softplus Softsign Softmax GELU Silu Mish HardSigmoid"
+TYPES: Mapping[str, str] = {name: activation_name(name) for name in _NAMES.split()} | {"HardSwish": "hard_silu"}
 """Operations that are an activation function by themselves, and its name in Keras."""
 
 _KNOWN: tuple[tuple[str, Function], ...] = (

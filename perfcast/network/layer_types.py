@@ -14,20 +14,10 @@ _FREE = (
     "Permute RNN Ravel RepeatVector Reshape ReversibleEmbedding SimpleRNN Squeeze Stack Swapaxes Tensordot "
     "TimeDistributed Transpose Unstack"
 )
-ACTIVATION_TYPES = {
-    "ReLU": "relu",
-    "ReLU6": "relu6",
+_LOWER = "ReLU ReLU6 ELU Softmax Relu Relu6 Sigmoid Silu Tanh Gelu"
+ACTIVATION_TYPES = {name: name.lower() for name in _LOWER.split()} | {
     "LeakyReLU": "leaky_relu",
     "PReLU": "leaky_relu",
-    "ELU": "elu",
-    "Softmax": "softmax",
-    # Operations that are no layers.
-    "Relu": "relu",
-    "Relu6": "relu6",
-    "Sigmoid": "sigmoid",
-    "Silu": "silu",
-    "Tanh": "tanh",
-    "Gelu": "gelu",
     "HardSigmoid": "hard_sigmoid",
     "HardSilu": "hard_silu",
 }

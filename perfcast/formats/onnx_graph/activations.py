@@ -20,15 +20,9 @@ if TYPE_CHECKING:
 _KERAS_NAMES = {
     "": None,
     "Clip": "relu6",
-    "Elu": "elu",
-    "Gelu": "gelu",
     "HardSigmoid": "hard_sigmoid",
     "HardSwish": "hard_silu",
     "LeakyRelu": "leaky_relu",
-    "Relu": "relu",
-    "Sigmoid": "sigmoid",
-    "Softplus": "softplus",
-    "Tanh": "tanh",
 }
 
 
