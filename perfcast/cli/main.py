@@ -70,7 +70,7 @@ def features(request: Request, out: Path) -> None:
     It has one row per SOURCE, in order; a SOURCE that fails is skipped.
     """
     check_ending(out)
-    answer = request.features()
-    if len(answer.table):
-        write_table(out, answer.table)
-    end(answer.failures, len(answer.table))
+    table, failures = request.features()
+    if len(table):
+        write_table(out, table)
+    end(failures, len(table))

@@ -66,14 +66,14 @@ def measure(request: Request, settings: Settings, budget: float | None, again: b
     if out:
         check_ending(out, _ENDINGS)
     store = request.store or settings.store
-    found = request.exports(store, settings.sheets)
+    exports, failures = request.exports(store, settings.sheets)
     budget_s = settings.budget_s if budget is None else budget
-    measured = _measured(settings, store, found.exports, budget_s, again) if found.exports else []
+    measured = _measured(settings, store, exports, budget_s, again) if exports else []
     if out and measured:
         _write(out, measured)
     for one in measured:
         _show(one)
-    end(found.failures, len(measured))
+    end(failures, len(measured))
     if not all(one.is_valid for one in measured):
         sys.exit(_INVALID)
 

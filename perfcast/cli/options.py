@@ -56,27 +56,6 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The features of what could be read, and why the rest could not.
-
-    Attributes:
-        table: one row per model, in the requested order.
-        failures: one error a source that failed.
-    """
-
-    table: pd.DataFrame
-    failures: list[PerfcastError]
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What can be measured, each once in the order asked for, and why the rest cannot: one error a source."""
-
-    exports: list[Export]
-    failures: list[PerfcastError]
-
-
-@dataclass(frozen=True)
 class Request:
     """Models that a user asks about.
 
@@ -95,8 +74,8 @@ class Request:
     sheets: tuple[Path, ...]
     store: Path | None
 
-    def features(self) -> Answer:
-        """Return the features of all sources that can be read.
+    def features(self) -> tuple[pd.DataFrame, list[PerfcastError]]:
+        """Return the features of all sources that can be read, in order, and why the rest cannot be.
 
         Raises:
             UsageError: an input shape is malformed.
@@ -109,10 +88,10 @@ class Request:
         options = ReadOptions(shapes, self.signature, self.allow_code)
         with native_libraries_silent():
             described = describe_sources(self.sources, self._library(self.store or _STORE), options)
-            return Answer(features_table(described.descriptors), described.failures)
+            return features_table(described.descriptors), described.failures
 
-    def exports(self, store: Path, sheets: tuple[Path, ...]) -> Exported:
-        """Return the exports of all sources that can be measured, made in ``store``.
+    def exports(self, store: Path, sheets: tuple[Path, ...]) -> tuple[list[Export], list[PerfcastError]]:
+        """Return the exports of all sources that can be measured, each once in order, and why the rest cannot be.
 
         Args:
             store: where they go, and where those made before are found.
@@ -133,7 +112,7 @@ class Request:
                     exports.append(export_source(source, self._library(store, sheets), options))
                 except PerfcastError as error:
                     failures.append(error)
-        return Exported(list({export.artifact: export for export in exports}.values()), failures)
+        return list({export.artifact: export for export in exports}.values()), failures
 
     def _library(self, store: Path, first: tuple[Path, ...] = ()) -> Library:
         from perfcast.export.artifacts import ArtifactStore

@@ -66,9 +66,9 @@ def predict(
         _predict_tables(tables, mapping, load_predictor(folder or PREDICTOR), into, factors)
         return
     loaded = load_predictor(folder or PREDICTOR)
-    answer = request.features()
-    if len(answer.table):
-        predictions = loaded.predict(answer.table, factors)
+    table, failures = request.features()
+    if len(table):
+        predictions = loaded.predict(table, factors)
         if out:
             write_table(out, predictions)
         else:
@@ -78,7 +78,7 @@ def predict(
             click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
         if differs := speed_here(loaded, is_for_here=not folder):
             click.echo(differs, err=True)
-    end(answer.failures, len(answer.table))
+    end(failures, len(table))
 
 
 def _apart_from(paths: list[Path], out: Path | None) -> Path:

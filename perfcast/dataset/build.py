@@ -33,15 +33,8 @@ _LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHE
 _NUMBERS = [
     *("process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),
     *("allocator_peak_mb", "system_drop_mb", "unmeasured_peak_mb", "load_s", "first_call_s", "overhead_s", "timed_s"),
-    *(
-        "latency_low_ms",
-        "normality_p",
-        "outlier_gain_percent",
-        "load_1_minute",
-        "others_cpus",
-        "cpu_mhz",
-        "temperature_c",
-    ),
+    *("latency_low_ms", "normality_p", "outlier_gain_percent", "load_1_minute"),
+    *("others_cpus", "cpu_mhz", "temperature_c"),
     "swapped_pages",
 ]
 _COUNTS = ["visits", "disturbed_visits", "runs", "replicate"]

@@ -21,42 +21,18 @@ from perfcast.network.records import (
 if TYPE_CHECKING:
     Layer = dict[str, Any]
 
-ACTIVATION_FLOPS = {
-    "relu": 1,
-    "relu6": 1,
-    "leaky_relu": 2,
-    "sigmoid": 1,
-    "tanh": 1,
-    "exponential": 1,
-    "silu": 2,
-    "swish": 2,
-    "hard_sigmoid": 3,
-    "hard_silu": 4,
-    "hard_swish": 4,
-    "elu": 2,
-    "selu": 3,
-    "softplus": 2,
-    "softsign": 2,
-    "gelu": 5,
-    "mish": 4,
-    "softmax": 5,
-    "log_softmax": 5,
+_BY_COUNT = {
+    1: "relu relu6 sigmoid tanh exponential",
+    2: "leaky_relu silu swish elu softplus softsign",
+    3: "hard_sigmoid selu",
+    4: "hard_silu hard_swish mish",
+    5: "gelu softmax log_softmax",
 }
+ACTIVATION_FLOPS = {name: count for count, names in _BY_COUNT.items() for name in names.split()}
 """Operations an element of activation functions; others count 1."""
 
 _ELEMENTWISE_TYPES = frozenset(
-    {
-        "Add",
-        "Average",
-        "Divide",
-        "Maximum",
-        "Minimum",
-        "Multiply",
-        "Power",
-        "Square",
-        "Subtract",
-        "TrueDivide",
-    }
+    (*("Add", "Average", "Divide", "Maximum", "Minimum"), *("Multiply", "Power", "Square", "Subtract", "TrueDivide"))
 )
 _SCALING_TYPES = frozenset(("BatchNormalization", "Normalization", "Rescaling"))
 _NORMALISING_TYPES = frozenset(("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"))

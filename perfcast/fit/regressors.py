@@ -93,13 +93,11 @@ def learner_of(estimator: RegressorMixin | xgboost.Booster) -> Learner:
     return _LEARNERS[type(estimator)](estimator)
 
 
-def _ridge(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> Ridge:
-    del seed
+def _ridge(settings: Settings, encoded: np.ndarray, target: np.ndarray, _: int) -> Ridge:
     return Ridge(alpha=settings["alpha"]).fit(monomials(encoded, int(settings["degree"])), target)
 
 
-def _svr(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> SVR:
-    del seed
+def _svr(settings: Settings, encoded: np.ndarray, target: np.ndarray, _: int) -> SVR:
     return SVR(C=settings["C"], gamma=settings["gamma"], epsilon=0.05).fit(encoded, target)
 
 
@@ -118,20 +116,15 @@ def _mlp(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int)
         return network.fit(encoded, target)
 
 
-def _forest(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> RandomForestRegressor:
-    del settings
+def _forest(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> RandomForestRegressor:
     return RandomForestRegressor(n_estimators=50, max_features=0.5, random_state=seed).fit(encoded, target)
 
 
-def _extra_trees(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> ExtraTreesRegressor:
-    del settings
+def _extra_trees(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> ExtraTreesRegressor:
     return ExtraTreesRegressor(n_estimators=150, max_features=0.5, random_state=seed).fit(encoded, target)
 
 
-def _gaussian_process(
-    settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int
-) -> GaussianProcessRegressor:
-    del settings
+def _gaussian_process(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> GaussianProcessRegressor:
     kernel = ConstantKernel(1.0) * Matern(3.0, (0.1, 1e3), nu=2.5) + WhiteKernel(1e-2, (1e-5, 1.0))
     some = np.random.default_rng(seed).permutation(len(target))[:_KERNEL_ROWS]
     with warnings.catch_warnings():

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from perfcast.bench.target import Protocol
 
 START_S = 6.0
 """Starting the runtime, measuring the null model and what the device can do at most, once a shard."""
@@ -30,15 +29,6 @@ NULL_MB = 330.0
 _MB = 1e-6
 _GB = 1e-9
 _GIGA = 1e-9
-
-
-def expected_visits(protocol: Protocol) -> float:
-    """Return how many visits a model is expected to have: all that the protocol divides its inferences over.
-
-    The adaptive protocol may stop earlier, on a device whose visits agree. On a busy machine each model may have as
-    many as `Protocol.max_visits`.
-    """
-    return float(protocol.visits)
 
 
 def overhead_s(features: pd.DataFrame, visits: float | pd.Series) -> pd.Series:

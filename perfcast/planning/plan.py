@@ -144,7 +144,7 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
         predictions = predictor.predict(features, target.factors)
         latency = _predicted(predictions, _LATENCY, "prediction", latency)
         running = _predicted(predictions, _MEMORY, "upper", running)
-    visits = costs.expected_visits(target.protocol)
+    visits = float(target.protocol.visits)  # The adaptive protocol may stop earlier, a busy machine needs more.
     inferences = visits * target.protocol.iterations_per_visit
     once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3
     return pd.DataFrame(

@@ -20,15 +20,8 @@ if TYPE_CHECKING:
 _REQUIRED = (
     *("model", "family", "input_size", "replicate", "status", "protocol", "includes"),
     *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_mean_ms", "trust", "trust_reason", "pattern"),
-    *(
-        "warmup",
-        "normality_p",
-        "proven_outliers",
-        "outlier_gain_percent",
-        "wall_samples_ms",
-        "throttled",
-        "swapped_pages",
-    ),
+    *("warmup", "normality_p", "proven_outliers", "outlier_gain_percent"),
+    *("wall_samples_ms", "throttled", "swapped_pages"),
     *("reason", "unmeasured_peak_mb", "latency_std_ms", "others_cpus"),
     *("visits", "disturbed_visits", "runs", "iterations", "timed_s", "overhead_s", *VISIT_LISTS),
 )
