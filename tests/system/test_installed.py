@@ -111,9 +111,12 @@ def test_shipped_mapping_is_found_from_any_folder(installed, tmp_path):
 
 def test_studies_of_results_are_shown_from_any_folder(installed, finished, tmp_path):
     results = finished.folder / "results/quick"
-    for name, inputs in {"prediction": [results], "comparison": [results, results]}.items():
+    for name, inputs, words in (
+        ("prediction", [results], "basic_model_1_3_8_2_32"),
+        ("comparison", [results, results], "10 models with the same samples in both"),
+    ):
         answer = run(tmp_path, installed / "perfcast", "study", name, *inputs, "--out", "page.html")
         assert answer.returncode == 0, answer.stderr
         page = (tmp_path / "page.html").read_text()
         assert "</html>" in page
-        assert "basic_model_1_3_8_2_32" in page
+        assert words in page

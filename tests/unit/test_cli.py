@@ -226,7 +226,13 @@ def predictor_of(name, interval, coverage):
     """A predictor with one prediction, a latency, of a model of this name."""
     row = {"model": name, "metric": "latency", "unit": "ms", "prediction": 2.0, "lower": 1.0, "upper": 3.0}
     predictions = pd.DataFrame([row | {"in_domain": True}])
-    return SimpleNamespace(interval=interval, coverage={"latency": coverage}, predict=lambda _, factors: predictions)
+    return SimpleNamespace(
+        interval=interval,
+        coverage={"latency": coverage},
+        predict=lambda _, factors: predictions,
+        never_varied=lambda _: [],
+        calibrations_ms={},
+    )
 
 
 @pytest.mark.parametrize(("interval", "heading"), [(0.9, "90% interval"), (0.95, "95% interval")])
