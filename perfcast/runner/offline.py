@@ -24,6 +24,7 @@ from perfcast.runner.protocol import (
     ENVIRONMENT,
     MAX_FREEZES,
     MEASUREMENT,
+    REFUSED,
     RUNNER_FILE,
     STARTED,
     VISIT,
@@ -263,9 +264,18 @@ def run(bundle, log, history, terminal):
     if terminal.is_terminal:
         terminal.say("")
     if status:
-        reason = "another campaign is measuring on this device" if status == BUSY else "see log.txt"
-        terminal.say("the runner ended with status %d: %s" % (status, reason))
+        terminal.say("the runner ended with status %d: %s" % (status, why_ended(status)))
     return status
+
+
+def why_ended(status):
+    """Return why a runner ended with a status."""
+    if status == BUSY:
+        return "another campaign is measuring on this device"
+    if status == REFUSED:
+        with open("log.txt", errors="replace") as said:
+            return printable(said.read().strip().split("\n")[-1])
+    return "see log.txt"
 
 
 def command_of(bundle):

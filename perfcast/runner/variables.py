@@ -12,7 +12,6 @@ import sys
 
 VARIABLES = (
     ("TF_*", "TensorFlow: oneDNN kernels, XLA, thread pools, the GPU's allocator, deterministic kernels"),
-    ("TF2_*", "TensorFlow: behaviour of version 2"),
     ("XLA_*", "XLA: flags of its compiler"),
     ("ITEX_*", "Intel's extension of TensorFlow"),
     ("TFLITE_*", "LiteRT"),
@@ -68,6 +67,8 @@ GPU_VARIABLES = (
 HARMLESS = (
     ("TF_CPP_*", "what TensorFlow logs; perfcast sets it itself"),
     ("TF_CONFIG", "a cluster's addresses; a session on one device does not read them"),
+    ("KMP_DUPLICATE_LIB_OK", "set by scikit-learn where it is imported; only whether OpenMP may be loaded twice"),
+    ("KMP_INIT_AT_FORK", "set by scikit-learn where it is imported; only when OpenMP starts"),
     ("TF_USE_LEGACY_KERAS", "which Keras is imported; nothing is run by Keras"),
     *((name, "Terraform's") for name in ("TF_VAR_*", "TF_TOKEN_*", "TF_CLI_*", "TF_LOG*", "TF_DATA_DIR")),
 )

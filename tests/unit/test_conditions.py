@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,18 @@ def test_thread_variables_follow_the_factor_unless_set():
     assert applied(environ, plain)["OMP_NUM_THREADS"] == "2"
     assert recorded(applied(environ, plain), plain) == {SWITCH: "0"}
     assert recorded(applied(environ, chosen), chosen) == {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.heavy
+def test_libraries_that_perfcast_imports_set_no_recorded_variable():
+    code = (
+        "import os; before = dict(os.environ); import sklearn, xgboost, tensorflow, keras, onnx, pandera\n"
+        "from perfcast.runner.variables import recorded\n"
+        "asked = {'threads': 2, 'device_kind': 'gpu', 'set': {}}\n"
+        "assert recorded(os.environ, asked) == recorded(before, asked), set(os.environ) - set(before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_variable_is_documented(root):

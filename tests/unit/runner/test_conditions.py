@@ -10,6 +10,7 @@ import pytest
 from perfcast.bench.transport import RUNNER
 from perfcast.runner.clocks import resolution_ns
 from perfcast.runner.identity import identity
+from perfcast.runner.offline import why_ended
 from perfcast.runner.protocol import REFUSED
 from tests.unit.runner.runs import GOOD, coded, plan_of, run
 
@@ -107,3 +108,10 @@ def test_clock_resolution_is_its_smallest_step():
     assert resolution_ns(coarse, reported=1e-9) == 15_625_000
     assert resolution_ns(reported=1e-3) == 1_000_000
     assert 1 <= resolution_ns() < 1_000_000
+
+
+def test_offline_bundle_reports_why_its_device_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.txt").write_text("first\ncoded computes on a cpu, \x1bnot on a gpu\n")
+    assert why_ended(REFUSED) == "coded computes on a cpu, not on a gpu"
+    assert why_ended(1) == "see log.txt"
