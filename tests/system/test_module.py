@@ -1,5 +1,6 @@
 """The workflow as Snakemake's users take it: as a module of another workflow, and with Snakemake's own report."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -43,9 +44,11 @@ def foreign(root, folder, config):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, root):
-    """A foreign workflow that ran, and all of perfcast with it."""
-    folder = foreign(root, tmp_path_factory.mktemp("foreign"), OWN)
+def site(tmp_path_factory, root, finished):
+    """A foreign workflow that ran, and all of perfcast with it; its store holds the exports already."""
+    folder = tmp_path_factory.mktemp("foreign")
+    store = shutil.copytree(finished.folder / "results/store", folder / "store")
+    folder = foreign(root, folder, OWN | {"store": str(store)})
     # A mistake in the importing workflow's own files is none of perfcast's business.
     (folder / "config.yaml").write_text("anchor: &a [1]\nalias: *a\n1: 2\n")
     answer = snakemake(folder, "--", "largest", DATASET)

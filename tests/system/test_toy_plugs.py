@@ -17,6 +17,7 @@ def done(tmp_path_factory, root):
     toy.install(folder / "installed")
     campaign = SmallCampaign(folder, root, plugs=folder / "installed")
     campaign.prepare()
+    campaign.edit("config.yaml", "shards: 2", "shards: 1")
     path = folder / "config/targets/quick.yaml"
     target = yaml.safe_load(path.read_text())
     target["factors"] = {"fixed": {"toolchain": "toy", "workload": "twice", "threads": 1}, "vary": {"unroll": [1, 3]}}

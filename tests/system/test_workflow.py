@@ -132,20 +132,9 @@ def test_the_summary_has_six_lines(done):
 
 def test_predicting_from_a_descriptor_needs_no_tensorflow(done):
     location = pd.read_csv(done / "results/models.csv")["location"][0]
-    arguments = [
-        "predict",
-        f"{location}/model.json",
-        "--predictor",
-        "results/quick/predictor",
-        "--out",
-        "x.csv",
-    ]
+    arguments = ["predict", f"{location}/model.json", "--predictor", "results/quick/predictor", "--out", "x.csv"]
     answer = subprocess.run(
-        [sys.executable, "-c", NO_TENSORFLOW, *arguments],
-        cwd=done,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", NO_TENSORFLOW, *arguments], cwd=done, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
     table = pd.read_csv(done / "x.csv")

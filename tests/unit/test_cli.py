@@ -262,8 +262,7 @@ def test_help_names_no_interval_level():
 
 
 @pytest.mark.parametrize(
-    ("out", "words"),
-    [("x.xlsx", "ending"), ("no/folder/x.csv", "no folder"), ("x" * 300 + "/x.csv", "name too long")],
+    ("out", "words"), [("x.xlsx", "ending"), ("no/folder/x.csv", "no folder"), ("x" * 300 + "/x.csv", "name too long")]
 )
 def test_invalid_out_is_reported_before_any_work(library, tmp_path, out, words):
     answer = run("features", "absent.json", *places(library[0]), "--out", tmp_path / out)
@@ -301,14 +300,7 @@ def test_help_does_not_import_tensorflow(command):
 
 def test_features_of_a_descriptor_do_not_import_tensorflow(library, tmp_path):
     folder, (first, _) = library
-    command = [
-        "features",
-        str(first / "model.json"),
-        "--out",
-        str(tmp_path / "x.csv"),
-        "--store",
-        str(folder),
-    ]
+    command = ["features", str(first / "model.json"), "--out", str(tmp_path / "x.csv"), "--store", str(folder)]
     answer = subprocess.run(
         [sys.executable, "-c", NO_TENSORFLOW, *command], capture_output=True, text=True, check=False
     )

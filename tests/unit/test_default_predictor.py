@@ -57,8 +57,7 @@ def predicted(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"),
-    [(3.1, "this machine is 3.1 times slower than the one these predictions are for\n"), (1.0, "")],
+    ("factor", "words"), [(3.1, "this machine is 3.1 times slower than the one these predictions are for\n"), (1.0, "")]
 )
 def test_predict_reports_a_machine_of_other_speed(timed, tmp_path, monkeypatch, factor, words):
     monkeypatch.chdir(tmp_path)

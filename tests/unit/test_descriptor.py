@@ -191,13 +191,7 @@ def test_channels_that_come_first_are_described_last():
     validate_descriptor(descriptor)
     assert descriptor["input_shape"] == [8, 10, 3]
     shapes = {layer["name"]: layer["output_shapes"][0] for layer in descriptor["layers"]}
-    assert shapes == {
-        "input": [8, 10, 3],
-        "relu": [8, 10, 3],
-        "conv": [6, 8, 4],
-        "depthwise": [4, 6, 4],
-        "pool": [4],
-    }
+    assert shapes == {"input": [8, 10, 3], "relu": [8, 10, 3], "conv": [6, 8, 4], "depthwise": [4, 6, 4], "pool": [4]}
     assert [by_name(descriptor)[name]["macs"] for name in ("conv", "depthwise")] == [48 * 27 * 4, 24 * 9 * 4]
 
 
@@ -241,10 +235,7 @@ def nested(depth):
         (lambda d: d.__setitem__("schema_version", 0), "['schema_version']: 1 was expected"),
         (lambda d: d.__setitem__("schema_version", 2), "written by a newer perfcast; update perfcast to read it"),
         (lambda d: d.update(schema_version=10**5000, new=1), "written by a newer perfcast"),
-        (
-            lambda d: d.__setitem__("model", "a\x1b[2J"),
-            "['model']: 'a\\x1b[2J' does not match; a name",
-        ),
+        (lambda d: d.__setitem__("model", "a\x1b[2J"), "['model']: 'a\\x1b[2J' does not match; a name"),
         (lambda d: d.__setitem__("name", "a\n"), "['name']: 'a\\n' does not match; a name holds no control characters"),
         (lambda d: d.__setitem__("family", "\udcff"), "['family']: '\\udcff' does not match"),
         (put(1, "name", "a\nb\x00"), "['layers'][1]['name']: 'a\\nb\\x00' does not match"),

@@ -194,14 +194,7 @@ _COLUMNS = {
 
 @needs(PUBLISHED)
 @pytest.mark.parametrize(
-    "name",
-    [
-        "Inception-v1_224",
-        "MobileNet0.25-v1_224",
-        "MobileNet1.0-v2_224",
-        "ResNet-34_224",
-        "basic_model_112_17",
-    ],
+    "name", ["Inception-v1_224", "MobileNet0.25-v1_224", "MobileNet1.0-v2_224", "ResNet-34_224", "basic_model_112_17"]
 )
 def test_published_networks(name):
     with (PUBLISHED / "expected_features.csv").open(newline="") as file:

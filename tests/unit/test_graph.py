@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,21 +17,21 @@ pytestmark = pytest.mark.heavy
 
 SPECS = {
     "mobilenetv2": ModelSpec(
-        "mobilenetv2_alpha0.35",
-        "mobilenetv2",
-        "keras_applications",
-        "MobileNetV2",
-        (32, 32, 3),
-        {"alpha": 0.35},
+        "mobilenetv2_alpha0.35", "mobilenetv2", "keras_applications", "MobileNetV2", (32, 32, 3), {"alpha": 0.35}
     ),
     "efficientnetb0": ModelSpec("efficientnetb0", "efficientnet", "keras_applications", "EfficientNetB0", (32, 32, 3)),
     "convnexttiny": ModelSpec("convnexttiny", "convnext", "keras_applications", "ConvNeXtTiny", (32, 32, 3)),
 }
 
 
-def exported(spec):
-    """Return the graph of a spec and its interface."""
-    return convert(build(spec), "graph.pb")
+SMALL = ModelSpec("mlp_1_8", "mlp", "dense", "mlp", (8, 8, 3), {"layers": 1, "units": 8})
+
+
+@cache
+def exported(name):
+    """Return what a spec builds, its graph and the graph's interface."""
+    built = build(SPECS[name])
+    return built, *convert(built, "graph.pb")
 
 
 def parse(serialized):
@@ -45,7 +46,7 @@ def test_outputs_equal_those_of_the_original(name):
     import tensorflow as tf
 
     spec = SPECS[name]
-    serialized, interface = exported(spec)
+    _, serialized, interface = exported(name)
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, spec.builder)(weights=None, input_shape=spec.input_shape, **spec.parameters)
     # Fresh models are degenerate (all means 0, variances 1): move every weight.
@@ -68,7 +69,7 @@ def _names(graph):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_graphs_hold_no_weights(name):
-    serialized, interface = exported(SPECS[name])
+    _, serialized, interface = exported(name)
     graph = parse(serialized)
     weights = [node for node in graph.node if "_weight_distribution" in node.attr]
     assert len(weights) == interface["weights"]
@@ -79,19 +80,18 @@ def test_graphs_hold_no_weights(name):
 
 
 def test_grouped_convolutions_keep_functions_and_force_xla():
-    serialized, interface = exported(SPECS["convnexttiny"])
+    _, serialized, interface = exported("convnexttiny")
     assert interface["graph_forces_xla"] is True
     functions = [function.signature.name for function in parse(serialized).library.function]
     assert functions == sorted(functions)
     assert functions
-    assert exported(SPECS["mobilenetv2"])[1]["graph_forces_xla"] is False
+    assert exported("mobilenetv2")[2]["graph_forces_xla"] is False
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_feature_matches_the_graph(name):
-    built = build(SPECS[name])
-    forces_xla = convert(built, "graph.pb")[1]["graph_forces_xla"]
-    assert extract_features(built.descriptor)["graph_forces_xla"] == forces_xla
+    built, _, interface = exported(name)
+    assert extract_features(built.descriptor)["graph_forces_xla"] == interface["graph_forces_xla"]
 
 
 EXPORT_IN_ORDER = """
@@ -108,21 +108,20 @@ for name, export in zip(names, export_models([SPECS[n] for n in names], Artifact
 
 
 def test_export_order_does_not_change_the_bytes(tmp_path, root):
-    def export(folder, names):
-        command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / folder), ",".join(names)]
-        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-        assert answer.returncode == 0, answer.stderr
-        return dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
-
-    names = list(SPECS)
-    assert export("a", names) == export("b", [*names[::-1], names[0]])
+    here = zip(SPECS, export_models(list(SPECS.values()), ArtifactStore(tmp_path / "here")), strict=True)
+    names = ",".join([*reversed(SPECS), next(iter(SPECS))])
+    command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / "elsewhere"), names]
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    elsewhere = dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
+    assert elsewhere == {name: f"{export.artifact} {export.programs[0].digest}" for name, export in here}
 
 
 def test_a_spec_is_exported_once(tmp_path, monkeypatch):
     store = ArtifactStore(tmp_path)
-    (first,) = export_models([SPECS["mobilenetv2"]], store)
+    (first,) = export_models([SMALL], store)
     monkeypatch.setattr("perfcast.export.stage.build", None)
-    (second,) = export_models([SPECS["mobilenetv2"]], store)
+    (second,) = export_models([SMALL], store)
     assert first == second
 
 
@@ -130,7 +129,7 @@ def test_a_spec_is_exported_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
 def test_a_damaged_artifact_is_exported_again(tmp_path, name, damage):
     store = ArtifactStore(tmp_path)
-    (first,) = export_models([SPECS["mobilenetv2"]], store)
+    (first,) = export_models([SMALL], store)
     path = store.location(first.artifact) / (first.programs[0].file if name == "graph.pb" else name)
     sound = path.read_bytes()
     if damage == "truncate":
@@ -139,6 +138,6 @@ def test_a_damaged_artifact_is_exported_again(tmp_path, name, damage):
         path.write_bytes(bytes([sound[0] ^ 1]) + sound[1:])
     else:
         path.unlink()
-    (second,) = export_models([SPECS["mobilenetv2"]], store)
+    (second,) = export_models([SMALL], store)
     assert second.artifact == first.artifact
     assert path.read_bytes() == sound

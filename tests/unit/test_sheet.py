@@ -43,10 +43,7 @@ def test_columns_may_come_in_any_order():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (
-            "keras_applications,MobileNet,224,alpha=0.25\nkeras_applications,MobileNet,224,alpha=0.25",
-            "listed twice",
-        ),
+        ("keras_applications,MobileNet,224,alpha=0.25\nkeras_applications,MobileNet,224,alpha=0.25", "listed twice"),
         ("keras_application,MobileNet,224,", "source 'keras_application' does not exist"),
         ("keras_applications,MobilNet,224,", "'MobilNet' is not a network"),
         ("keras_applications,MobileNet,31,", "at least 32 px"),
@@ -122,9 +119,7 @@ specs = st.one_of(
     ),
     st.builds(
         lambda size, filters: synthetic.make_spec(
-            "basic_model",
-            (size, size, 3),
-            {"conv_layers": 2, "filter_size": 3, "filters": filters, "strides": 2},
+            "basic_model", (size, size, 3), {"conv_layers": 2, "filter_size": 3, "filters": filters, "strides": 2}
         ),
         sizes,
         st.integers(1, 100),

@@ -6,14 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import StoreError
-from perfcast.storage import (
-    canonical_json,
-    digest_of_json,
-    read_json,
-    replacing,
-    write_json,
-    write_table,
-)
+from perfcast.storage import canonical_json, digest_of_json, read_json, replacing, write_json, write_table
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

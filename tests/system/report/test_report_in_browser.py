@@ -8,6 +8,7 @@ from browser import check_page, find_chromium
 from perfcast.fit.evaluation import Evaluation
 from perfcast.pages import write_page
 from perfcast.studies.prediction.page import report_page
+from tests.unit.report.campaigns import HOSTILE, make_campaign, rename_models
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs chromium or google-chrome on the PATH")
 
@@ -51,8 +52,8 @@ def written(tmp_path, campaign):
     return path
 
 
-def test_page_is_drawn_fits_and_responds(tmp_path, campaigns):
-    path = written(tmp_path, campaigns.make_campaign())
+def test_page_is_drawn_fits_and_responds(tmp_path):
+    path = written(tmp_path, make_campaign())
     check = check_page(path, (1280, 400), scripts=(CHOOSE, SORT, TOOLS))
     assert check.faults() == []
     assert [width.plots for width in check.widths] == [26, 26]
@@ -70,8 +71,8 @@ def test_page_is_drawn_fits_and_responds(tmp_path, campaigns):
     assert not [title for title in tools if "cloud" in (title or "").lower()]
 
 
-def test_hostile_names_run_nothing(tmp_path, campaigns):
-    campaign = campaigns.rename_models(campaigns.make_campaign(), campaigns.HOSTILE)
+def test_hostile_names_run_nothing(tmp_path):
+    campaign = rename_models(make_campaign(), HOSTILE)
     shown = """[...document.querySelectorAll('.legendtext')].map((item) => item.textContent)"""
     check = check_page(written(tmp_path, campaign), (1280, 400), scripts=(shown,))
     assert check.faults() == []
@@ -79,8 +80,8 @@ def test_hostile_names_run_nothing(tmp_path, campaigns):
     assert "%{x}<b>bold</b>&amp;" in check.answers[0]
 
 
-def test_pages_with_missing_parts_are_whole(tmp_path, campaigns):
-    campaign = campaigns.make_campaign()
+def test_pages_with_missing_parts_are_whole(tmp_path):
+    campaign = make_campaign()
     failed = campaign.dataset[campaign.dataset["status"] != "measured"]
     for part in (
         replace(campaign, evaluation=Evaluation(), manifest=None),

@@ -207,8 +207,7 @@ def test_factors_that_are_features_may_vary():
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"features": ()}, {"splits": -1}, {"test_share": 1.0}, {"interval": 0}, {"jobs": 0}, {"metrics": {}}],
+    "options", [{"features": ()}, {"splits": -1}, {"test_share": 1.0}, {"interval": 0}, {"jobs": 0}, {"metrics": {}}]
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(UsageError):

@@ -165,8 +165,7 @@ def test_quantised_layers_are_refused_by_name():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "make_layer",
-    [lambda: layers.Dense(3, activation=lambda t: t * 2), lambda: layers.Activation(lambda t: t)],
+    "make_layer", [lambda: layers.Dense(3, activation=lambda t: t * 2), lambda: layers.Activation(lambda t: t)]
 )
 def test_lambda_activation_is_named_lambda(make_layer):
     model = build(lambda: keras.Sequential([keras.Input((4,)), make_layer()]))

@@ -109,7 +109,7 @@ def test_layers_have_the_names_and_types_of_keras(folder):
     ]
     activations = [layer["activation"] for layer in layers(read(folder, "saved").network)]
     assert [name for name in activations if name] == [
-        *("relu", "linear", "silu", "gelu", "linear", "tanh", "relu", "softmax"),
+        *("relu", "linear", "silu", "gelu", "linear", "tanh", "relu", "softmax")
     ]
 
 

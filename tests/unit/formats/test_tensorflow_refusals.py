@@ -127,8 +127,7 @@ def looks_up(tf):
 
 
 @pytest.mark.parametrize(
-    "build",
-    [reads_a_file, writes_a_file, prints_to_a_file, runs_python, runs_stateless_python, matches_files],
+    "build", [reads_a_file, writes_a_file, prints_to_a_file, runs_python, runs_stateless_python, matches_files]
 )
 def test_operations_that_touch_files_or_run_code_are_refused(build, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

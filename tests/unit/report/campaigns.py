@@ -16,10 +16,7 @@ SIZES = (128, 160, 192, 224, 256)
 ALGORITHMS = {"poly": 0.32, "svr": 0.2, "mlp": 0.24, "forest": 0.17, "xgboost": 0.13}
 BASELINES = {"flops_only": 0.6, "nearest_neighbour": 0.45}
 SCHEMES = {"random_folds": 0.6, "leave_one_family_out": 1.3, "unseen_input_size": 0.9}
-METRICS = {
-    "latency_ms": ("ms", "latency_ms", "xgboost"),
-    "ram_mb": ("MB", "ram_run_peak_mb", "svr"),
-}
+METRICS = {"latency_ms": ("ms", "latency_ms", "xgboost"), "ram_mb": ("MB", "ram_run_peak_mb", "svr")}
 CHOSEN = {
     "latency_ms": {"mape": 17.3, "median_ape": 12.1, "mape_low": 13.9, "mape_high": 22.6},
     "ram_mb": {"mape": 21.4, "median_ape": 15.2, "mape_low": 16.8, "mape_high": 27.5},
@@ -197,20 +194,12 @@ def _evaluation(draw: np.random.Generator, dataset: pd.DataFrame, splits: int) -
     made = [_split_rows(draw, metric, splits) for metric in METRICS]
     predictions = pd.concat([_predictions(draw, metric, first) for metric in METRICS], ignore_index=True)
     importance = pd.DataFrame(
-        {
-            "metric": metric,
-            "feature": feature,
-            "split_count": int(900 / rank),
-            "mape_increase": 20.0 / rank**1.5,
-        }
+        {"metric": metric, "feature": feature, "split_count": int(900 / rank), "mape_increase": 20.0 / rank**1.5}
         for metric in METRICS
         for rank, feature in enumerate(FEATURES, 1)
     )
     table = pd.concat(made, ignore_index=True)
-    summary = {
-        "schema_version": 1,
-        "metrics": {name: _metric_summary(name, table, predictions) for name in METRICS},
-    }
+    summary = {"schema_version": 1, "metrics": {name: _metric_summary(name, table, predictions) for name in METRICS}}
     return Evaluation(table, predictions, importance, summary)
 
 
@@ -222,13 +211,7 @@ def _split_rows(draw: np.random.Generator, metric: str, splits: int) -> pd.DataF
     for algorithm, scale in ALGORITHMS.items():
         mape = 55 * scale * draw.lognormal(0, 0.3, splits)
         parts.append(
-            {
-                "metric": metric,
-                "algorithm": algorithm,
-                "split": range(splits),
-                "mape": mape,
-                "accuracy": 100 - mape,
-            }
+            {"metric": metric, "algorithm": algorithm, "split": range(splits), "mape": mape, "accuracy": 100 - mape}
         )
     return pd.concat(map(pd.DataFrame, parts), ignore_index=True)
 

@@ -17,15 +17,7 @@ from perfcast.fit.evaluation import Evaluation
 from perfcast.pages import Page, formatting
 from perfcast.pages.embed import embedded_json, finite, packed, plot_text
 from perfcast.pages.figures import GREY, category_styles
-from perfcast.studies.prediction import (
-    campaign_figures,
-    error_figures,
-    figures,
-    model_tables,
-    series,
-    tables,
-    trust,
-)
+from perfcast.studies.prediction import campaign_figures, error_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.cautions import cautions
 from perfcast.studies.prediction.drift import trend
 from perfcast.studies.prediction.environments import environment_view
@@ -60,8 +52,7 @@ def test_number_keeps_three_digits(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(4072, "4,072"), (119.8e6, "119.8 × 10⁶"), (5.2e12, "5.2 × 10¹²"), (0.27e6, "0.27 × 10⁶")],
+    ("value", "text"), [(4072, "4,072"), (119.8e6, "119.8 × 10⁶"), (5.2e12, "5.2 × 10¹²"), (0.27e6, "0.27 × 10⁶")]
 )
 def test_integers_print_as_in_the_document(value, text):
     assert formatting.whole(value).replace(formatting.SPACE, " ") == text
@@ -215,16 +206,7 @@ def test_repeated_visits_are_counted_as_cost(data):
 def test_results_table_quotes_the_source_document(data):
     rows = [texts(row) for row in tables.results_table(data).rows]
     assert rows[0][:3] == ["jetson_nano", "40", "XGBoost"]
-    assert rows[1] == [
-        "Nano (document)",
-        "1,016",
-        "SVR",
-        "92.44 %",
-        "not reported",
-        "SVR",
-        "91.12 %",
-        "not reported",
-    ]
+    assert rows[1] == ["Nano (document)", "1,016", "SVR", "92.44 %", "not reported", "SVR", "91.12 %", "not reported"]
     assert [row[3] for row in rows[1:]] == ["92.44 %", "88.09 %", "92.01 %"]
     assert [row[6] for row in rows[1:]] == ["91.12 %", "96.12 %", "93.57 %"]
 

@@ -37,7 +37,4 @@ def test_plan_lists_medians_of_earlier_visits():
     samples = {"wall_ns": [90, 10, 20, 40], "discarded": [True, False, False, False]}
     visit = {"visit": 0, "disturbed": True, "samples": samples, "state": {}}
     assert resume_of("x", []) is None
-    assert resume_of("x", [visit]) == {
-        "environment": "x",
-        "visits": [{"visit": 0, "median_ns": 20, "disturbed": True}],
-    }
+    assert resume_of("x", [visit]) == {"environment": "x", "visits": [{"visit": 0, "median_ns": 20, "disturbed": True}]}

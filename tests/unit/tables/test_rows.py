@@ -64,8 +64,7 @@ def test_text_too_long_for_a_pattern_is_excluded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "problem"),
-    [("-5", "is negative"), ("1e308", "is out of range"), ("-2e30", "is out of range")],
+    ("value", "problem"), [("-5", "is negative"), ("1e308", "is out of range"), ("-2e30", "is out of range")]
 )
 def test_impossible_features_are_excluded_by_row(tmp_path, value, problem):
     table = rows().astype({"flops": object})
