@@ -87,7 +87,7 @@ def test_snakemake_report_contains_the_results(campaign):
         (page,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("report.html")]
         text = archive.read(page).decode()
     assert "in six lines" in text
-    assert "what it was exported to" in text
+    assert "how each is built" in text
 
 
 def test_summary_needs_no_cores_option(campaign):
