@@ -318,7 +318,7 @@ def test_rows_are_slower_only_if_significant(chance):
 
 def test_all_visits_count_where_calm_is_rare(chance):
     first, second = dataset(chance), dataset(chance)
-    rare = [[number == 1, True, True, True, True] for number in range(10)]
+    rare = [[number != 1, True, True, True, True] for number in range(10)]
     assert len(compared(first.assign(visit_disturbed=rare), second).pairs.visits[0][0]) == VISITS
 
 

@@ -135,14 +135,14 @@ def pair(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Pairs:
 def _with_visits(sides: tuple[pd.DataFrame, pd.DataFrame], column: str) -> tuple[np.ndarray, list[list[Visits]]]:
     """Return which models have visits that count, if they have visits, by side; and these visits.
 
-    Of `latency_ms` the undisturbed ones count if most visits of both datasets are undisturbed: all models are then
-    compared as they are on a calm machine. Else all visits count: a calm visit of one model must not stand beside
-    disturbed ones of others.
+    Of `latency_ms` the undisturbed ones count if most models have some in both datasets: all models are then compared
+    as they are on a calm machine. Else all visits count: a calm visit of one model must not stand beside disturbed
+    ones of others.
     """
     every = [[visits_of(row, column) for row in side.to_dict("records")] for side in sides]
     calm = [[visits.undisturbed for visits in side] for side in every]
-    shares = [sum(map(len, some)) / max(1, sum(map(len, side))) for some, side in zip(calm, every, strict=True)]
-    counted = calm if column == DEFAULT and min(shares) > _MOST else every
+    in_both = np.mean([len(one) > 0 and len(other) > 0 for one, other in zip(*calm, strict=True)])
+    counted = calm if column == DEFAULT and in_both > _MOST else every
     pairs = zip(counted, every, strict=True)
     has = [[len(some) > 0 or not len(all_of) for some, all_of in zip(*both, strict=True)] for both in pairs]
     return np.array(has, bool), counted
