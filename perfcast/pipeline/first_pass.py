@@ -12,7 +12,6 @@ from perfcast.bench.target import Replicates
 from perfcast.dataset.build import build_dataset
 from perfcast.export.exports import model_table
 from perfcast.features.table import features_table
-from perfcast.fit.stage import FitFolders, learn
 from perfcast.pages import write_page
 from perfcast.storage import write_table, write_text
 from perfcast.studies.registry import find_study
@@ -59,6 +58,9 @@ def measure_first(campaign: Campaign, exports: list[Export], of: int, progress: 
 
 def show_first(dataset: pd.DataFrame, options: FitOptions, folder: Path, store: str, progress: Progress) -> list[str]:
     """Fit a dataset, and write all of a target's results to a folder; return the summary's lines."""
+    # scikit-learn sets environment variables, which a runner that is started later would inherit.
+    from perfcast.fit.stage import FitFolders, learn
+
     write_table(folder / DATASET, dataset)
     quick = replace(options, algorithms=options.algorithms or ALGORITHMS, splits=min(SPLITS, options.splits))
     learn(dataset, quick, FitFolders(folder / "evaluation", folder / "predictor"), progress)

@@ -9,7 +9,6 @@ from perfcast.bench.record import MeasurementStore
 from perfcast.bench.target import Target
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.exports import restore
-from perfcast.fit.stage import options_of
 from perfcast.pipeline.first_pass import measure_first, show_first
 from perfcast.pipeline.stage import stage
 from perfcast.progress import quiet, track
@@ -26,6 +25,9 @@ with stage(snakemake.log[0]) as log:
         campaign = Campaign(target, transport, ArtifactStore(store), MeasurementStore(store), params.budget_s)
         exports = restore(snakemake.input.exports, snakemake.input.bundle, campaign.artifacts)
         dataset = measure_first(campaign, exports, params.models, track)
+        # Later than measuring: scikit-learn sets environment variables, which the runner would inherit.
+        from perfcast.fit.stage import options_of
+
         options = options_of(dataset, params.metrics, params.fit, snakemake.threads)
         lines = show_first(dataset, options, folder, params.store, quiet)
         print("\n".join(lines), file=sys.stderr)

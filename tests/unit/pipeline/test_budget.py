@@ -1,5 +1,9 @@
 """A budget is shared out to shards, and a shard that it ended early is measured further by the next run."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from perfcast.models.spec import ModelSpec
@@ -68,3 +72,11 @@ def test_times_are_those_at_the_end_of_logs(tmp_path):
     logs = {"export": [str(tmp_path / "0.log"), str(tmp_path / "2.log")], "fit": [str(tmp_path / "1.log")], "x": []}
     assert times_line(logs) == "time of all jobs: export 2 min"
     assert times_line({"fit": ["missing.log"]}) == ""
+
+
+def test_what_measures_first_leaves_the_runner_the_variables_of_the_other_jobs():
+    """Else the visits of the first pass were made in another environment, and were made again."""
+    changed = "print(os.environ.items() - old.items())"
+    code = f"import os; old = dict(os.environ); import perfcast.pipeline.first_pass; {changed}"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not re.search(r"'(OMP|KMP|MKL|TF|OPENBLAS|MALLOC|LD)_", shown.stdout)
