@@ -6,6 +6,8 @@ JOBS ?= 2
 SLOW ?= tests
 # Where SLOW names tests of which none is to run alone, pytest ends with this status.
 NONE_COLLECTED := 5
+# How long `make run` measures; empty: until the protocol is complete.
+BUDGET ?= 5m
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
@@ -13,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .PHONY: help setup setup-dev run default-predictor check test test-slow test-campaign lint benchmark lock clean
 
 help:
-	@echo "make run            measure this machine, fit predictors, write the report"
+	@echo "make run            measure this machine for $(BUDGET), fit predictors, write the report"
 	@echo "make default-predictor  measure this machine, and make the default predictor of it"
 	@echo "make setup          only install what perfcast needs, into $(VENV)"
 	@echo "make check          linters and fast unit tests, in under 2 minutes"
@@ -40,9 +42,10 @@ $(VENV)/.dev: $(VENV)/.runtime envs/requirements-dev.txt
 	@touch $@
 
 run: setup
-	@$(BIN)/snakemake --profile profiles/local
+	@$(BIN)/snakemake --profile profiles/local $(if $(BUDGET),--config budget=$(BUDGET))
 	@cat results/local/summary.txt
 
+default-predictor: BUDGET :=
 default-predictor: run
 	@$(BIN)/python -m perfcast.default_predictor results/local
 	@echo "perfcast predict now answers for this machine: perfcast/default_predictor"

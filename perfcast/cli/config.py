@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcast.cli.files import PROJECT_FILE
+from perfcast.errors import UsageError
 from perfcast.text import parse_duration
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ class Duration(click.ParamType):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds; click says what is wrong with a text that is no duration."""
+        """Return the seconds.
+
+        Raises:
+            UsageError: the text is not a duration; one line.
+        """
         try:
             return parse_duration(str(value))
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise UsageError(f"--{param.name if param else self.name}: {error}") from error
 
 
 DURATION = Duration()

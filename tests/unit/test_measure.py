@@ -102,6 +102,14 @@ def test_measured_model_is_measured_again_only_on_request(folder):
     assert list(table["replicate"]) == [1, 0]
 
 
+def test_a_budget_is_spent_and_the_next_call_goes_on(folder):
+    short = run(SECOND, "--budget", "0s", "--out", "out.csv")
+    assert "the budget ended before the protocol: measure once more for a narrower interval" in short.output
+    assert list(pd.read_csv("out.csv")["visits"]) == [1]
+    assert "the budget ended" not in run(SECOND, "--budget", "1h", "--out", "out.csv").output
+    assert list(pd.read_csv("out.csv")["visits"]) == [5]
+
+
 def test_the_workflow_finds_what_was_measured(folder):
     settings = settings_of_files("idle", [folder / "my.yaml"])
     artifacts, store = ArtifactStore(settings.store), MeasurementStore(settings.store)
@@ -157,6 +165,7 @@ def test_failing_sources_do_not_stop_the_others(folder):
     [
         ((FIRST, "--out", "x.parquet"), "the ending must be .csv or .json"),
         ((FIRST, "--out", "no/x.json"), "there is no folder"),
+        ((FIRST, "--budget", "soon"), "'soon' is not a duration; write a number with the unit s, m or h"),
         ((FIRST, "--input-shape", "1,x"), "input shape"),
         ((FIRST, "--target", "nowhere"), "nowhere.yaml: there is no such file"),
     ],
