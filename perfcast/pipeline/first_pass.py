@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BUDGET_S = 60.0
 """Of the three minutes until the first predictions, exporting, starting the runtime and fitting take the rest."""
 
-ALGORITHMS = ("poly", "svr", "forest", "xgboost")
+ALGORITHMS = ["poly", "svr", "forest", "xgboost"]
 """Those of which a fit takes well under a second."""
 
 SPLITS = 10
