@@ -16,7 +16,7 @@ from forked_networks import exported_elsewhere, latency_ns, opened, warm_toolcha
 
 from perfcast.bench.target import available_cpus
 from perfcast.export.artifacts import ArtifactStore
-from perfcast.runner.calibration import Calibration, Floor
+from perfcast.runner.calibration import Calibration, UsualCalibration
 from perfcast.runner.schedule import is_disturbed
 
 MODELS = """synthetic,basic_model,64,conv_layers=2;filter_size=5;filters=32;strides=1
@@ -32,7 +32,7 @@ keras_applications,ResNet50,96,
 VISITS = 6
 
 
-def medians_of(children, calibration, floor):
+def medians_of(children, calibration, usual):
     """Return an array (processes, visits) of latencies in ms, NaN where a visit was disturbed."""
     medians = np.full((len(children), VISITS), np.nan)
     for visit in range(VISITS):
@@ -40,7 +40,7 @@ def medians_of(children, calibration, floor):
             before = calibration.time_ns()
             latency = latency_ns(child) * 1e-6
             around = {"before_ns": before, "after_ns": calibration.time_ns()}
-            if not is_disturbed(around, floor.after(around), None, 0):
+            if not is_disturbed(around, usual.limit_after(around), None, 0):
                 medians[number, visit] = latency
     return medians
 
@@ -52,13 +52,13 @@ def main():
     threads = available_cpus()
     toolchain = warm_toolchain(threads)
     calibration = Calibration(threads)
-    floor = Floor(calibration)
+    usual = UsualCalibration(calibration)
     print(f"{'model':28}{'between %':>10}{'within %':>10}{'fastest ms':>12}{'slowest ms':>12}{'calm visits':>13}")
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactStore(Path(folder))
         for export in exported_elsewhere(MODELS, Path(folder)):
             children = [opened(toolchain, artifacts, export) for _ in range(arguments.processes)]
-            medians = medians_of(children, calibration, floor)
+            medians = medians_of(children, calibration, usual)
             for child in children:
                 child.end()
             known = medians[np.isfinite(medians).any(axis=1)]

@@ -13,9 +13,11 @@ from functools import partial
 
 import numpy as np
 
-from perfcast.stability import ESTIMATORS, PATTERNS, classify, judge, repeatability
+from perfcast.stability import PATTERNS, classify, judge, learn_machine, repeatability
 from tests.unit.stability import held_out, synthetic
 from tests.unit.stability.campaigns import QUIET, Machine, campaign
+from tests.unit.stability.candidates import FIXED
+from tests.unit.stability.machines import REGIMES, measured, models_of
 from tests.unit.stability.trials import (
     any_model,
     confusion,
@@ -126,10 +128,30 @@ def show_verdicts(count, seed):
 def show_repeatability(models, seed):
     print(f"\ntest-retest error, %, median / 95th percentile, {models} models, half of the time disturbed")
     print(f"{'':26}" + "".join(f"{name:>20}" for name in PROTOCOLS))
-    found = [repeated(Machine(), models, ESTIMATORS, seed, **protocol) for protocol in PROTOCOLS.values()]
-    for name in ESTIMATORS:
+    found = [repeated(Machine(), models, seed, **protocol) for protocol in PROTOCOLS.values()]
+    for name in found[0]:
         cells = [f"{median:.2f} / {p95:.1f}" for median, p95 in (repeatability(*values[name]) for values in found)]
         print(f"{name:26}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def show_regimes(models, seed):
+    """Print what repeats how well on which machine; both campaigns are one machine's, as of one store."""
+    print(f"\ntest-retest error, %, median / 95th percentile, {models} models, 8 visits, one store")
+    found = {}
+    for regime in REGIMES:
+        drawn = models_of(models, np.random.default_rng(seed))
+        campaigns = [measured(drawn, regime, np.random.default_rng([seed, again])) for again in range(2)]
+        machine = learn_machine([series for campaign in campaigns for series in campaign])
+        pairs = [[judge(series, machine) for series in campaign] for campaign in campaigns]
+        values = {name: [[of(one) for one in campaign] for campaign in campaigns] for name, of in FIXED.items()}
+        values["perfcast"] = [[one.location_ms for one in campaign] for campaign in pairs]
+        cells = {name: "{:.2f} / {:.1f}".format(*repeatability(*map(np.array, both))) for name, both in values.items()}
+        trusted = [(a, b) for a, b in zip(*pairs, strict=True) if a.trust == b.trust == "trusted"]
+        agree = np.mean([a.low_ms <= b.high_ms and b.low_ms <= a.high_ms for a, b in trusted]) if trusted else np.nan
+        found[regime] = cells | {"pairs both trusted": str(len(trusted)), "of which agree": f"{100 * agree:.0f}%"}
+    print(f"{'':26}" + "".join(f"{regime:>18}" for regime in found))
+    for name in next(iter(found.values())):
+        print(f"{name:26}" + "".join(f"{cells[name]:>18}" for cells in found.values()))
 
 
 def show_speed(seed):
@@ -139,7 +161,8 @@ def show_speed(seed):
         cases = [np.resize(synthetic.draw(pattern, generator), length) for pattern in PATTERNS for _ in range(50)]
         print(f"  classify, {length} samples: {timed(classify, cases)}")
     cases = [campaign(any_model(generator), Machine(), generator) for _ in range(200)]
-    print(f"  judge, 5 to 10 visits of 50: {timed(judge, cases)}")
+    machine = learn_machine(cases)
+    print(f"  judge, 5 to 10 visits of 50: {timed(lambda case: judge(case, machine), cases)}")
 
 
 def timed(function, cases):
@@ -166,6 +189,7 @@ def main():
     show_intervals(few, seed)
     show_verdicts(few, seed)
     show_repeatability(few, seed)
+    show_regimes(40, seed)
     show_speed(seed)
 
 

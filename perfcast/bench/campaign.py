@@ -325,7 +325,7 @@ class Campaign:
         entries = [self._plan_entry(task, collector.visits.get(task.key)) for task in collector.pending.values()]
         return plan_of(self.target, entries) | {
             "environments": {name: self.measurements.environment(name) for name in sorted(environments)},
-            "calibration_floor_ns": self.measurements.fingerprints.calibration_floor_ns(digest, calibrated),
+            "calibration_ns": self.measurements.fingerprints.calibration_ns(digest, calibrated),
             "history": pace.history,
             "budget_s": pace.left_s(),
         }

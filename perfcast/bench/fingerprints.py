@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 3
-_KINDS = {"fingerprint": dict, "fastest_calibration_ns": dict, "calibration_ns": dict, "machines": list}
+_KINDS = {"fingerprint": dict, "calibration_ns": dict, "machines": list}
 _KEPT = 400
 """Times of the calibration workload that are kept: those of 200 visits, which is a campaign's worth."""
 
@@ -93,17 +93,14 @@ class FingerprintStore:
         """
         digest = digest_of_json(fingerprint)
         found: dict[str, Any] = self.records.find(digest) or {name: kind() for name, kind in _KINDS.items()}
-        fastest, times = found["fastest_calibration_ns"], found["calibration_ns"]
-        known = [*times.get(name, []), *calibration_ns][-_KEPT:]
-        least = min([*calibration_ns, *([fastest[name]] if name in fastest else [])])
-        note = {"fingerprint": fingerprint, "machines": found["machines"]}
-        note |= {"fastest_calibration_ns": fastest | {name: least}, "calibration_ns": times | {name: known}}
-        self.records.put(digest, note)
+        known = [*found["calibration_ns"].get(name, []), *calibration_ns][-_KEPT:]
+        times = found["calibration_ns"] | {name: known}
+        self.records.put(digest, {"fingerprint": fingerprint, "machines": found["machines"], "calibration_ns": times})
 
-    def calibration_floor_ns(self, digest: str, name: str) -> int | None:
-        """Return the shortest time of the calibration workload under a fingerprint on a device, None where unknown."""
+    def calibration_ns(self, digest: str, name: str) -> list[int]:
+        """Return the times that the calibration workload took under a fingerprint on a device, none where unknown."""
         note = self.records.find(digest)
-        return note["fastest_calibration_ns"].get(name) if note else None
+        return list(note["calibration_ns"].get(name, [])) if note else []
 
     def all(self) -> list[Fingerprint]:
         """Return the fingerprints that something was measured under."""

@@ -11,7 +11,7 @@ from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LI
 from perfcast.dataset.fingerprint import fingerprints_of, refuse_mixed_fingerprints
 from perfcast.dataset.noise import noise_floors
 from perfcast.dataset.reading import SCHEMA_VERSION
-from perfcast.dataset.rows import measurement_row
+from perfcast.dataset.rows import learned_machines, machine_of, measurement_row
 from perfcast.errors import DataError
 from perfcast.factors import FACTORS
 from perfcast.network.records import FLOAT_BYTES
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from perfcast.factors import Factor
+    from perfcast.stability import Machine
 
 
 _TEXT = [
@@ -98,7 +99,10 @@ def build_dataset(
     if strangers:
         raise DataError(f"{strangers[0]}: measured, but without features; run the features stage again")
     demands = known.set_index("model")
-    rows = pd.DataFrame([_row(record, demands.loc[record["model"]]) for record in measurements])
+    machines = learned_machines(measurements)
+    rows = pd.DataFrame(
+        [_row(record, machines.get(machine_of(record)), demands.loc[record["model"]]) for record in measurements]
+    )
     rows = rows.astype(
         dict.fromkeys(_OPTIONAL_TEXT, "str") | dict.fromkeys(_OPTIONAL_COUNTS, "Int64") | {"throttled": "boolean"}
     )
@@ -108,8 +112,8 @@ def build_dataset(
     return checked
 
 
-def _row(record: dict[str, Any], features: pd.Series) -> dict[str, Any]:
-    row = measurement_row(record)
+def _row(record: dict[str, Any], machine: Machine | None, features: pd.Series) -> dict[str, Any]:
+    row = measurement_row(record, machine)
     reason = _why_impossible(row, features, record["peaks"])
     return row if reason is None else row | {"status": "impossible", "reason": reason}
 

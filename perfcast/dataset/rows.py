@@ -9,10 +9,12 @@ import numpy as np
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS
 from perfcast.factors import FACTORS
 from perfcast.runner.workloads import WORKLOADS
-from perfcast.stability import Series, judge
+from perfcast.stability import Series, judge, learn_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from perfcast.stability import Machine
 
 _MS = 1e-6
 _MB = 1e-6
@@ -24,8 +26,13 @@ _JUDGED_NUMBERS = (
 _TIMES = (*PUBLISHED_LATENCIES, "latency_std_ms", "process_mean_ms", "timed_s")
 
 
-def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of one measurement: its identity, its factors and what its samples give."""
+def measurement_row(record: dict[str, Any], machine: Machine | None = None) -> dict[str, Any]:
+    """Return the columns of one measurement: its identity, its factors and what its samples give.
+
+    Args:
+        record: the measurement.
+        machine: what was learned of the machine from all that was measured on it, see `learned_machines`.
+    """
     factors = record["factors"]
     return {
         "model": record["model"],
@@ -43,7 +50,7 @@ def measurement_row(record: dict[str, Any]) -> dict[str, Any]:
         "stopped_by": record.get("stopped_by"),
         "started_at": record["started_at"],
         **_sample_columns(record),
-        **judged_columns(record),
+        **_judged_columns(record, machine),
         **_timing_columns(record),
         **_memory_columns(record["memory"]),
         **visit_columns(record["visits"]),
@@ -59,12 +66,34 @@ def _factor_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def judged_columns(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what `perfcast.stability.judge` says of the samples, missing where there are none above zero."""
+def learned_machines(records: Iterable[dict[str, Any]]) -> dict[tuple[str, int], Machine]:
+    """Return what is learned of each machine from all that was measured on it, by `machine_of` a record.
+
+    How calibration relates to latency depends on the threads that both use.
+    """
+    measured: dict[tuple[str, int], list[Series]] = {}
+    for record in records:
+        if (series := _series(record)) is not None:
+            measured.setdefault(machine_of(record), []).append(series.without_swapping())
+    return {of: learn_machine(series) for of, series in measured.items()}
+
+
+def machine_of(record: dict[str, Any]) -> tuple[str, int]:
+    """Return the fingerprint of the environment and the number of threads of a measurement."""
+    return record["fingerprint"], record["factors"]["threads"]
+
+
+def _series(record: dict[str, Any]) -> Series | None:
+    """Return the samples of a measurement; None where there are none above zero."""
     series = Series.of_record(record) if record["samples"] else None
-    if series is None or not series.kept().wall_ms.any():
+    return series if series is not None and series.kept().wall_ms.any() else None
+
+
+def _judged_columns(record: dict[str, Any], machine: Machine | None) -> dict[str, Any]:
+    """Return what `perfcast.stability.judge` says of the samples, missing where there are none above zero."""
+    if (series := _series(record)) is None:
         return dict.fromkeys(_JUDGED) | dict.fromkeys(_JUDGED_NUMBERS, np.nan)
-    found = judge(series)
+    found = judge(series, machine)
     return {
         "latency_ms": found.location_ms,
         "latency_low_ms": found.low_ms,

@@ -1,5 +1,6 @@
 """A fixed workload, timed around each visit: how fast the machine itself is at that moment."""
 
+import bisect
 import os
 import threading
 
@@ -12,6 +13,11 @@ CACHED_FLOATS, CACHED_PASSES = 8192, 16000
 STREAMED_FLOATS, STREAMED_PASSES = 2048, 1024
 HANDOFFS = 400
 FIRST_LOOKS = 10
+LOW_SHARE, USUAL_SHARE = 0.05, 0.25
+LIMIT_POWER = 3.0 / 0.97
+"""The limit is three standard deviations above the usual time."""
+LEAST_LIMIT = 1.15
+"""Seen on two CPUs: mostly up to 1.09 while the machine was left alone, 2 and more beside a process on one CPU."""
 
 
 class Calibration:
@@ -85,17 +91,21 @@ def first_looks(calibration):
     return [calibration.time_ns() for _ in range(FIRST_LOOKS)]
 
 
-class Floor:
-    """What the calibration takes while nothing disturbs it, in ns: the least that was seen in the campaign.
+class UsualCalibration:
+    """What the calibration takes in this machine's usual state, learned from all that was seen of it.
 
-    `known_ns` is what was seen before, None where nothing was.
+    Usual is the lower quartile: the calm level where a quarter of the visits is calm, a stable number where none is.
+    How widely the usual state varies shows below it, where nothing disturbs: from there to the 5% quantile a normal
+    distribution has 0.97 standard deviations. `known_ns` are the times that earlier campaigns saw.
     """
 
-    def __init__(self, calibration, known_ns=None):
+    def __init__(self, calibration, known_ns=()):
         self.first_ns = first_looks(calibration)
-        self.min_ns = min(self.first_ns if known_ns is None else [known_ns, *self.first_ns])
+        self.seen_ns = sorted([*known_ns, *self.first_ns])
 
-    def after(self, calibration):
-        """Return the floor once one more calibration, before and after a visit, is seen."""
-        self.min_ns = min(self.min_ns, calibration["before_ns"], calibration["after_ns"])
-        return self.min_ns
+    def limit_after(self, calibration):
+        """Take in one more calibration, before and after a visit; return above what a visit's is not usual, in ns."""
+        bisect.insort(self.seen_ns, calibration["before_ns"])
+        bisect.insort(self.seen_ns, calibration["after_ns"])
+        low, usual = (self.seen_ns[int(share * (len(self.seen_ns) - 1))] for share in (LOW_SHARE, USUAL_SHARE))
+        return usual * max(LEAST_LIMIT, (usual / low) ** LIMIT_POWER)

@@ -9,7 +9,7 @@ import time
 from perfcast.runner.answers import emit
 from perfcast.runner.apply_settings import applied_with
 from perfcast.runner.budget import BudgetedRounds
-from perfcast.runner.calibration import Calibration, Floor
+from perfcast.runner.calibration import Calibration, UsualCalibration
 from perfcast.runner.children import TaskFailure, end_all
 from perfcast.runner.clocks import resolution_ns
 from perfcast.runner.cpu_contention import usable_cpus
@@ -47,7 +47,7 @@ class Bench:
         # Made before any model: what it takes is part of the null model too, and cancels out.
         self.calibration = Calibration(plan["factors"]["threads"])
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
-        self.floor = Floor(self.calibration, plan["calibration_floor_ns"])
+        self.usual = UsualCalibration(self.calibration, plan["calibration_ns"])
         self.null_memory = {}
         self.computed_on = None
         self.spawns = False
@@ -140,7 +140,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
         environment = read_environment(toolchain, outcome, given=given, variables=variables)
         environment = json.loads(json.dumps(environment))
         try:
-            looks = bench.floor.first_ns
+            looks = bench.usual.first_ns
             bench.answer(
                 ENVIRONMENT,
                 runner_version=RUNNER_VERSION,

@@ -188,12 +188,12 @@ class History:
         for task in self.left():
             resume = resume_of("last", self.visits.get(task["key"], []))
             tasks.append(dict(task, resume=resume, alone=self.freezes.get(task["key"], 0) > 0))
-        return dict(plan, tasks=tasks, environments={"last": self.environment}, calibration_floor_ns=self.floor_ns())
+        return dict(plan, tasks=tasks, environments={"last": self.environment}, calibration_ns=self.calibration_ns())
 
-    def floor_ns(self):
-        """Return the shortest time of the calibration workload in the last environment."""
-        made = [visit for visits in self.visits.values() for visit in visits]
-        return min((min(visit["calibration"].values()) for visit in made), default=None)
+    def calibration_ns(self):
+        """Return the times of the calibration workload in the last environment."""
+        made = [visit["calibration"] for visits in self.visits.values() for visit in visits]
+        return [time_ns for calibration in made for time_ns in calibration.values()]
 
 
 class Terminal:

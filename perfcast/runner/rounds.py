@@ -100,8 +100,8 @@ class Rounds:
 
     def record(self, model, visit):
         calibration, state = visit["calibration"], visit["state"]
-        floor_ns = self.bench.floor.after(calibration)
-        disturbed = is_disturbed(calibration, floor_ns, state["others_cpus"], self.bench.spare_cpus)
+        limit_ns = self.bench.usual.limit_after(calibration)
+        disturbed = is_disturbed(calibration, limit_ns, state["others_cpus"], self.bench.spare_cpus)
         disturbed = disturbed or bool(state["swapped_meanwhile"])
         number = len(model.visits)
         model.visits.append((median_ns(visit["samples"]), disturbed))

@@ -5,8 +5,6 @@ A visit is a pair: the median of its samples in ns, and whether it was disturbed
 
 import math
 
-SLOW_FACTOR = 1.15
-"""Seen on two CPUs: mostly up to 1.09 while the machine was left alone, 2 and more beside a process on one CPU."""
 OTHERS_CPUS = 0.1
 
 # Two-sided 95% points of Student's t distribution, by degrees of freedom from 1.
@@ -51,10 +49,11 @@ def student_t(freedom):
     return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
 
 
-def is_disturbed(calibration, floor_ns, others_cpus, spare_cpus):
+def is_disturbed(calibration, limit_ns, others_cpus, spare_cpus):
     """Say whether others had a part of the machine during a visit.
 
-    The calibration was slow, before and after taken together, or others kept more CPUs busy than the model left over.
+    The calibration took longer than `limit_ns`, before and after taken together, or others kept more CPUs busy than
+    the model left over.
     """
     around_ns = (calibration["before_ns"] + calibration["after_ns"]) / 2
-    return around_ns > SLOW_FACTOR * floor_ns or (others_cpus or 0.0) > spare_cpus + OTHERS_CPUS
+    return around_ns > limit_ns or (others_cpus or 0.0) > spare_cpus + OTHERS_CPUS

@@ -27,11 +27,11 @@ PLAN = {
     "seed": "of the order of visits",
     "tasks": "list of `TASK`",
     "environments": "by the names that tasks give them: those that models were visited in before",
-    "calibration_floor_ns": "shortest time of the calibration workload so far, None where unknown",
+    "calibration_ns": "times of the calibration workload so far, list of integers",
     "history": "how many visits of earlier measurements were calm, and of how many",
     "budget_s": "when to end with what there is, None for never",
 }
-NOTHING_BEFORE = {"environments": {}, "calibration_floor_ns": None, "history": [0, 0], "budget_s": None}
+NOTHING_BEFORE = {"environments": {}, "calibration_ns": [], "history": [0, 0], "budget_s": None}
 """The part of a plan that earlier runs make, where there were none."""
 TASK = {
     "key": "of the measurement",

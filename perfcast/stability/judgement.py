@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.stability.doubts import doubt
-from perfcast.stability.location import locate
+from perfcast.stability.location import learn_machine, locate
 from perfcast.stability.normality import normality_p
 from perfcast.stability.patterns import classify
 from perfcast.stability.warmup import warm
 
 if TYPE_CHECKING:
+    from perfcast.stability.machine import Machine
     from perfcast.stability.series import Series
 
 
@@ -22,7 +23,7 @@ class Judgement:
     """What the samples of a measurement are worth.
 
     Attributes:
-        location_ms: typical latency on the undisturbed machine, in ms.
+        location_ms: typical latency on the machine in its usual state, in ms.
         low_ms, high_ms: its 95% interval.
         trust: `trusted`, `noisy` or `rejected`.
         reason: why, in words; empty where trusted.
@@ -30,8 +31,8 @@ class Judgement:
         warmup: inferences found to be warm-up, the most over undisturbed visits.
         normality_p: p-value of a normality test of the warm samples, NaN where too few.
         proven_outliers: samples that are slow for a cause that was seen, and left out.
-        outlier_gain_percent: how much narrower leaving them out made the interval of the visits' medians.
-        calm_visits, visits: how many visits were undisturbed, of how many.
+        outlier_gain_percent: how much narrower leaving them out made the interval.
+        calm_visits, visits: how many visits were neither disturbed nor slowed down, of how many.
     """
 
     location_ms: float
@@ -48,8 +49,12 @@ class Judgement:
     visits: int
 
 
-def judge(series: Series) -> Judgement:
+def judge(series: Series, machine: Machine | None = None) -> Judgement:
     """Return the judgement of ``series``, without visits during which the system swapped.
+
+    Args:
+        series: the measurement.
+        machine: what was learned of the machine from all that was measured on it; of this series where None.
 
     Raises:
         ValueError: no sample is left without the declared warm-up.
@@ -58,7 +63,7 @@ def judge(series: Series) -> Judgement:
         raise ValueError("there is nothing to judge: all samples are declared warm-up")
     visits, series = len(series.visits), series.without_swapping()
     chosen, warmup = warm(series)
-    location = locate(series)
+    location = locate(series, machine or learn_machine([series]))
     trust, reason = doubt(series, chosen, location)
     kept = series.wall_ms[chosen]
     return Judgement(
@@ -72,6 +77,6 @@ def judge(series: Series) -> Judgement:
         normality_p=normality_p(kept),
         proven_outliers=int(location.outliers.sum()),
         outlier_gain_percent=location.gain_percent,
-        calm_visits=len(np.unique(series.visit[location.calm & ~np.isin(series.visit, list(series.disturbed))])),
+        calm_visits=len(np.unique(series.visit[location.usual & ~np.isin(series.visit, list(series.disturbed))])),
         visits=visits,
     )

@@ -19,11 +19,13 @@ SWITCHED_OUT_MS = 3.0
 """What an involuntary environment switch costs at the least: Linux lets whoever comes run for 3 ms (its base slice)."""
 FAULT_MS = 0.1
 """What a major page fault costs at the least: one read from a fast solid-state disk."""
-WAITED_SHARE = 0.05
-"""Having waited for under 5% of its time makes a sample no slower than what is trusted may be off."""
 TYPICAL_QUANTILE = 0.25
 """A model's own threads wait for each other and switch in every inference: what a quarter of the samples stays under
 is the model's own."""
+HINDERED_SHARE = 0.05
+"""A cause that took under 5% of a sample's time makes it no slower than a trusted latency may be off."""
+FEWEST = 10
+"""With fewer samples left, those that waited count as well: there is nothing to choose from."""
 _MS_EACH = {
     "run_delay_ns": 1e-6,
     "steal_ns": 1e-6,
@@ -45,12 +47,10 @@ def proven_outliers(series: Series, location_ms: float, noise_ms: float) -> np.n
     return slow & (explained_ms(series) >= EXPLAINED_SHARE * excess)
 
 
-def never_waited(series: Series) -> np.ndarray:
-    """Return which samples hardly waited for a CPU, as a mask; none where the platform does not record it."""
-    if "run_delay_ns" not in series.causes:
-        return np.zeros(len(series.wall_ms), bool)
-    waited = series.causes["run_delay_ns"] + series.causes.get("steal_ns", 0.0)
-    return waited * 1e-6 <= WAITED_SHARE * series.wall_ms
+def unhindered(series: Series, chosen: np.ndarray) -> np.ndarray:
+    """Return which of the ``chosen`` samples no recorded cause can have made much slower; all if too few."""
+    free = chosen & (explained_ms(series) <= HINDERED_SHARE * series.wall_ms)
+    return free if free.sum() >= FEWEST else chosen
 
 
 def explained_ms(series: Series) -> np.ndarray:

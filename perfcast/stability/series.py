@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,15 +72,12 @@ class Series:
 
     def where(self, chosen: np.ndarray) -> Series:
         """Return the series of the samples for which the mask ``chosen`` is true."""
-        return Series(
+        return replace(
+            self,
             wall_ms=self.wall_ms[chosen],
             visit=self.visit[chosen],
             discarded=self.discarded[chosen],
             causes={name: values[chosen] for name, values in self.causes.items()},
-            disturbed=self.disturbed,
-            calibration_ms=self.calibration_ms,
-            swapped=self.swapped,
-            clock_tick_ms=self.clock_tick_ms,
         )
 
     def without_swapping(self) -> Series:

@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from perfcast.runner import cpu_contention
-from perfcast.runner.calibration import Calibration, Floor
+from perfcast.runner.calibration import LEAST_LIMIT, Calibration, UsualCalibration
 from perfcast.runner.cpu_contention import CpuContention, usable_cpus
-from perfcast.runner.schedule import SLOW_FACTOR
 
 pytestmark = pytest.mark.alone
 
@@ -58,7 +58,7 @@ def test_calibration_takes_no_new_memory(calibration):
 
 
 def test_process_on_any_cpu_slows_the_calibration(calibration, undisturbed_ns, hog):
-    assert statistics.median(calibration.time_ns() for _ in range(15)) > SLOW_FACTOR * undisturbed_ns
+    assert statistics.median(calibration.time_ns() for _ in range(15)) > LEAST_LIMIT * undisturbed_ns
 
 
 def test_late_thread_wake_ups_slow_the_calibration(monkeypatch):
@@ -96,12 +96,19 @@ class _Timed:
         return next(self.times)
 
 
-def test_baseline_is_the_minimum_seen():
-    floor = Floor(_Timed())
-    assert floor.after({"before_ns": 15, "after_ns": 20}) == 12
-    assert floor.after({"before_ns": 9, "after_ns": 50}) == 9
-    assert floor.after({"before_ns": 11, "after_ns": 11}) == 9
-    assert Floor(_Timed(), 5).after({"before_ns": 12, "after_ns": 10}) == 5
+@pytest.mark.parametrize(
+    ("usual", "limit"),
+    [
+        (lambda draw: draw.normal(1, 0.01, 400), (1.14, 1.16)),
+        (lambda draw: np.where(np.arange(400) % 2, draw.uniform(1.3, 3, 400), draw.normal(1, 0.01, 400)), (1.13, 1.16)),
+        (lambda draw: np.exp(draw.normal(0, 0.12, 400)), (1.2, 1.45)),
+    ],
+    ids=["calm", "half disturbed", "never calm"],
+)
+def test_limit_is_what_the_usual_state_reaches(usual, limit):
+    seen = UsualCalibration(_Timed(), (1000 * usual(np.random.default_rng(0))).tolist())
+    seen.seen_ns = seen.seen_ns[len(seen.first_ns) :]
+    assert limit[0] < seen.limit_after({"before_ns": 1000, "after_ns": 1000}) / 1000 < limit[1]
 
 
 def spin(seconds):

@@ -46,7 +46,7 @@ class Machine:
     def __init__(self, monkeypatch, protocol=PUBLISHED, memory=64 * GIB, is_calm=lambda: True, soak_s=None):
         self.clock = Clock(monkeypatch)
         self.protocol, self.soak_s, self.is_calm = protocol, soak_s, is_calm
-        self.spare_cpus, self.null_memory, self.floor = 0, {}, SimpleNamespace(after=lambda calibration: 100)
+        self.spare_cpus, self.null_memory, self.usual = 0, {}, SimpleNamespace(limit_after=lambda calibration: 100)
         self.held, self.answers, self.most_held = {}, [], 0
         monkeypatch.setattr(rounds, "available_bytes", lambda: memory - sum(self.held.values()))
 

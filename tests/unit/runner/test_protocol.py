@@ -10,7 +10,7 @@ def test_an_answer_or_plan_of_another_shape_is_not_made():
     assert answer_of("done", {}) == {"event": "done"}
     with pytest.raises(ValueError, match="an answer done does not have the fields more"):
         answer_of("done", {"more": 1})
-    with pytest.raises(ValueError, match="expected are budget_s, calibration_floor_ns, "):
+    with pytest.raises(ValueError, match="expected are budget_s, calibration_ns, "):
         plan_with(factors={}, **NOTHING_BEFORE)
 
 

@@ -22,12 +22,12 @@ class Machine:
 
     def __init__(self, monkeypatch, memory=64 * GIB, protocol=PROTOCOL, soak_s=None):
         self.protocol, self.soak_s = protocol, soak_s
-        self.spare_cpus, self.null_memory, self.floor = 0, {}, self
+        self.spare_cpus, self.null_memory, self.usual = 0, {}, self
         self.memory, self.held = memory, {}
         self.answers, self.log = [], []
         monkeypatch.setattr(rounds, "available_bytes", lambda: self.memory - sum(self.held.values()))
 
-    def after(self, calibration):
+    def limit_after(self, calibration):
         return 100
 
     def answer(self, event, **values):

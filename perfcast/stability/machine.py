@@ -1,0 +1,165 @@
+"""How a machine disturbs what is measured on it: a distribution, learned from all that was measured in a campaign.
+
+A visit's log median latency is the model's own, plus how far the machine's speed was from usual, plus noise:
+
+    log_ms = location + slope · slowness + normal(0, visit_sd² + variance + (slope_error · slowness)²) + slowdown
+
+where `slowness` is the logarithm of the calibration's time over its usual time, and `slowdown` is 0, or, in a share
+`slowed` of the visits, exponentially distributed: other work makes a model slower, never faster. So on a machine that
+is mostly calm the location is where undisturbed visits agree; on one that never is, the middle of what it usually does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.polynomial.hermite import hermgauss
+from scipy import optimize
+from scipy.special import expit, log_ndtr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfcast.stability.segments import Segments
+
+USUAL_QUANTILE = 0.1
+"""The calibration is usual at its lower quartile: the calm level where a quarter of the visits is calm, a stable number
+where none is."""
+LEARNED_FROM = 60
+"""From so many models the parameters are learned: they are six, and a model has 5 visits or more."""
+OFFSETS = np.arange(-3, 3.1, 0.75)
+"""Posterior densities are computed at each segment's own value, and up to 3 standard deviations from it."""
+GRID = 64
+"""Of more values, which many segments have, so many are enough: they lie closest where segments agree."""
+NODES, WEIGHTS = hermgauss(3)
+"""Over how much models differ in noise is integrated at three points (Gauss and Hermite's)."""
+MOST_EVALUATIONS = 400
+HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The parameters of the distribution; `log_usual` apart they are what is fitted, on unbounded scales.
+
+    Attributes:
+        log_visit_sd: logarithm of the standard deviation from visit to visit of the typical model.
+        log_visit_sd_spread: logarithm of how much the logarithm of that standard deviation differs between models.
+        logit_slowed: log odds of a visit being slowed by what calibration does not show.
+        log_slowdown: logarithm of the mean of that slowdown, as a logarithm of latency.
+        slope: change of log latency with log calibration.
+        log_slope_error: logarithm of how much that differs from visit to visit.
+        log_usual: logarithm of the calibration's usual time in ms, NaN where none was recorded.
+    """
+
+    log_visit_sd: float
+    log_visit_sd_spread: float
+    logit_slowed: float
+    log_slowdown: float
+    slope: float
+    log_slope_error: float
+    log_usual: float
+
+    @property
+    def visit_sd(self) -> float:
+        """Standard deviation of the logarithm of latency from visit to visit: 0.01 is 1%."""
+        return float(np.exp(self.log_visit_sd))
+
+    @property
+    def slowed(self) -> float:
+        """Share of the visits that other work slows down unseen by calibration."""
+        return float(expit(self.logit_slowed))
+
+
+PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, np.log(0.4), 0.5, np.log(0.3), np.nan)
+PRIOR_SD = np.array([1.5, 0.7, 1.5, 0.7, 0.5, 1.0])
+"""What is expected before anything is measured, wide: visits that differ by 0.5 to 9%, a calibration that tells between
+nothing and all of a slowdown. A campaign of a few models overrules it."""
+STARTS = [(sd, odds) for sd in (0.005, 0.02, 0.08, 0.2) for odds in (-3.0, 0.0)]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is known of a model's location: density and mass on a grid, and whether each segment was slowed.
+
+    Attributes:
+        grid: log latencies, ascending.
+        mass: probability at each, adds up to 1.
+        usual: by segment, the probability that nothing slowed it.
+        log_evidence: log probability density of the segments.
+    """
+
+    grid: np.ndarray
+    mass: np.ndarray
+    usual: np.ndarray
+    log_evidence: float
+
+    def quantile(self, share: float) -> float:
+        """Return the log latency below which ``share`` of the probability lies."""
+        return float(np.interp(share, np.cumsum(self.mass) - self.mass / 2, self.grid))
+
+
+def learn(measured: Sequence[Segments], guess: Machine | None = None) -> Machine:
+    """Return the machine on which models were ``measured``, by maximum a posteriori.
+
+    Args:
+        measured: segments of each measurement of a campaign, one at least.
+        guess: where to start, of a few starts the likeliest where None.
+    """
+    known = np.concatenate([segments.log_calibration for segments in measured])
+    known = known[~np.isnan(known)]
+    usual = float(np.quantile(known, USUAL_QUANTILE, method="lower")) if len(known) else np.nan
+    chosen = _spread_out(measured)
+
+    def badness(parameters: np.ndarray) -> float:
+        machine = Machine(*[*parameters, usual])
+        prior = -0.5 * np.sum(((parameters - np.array(astuple(PRIOR)[:-1])) / PRIOR_SD) ** 2)
+        return -float(prior + sum(posterior(segments, machine).log_evidence for segments in chosen))
+
+    guesses = [guess] if guess else [replace(PRIOR, log_visit_sd=np.log(sd), logit_slowed=odds) for sd, odds in STARTS]
+    starts = [np.array(astuple(each)[:-1]) for each in guesses]
+    best = optimize.minimize(
+        badness,
+        min(starts, key=badness),
+        method="Nelder-Mead",
+        options={"maxfev": MOST_EVALUATIONS, "xatol": 0.02, "fatol": 0.05},
+    )
+    return Machine(*[*best.x.tolist(), usual])
+
+
+def _spread_out(measured: Sequence[Segments]) -> list[Segments]:
+    """Return at most `LEARNED_FROM` measurements, from the fastest to the slowest model."""
+    ordered = sorted(measured, key=lambda segments: float(np.median(segments.log_ms)))
+    return [ordered[index] for index in np.unique(np.linspace(0, len(ordered) - 1, LEARNED_FROM).round().astype(int))]
+
+
+def posterior(segments: Segments, machine: Machine) -> Posterior:
+    """Return what ``segments`` say of a model's location on ``machine``: flat prior, integrated over its own noise."""
+    slowness = np.nan_to_num(segments.log_calibration - machine.log_usual)
+    corrected = segments.log_ms - machine.slope * slowness
+    fixed = segments.variance + (np.exp(machine.log_slope_error) * slowness) ** 2
+    middle = np.sqrt(fixed + np.exp(2 * machine.log_visit_sd))
+    grid = np.unique(corrected[:, None] + OFFSETS * middle[:, None])
+    grid = grid[np.unique(np.linspace(0, len(grid) - 1, GRID).astype(int))]
+    sds = np.exp(machine.log_visit_sd + np.sqrt(2) * np.exp(machine.log_visit_sd_spread) * NODES)
+    sd = np.sqrt(fixed[:, None, None] + sds**2)
+    usual, either = _log_densities((corrected[:, None] - grid)[:, :, None], sd, machine)
+    joint = either.sum(axis=0) + np.log(WEIGHTS / WEIGHTS.sum()) + np.log(np.gradient(grid))[:, None]
+    highest = float(joint.max())
+    mass = np.exp(joint - highest)
+    log_evidence = highest + float(np.log(mass.sum()))
+    mass /= mass.sum()
+    return Posterior(grid, mass.sum(axis=1), (np.exp(usual - either) * mass).sum(axis=(1, 2)), log_evidence)
+
+
+def _log_densities(away: np.ndarray, sd: np.ndarray, machine: Machine) -> tuple[np.ndarray, np.ndarray]:
+    """Return log densities of deviations from the location: of not being slowed as well, and of either.
+
+    What is slowed has the distribution of a normal plus an exponential number.
+    """
+    standard, rate = away / sd, np.exp(-machine.log_slowdown)
+    usual = -np.logaddexp(0, machine.logit_slowed) - 0.5 * standard**2 - np.log(sd) - HALF_LOG_TWO_PI
+    slowed = -np.logaddexp(0, -machine.logit_slowed) - machine.log_slowdown
+    slowed = slowed - rate * away + 0.5 * (rate * sd) ** 2 + log_ndtr(standard - rate * sd)
+    return usual, np.logaddexp(usual, slowed)

@@ -1,0 +1,67 @@
+"""What is reported repeats as well as the best fixed estimate, on machines that are calm, never calm, and between."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from perfcast.stability import Series, judge, learn_machine, repeatability
+from tests.measured import FOLDER, needs
+from tests.unit.stability.candidates import FIXED
+from tests.unit.stability.machines import REGIMES, measured, models_of
+
+NEVER_CALM = FOLDER / "never_calm"
+
+
+def judged(campaigns):
+    """Return what is said of each series of each of ``campaigns``, which share a machine."""
+    machine = learn_machine([series for campaign in campaigns for series in campaign])
+    return [[judge(series, machine) for series in campaign] for campaign in campaigns]
+
+
+def error(first, second):
+    """Return the median test-retest error in %."""
+    return repeatability(np.array(first), np.array(second))[0]
+
+
+def agree(first, second):
+    """Return how many pairs of trusted judgements there are, and which share of them has intervals that overlap."""
+    both = [(a, b) for a, b in zip(first, second, strict=True) if a.trust == b.trust == "trusted"]
+    return len(both), np.mean([a.low_ms <= b.high_ms and b.low_ms <= a.high_ms for a, b in both])
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("regime", REGIMES)
+def test_repeats_as_well_as_the_best_fixed_estimate(regime):
+    models = models_of(15, np.random.default_rng(3))
+    campaigns = [measured(models, regime, np.random.default_rng([3, again])) for again in range(2)]
+    first, second = judged(campaigns)
+    fixed = {
+        name: error(*([estimate(s) for s in campaign] for campaign in campaigns)) for name, estimate in FIXED.items()
+    }
+    found = error([a.location_ms for a in first], [b.location_ms for b in second])
+    assert found <= 1.25 * min(fixed.values()) + 0.1  # Fifteen pairs tell errors apart to about a quarter.
+    assert found <= fixed["mean"]
+    count, share = agree(first, second)
+    assert count > 0
+    assert share >= 0.9
+
+
+@needs(NEVER_CALM)
+@pytest.mark.heavy
+def test_models_of_a_machine_that_was_never_calm_are_trusted():
+    with gzip.open(NEVER_CALM / "measurements.jsonl.gz", "rt") as file:
+        records = [json.loads(line) for line in file]
+    for record in records:
+        for visit in record["visits"]:
+            # They were called disturbed by the fastest calibration ever seen.
+            visit |= {"calibration": visit.pop("reference"), "disturbed": False}
+    (found,) = judged([[Series.of_record(record) for record in records]])
+    by_model = {}
+    for record, judgement in zip(records, found, strict=True):
+        by_model.setdefault(record["model"], []).append(judgement)
+    first, second = zip(*(pair for pair in by_model.values() if len(pair) == 2), strict=True)
+    assert np.mean([judgement.trust == "trusted" for judgement in found]) > 0.5
+    assert error([a.location_ms for a in first], [b.location_ms for b in second]) < 5.5
+    assert agree(first, second)[1] >= 0.95
