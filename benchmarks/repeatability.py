@@ -1,6 +1,6 @@
 """Which protocol and which estimate of a latency repeats best, quiet and disturbed.
 
-    python benchmarks/repeatability.py [--times N] [--seed S] [--keep FOLDER]
+    PYTHONPATH=. python benchmarks/repeatability.py [--times N] [--seed S] [--keep FOLDER]
 
 A campaign of 20 models is repeated under each protocol, in turns, with and without a disturbance: `stress-ng` on one
 core, on and off for 1 to 10 s at random. Printed: the test-retest error |a - b| / mean over all pairs of repetitions

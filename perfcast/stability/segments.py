@@ -63,5 +63,5 @@ def _parts(wall_ms: np.ndarray, of_visit: np.ndarray) -> list[np.ndarray]:
 
 def _variance(wall_ms: np.ndarray, median: float) -> float:
     """Return the variance of the logarithm of the median of ``wall_ms``."""
-    noise = noise_of(wall_ms - median, Resolution.of(wall_ms)) / median
+    noise = np.log1p(noise_of(wall_ms - median, Resolution.of(wall_ms)) / median)
     return float(MEDIAN_VARIANCE * noise**2 / len(wall_ms))
