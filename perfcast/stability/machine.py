@@ -29,8 +29,9 @@ USUAL_QUANTILE = 0.1
 where none is."""
 LEARNED_FROM = 60
 """From so many models the parameters are learned: they are six, and a model has 5 visits or more."""
-OFFSETS = np.arange(-3, 3.1, 0.75)
-"""Posterior densities are computed at each segment's own value, and up to 3 standard deviations from it."""
+OFFSETS = np.sinh(np.linspace(-3.5, 3.5, 13))
+"""Posterior densities are computed at each segment's own value, and up to 16 standard deviations from it: near it
+closely, further away sparsely."""
 GRID = 64
 """Of more values, which many segments have, so many are enough: they lie closest where segments agree."""
 NODES, WEIGHTS = hermgauss(3)
@@ -45,7 +46,8 @@ class Machine:
 
     Attributes:
         log_visit_sd: logarithm of the standard deviation from visit to visit of the typical model.
-        log_visit_sd_spread: logarithm of how much the logarithm of that standard deviation differs between models.
+        log_visit_sd_spread: logarithm of how much the logarithm of that standard deviation differs between models, and
+            of how little is known of it.
         logit_slowed: log odds of a visit being slowed by what calibration does not show.
         log_slowdown: logarithm of the mean of that slowdown, as a logarithm of latency.
         slope: change of log latency with log calibration.
@@ -125,7 +127,17 @@ def learn(measured: Sequence[Segments], guess: Machine | None = None) -> Machine
         method="Nelder-Mead",
         options={"maxfev": MOST_EVALUATIONS, "xatol": 0.02, "fatol": 0.05},
     )
-    return Machine(*[*best.x.tolist(), usual])
+    found = Machine(*[*best.x.tolist(), usual])
+    return replace(found, log_visit_sd_spread=_with_what_is_unknown(found.log_visit_sd_spread, measured))
+
+
+def _with_what_is_unknown(log_spread: float, measured: Sequence[Segments]) -> float:
+    """Return how much visits may differ more or less than estimated: where no model has two, as expected before.
+
+    The logarithm of a standard deviation of ``n`` degrees of freedom has a variance of 1 / (2·n).
+    """
+    freedom = sum(len(segments.log_ms) - 1 for segments in measured)
+    return 0.5 * float(np.log(np.exp(2 * log_spread) + 1 / (PRIOR_SD[0] ** -2 + 2 * freedom)))
 
 
 def _spread_out(measured: Sequence[Segments]) -> list[Segments]:
