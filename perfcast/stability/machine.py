@@ -78,6 +78,8 @@ PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, np.log(0.4), 0.5, np.log(0.3), 
 PRIOR_SD = np.array([1.5, 0.7, 1.5, 0.7, 0.5, 1.0])
 """What is expected before anything is measured, wide: visits that differ by 0.5 to 9%, a calibration that tells between
 nothing and all of a slowdown. A campaign of a few models overrules it."""
+MOST_SDS = 4.0
+"""Further from what is expected nothing is sought."""
 STARTS = [(sd, odds) for sd in (0.005, 0.02, 0.08, 0.2) for odds in (-3.0, 0.0)]
 
 
@@ -112,11 +114,11 @@ def learn(measured: Sequence[Segments], guess: Machine | None = None) -> Machine
     known = np.concatenate([segments.log_calibration for segments in measured])
     known = known[~np.isnan(known)]
     usual = float(np.quantile(known, USUAL_QUANTILE, method="lower")) if len(known) else np.nan
-    chosen = _spread_out(measured)
+    chosen, expected = _spread_out(measured), np.array(astuple(PRIOR)[:-1])
 
     def badness(parameters: np.ndarray) -> float:
         machine = Machine(*[*parameters, usual])
-        prior = -0.5 * np.sum(((parameters - np.array(astuple(PRIOR)[:-1])) / PRIOR_SD) ** 2)
+        prior = -0.5 * np.sum(((parameters - expected) / PRIOR_SD) ** 2)
         return -float(prior + sum(posterior(segments, machine).log_evidence for segments in chosen))
 
     guesses = [guess] if guess else [replace(PRIOR, log_visit_sd=np.log(sd), logit_slowed=odds) for sd, odds in STARTS]
@@ -125,6 +127,7 @@ def learn(measured: Sequence[Segments], guess: Machine | None = None) -> Machine
         badness,
         min(starts, key=badness),
         method="Nelder-Mead",
+        bounds=np.column_stack([expected - MOST_SDS * PRIOR_SD, expected + MOST_SDS * PRIOR_SD]),
         options={"maxfev": MOST_EVALUATIONS, "xatol": 0.02, "fatol": 0.05},
     )
     found = Machine(*[*best.x.tolist(), usual])

@@ -124,10 +124,11 @@ def test_the_report_opens_offline_and_draws_everything(done):
     assert check_page(done / "results/quick/report.html").faults() == []
 
 
-def test_the_summary_has_six_lines(done):
+def test_the_summary_says_what_was_measured_and_how_long_it_took(done):
     lines = (done / "results/quick/summary.txt").read_text().splitlines()
-    assert len(lines) == 6
-    assert lines[0].startswith(f"{MODELS} models measured")
+    assert any(line.startswith(f"{MODELS} models measured") for line in lines)
+    assert sum("trusted" in line for line in lines) >= 1
+    assert 6 <= len(lines) <= 10
 
 
 def test_predicting_from_a_descriptor_needs_no_tensorflow(done):

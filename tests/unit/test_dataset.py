@@ -224,8 +224,10 @@ def test_noise_floor_compares_same_model_and_factors():
 
 
 def test_untrusted_repetitions_give_no_noise_floor(build):
-    wild = np.array([[1.0], [4.0], [2.0], [9.0], [20.0]]) * STEADY[0]
-    table = build([record(), record(replicate=1, wall_ms=wild)])
+    swapped = record(replicate=1)
+    for visit in swapped["visits"]:
+        visit["state"] = visit["state"] | {"swapped_meanwhile": 9}
+    table = build([record(), swapped])
     assert list(table["trust"]) == ["trusted", "rejected"]
     assert table.attrs["noise_floor"] == {}
 
