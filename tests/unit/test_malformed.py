@@ -48,7 +48,7 @@ BROKEN = [
 
 # What replaces what in a sound configuration, and what must be said of it.
 CONFIGS = [
-    ("shards: 2", "shard: 2", "unknown key shard; known are fit, hosts"),
+    ("shards: 2", "shard: 2", "unknown key shard; known are budget, fit, hosts"),
     ("splits: 5", "split: 5", "fit: unknown key split; known are algorithms, interval"),
     ("  sheets:", "  sheet:", "models: unknown key sheet; known are sheets"),
     ("shards: 2", "models.shards: 2", "unknown key models.shards"),
@@ -86,7 +86,7 @@ CONFIGS = [
 ]
 
 TARGETS = [
-    ("iterations: 96", "iterations: 96\n  repeat: 2", "protocol: unknown key repeat; known are discard"),
+    ("iterations: 96", "iterations: 96\n  repeat: 2", "protocol: unknown key repeat; known are budget_s, discard"),
     ("discard: 8", "discard: 96", "protocol: discard 96 must be less than iterations 96"),
     ("discard: 8", "discard: -1", "protocol.discard: -1 is less than the minimum of 0"),
     ("toolchain: tensorflow", "toolchain: null", "factors.fixed.toolchain: None is not one of ['tensorflow', 'noop']"),

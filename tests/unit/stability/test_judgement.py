@@ -100,6 +100,7 @@ def test_without_samples_there_is_nothing_to_judge():
         judge(Series(np.ones(4), np.zeros(4, int), np.ones(4, bool)))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "machine",
     [QUIET, Machine(), Machine(counts=False), Machine(busy=0.8), Machine(phases=(0.1, 3.0)), Machine(phases=(30, 600))],
@@ -111,6 +112,7 @@ def test_95_percent_of_trusted_series_are_right(machine):
     assert trusted > 10
 
 
+@pytest.mark.heavy
 def test_quiet_machines_are_trusted():
     trusted, _ = trusted_and_right(statuses(QUIET, 60, **FIVE))
     assert trusted >= 54

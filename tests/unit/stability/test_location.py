@@ -31,6 +31,7 @@ def test_most_of_the_traces_would_mislead_the_mean():
     assert np.median(errors) > 0.2
 
 
+@pytest.mark.heavy
 def test_disturbed_campaigns_repeat_3_times_better():
     published = repeated(Machine(), 30, **PUBLISHED)["mean"]
     visits = repeated(Machine(), 30, **FIVE)["perfcast"]
@@ -38,6 +39,7 @@ def test_disturbed_campaigns_repeat_3_times_better():
     assert repeatability(*published)[1] > 3 * repeatability(*visits)[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("machine", "model"),
     [

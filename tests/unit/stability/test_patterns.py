@@ -14,6 +14,7 @@ def right(found):
     return dict(zip(PATTERNS, np.diag(found) / found.sum(axis=1), strict=True))
 
 
+@pytest.mark.heavy
 def test_95_percent_of_1000_series_per_pattern_are_classified():
     assert min(right(confusion(synthetic.draw, 1000)).values()) >= RIGHT
 
