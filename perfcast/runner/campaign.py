@@ -49,6 +49,7 @@ class Bench:
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
         self.usual = UsualCalibration(self.calibration, plan["calibration_ns"])
         self.null_memory = {}
+        self.settled_programs = set()
         self.computed_on = None
         self.spawns = False
 

@@ -8,6 +8,7 @@ from perfcast.runner.clocks import process_time_ns, wall_clock
 from perfcast.runner.cpu_contention import CpuContention
 from perfcast.runner.machine import read_state, swapped_pages
 from perfcast.runner.measuring import Subject, look_deeper
+from perfcast.runner.memory_budget import available_bytes
 
 QUICK_S = 0.1
 
@@ -74,11 +75,23 @@ class Process:
 
     def load(self):
         self.start()
-        self.loaded = self.ask("load", is_known=False)
+        # Repetitions run the same program: what was doubted of it once is settled.
+        program = self.task.get("program")
+        self.loaded = self.ask("load", is_known=program in self.bench.settled_programs)
         if self.loaded["doubt"]:
-            self.child.end()  # Both at once could be more than memory holds.
+            stays = self.has_room_for_another()
+            if not stays:
+                self.child.end()
             self.look_deeper(self.loaded["doubt"])
-            self.load_known()
+            if not stays:
+                self.load_known()
+        if program:  # The null model has none.
+            self.bench.settled_programs.add(program)
+
+    def has_room_for_another(self):
+        """Say whether memory holds a second process like this one, and as much again for what it computes."""
+        left, needed = available_bytes(), self.loaded["load_peak_bytes"]
+        return left is not None and needed is not None and left > 2 * needed
 
     def load_again(self):
         """Load the model in a new child instead of this one."""
