@@ -143,7 +143,7 @@ for kind in sys.argv[2:]:
 """
 
 
-def test_another_process_reading_in_another_order_writes_identical_bytes(folder, root):
+def test_bytes_depend_on_neither_process_nor_reading_order(folder, root):
     here = {kind: digest_of(read(folder, kind).graph) for kind in ("saved", "frozen")}
     command = [sys.executable, "-c", READ, str(folder), "frozen", "saved", "frozen"]
     answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)

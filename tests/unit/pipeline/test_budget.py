@@ -74,7 +74,7 @@ def test_times_are_those_at_the_end_of_logs(tmp_path):
     assert times_line({"fit": ["missing.log"]}) == ""
 
 
-def test_what_measures_first_leaves_the_runner_the_variables_of_the_other_jobs():
+def test_first_pass_runs_under_the_variables_of_other_jobs():
     """Else the visits of the first pass were made in another environment, and were made again."""
     changed = "print(os.environ.items() - old.items())"
     code = f"import os; old = dict(os.environ); import perfcast.pipeline.first_pass; {changed}"
