@@ -5,11 +5,13 @@ makes plans, and the runner sees that nothing is missing. Standard library only.
 """
 
 from perfcast.runner.protocol import (
+    BUDGET,
     DONE,
     ENDED,
     ENVIRONMENT,
     LACKING,
     MEASUREMENT,
+    NO_CALM,
     PEAKS,
     RECEIVED,
     STARTED,
@@ -119,7 +121,7 @@ MEASURED = {
     "timing": record(load_s=SECONDS, first_call_s=SECONDS, fork_s=NUMBER, overhead_s=NUMBER),
     "sustained": optional(record(wall_ns=DURATIONS, seconds=SECONDS)),
     "computed_on": COMPUTED_ON,
-    "stopped_by": {"enum": ["no_calm", "budget", None]},
+    "stopped_by": {"enum": [NO_CALM, BUDGET, None]},
 }
 FAILED = dict(
     dict.fromkeys(("timing", "sustained", "computed_on", "stopped_by"), NOTHING),
