@@ -63,7 +63,7 @@ def judge(series: Series, machine: Machine | None = None) -> Judgement:
         raise ValueError("there is nothing to judge: all samples are declared warm-up")
     visits, series = len(series.visits), series.without_swapping()
     chosen, warmup = warm(series)
-    location = locate(series, machine or learn_machine([series]))
+    location = locate(series, chosen, machine or learn_machine([series]))
     trust, reason = doubt(series, chosen, location)
     kept = series.wall_ms[chosen]
     return Judgement(

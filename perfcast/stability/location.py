@@ -53,24 +53,28 @@ def learn_machine(measured: Sequence[Series]) -> Machine:
 
     First of the samples that no recorded cause can have slowed down, then of all but the proven outliers.
     """
-    free = [(series, warm(series)[0]) for series in measured]
-    first = learn([Segments.of(series, unhindered(series, chosen)) for series, chosen in free])
-    kept = [Segments.of(series, chosen & ~_outliers(series, chosen, first)) for series, chosen in free]
+    warmed = [warm(series)[0] for series in measured]
+    free = [Segments.of(series, unhindered(series, chosen)) for series, chosen in zip(measured, warmed, strict=True)]
+    first = learn(free)
+    kept = [
+        Segments.of(series, chosen & ~_outliers(series, chosen, segments, first))
+        for series, chosen, segments in zip(measured, warmed, free, strict=True)
+    ]
     return learn(kept, first)
 
 
-def locate(series: Series, machine: Machine) -> Location:
+def locate(series: Series, chosen: np.ndarray, machine: Machine) -> Location:
     """Return the typical latency on ``machine`` in its usual state: what perfcast reports.
 
     Warm samples that are slow for a cause that was seen are left out. The location is the median of what the segments
     that are left say of it, see `perfcast.stability.machine`.
 
     Args:
-        series: a measurement with samples that are not declared warm-up.
+        series: the measurement.
+        chosen: its samples that are warm, as a mask; one at least.
         machine: learned from this measurement and, where there are any, from others of the same machine.
     """
-    chosen, _ = warm(series)
-    outliers = _outliers(series, chosen, machine)
+    outliers = _outliers(series, chosen, Segments.of(series, unhindered(series, chosen)), machine)
     segments = Segments.of(series, chosen & ~outliers)
     found = posterior(segments, machine)
     ms, low_ms, high_ms = _interval(found)
@@ -91,15 +95,17 @@ def locate(series: Series, machine: Machine) -> Location:
 def _expected_ms(series: Series, ms: float, machine: Machine) -> np.ndarray:
     visits = series.visits
     calibrations = np.log([series.calibration_ms.get(visit, np.nan) for visit in visits])
-    slowness = dict(zip(visits, np.nan_to_num(calibrations - machine.log_usual), strict=True))
+    slowness = dict(zip(visits, machine.slowness(calibrations), strict=True))
     return ms * np.exp(machine.slope * np.array([slowness[visit] for visit in series.visit.tolist()]))
 
 
-def _outliers(series: Series, chosen: np.ndarray, machine: Machine) -> np.ndarray:
-    """Return the proven outliers of the ``chosen`` samples, as a mask; none where that would be all."""
-    free = unhindered(series, chosen)
-    middle_ms = float(np.exp(posterior(Segments.of(series, free), machine).quantile(0.5)))
-    values = series.wall_ms[free]
+def _outliers(series: Series, chosen: np.ndarray, free: Segments, machine: Machine) -> np.ndarray:
+    """Return the proven outliers of the ``chosen`` samples, as a mask; none where that would be all.
+
+    ``free`` are the segments of those that no recorded cause can have slowed down.
+    """
+    middle_ms = float(np.exp(posterior(free, machine).quantile(0.5)))
+    values = series.wall_ms[np.sort(np.concatenate(free.samples))]
     noise_ms = noise_of(values - np.median(values), Resolution.of(values))
     found = chosen & proven_outliers(series, middle_ms, noise_ms)
     return found if (chosen & ~found).any() else np.zeros_like(chosen)

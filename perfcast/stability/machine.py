@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import optimize
-from scipy.special import expit, log_ndtr
+from scipy.special import log_ndtr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from perfcast.stability.segments import Segments
 
 USUAL_QUANTILE = 0.1
-"""The calibration is usual at its lower quartile: the calm level where a quarter of the visits is calm, a stable number
-where none is."""
+"""The calibration is usual at its 10% quantile: the calm level if a tenth of the visits is calm, else stable."""
 LEARNED_FROM = 60
 """From so many models the parameters are learned: they are six, and a model has 5 visits or more."""
 OFFSETS = np.sinh(np.linspace(-3.5, 3.5, 13))
@@ -63,15 +62,9 @@ class Machine:
     log_slope_error: float
     log_usual: float
 
-    @property
-    def visit_sd(self) -> float:
-        """Standard deviation of the logarithm of latency from visit to visit: 0.01 is 1%."""
-        return float(np.exp(self.log_visit_sd))
-
-    @property
-    def slowed(self) -> float:
-        """Share of the visits that other work slows down unseen by calibration."""
-        return float(expit(self.logit_slowed))
+    def slowness(self, log_calibration: np.ndarray) -> np.ndarray:
+        """Return the logarithms of how much slower than usual calibration was; 0 where it was not recorded."""
+        return np.nan_to_num(log_calibration - self.log_usual)
 
 
 PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, np.log(0.4), 0.5, np.log(0.3), np.nan)
@@ -151,7 +144,7 @@ def _spread_out(measured: Sequence[Segments]) -> list[Segments]:
 
 def posterior(segments: Segments, machine: Machine) -> Posterior:
     """Return what ``segments`` say of a model's location on ``machine``: flat prior, integrated over its own noise."""
-    slowness = np.nan_to_num(segments.log_calibration - machine.log_usual)
+    slowness = machine.slowness(segments.log_calibration)
     corrected = segments.log_ms - machine.slope * slowness
     fixed = segments.variance + (np.exp(machine.log_slope_error) * slowness) ** 2
     middle = np.sqrt(fixed + np.exp(2 * machine.log_visit_sd))
