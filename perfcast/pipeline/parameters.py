@@ -47,7 +47,7 @@ def parameters_of(campaign: Campaign, code_root: Path) -> dict[str, Parameters]:
     code = SourceTree(code_root)
     rules = _of_tables(campaign, code) if campaign.models is None else _of_measuring(campaign, code)
     report = _of_study("prediction", [campaign.target_results], {"store": str(campaign.store)}, code)
-    report |= {"logs": logs_of(campaign)}
+    report |= {"logs": logs_of(campaign), "replaces": [_first_results(campaign)]}
     return rules | {
         "fit_predictor": _of_fit(campaign, code),
         "render_report": report,
@@ -97,12 +97,18 @@ def _of_benchmark(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]], cod
 def _of_first_pass(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]]) -> Parameters:
     counts = [len(shard) for shard in shards]
     return {
+        "folder": _first_results(campaign),
         "report": f"{campaign.target_results}/report.html",
         "models": sum(counts),
         "budget_s": budget.shares(campaign.budget_s, counts)[0],
         "metrics": campaign.metrics,
         "fit": campaign.config["fit"],
     }
+
+
+def _first_results(campaign: Campaign) -> str:
+    """Return the folder of the first pass's results, which the report of all models replaces."""
+    return f"{campaign.target_results}/first_pass"
 
 
 def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
@@ -134,7 +140,10 @@ def _of_studies(campaign: Campaign, code: SourceTree) -> Parameters:
         for name in campaign.config["studies"]
     }
     keys = ("study", "folders", "options", "code")
-    return {key: PerJob("study", {name: values[key] for name, values in each.items()}) for key in keys} | {"logs": {}}
+    return {key: PerJob("study", {name: values[key] for name, values in each.items()}) for key in keys} | {
+        "logs": {},
+        "replaces": [],
+    }
 
 
 def _of_study(name: str, folders: list[str], options: Parameters, code: SourceTree) -> Parameters:

@@ -31,7 +31,8 @@ if CAMPAIGN.has_first_pass:
             exports=f"{MANIFESTS}/export/0.json",
             bundle=f"{MANIFESTS}/export/0.zip",
         output:
-            folder=temp(directory(f"{TARGET_RESULTS}/first_pass")),
+            # Its results are no outputs: the report of all models removes them, and a missing output runs again.
+            shown=touch(f"{TARGET_RESULTS}/manifests/first_pass"),
         log:
             f"{TARGET_RESULTS}/logs/first_pass.log",
         priority: 50
@@ -50,7 +51,7 @@ rule benchmark_shard:
     input:
         checked=CHECKED,
         first=(
-            [ancient(f"{TARGET_RESULTS}/first_pass")]
+            [ancient(f"{TARGET_RESULTS}/manifests/first_pass")]
             if CAMPAIGN.has_first_pass
             else []
         ),

@@ -14,7 +14,7 @@ from perfcast.pipeline.stage import stage
 from perfcast.progress import quiet, track
 
 with stage(snakemake.log[0]) as log:
-    params, folder = snakemake.params, Path(snakemake.output.folder)
+    params, folder = snakemake.params, Path(snakemake.params.folder)
     folder.mkdir(parents=True, exist_ok=True)
     if Path(params.report).exists():
         log("there is a report of all models: nothing to show before it")

@@ -1,5 +1,6 @@
 """Run a study; write its page and its summary."""
 
+import shutil
 from pathlib import Path
 
 from perfcast.pages import write_page
@@ -15,4 +16,6 @@ with stage(snakemake.log[0]) as log:
     write_page(snakemake.output.report, findings.page)
     lines = [*findings.summary(snakemake.output.report), *filter(None, [times_line(snakemake.params.logs)])]
     write_text(snakemake.output.summary, "\n".join(lines) + "\n")
+    for folder in snakemake.params.replaces:
+        shutil.rmtree(folder, ignore_errors=True)
     log(f"{snakemake.params.study} of {len(folders)} datasets: status {findings.status}")
