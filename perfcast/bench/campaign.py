@@ -75,6 +75,7 @@ class Campaign:
         artifacts: store of what is measured.
         measurements: store of what comes of it.
         budget_s: how long to measure, None for as long as the protocol takes. Each model is visited once at least.
+        urgent_replicate: repetitions up to this one are visited once at least, too; later ones where there is time.
     """
 
     target: Target
@@ -82,9 +83,12 @@ class Campaign:
     artifacts: ArtifactStore
     measurements: MeasurementStore
     budget_s: float | None = None
+    urgent_replicate: int = 0
 
     def measure(self, exports: list[Export], progress: Progress, description: str) -> list[str]:
         """Measure each export under each factor set unless the store has it; return the keys of all, in order.
+
+        Under a budget, the store may lack repetitions in the end.
 
         One factor set comes after the other, since what is varied may need another runtime. Each visit is stored as
         soon as it is made, so that an interruption loses the one in flight; each measurement once its last visit is.
@@ -273,9 +277,15 @@ class Campaign:
             self.measurements.freezes.end(device.name)
             raise
         self.measurements.freezes.end(device.name)
-        lacking = [key for key in collector.pending if pace.deadline is None or not self._is_answered(key)]
+        lacking = [key for key, task in collector.pending.items() if not self._may_end_without(task, pace)]
         if lacking:
             raise BenchmarkError(f"the runner ended with {len(lacking)} of {asked} models not measured")
+
+    def _may_end_without(self, task: Task, pace: Pace) -> bool:
+        return pace.deadline is not None and (self._can_wait(task) or self._is_answered(task.key))
+
+    def _can_wait(self, task: Task) -> bool:
+        return task.replicate > self.urgent_replicate
 
     def _is_answered(self, key: str) -> bool:
         """Return whether the store has a latency, if only a provisional one."""
@@ -335,6 +345,7 @@ class Campaign:
             "resume": visits.to_resume() if visits else None,
             "alone": self.measurements.freezes.count(task.key) > 0,
             "answered": self._is_answered(task.key),
+            "can_wait": self._can_wait(task),
         }
 
     def _programs(self, collector: ResultCollector) -> dict[str, Path]:

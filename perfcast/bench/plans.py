@@ -70,6 +70,7 @@ def plan_entry(key: str, export: Export, program: Program) -> dict[str, Any]:
         resume=None,
         alone=False,
         answered=False,
+        can_wait=False,
     )
 
 

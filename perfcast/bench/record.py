@@ -143,14 +143,15 @@ class MeasurementStore:
             raise StoreError(f"{error}; {_REMEDY}") from error
 
     def manifest(self, keys: list[str]) -> dict[str, Any]:
-        """Return which measurements there are, how many visits each has, and whether no budget ended one early.
+        """Return which of ``keys`` were measured, how many visits each has, and whether no budget ended this early.
 
         Raises:
-            StoreError: one is absent or damaged.
+            StoreError: one is damaged.
         """
-        records = [self.measurement(key) for key in keys]
-        complete = not any(record.get("stopped_by") == BUDGET for record in records)
-        return {"measurements": keys, "visits": [len(record["visits"]) for record in records], "complete": complete}
+        records = [self.measurement(key) for key in keys if self.has(key)]
+        complete = len(records) == len(keys) and not any(record.get("stopped_by") == BUDGET for record in records)
+        visits = [len(record["visits"]) for record in records]
+        return {"measurements": [record["key"] for record in records], "visits": visits, "complete": complete}
 
     def put(self, record: dict[str, Any]) -> None:
         """Store a measurement under its key, with a checksum that shows damage; its visits are in it, or kept.

@@ -137,7 +137,8 @@ def _repeating(campaign: Campaign, count: int, share: float = 1.0) -> Campaign:
     from perfcast.bench.target import Replicates
 
     budget_s = None if campaign.budget_s is None else campaign.budget_s * share
-    return replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, count)), budget_s=budget_s)
+    target = replace(campaign.target, replicates=Replicates(1.0, count))
+    return replace(campaign, target=target, budget_s=budget_s, urgent_replicate=count)
 
 
 def _next_repetition(campaign: Campaign, export: Export, environment: dict[str, Any]) -> int:

@@ -10,9 +10,10 @@ from perfcast.runner.rounds import Rounds
 class BudgetedRounds(Rounds):
     """Visits each model once, however long that takes; then, until the budget is spent, where a visit tells most.
 
-    Each model is answered after its first visit, and again at the end if it was visited since: provisionally, as long
-    as the protocol asks for more. A model that has to make room for another one is loaded again later. The budget ends
-    at `deadline`, by `time.monotonic`.
+    What can wait, such as a repetition, is begun once all others have two visits. Each model is answered after its
+    first visit, and again at the end if it was visited since: provisionally, as long as the protocol asks for more. A
+    model that has to make room for another one is loaded again later. The budget ends at `deadline`, by
+    `time.monotonic`.
     """
 
     def __init__(self, bench, models, seed, history, deadline):
@@ -23,7 +24,7 @@ class BudgetedRounds(Rounds):
     def run(self):
         for due in iter(self.due, []):
             for model in due:
-                if model.answered is None or not self.is_over():
+                if self.is_due_at_once(model) or not self.is_over():
                     self.take_turn(model)
             self.round += 1
         self.conclude_finished()
@@ -36,12 +37,17 @@ class BudgetedRounds(Rounds):
     def is_over(self):
         return time.monotonic() >= self.deadline
 
+    def is_due_at_once(self, model):
+        return model.answered is None and not model.can_wait
+
     def due(self):
         """Return the models of the next round, in random order: those without an answer, however long it takes."""
-        models = [model for model in self.left if model.answered is None]
+        models = [model for model in self.left if self.is_due_at_once(model)]
         if not models and self.left and not self.is_over():
-            chosen = next_round([([median for median, _ in model.visits], model.cost_s) for model in self.left])
-            models = [self.left[index] for index in chosen]
+            begun = [model for model in self.left if model.visits]
+            candidates = begun if any(len(model.visits) < 2 for model in begun) else self.left
+            chosen = next_round([([median for median, _ in model.visits], model.cost_s) for model in candidates])
+            models = [candidates[index] for index in chosen]
         self.order.shuffle(models)
         return sorted(models, key=lambda model: model.is_alone)  # What did harm beside others comes last.
 

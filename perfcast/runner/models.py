@@ -24,6 +24,7 @@ class Model:
         self.is_alone = task["alone"]
         # How many visits its last answer holds, None without one; what its last visit took in s.
         self.answered = len(self.visits) if task["answered"] else None
+        self.can_wait = task["can_wait"]
         self.cost_s = None
         self.process = None
 

@@ -44,6 +44,7 @@ TASK = {
     "resume": "what `protocol.resume_of` says of earlier visits, None without any",
     "alone": "whether nothing else may be loaded beside it",
     "answered": "whether its visits so far are stored as a measurement under a budget",
+    "can_wait": "whether it may be left without a visit when the budget ends",
 }
 
 MOST = (1 << 53) - 1

@@ -14,7 +14,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from perfcast.bench.target import Protocol
+from perfcast.bench.target import Protocol, Replicates
 from perfcast.bench.transport import RUNNER, LocalTransport
 from perfcast.bench.visits import VisitStore
 from perfcast.errors import BenchmarkError
@@ -162,6 +162,18 @@ def test_budget_gives_a_number_per_model_and_can_continue(campaign, exports, tmp
         assert after["samples"]["wall_ns"][:60] == before["samples"]["wall_ns"]
     started = visits_started((tmp_path / "log").read_text())
     assert started == Counter({f"{record['key']}, visit {n}": 1 for record in first for n in range(6)})
+
+
+def test_repetitions_wait_under_a_budget(campaign, exports):
+    repeated = replace(campaign, target=replace(campaign.target, replicates=Replicates(1.0, 1)))
+    keys = budgeted(repeated, 0).measure(exports, quiet, "")
+    manifest = campaign.measurements.manifest(keys)
+    assert (manifest["measurements"], manifest["complete"]) == (keys[: len(exports)], False)
+    promised = replace(budgeted(repeated, 0), urgent_replicate=1).measure(exports, quiet, "")
+    assert campaign.measurements.manifest(promised)["measurements"] == promised == keys
+    assert not campaign.measurements.manifest(keys)["complete"]
+    whole = budgeted(repeated, None).measure(exports, quiet, "")
+    assert campaign.measurements.manifest(whole)["complete"]
 
 
 def test_sufficient_budget_completes_the_protocol(campaign, exports):

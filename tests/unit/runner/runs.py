@@ -45,6 +45,7 @@ def task(name, graph, **changes):
         "resume": None,
         "alone": False,
         "answered": False,
+        "can_wait": False,
     }
     return entry | changes
 

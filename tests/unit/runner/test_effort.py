@@ -63,9 +63,9 @@ class Machine:
 class FakeModel:
     """A model of so much noise (standard deviation of log latency), and so many seconds a visit."""
 
-    def __init__(self, machine, key, noise=0.0, cost=1.0, visits=(), events=(), answered=None):
+    def __init__(self, machine, key, noise=0.0, cost=1.0, visits=(), events=(), answered=None, can_wait=False):
         self.machine, self.key, self.noise, self.cost = machine, key, noise, cost
-        self.visits, self.answered, self.cost_s = list(visits), answered, None
+        self.visits, self.answered, self.cost_s, self.can_wait = list(visits), answered, None, can_wait
         self.random = random.Random(key)
         self.process, self.memory, self.computed_on, self.is_alone, self.loads = None, {}, {"cpu": 1}, False, 0
         self.events = iter(events)
@@ -209,6 +209,17 @@ def test_next_run_continues_where_the_last_ended(monkeypatch):
         assert [visit["visit"] for visit in made] == list(range(len(made)))
     assert len(machine.visits()) == 30
     assert {len(machine.visits(model.key)) for model in models} <= {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(("budget_s", "visits"), [(0, 0), (8, 0), (9, 1), (40, 4)])
+def test_what_can_wait_is_begun_after_two_visits_of_all_others(monkeypatch, budget_s, visits):
+    machine = Machine(monkeypatch)
+    models = [FakeModel(machine, str(number), can_wait=number > 3) for number in range(6)]
+    measured(machine, models, budget_s)
+    assert min(len(model.visits) for model in models[:4]) >= (2 if budget_s else 1)
+    assert min(len(model.visits) for model in models[4:]) >= visits - 1
+    assert max(len(model.visits) for model in models[4:]) >= visits
+    assert {model.key for model in models if model.visits} == machine.last_answers().keys()
 
 
 def test_answer_contains_all_visits_so_far(monkeypatch):
