@@ -18,7 +18,7 @@ from perfcast.text import shorten
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LARGEST = 1_000_000
+_MAX_BYTES = 1_000_000
 _SHOWN = 300
 """Characters of a message that repeats what a file says."""
 
@@ -56,8 +56,8 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         data = path.read_bytes()
-        if len(data) > _LARGEST:
-            raise UsageError(f"{path}: has more than {_LARGEST:,} bytes, which no configuration needs")
+        if len(data) > _MAX_BYTES:
+            raise UsageError(f"{path}: has more than {_MAX_BYTES:,} bytes, which no configuration needs")
         return yaml.load(data.decode("utf-8-sig"), _StrictLoader)  # a SafeLoader
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -10,7 +10,7 @@ from perfcast.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST_SUBJECT = 200
+_MAX_SUBJECT_LENGTH = 200
 
 
 class PerfcastError(Exception):
@@ -75,7 +75,7 @@ def naming(subject: str) -> Iterator[None]:
 
 
 def _named(subject: str, error: Exception) -> PerfcastError:
-    shown = shorten(subject, _LONGEST_SUBJECT)
+    shown = shorten(subject, _MAX_SUBJECT_LENGTH)
     if isinstance(error, OSError):
         return UsageError(f"{shown}: cannot be read ({error.strerror or error})")
     if isinstance(error, RecursionError):

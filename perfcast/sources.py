@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from perfcast.models.external.options import ReadOptions
     from perfcast.models.spec import ModelSpec
 
-_LONGEST_NAME = 500
+_MAX_NAME_LENGTH = 500
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def describe_sources(sources: Iterable[str], library: Library, options: ReadOpti
 def _disambiguate(descriptor: dict[str, Any], source: str) -> dict[str, Any]:
     if descriptor["source"] not in EXTERNAL:
         return descriptor
-    return descriptor | {"model": escape_control(f"{descriptor['model']} ({source})")[:_LONGEST_NAME]}
+    return descriptor | {"model": escape_control(f"{descriptor['model']} ({source})")[:_MAX_NAME_LENGTH]}
 
 
 def describe_source(source: str, library: Library, options: ReadOptions) -> dict[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _Answer = TypeVar("_Answer")
-_LONGEST = 60
+_MAX_LENGTH = 60
 _BEFORE = "the machine that measured for this store before"
 _TRIES = 3
 """How often a new machine is timed before it counts as another one: of all that agree, one block of times in a hundred
@@ -216,7 +216,7 @@ class Campaign:
 
     def _say_which_machine(self, environment: dict[str, Any], ratio: float | None) -> None:
         own, used = fingerprint_of(environment), self.measurements.fingerprints.of(environment)
-        where = one_line(environment["machine"].get("host") or self.target.name, _LONGEST)
+        where = one_line(environment["machine"].get("host") or self.target.name, _MAX_LENGTH)
         if own != used:
             say(f"{where}: as fast as {_BEFORE}: its measurements are used")
         elif ratio is not None:

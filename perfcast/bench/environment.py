@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ABSENT = {"variables": "not set"}
-_LONGEST = 60
-_MOST = 5
+_MAX_LENGTH = 60
+_MAX_NAMED = 5
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -32,7 +32,7 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
 
 def in_words(differences: Mapping[str, tuple[Any, Any]]) -> str:
     """Say what `differing` found, such as `governor was powersave, is performance`."""
-    facts = [[one_line(value, _LONGEST) for value in (name, *values)] for name, values in differences.items()]
+    facts = [[one_line(value, _MAX_LENGTH) for value in (name, *values)] for name, values in differences.items()]
     said = [f"{name} was {before}, is {now}" for name, before, now in facts]
-    more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
-    return "; ".join(said[:_MOST] + more)
+    more = [f"and {len(said) - _MAX_NAMED} more"] if len(said) > _MAX_NAMED else []
+    return "; ".join(said[:_MAX_NAMED] + more)

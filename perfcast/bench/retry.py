@@ -11,7 +11,7 @@ from perfcast.bench.result_collector import say
 if TYPE_CHECKING:
     from perfcast.errors import BenchmarkError
 
-FIRST_S, LONGEST_S = 1.0, 60.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 60.0
 
 
 @dataclass
@@ -23,7 +23,7 @@ class RetryPolicy:
     """
 
     limit_s: float
-    _pause_s: float = FIRST_S
+    _pause_s: float = FIRST_PAUSE_S
     _since: float | None = None
     _reached: object = None
     _said: str = ""
@@ -37,7 +37,7 @@ class RetryPolicy:
         """
         now = time.monotonic()
         if self._since is None or reached != self._reached:
-            self._since, self._pause_s, self._reached, self._said = now, FIRST_S, reached, ""
+            self._since, self._pause_s, self._reached, self._said = now, FIRST_PAUSE_S, reached, ""
         if now + self._pause_s - self._since > self.limit_s:
             raise error
         if str(error) != self._said:
@@ -45,4 +45,4 @@ class RetryPolicy:
             wait = f"{self.limit_s / 60:.0f} min" if self.limit_s >= 60 else f"{self.limit_s:.0f} s"
             say(f"{error}; measurements are stored; retrying for {wait}")
         time.sleep(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, LONGEST_S)
+        self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAST_LINES = 20
-LONGEST = 1 << 26
+MAX_LINE_BYTES = 1 << 26
 """Characters of an answer: a quarter of an hour's samples of a network of 0.2 ms."""
 ENDING_S = 10
 
@@ -80,7 +80,7 @@ def _errors(log: Path | None) -> IO[str]:
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
     """Yield the runner's lines; one that has no end is cut, and is then no answer."""
-    while process.stdout and (line := process.stdout.readline(LONGEST)):
+    while process.stdout and (line := process.stdout.readline(MAX_LINE_BYTES)):
         yield line
 
 

@@ -20,7 +20,7 @@ NARROWEST = 40
 _FAR_OUT = 3.0
 """Quartile ranges beyond the quartiles from which a sample is far out: Tukey (1977), Exploratory Data Analysis."""
 _SHOWN = 8.0
-_LEAST_RANGE = 0.01
+_MIN_RANGE = 0.01
 _PADDING = 0.04
 _HISTOGRAM_FROM, _HISTOGRAM_SHARE = 56, 0.2
 _LABEL_EVERY = 3
@@ -102,10 +102,10 @@ class _Axis:
     def of(cls, samples: Samples) -> _Axis:
         kept = samples.wall_ms[~samples.discarded]
         first, middle, third = np.percentile(kept, [25, 50, 75])
-        spread = max(third - first, _LEAST_RANGE / _FAR_OUT * middle)
+        spread = max(third - first, _MIN_RANGE / _FAR_OUT * middle)
         low = min(max(kept.min(), first - _SHOWN * spread), samples.location_ms)
         high = max(min(kept.max(), third + _SHOWN * spread), samples.location_ms)
-        padding = max(_PADDING * (high - low), (_LEAST_RANGE * middle - (high - low)) / 2)
+        padding = max(_PADDING * (high - low), (_MIN_RANGE * middle - (high - low)) / 2)
         return cls(low - padding, high + padding, first - _FAR_OUT * spread, third + _FAR_OUT * spread)
 
     def fraction(self, values: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from perfcast.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_MOST = 4
-_LONGEST = 60
+_MAX_NAMED = 4
+_MAX_LENGTH = 60
 
 
 def fingerprints_of(
@@ -45,8 +45,8 @@ def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, 
     found = fingerprints_of(records, environments)
     first, *others = (found[digest] for digest, _ in counts.most_common())
     names = list(dict.fromkeys(name for other in others for name in differing(first, other)))
-    differences = "; ".join(_described(name, counts, found) for name in names[:_MOST])
-    more = f"; {len(names) - _MOST} more facts differ" if len(names) > _MOST else ""
+    differences = "; ".join(_described(name, counts, found) for name in names[:_MAX_NAMED])
+    more = f"; {len(names) - _MAX_NAMED} more facts differ" if len(names) > _MAX_NAMED else ""
     target = records[0]["target"]
     raise DataError(
         f"dataset of target {target}: its measurements were made in {len(counts)} different environments: "
@@ -59,5 +59,5 @@ def _described(name: str, counts: Counter[str], found: Mapping[str, dict[str, di
     values: Counter[str] = Counter()
     for digest, fingerprint in found.items():
         facts = {key: value for part in fingerprint.values() for key, value in part.items()}
-        values[one_line(facts.get(name), _LONGEST)] += counts[digest]
+        values[one_line(facts.get(name), _MAX_LENGTH)] += counts[digest]
     return f"{name} is " + ", ".join(f"{value} in {count}" for value, count in values.most_common())

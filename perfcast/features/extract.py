@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What a device of the reference roofline computes while it moves a byte.
 _OPERATIONS_PER_BYTE = 10
-_MOST = 2**63 - 1
+_MAX_INTEGER = 2**63 - 1
 # A depthwise convolution has kernels of its own.
 _GROUPED = frozenset(("Conv1D", "Conv2D", "Conv3D"))
 
@@ -43,7 +43,7 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
     numbers |= _published(layers) | _counts(layers) | _extremes(layers) | _arithmetic(layers)
     numbers |= _traffic(layers, {port["name"] for port in descriptor["outputs"]}, numbers["flops"])
     for name, value in numbers.items():
-        if value > _MOST:
+        if value > _MAX_INTEGER:
             raise DataError(f"{str(descriptor['model'])[:80]}: its feature {name} is too large: {value:.3g}")
     return {feature.name: numbers[feature.name] for feature in FEATURES}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RANGES = 3.0
-_FEWEST = 20
+_MIN_MODELS = 20
 _NONE = -1
 
 
@@ -54,7 +54,7 @@ def fit_outlier_bounds(inputs: np.ndarray, features: np.ndarray, others: np.ndar
     Data Analysis", 1977), what is usual is the median below it. Of fewer than 20 rows nothing is implausible.
     """
     high, typical = np.full(len(features), np.inf), np.zeros(len(features))
-    if len(inputs) >= _FEWEST and len(features):
+    if len(inputs) >= _MIN_MODELS and len(features):
         ratios = _log_ratios(inputs, features, others)
         low, upper = np.quantile(ratios, [0.25, 0.75], axis=0)
         high = upper + RANGES * (upper - low)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FEWEST, MOST = 2, 50
+MIN_FAMILIES, MAX_FAMILIES = 2, 50
 """A smaller family says nothing about other rows; if there are too many families to encode, the largest count."""
 
 _WEIGHT = 2.0
@@ -13,8 +13,8 @@ _WEIGHT = 2.0
 def known_families(families: np.ndarray) -> tuple[str, ...]:
     """Return the names among ``families`` (of each row) that are encoded for learners, in order."""
     names, counts = np.unique(families.astype(str), return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[:MOST]
-    return tuple(sorted(names[largest[counts[largest] >= FEWEST]].tolist()))
+    largest = np.argsort(-counts, kind="stable")[:MAX_FAMILIES]
+    return tuple(sorted(names[largest[counts[largest] >= MIN_FAMILIES]].tolist()))
 
 
 def encode_families(families: np.ndarray, known: tuple[str, ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ from perfcast.fit.physical import least_absolute, with_one
 if TYPE_CHECKING:
     from perfcast.fit.training_data import TrainingData
 
-FEWEST = 20
+MIN_MODELS = 20
 """With fewer networks a family has no expert."""
 
 _UNSURE, _SURE = 0.6, 1.0
@@ -134,7 +134,7 @@ def _groups(rows: TrainingData) -> tuple[np.ndarray, int]:
     """Return the number of each row's family and how many have experts; all others share the number after these."""
     names, members = np.unique(rows.families.astype(str), return_inverse=True)
     networks = [len(set(rows.networks[members == family])) for family in range(len(names))]
-    large = np.array(networks) >= FEWEST
+    large = np.array(networks) >= MIN_MODELS
     return np.where(large, np.cumsum(large) - 1, large.sum())[members], int(large.sum())
 
 

@@ -40,7 +40,7 @@ COVERAGE_SLACK = 0.05
 MIN_ROWS = 5
 """How many measured models there must be at least to learn from."""
 
-MOST_ROWS, MOST_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
+MAX_ROWS, MAX_VALUES, ENOUGH_ROWS = 2_000, 4_800, 400
 """How many rows a metric is trained on at most, all metrics together, and each metric whatever the others take."""
 
 DEPLOYMENT_SCHEME = "leave_one_family_out"
@@ -107,7 +107,7 @@ class FitOptions:
     @property
     def most_rows(self) -> int:
         """How many rows each metric is trained on at most: what validation takes grows fast with them."""
-        return min(MOST_ROWS, max(ENOUGH_ROWS, MOST_VALUES // len(self.metrics)))
+        return min(MAX_ROWS, max(ENOUGH_ROWS, MAX_VALUES // len(self.metrics)))
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out.

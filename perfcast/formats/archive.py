@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LARGEST = 8_000_000_000
 """Bytes that an archive may unpack to: twice the largest SavedModels that are published."""
 
-_MOST_MEMBERS = 10_000
+_MAX_MEMBERS = 10_000
 _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
 
@@ -88,6 +88,6 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts:
             raise SourceError(f"the archive has a member that would leave its folder: {member.name[:80]!r}")
-        if count > _MOST_MEMBERS:
-            raise SourceError(f"the archive has more than {_MOST_MEMBERS} members")
+        if count > _MAX_MEMBERS:
+            raise SourceError(f"the archive has more than {_MAX_MEMBERS} members")
         tar.extract(member, folder, filter="data")

@@ -42,7 +42,7 @@ __all__ = ["Operand", "Operation", "group"]
 
 _RENAMING = frozenset(("Identity", "Reshape", "Flatten"))
 _CHANGING_AXES = frozenset(("Reshape", "ExpandDims", "Squeeze"))
-_MOST_SPATIAL_AXES = 3
+_MAX_SPATIAL_AXES = 3
 _ALONG_ONE = {
     "Conv2D": "Conv1D",
     "Conv2DTranspose": "Conv1DTranspose",
@@ -292,7 +292,7 @@ def _name_poolings(graph: OperationGraph) -> None:
         kind = {"Mean": "Average", "Max": "Max"}.get(operation.type)
         source = graph.tensor(operation.inputs[0]) if kind and operation.inputs else None
         rank = len(source.shape) if source else 0
-        if not 2 <= rank <= _MOST_SPATIAL_AXES + 1:
+        if not 2 <= rank <= _MAX_SPATIAL_AXES + 1:
             continue
         name = f"Global{kind}Pooling{rank - 1}D"
         if set(operation.axes) == set(range(rank - 1)):

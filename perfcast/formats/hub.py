@@ -25,7 +25,7 @@ _SCHEMES = ("http", "https")
 _PIECE = 1 << 20
 _REDIRECTIONS = frozenset((301, 302, 303, 307, 308))
 _SILENCE_S = 60
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 def resolve(handle: str) -> Path:
@@ -84,7 +84,7 @@ def _model_folder(handle: str, folder: Path) -> Path:
     if not found:
         raise SourceError(f"{handle}: holds no SavedModel: it has no file {_SAVED_MODEL}")
     if len(found) > 1:
-        names = ", ".join(escape_control(path.name)[:80] for path in found[:_MOST_NAMED])
+        names = ", ".join(escape_control(path.name)[:80] for path in found[:_MAX_NAMED])
         raise SourceError(f"{handle}: holds {len(found)} SavedModels ({names}); take one of them by itself")
     return found[0]
 

@@ -17,8 +17,8 @@ IMAGE = "*"
 
 _CHANNELS = (1, 3)
 
-_MOST_AXES = 8
-_MOST = 1_000_000_000
+_MAX_AXES = 8
+_MAX_SIZE = 1_000_000_000
 _SIZES = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})+")
 
 
@@ -113,7 +113,7 @@ def parse_input_shapes(texts: Iterable[str]) -> dict[str, Shape]:
 
 def _parse(sizes: str, text: str) -> Shape:
     shape = tuple(map(int, sizes.split(","))) if _SIZES.fullmatch(sizes) else ()
-    if not 2 <= len(shape) <= _MOST_AXES or not all(1 <= size <= _MOST for size in shape):
+    if not 2 <= len(shape) <= _MAX_AXES or not all(1 <= size <= _MAX_SIZE for size in shape):
         raise UsageError(f"input shape {text[:80]!r} must look like [NAME=]1,224,224,3, the batch first")
     if shape[0] != 1:
         raise UsageError(f"input shape {text[:80]!r}: predictions are for a batch of 1; make the first number 1")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from perfcast.formats.operations import Operation, OperationGraph
 
-_MOST_OPERATIONS = 20
+_MAX_OPERATIONS = 20
 # What a learned slope is taken for while the function around it is recognised.
 _SLOPE = 0.25
 
@@ -82,7 +82,7 @@ def _grow(
 ) -> tuple[list[Operation], Operation | None]:
     """Return the fewest operations that end in `last` and are a layer, and that layer."""
     region = [last]
-    while len(region) <= _MOST_OPERATIONS:
+    while len(region) <= _MAX_OPERATIONS:
         inside = {operation.returned.name for operation in region}
         read = {name for operation in region for name in operation.inputs if name not in inside}
         if len(read) == 1:

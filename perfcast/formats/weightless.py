@@ -19,7 +19,7 @@ _PROCESS_HISTORY = ("_gradient_op_type", "_output_shapes", "_inferred_shapes")
 # Of positive weights and of all others, where the values themselves show no distribution.
 _POSITIVE = "uniform(0.5,1.5)"
 _CENTRED = "normal(0.0,0.1)"
-_LARGEST = 1e30
+_MAX_WEIGHT = 1e30
 
 
 def distribution_of(values: np.ndarray) -> str:
@@ -32,7 +32,7 @@ def distribution_of(values: np.ndarray) -> str:
 
     with np.errstate(all="ignore"):
         numbers = values.astype(np.float64).ravel()
-    numbers = numbers[np.abs(numbers) < _LARGEST]
+    numbers = numbers[np.abs(numbers) < _MAX_WEIGHT]
     if not numbers.size:
         return _CENTRED
     low, high = f"{numbers.min():.6g}", f"{numbers.max():.6g}"

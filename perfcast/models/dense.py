@@ -22,8 +22,8 @@ BUILDER = "mlp"
 
 _PARAMETERS = ("layers", "units")
 _CLASSES = 10
-_MOST_LAYERS = 1_000
-_MOST_UNITS = 100_000
+_MAX_LAYERS = 1_000
+_MAX_UNITS = 100_000
 
 
 def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, Any]) -> ModelSpec:
@@ -40,8 +40,8 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     if builder != BUILDER:
         raise UsageError(f"unknown builder {builder!r}; the fully connected networks' builder is {BUILDER!r}")
     only(parameters, _PARAMETERS)
-    layers = whole_number(parameters, "layers", _MOST_LAYERS)
-    units = whole_number(parameters, "units", _MOST_UNITS)
+    layers = whole_number(parameters, "layers", _MAX_LAYERS)
+    units = whole_number(parameters, "units", _MAX_UNITS)
     values = {"layers": layers, "units": units}
     name = f"{BUILDER}_{layers}_{units}"
     widths = [math.prod(input_shape), *[units] * layers, _CLASSES]

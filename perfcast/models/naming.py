@@ -14,10 +14,10 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 # Words that builders would read as these numbers.
 _NOT_FINITE = frozenset(("nan", "inf", "infinity"))
 
-MOST_WEIGHTS = 1_000_000_000
+MAX_WEIGHTS = 1_000_000_000
 """Most weights of a network."""
 
-MOST_MACS = 10_000_000_000_000
+MAX_MACS = 10_000_000_000_000
 """Most multiply-accumulates of one inference."""
 
 
@@ -68,7 +68,7 @@ def only(parameters: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 def is_too_large(weights: int, macs: int) -> bool:
     """Tell whether a network is larger than catalogues take."""
-    return weights > MOST_WEIGHTS or macs > MOST_MACS
+    return weights > MAX_WEIGHTS or macs > MAX_MACS
 
 
 def refuse_too_large(name: str, weights: int, macs: int) -> None:
@@ -80,5 +80,5 @@ def refuse_too_large(name: str, weights: int, macs: int) -> None:
     if is_too_large(weights, macs):
         raise UsageError(
             f"{name} is too large: {weights:.3g} weights and {macs:.3g} multiply-accumulates, "
-            f"of at most {MOST_WEIGHTS:.0e} and {MOST_MACS:.0e}"
+            f"of at most {MAX_WEIGHTS:.0e} and {MAX_MACS:.0e}"
         )

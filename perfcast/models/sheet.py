@@ -27,7 +27,7 @@ COLUMNS = ("source", "builder", "input_size", "parameters")
 """The sheet's columns; `parameters` may be left empty."""
 
 _CHANNELS = 3
-_MOST_PIXELS = 10_000
+_MAX_PIXELS = 10_000
 _SIZE = re.compile(r"([0-9]{1,5})(?:x([0-9]{1,5}))?")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -105,9 +105,9 @@ def parse_input_size(text: str) -> tuple[int, int, int]:
     if match:
         height = int(match[1])
         width = int(match[2] or height)
-        if 1 <= height <= _MOST_PIXELS and 1 <= width <= _MOST_PIXELS:
+        if 1 <= height <= _MAX_PIXELS and 1 <= width <= _MAX_PIXELS:
             return height, width, _CHANNELS
-    raise UsageError(f"input_size {text[:40]!r} must look like 224 or 224x160, from 1 to {_MOST_PIXELS} pixels")
+    raise UsageError(f"input_size {text[:40]!r} must look like 224 or 224x160, from 1 to {_MAX_PIXELS} pixels")
 
 
 def parse_parameters(text: str) -> dict[str, Any]:

@@ -37,8 +37,8 @@ PARAMETERS = ("conv_layers", "filter_size", "filters", "strides")
 
 _CLASSES = 10
 _CHANNELS = 3
-_MOST = 10_000
-_MOST_COMBINATIONS = 2_000_000
+_MAX_VALUE = 10_000
+_MAX_COMBINATIONS = 2_000_000
 
 
 def _described() -> dict[str, Any]:
@@ -80,10 +80,10 @@ class SyntheticRequest:
     def __post_init__(self) -> None:
         given = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
         check_values(given, _described(), "random networks")
-        if self.combinations > _MOST_COMBINATIONS:
+        if self.combinations > _MAX_COMBINATIONS:
             raise UsageError(
                 f"the synthetic networks' ranges have {self.combinations} combinations; "
-                f"name fewer values, at most {_MOST_COMBINATIONS} combinations"
+                f"name fewer values, at most {_MAX_COMBINATIONS} combinations"
             )
 
     @property
@@ -208,7 +208,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     if builder != BUILDER:
         raise UsageError(f"unknown builder {builder!r}; the synthetic networks' builder is {BUILDER!r}")
     only(parameters, PARAMETERS)
-    values = {key: whole_number(parameters, key, _MOST) for key in PARAMETERS}
+    values = {key: whole_number(parameters, key, _MAX_VALUE) for key in PARAMETERS}
     name = "_".join([BUILDER, *map(str, values.values())])
     cost = cost_of(values, input_shape)
     if cost is None:

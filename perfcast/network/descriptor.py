@@ -11,7 +11,7 @@ from perfcast.schema import first_problem, load
 SCHEMA_VERSION = 1
 """The version of `model.json` that this module writes."""
 
-MOST_COUNT = 2**53 - 1
+MAX_COUNT = 2**53 - 1
 """The most elements, weights or multiply-accumulates of anything: numbers above it are not exact as 64-bit floats."""
 
 
@@ -52,7 +52,7 @@ def _check_links(descriptor: dict[str, Any]) -> None:
         if layer["trainable_parameters"] > layer["parameters"]:
             raise DataError(f"descriptor: layer {name[:80]!r} has more trainable parameters than parameters")
         for shape in layer["output_shapes"]:
-            if math.prod(shape) > MOST_COUNT:
+            if math.prod(shape) > MAX_COUNT:
                 raise DataError(f"descriptor: the output of layer {name[:80]!r} is too large: {shape}")
         returned[name] = layer["output_shapes"]
     for port in (*descriptor["inputs"], *descriptor["outputs"]):

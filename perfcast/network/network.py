@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 Layout = Literal["channels_first", "channels_last", "same", "free"]
 
-_LONGEST_NAME = 400
+_MAX_NAME_LENGTH = 400
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,8 @@ def _unique_names(layers: tuple[Layer, ...]) -> list[str]:
     names = []
     for layer in layers:
         short = layer.name
-        if len(short) > _LONGEST_NAME:
-            short = f"{short[:_LONGEST_NAME]}…{digest_of(short.encode())[:8]}"
+        if len(short) > _MAX_NAME_LENGTH:
+            short = f"{short[:_MAX_NAME_LENGTH]}…{digest_of(short.encode())[:8]}"
         counts[short] += 1
         name = short if counts[short] == 1 else f"{short}@{counts[short]}"
         while name in taken:

@@ -16,7 +16,7 @@ FIRST_LOOKS = 10
 LOW_SHARE, USUAL_SHARE = 0.05, 0.25
 LIMIT_POWER = 3.0 / 0.97
 """The limit is three standard deviations above the usual time."""
-LEAST_LIMIT = 1.15
+MIN_LIMIT = 1.15
 """Seen on two CPUs: mostly up to 1.09 while the machine was left alone, 2 and more beside a process on one CPU."""
 
 
@@ -108,4 +108,4 @@ class UsualCalibration:
         bisect.insort(self.seen_ns, calibration["before_ns"])
         bisect.insort(self.seen_ns, calibration["after_ns"])
         low, usual = (self.seen_ns[int(share * (len(self.seen_ns) - 1))] for share in (LOW_SHARE, USUAL_SHARE))
-        return usual * max(LEAST_LIMIT, (usual / low) ** LIMIT_POWER)
+        return usual * max(MIN_LIMIT, (usual / low) ** LIMIT_POWER)

@@ -12,7 +12,7 @@ import sys
 
 from perfcast.runner.system_files import read_text, under
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 class SettingError(Exception):
@@ -121,7 +121,7 @@ class Journal:
             return
         try:
             with open(self.path) as file:
-                content = json.loads(file.read(MOST_BYTES))
+                content = json.loads(file.read(MAX_BYTES))
             if content.pop("digest") != digest_of(content):
                 raise ValueError("another digest")
             self.entries, self.same_boot = dict(content["entries"]), content["boot"] == self._boot

@@ -23,7 +23,7 @@ VARIABLE = "PERFCAST_LOCKS"
 """The environment variable that names another folder of locks, such as one that containers of a machine share."""
 MOMENT_S = 1.0
 _FOLDER = "/tmp"  # One for all users and all jobs, which $TMPDIR and $XDG_RUNTIME_DIR are not.
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 _REMEDY = (
     "this file is the lock of this machine: remove what is there, or set %s to a folder that all users share" % VARIABLE
 )
@@ -108,7 +108,7 @@ def write(handle, content):
 
 def read(handle):
     """Return what a lock's file holds."""
-    return os.pread(handle, _LONGEST, 0)
+    return os.pread(handle, _MAX_LENGTH, 0)
 
 
 def holder_of(handle):

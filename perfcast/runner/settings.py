@@ -13,7 +13,7 @@ from perfcast.runner.journal import Journal, SettingError, cannot
 from perfcast.runner.system_files import as_number, distinct, texts, threads_of_this_process, under
 
 TOOL_LIMIT_S = 60
-LONGEST = 200
+MAX_LENGTH = 200
 POLICIES = "/sys/devices/system/cpu/cpufreq/policy*/"
 
 
@@ -37,7 +37,7 @@ def run(tool, *arguments):
         raise SettingError("%s cannot be run (%s)" % (tool, error.strerror)) from None
     said = done.stdout.decode("utf-8", "replace").strip()
     if done.returncode != 0:
-        raise SettingError("%s: %s" % (tool, said.split("\n")[0][:LONGEST] or "status %d" % done.returncode))
+        raise SettingError("%s: %s" % (tool, said.split("\n")[0][:MAX_LENGTH] or "status %d" % done.returncode))
     return said
 
 

@@ -47,13 +47,13 @@ TASK = {
     "can_wait": "whether it may be left without a visit when the budget ends",
 }
 
-MOST = (1 << 53) - 1
+MAX_INTEGER = (1 << 53) - 1
 """The largest integer that every reader of JSON keeps."""
 KEY = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
-DURATION = {"type": "integer", "minimum": 1, "maximum": MOST}
-AMOUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MOST}
-DIFFERENCE = {"type": ["integer", "null"], "minimum": -MOST, "maximum": MOST}
+COUNT = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
+DURATION = {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER}
+AMOUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_INTEGER}
+DIFFERENCE = {"type": ["integer", "null"], "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
 SECONDS = {"type": "number", "minimum": 0}
 RATE = {"type": "number", "exclusiveMinimum": 0}
 NUMBER = {"type": "number"}

@@ -82,7 +82,7 @@ THREADS = (
 
 LISTS = VARIABLES + GPU_VARIABLES, HARMLESS
 SECRETS = "KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH"
-LONGEST = 1000
+MAX_LENGTH = 1000
 """Characters of a value that is recorded as it is; of a longer one, such as a list of folders, its digest is."""
 
 
@@ -131,6 +131,6 @@ def recorded(environ, conditions):
 def as_fact(value):
     """Return a value as text that can be written anywhere: bytes that are no text are spelled out."""
     text = value.encode("utf-8", "backslashreplace").decode()
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_LENGTH:
         return text
     return "sha256:%s" % hashlib.sha256(text.encode()).hexdigest()

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.stability.levels import lasting_levels
-from perfcast.stability.segments import LEAST_MS
+from perfcast.stability.segments import MIN_MS
 
 if TYPE_CHECKING:
     from perfcast.stability.levels import Levels
     from perfcast.stability.location import Location
     from perfcast.stability.series import Series
 
-FEWEST = 10
+MIN_SAMPLES = 10
 """Fewer samples show neither patterns nor noise."""
 TRUSTED_WIDTH = 0.1
 """A latency whose 95% interval is ±10% has a standard error of 5%: to a prediction that errs by 10% it adds 1%."""
@@ -24,7 +24,7 @@ HOPELESS_VISITS = 5
 SAME_LEVEL = 0.05
 """What returns to within 5% of a level is at that level again."""
 SLOW_FACTOR = 1.3
-MOST_SLOW = 0.25
+MAX_SLOW_SHARE = 0.25
 """Where over a quarter of the samples are slow by 30%, or of slow segments, for no cause seen, slow may be typical."""
 
 
@@ -37,7 +37,7 @@ def doubt(series: Series, chosen: np.ndarray, location: Location) -> tuple[str, 
         location: what was made of them.
     """
     visits = np.unique(series.visit[chosen])
-    if location.ms <= 2 * LEAST_MS:
+    if location.ms <= 2 * MIN_MS:
         return "rejected", "inferences are too short for the resolution of the device's clock"
     if series.swapped.issuperset(visits.tolist()):
         return "rejected", "the system swapped during all visits; free memory, and measure again"
@@ -52,7 +52,7 @@ def _half_width(location: Location) -> float:
 
 
 def _too_few(series: Series, chosen: np.ndarray, location: Location) -> str:
-    if chosen.sum() < FEWEST:
+    if chosen.sum() < MIN_SAMPLES:
         return f"only {chosen.sum()} samples: too few to judge"
     visits, usual = (np.unique(series.visit[samples]) for samples in (chosen, location.usual))
     if series.disturbed.issuperset(usual.tolist()):
@@ -72,13 +72,13 @@ def _not_one_level(series: Series, chosen: np.ndarray, location: Location) -> st
     undisturbed = left & ~np.isin(series.visit, list(series.disturbed))
     slower = location.slowed | (series.wall_ms > SLOW_FACTOR * location.expected_ms)
     slow = float((slower & undisturbed).sum()) / chosen.sum()
-    if slow <= MOST_SLOW and _half_width(location) <= TRUSTED_WIDTH:
+    if slow <= MAX_SLOW_SHARE and _half_width(location) <= TRUSTED_WIDTH:
         return ""
     judged = undisturbed if undisturbed.any() else left
     levels = lasting_levels(series.wall_ms[judged])
     if len(levels.values) > 1:
         return _levels_in_words(levels, int(judged.sum()))
-    if slow > MOST_SLOW:
+    if slow > MAX_SLOW_SHARE:
         return f"{100 * slow:.0f}% of the inferences were slower than {in_ms(location.ms)}, without a recorded cause"
     return _known_to(series, chosen, location)
 

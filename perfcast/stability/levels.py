@@ -13,17 +13,17 @@ from scipy.special import ndtr
 from perfcast.stability.noise import Resolution, noise_of
 
 LASTING_SHARE = 0.09
-FEWEST_LASTING = 9
+MIN_LASTING = 9
 ENOUGH_LASTING = 25
 """A level lasts if it holds for 9% of the samples, for 9 at least; 25 are enough however long the series is. What
 is shorter, and returns, is a burst of spikes."""
-LEAST_SHIFT = 0.025
+MIN_SHIFT = 0.025
 """A shift of level under 2.5% changes the result less than machines differ from one visit to the next."""
-LEAST_SIGMAS = 1.2
+MIN_SIGMAS = 1.2
 """A shift must be wider than the noise around the levels, or the noise hides it."""
 CLEAR_SIGMAS = 5.0
 """A shift this wide is one even where noise is correlated in time."""
-LEAST_EVIDENCE = 8.0
+MIN_EVIDENCE = 8.0
 """How much better (2·log likelihood) levels must explain a series than correlated noise around one level, as a
 multiple of their number."""
 SPIKE_SIGMAS = 2.0
@@ -33,7 +33,7 @@ PENALTY = 4.0
 are usual for as many parameters; most candidates are given up again."""
 MEMORY_SIGMAS = 3.5
 """Where correlation in time is measured, deviations are cut here."""
-MOST_OFF = 0.15
+MAX_SHARE_OFF = 0.15
 """At most this share of a level's samples may lie nearer to its neighbour's level; more make it a burst of spikes."""
 
 
@@ -62,7 +62,7 @@ def lasting_levels(values: np.ndarray) -> Levels:
     """
     settled, resolution = np.ones(len(values), bool), Resolution.of(values)
     whole = _levels(values, [0], settled, resolution)
-    least = int(np.clip(LASTING_SHARE * len(values), FEWEST_LASTING, ENOUGH_LASTING))
+    least = int(np.clip(LASTING_SHARE * len(values), MIN_LASTING, ENOUGH_LASTING))
     if len(values) < 2 * least or whole.noise == 0:
         return whole
     starts = _candidates(values, least, resolution)
@@ -70,7 +70,7 @@ def lasting_levels(values: np.ndarray) -> Levels:
         found = _levels(values, starts, settled, resolution)
         widths = np.abs(np.diff(found.values))
         weakest = int(np.argmin(widths))
-        if widths[weakest] < max(LEAST_SIGMAS * found.noise, LEAST_SHIFT * min(found.values)):
+        if widths[weakest] < max(MIN_SIGMAS * found.noise, MIN_SHIFT * min(found.values)):
             del starts[weakest + 1]
         elif (burst := _burst(values, found, settled, least)) is not None:
             start, end = [*starts, len(values)][burst : burst + 2]
@@ -78,7 +78,7 @@ def lasting_levels(values: np.ndarray) -> Levels:
             _give_to_neighbour(starts, found.values, burst)
         else:
             clear = widths.max() >= CLEAR_SIGMAS * found.noise
-            return found if clear or _evidence(values, whole, found) > LEAST_EVIDENCE * (1 + len(widths)) else whole
+            return found if clear or _evidence(values, whole, found) > MIN_EVIDENCE * (1 + len(widths)) else whole
     return whole
 
 
@@ -95,7 +95,7 @@ def _burst(values: np.ndarray, found: Levels, settled: np.ndarray, least: int) -
         nearest = min(others, key=lambda value: abs(value - own))
         near = _longest_run(np.abs(inside - own) <= np.abs(inside - nearest))
         hidden = float(ndtr(-abs(nearest - own) / 2 / found.noise))
-        lasts = near.mean() >= 1 - MOST_OFF - hidden and near.sum() >= least * (0.9 - hidden)
+        lasts = near.mean() >= 1 - MAX_SHARE_OFF - hidden and near.sum() >= least * (0.9 - hidden)
         lengths.append(len(values) + 1 if lasts else int(near.sum()))
     shortest = int(np.argmin(lengths))
     return shortest if lengths[shortest] <= len(values) else None

@@ -35,7 +35,7 @@ GRID = 64
 """Of more values, which many segments have, so many are enough: they lie closest where segments agree."""
 NODES, WEIGHTS = hermgauss(3)
 """Over how much models differ in noise is integrated at three points (Gauss and Hermite's)."""
-MOST_EVALUATIONS = 400
+MAX_EVALUATIONS = 400
 HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -71,7 +71,7 @@ PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, np.log(0.4), 0.5, np.log(0.3), 
 PRIOR_SD = np.array([1.5, 0.7, 1.5, 0.7, 0.5, 1.0])
 """What is expected before anything is measured, wide: visits that differ by 0.5 to 9%, a calibration that tells between
 nothing and all of a slowdown. A campaign of a few models overrules it."""
-MOST_SDS = 4.0
+MAX_SDS = 4.0
 """Further from what is expected nothing is sought."""
 STARTS = [(sd, odds) for sd in (0.005, 0.02, 0.08, 0.2) for odds in (-3.0, 0.0)]
 
@@ -120,8 +120,8 @@ def learn(measured: Sequence[Segments], guess: Machine | None = None) -> Machine
         badness,
         min(starts, key=badness),
         method="Nelder-Mead",
-        bounds=np.column_stack([expected - MOST_SDS * PRIOR_SD, expected + MOST_SDS * PRIOR_SD]),
-        options={"maxfev": MOST_EVALUATIONS, "xatol": 0.02, "fatol": 0.05},
+        bounds=np.column_stack([expected - MAX_SDS * PRIOR_SD, expected + MAX_SDS * PRIOR_SD]),
+        options={"maxfev": MAX_EVALUATIONS, "xatol": 0.02, "fatol": 0.05},
     )
     found = Machine(*[*best.x.tolist(), usual])
     return replace(found, log_visit_sd_spread=_with_what_is_unknown(found.log_visit_sd_spread, measured))

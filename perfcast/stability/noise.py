@@ -13,7 +13,7 @@ CUT_VARIANCE = 0.911
 """Noise is measured within 2.5 standard deviations: normal noise that is cut there keeps 91.1% of its variance."""
 ROUNDS = 8
 """Cutting so often finds the noise under spikes that are a fifth of the samples, five standard deviations away."""
-LEAST_SHARE = 1e-3
+MIN_SHARE = 1e-3
 """No machine repeats itself to within a thousandth."""
 TICK_SIGMAS = 0.3
 """A clock's tick makes noise of this share of it, its uniform distribution's standard deviation."""
@@ -34,7 +34,7 @@ class Resolution:
         steps = np.diff(middle)
         steps = steps[steps > 0]
         tick = float(steps.min()) if len(steps) else 0.0
-        return cls(tick, max(TICK_SIGMAS * tick, LEAST_SHARE * abs(float(ordered[len(ordered) // 2]))))
+        return cls(tick, max(TICK_SIGMAS * tick, MIN_SHARE * abs(float(ordered[len(ordered) // 2]))))
 
 
 def noise_of(residuals: np.ndarray, resolution: Resolution) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-FEWEST = 20
+MIN_SAMPLES = 20
 """Under 20 samples the test's approximation does not hold (SciPy's own limit for the kurtosis part)."""
 
 
@@ -18,6 +18,6 @@ def normality_p(wall_ms: np.ndarray) -> float:
     Source: R. D'Agostino, E. S. Pearson, "Tests for departure from normality", Biometrika 60 (1973).
     """
     values = np.asarray(wall_ms, float)
-    if len(values) < FEWEST or np.ptp(values) == 0:
+    if len(values) < MIN_SAMPLES or np.ptp(values) == 0:
         return float("nan")
     return float(stats.normaltest(values).pvalue)

@@ -24,7 +24,7 @@ TYPICAL_QUANTILE = 0.25
 is the model's own."""
 HINDERED_SHARE = 0.05
 """A cause that took under 5% of a sample's time makes it no slower than a trusted latency may be off."""
-FEWEST = 10
+MIN_SAMPLES = 10
 """With fewer samples left, those that waited count as well: there is nothing to choose from."""
 _MS_EACH = {
     "run_delay_ns": 1e-6,
@@ -50,7 +50,7 @@ def proven_outliers(series: Series, location_ms: float, noise_ms: float) -> np.n
 def unhindered(series: Series, chosen: np.ndarray) -> np.ndarray:
     """Return which of the ``chosen`` samples no recorded cause can have made much slower; all if too few."""
     free = chosen & (explained_ms(series) <= HINDERED_SHARE * series.wall_ms)
-    return free if free.sum() >= FEWEST else chosen
+    return free if free.sum() >= MIN_SAMPLES else chosen
 
 
 def explained_ms(series: Series) -> np.ndarray:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perfcast.stability.levels import Levels
 
 PATTERNS = ("white_noise", "sequential", "high_spikes", "low_spikes")
-FEWEST = 20
+MIN_SAMPLES = 20
 """Fewer samples show no pattern."""
 WARMUP = 3
 """The document's warm-up, "the first 2 or 3 iterations", is not a pattern."""
@@ -35,7 +35,7 @@ def classify(wall_ms: np.ndarray) -> str:
             20 samples, or where the median is 0, are `white_noise`.
     """
     values = _started(np.asarray(wall_ms, float))
-    if len(values) < FEWEST or np.median(values) <= 0:
+    if len(values) < MIN_SAMPLES or np.median(values) <= 0:
         return "white_noise"
     levels = lasting_levels(values)
     middle, noise = calm_noise(values - levels.each, Resolution.of(values))
@@ -56,7 +56,7 @@ def classify(wall_ms: np.ndarray) -> str:
 
 def _started(values: np.ndarray) -> np.ndarray:
     """Return ``values`` without a slow start of up to `WARMUP` samples, if it is one: a spike stands further on too."""
-    if len(values) < FEWEST:
+    if len(values) < MIN_SAMPLES:
         return values
     bound = (1 + HIGH_SPIKE) * float(np.median(values))
     slow = values > bound

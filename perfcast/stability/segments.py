@@ -14,7 +14,7 @@ from perfcast.stability.noise import Resolution, noise_of
 if TYPE_CHECKING:
     from perfcast.stability.series import Series
 
-LEAST_MS = 1e-9
+MIN_MS = 1e-9
 """What a clock that is too coarse calls 0 has a logarithm all the same."""
 MEDIAN_VARIANCE = np.pi / 2
 """Variance of the median of normal samples, in times of that of their mean."""
@@ -43,7 +43,7 @@ class Segments:
         A visit is one segment unless its samples move to another level and stay there, as when other work starts in it.
         """
         places = [part for visit in series.visits for part in _parts(series.wall_ms, chosen & (series.visit == visit))]
-        medians = [max(float(np.median(series.wall_ms[part])), LEAST_MS) for part in places]
+        medians = [max(float(np.median(series.wall_ms[part])), MIN_MS) for part in places]
         return cls(
             log_ms=np.log(medians),
             variance=np.array(

@@ -11,18 +11,18 @@ from perfcast.stability.noise import Resolution, noise_of
 if TYPE_CHECKING:
     from perfcast.stability.series import Series
 
-FEWEST = 5
+MIN_SAMPLES = 5
 SETTLED_SHARE = 0.4
 """The last 40% of a visit are taken as settled: of 50 inferences up to 30 may be warm-up."""
-LONGEST = 30
+MAX_SAMPLES = 30
 """What is slow for longer at the start is a level, not warm-up: the source document's ends after 2 or 3 iterations."""
 SLOW_SIGMAS = 2.0
-MOST_SIGMAS = 3.0
+MAX_SIGMAS = 3.0
 """What one sample can count for or against warm-up: an outlier among settled samples is none."""
 OVER = 10.0
 """Warm-up is over for good after some five settled samples, each of which counts 2 against it."""
-LEAST_EVIDENCE = 0.5
-LEAST_NOISE = 0.005
+MIN_EVIDENCE = 0.5
+MIN_NOISE = 0.005
 """A warm-up within half a percent of the level after it is of no interest."""
 
 
@@ -38,18 +38,18 @@ def warmup_length(wall_ms: np.ndarray, relative_noise: float | None = None) -> i
             from this visit alone.
     """
     values = np.asarray(wall_ms, float)
-    if len(values) < FEWEST:
+    if len(values) < MIN_SAMPLES:
         return 0
     level, own_noise = _settled(values)
-    noise = max(own_noise if relative_noise is None else relative_noise * level, LEAST_NOISE * level)
+    noise = max(own_noise if relative_noise is None else relative_noise * level, MIN_NOISE * level)
     if noise == 0:
         return 0
     early = values[: len(values) - _settled_count(values)]
-    sums = np.cumsum(np.clip((early - level) / noise - SLOW_SIGMAS, -MOST_SIGMAS, MOST_SIGMAS))
+    sums = np.cumsum(np.clip((early - level) / noise - SLOW_SIGMAS, -MAX_SIGMAS, MAX_SIGMAS))
     highest = np.maximum.accumulate(np.maximum(sums, 0))
     (over,) = np.nonzero(highest - sums > OVER)
     best = int(np.argmax(sums[: over[0]] if len(over) else sums))
-    return best + 1 if sums[best] > LEAST_EVIDENCE and best < LONGEST else 0
+    return best + 1 if sums[best] > MIN_EVIDENCE and best < MAX_SAMPLES else 0
 
 
 def warm(series: Series) -> tuple[np.ndarray, int]:

@@ -14,7 +14,7 @@ from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
 
-_MOST = 1e30
+_MAX_VALUE = 1e30
 _BEYOND, _NEGATIVE = "is out of range", "is negative"
 _INCOMPLETE = Problem("", "a feature is missing or infinite", EXCLUDED)
 # Counts, sizes and shares: the registry's, and those that only tables from elsewhere have.
@@ -54,7 +54,7 @@ def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame,
             "is infinite": np.isinf(value),
             "is zero": value == 0,
             _NEGATIVE: finite & (value < 0),
-            _BEYOND: finite & (value > 0) & ((value > _MOST) | (value < 1 / _MOST)),
+            _BEYOND: finite & (value > 0) & ((value > _MAX_VALUE) | (value < 1 / _MAX_VALUE)),
         }
         lines += [at_rows(table, rows, Problem(metric.column, what, EXCLUDED)) for what, rows in wrong.items()]
         found[name] = np.where(np.any(list(wrong.values()), axis=0), np.nan, value)
@@ -66,7 +66,7 @@ def _incomplete(features: pd.DataFrame) -> np.ndarray:
 
 
 def _beyond(features: pd.DataFrame) -> np.ndarray:
-    return ~_incomplete(features) & (np.abs(features.to_numpy(dtype=float)) > _MOST)
+    return ~_incomplete(features) & (np.abs(features.to_numpy(dtype=float)) > _MAX_VALUE)
 
 
 def _negative(features: pd.DataFrame) -> np.ndarray:

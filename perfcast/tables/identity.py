@@ -11,13 +11,13 @@ import pandas as pd
 from perfcast.tables.mapping import Grouping
 from perfcast.tables.names import SIZE
 from perfcast.tables.numbers import numbers_of
-from perfcast.tables.patterns import LONGEST
+from perfcast.tables.patterns import MAX_LENGTH
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
 
-_LARGEST = 1e9
+_MAX_INPUT_SIZE = 1e9
 
 
 def unknown(table: pd.DataFrame, mapping: Mapping) -> tuple[np.ndarray, list[pd.DataFrame]]:
@@ -32,8 +32,8 @@ def unknown(table: pd.DataFrame, mapping: Mapping) -> tuple[np.ndarray, list[pd.
     texts = [mapping.model, *([mapping.family.column] if mapping.family else [])]
     found = [(name, "is missing", table[name].isna().to_numpy()) for name in dict.fromkeys(texts)]
     if mapping.family and mapping.family.pattern:
-        long = table[mapping.family.column].astype("str").str.len().to_numpy(dtype=float, na_value=0) > LONGEST
-        found.append((mapping.family.column, f"is longer than {LONGEST:,} characters", long))
+        long = table[mapping.family.column].astype("str").str.len().to_numpy(dtype=float, na_value=0) > MAX_LENGTH
+        found.append((mapping.family.column, f"is longer than {MAX_LENGTH:,} characters", long))
     if mapping.input_size:
         size = numbers_of(table, [mapping.input_size])[mapping.input_size].to_numpy()
         found += [(mapping.input_size, what, wrong) for what, wrong in _wrong_sizes(size).items()]
@@ -46,7 +46,7 @@ def _wrong_sizes(size: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "is missing": np.isnan(size),
         "is infinite": infinite,
-        "is not a size of an input": ~infinite & ((size < 0) | (size > _LARGEST)),
+        "is not a size of an input": ~infinite & ((size < 0) | (size > _MAX_INPUT_SIZE)),
     }
 
 
@@ -106,6 +106,6 @@ def families_of(table: pd.DataFrame, mapping: Mapping) -> pd.Series:
     text = table[family.column].astype("str").fillna("")
     if family.pattern is None:
         return text
-    short = [each for each in text.unique() if len(each) <= LONGEST]
+    short = [each for each in text.unique() if len(each) <= MAX_LENGTH]
     found = {each: match for each in short if (match := family.pattern.search(each))}
     return text.map({each: match[1] if match.re.groups else match[0] for each, match in found.items()}).fillna(text)

@@ -10,7 +10,7 @@ from pandas.api.types import is_numeric_dtype
 
 from perfcast.errors import UsageError
 from perfcast.tables.names import refuse_collisions
-from perfcast.tables.patterns import LONGEST
+from perfcast.tables.patterns import MAX_LENGTH
 from perfcast.tables.reading import ROW, TABLE
 from perfcast.text import format_list
 
@@ -93,7 +93,7 @@ def encoded(table: pd.DataFrame, one_hot: OneHot) -> pd.DataFrame:
 def _places(text: str, one_hot: OneHot) -> list[float]:
     if one_hot.pattern is None:
         found = [text]
-    elif len(text) > LONGEST:
+    elif len(text) > MAX_LENGTH:
         found = []
     else:
         found = [match[1] if match.re.groups else match[0] for match in one_hot.pattern.finditer(text)]

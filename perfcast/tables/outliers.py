@@ -9,9 +9,9 @@ from perfcast.features.scale import signed_log
 FACTOR = 3.0
 DEVIATIONS = 8.0
 _FOLDS = 5
-_MOST_LEARNED = 10_000
-_FEWEST = 20
-_FEWEST_TARGETS = 3
+_MAX_TRAINING_ROWS = 10_000
+_MIN_ROWS = 20
+_MIN_TARGETS = 3
 _LINE_ROWS = 1000
 _NORMAL = 1.4826
 
@@ -31,15 +31,15 @@ def disagreeing(values: np.ndarray, seed: int = 0) -> np.ndarray:
     from scipy.stats import theilslopes
 
     found = np.zeros(values.shape, dtype=bool)
-    told = np.flatnonzero((~np.isnan(values)).sum(axis=0) >= _FEWEST)
-    if len(told) < _FEWEST_TARGETS:
+    told = np.flatnonzero((~np.isnan(values)).sum(axis=0) >= _MIN_ROWS)
+    if len(told) < _MIN_TARGETS:
         return found
     logarithms = np.log(values[:, told])
     centred = logarithms - np.nanmedian(logarithms, axis=0)
     for place, target in enumerate(told):
         others = np.delete(centred, place, axis=1)
         known = np.flatnonzero(~np.isnan(centred[:, place]) & (~np.isnan(others)).any(axis=1))
-        if len(known) < _FEWEST:
+        if len(known) < _MIN_ROWS:
             continue
         level = np.nanmedian(others[known], axis=1)
         some = np.random.default_rng(seed).permutation(len(known))[:_LINE_ROWS]
@@ -64,7 +64,7 @@ def outliers(inputs: np.ndarray, targets: np.ndarray, seed: int = 0, jobs: int =
     """
     found = np.zeros(targets.shape, dtype=bool)
     for rows, columns in _alike(~np.isnan(targets)):
-        if len(rows) < _FEWEST:
+        if len(rows) < _MIN_ROWS:
             continue
         known = np.log(targets[np.ix_(rows, columns)])
         suspects = _far(known, inputs[rows], np.zeros(len(rows), dtype=bool), seed, jobs)
@@ -128,7 +128,7 @@ def _predictions(
     made = np.empty((2, *targets.shape))
     wanted = np.squeeze(targets / spread, axis=() if targets.shape[1] > 1 else 1)
     for number in range(_FOLDS):
-        train = random.permutation(np.flatnonzero((fold != number) & ~barred))[:_MOST_LEARNED]
+        train = random.permutation(np.flatnonzero((fold != number) & ~barred))[:_MAX_TRAINING_ROWS]
         # Leaves of several rows: an outlier's twin must not vouch for it.
         forest = ExtraTreesRegressor(50, min_samples_leaf=3, random_state=seed, n_jobs=jobs)
         line = make_pipeline(StandardScaler(), Ridge(1.0))

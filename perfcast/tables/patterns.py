@@ -11,7 +11,7 @@ from perfcast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST = 1000
+MAX_LENGTH = 1000
 """Characters of the longest text that a pattern is applied to."""
 
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")

@@ -160,7 +160,7 @@ def test_unexpected_answer_ends_in_one_line(campaign, exports, runner, wishes, w
 
 
 def test_endless_line_is_refused(campaign, exports, runner, monkeypatch):
-    monkeypatch.setattr("perfcast.bench.runner_process.LONGEST", 100)
+    monkeypatch.setattr("perfcast.bench.runner_process.MAX_LINE_BYTES", 100)
     with pytest.raises(BenchmarkError, match="malformed answer of the runner"):
         measure(campaign, exports)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from perfcast.bench.tasks import Task
     from perfcast.export.artifacts import ArtifactStore
 
-_LONGEST_LINE = 1 << 28
+_MAX_LINE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def checked_answers(path: Path, name: str) -> Iterator[dict[str, Any]]:
     checksum = name
     try:
         with _plain(path).open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=1):
                 if found := answer_in(line, checksum):
                     text, checksum = found
                     yield parse_answer(text)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ANSWERS_S = 60
-_LONGEST = 1 << 20
+_MAX_LENGTH = 1 << 20
 
 
 class Host(Protocol):
@@ -77,7 +77,7 @@ class Connection(ABC):
             texts = []
             for file in (output, errors):
                 file.seek(0)
-                texts.append(file.read(_LONGEST).decode("utf-8", "replace"))
+                texts.append(file.read(_MAX_LENGTH).decode("utf-8", "replace"))
         if reason := self.cut(done.returncode, texts[1]):
             raise LinkError(f"{self.host.name}: {reason}")
         return CommandResult(done.returncode, *texts)

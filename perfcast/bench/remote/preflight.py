@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from perfcast.bench.remote.description import Remote
 
 CLOCK_MAY_DIFFER_S = 300
-LEAST_FREE_MB = 100
+MIN_FREE_MB = 100
 OLDEST_PYTHON = (3, 6)
-_LONGEST = 300
+_MAX_LENGTH = 300
 _SCRIPT = r"""
 folder=$1 python=$2 engine=$3 image=$4 runner=$5
 say() { printf '%s\t%s\n' "$1" "$2" | head -c 500; }
@@ -55,7 +55,7 @@ class Found:
     def of_output(cls, output: str, asked_s: float) -> Found:
         """Return what a device printed: names and values, parted by a tabulator, a line each."""
         lines = [line.split("\t", 1) for line in output.splitlines() if "\t" in line]
-        return cls({name: escape_control(value[:_LONGEST]) for name, value in lines}, asked_s)
+        return cls({name: escape_control(value[:_MAX_LENGTH]) for name, value in lines}, asked_s)
 
     @property
     def has_runner(self) -> bool:
@@ -80,7 +80,7 @@ def look(connection: Connection, remote: Remote, runner: str) -> Found:
     said = connection.run(_SCRIPT, remote.folder, remote.python, engine, image, runner)
     found = Found.of_output(said.output, time.time())
     if said.status or not found.facts:
-        words = one_line(said.errors, _LONGEST) or "nothing"
+        words = one_line(said.errors, _MAX_LENGTH) or "nothing"
         raise BenchmarkError(
             f"{connection.host.name}: its shell exited with status {said.status} and printed {words!r}"
         )
@@ -117,8 +117,8 @@ def _disk(found: Found, remote: Remote) -> str:
     if refused := found.facts.get("folder_refused"):
         return f"{remote.folder} cannot be created there ({refused}); set transport.folder to a writable one"
     free = found.number("free_kb")
-    if free is not None and free * 1024 < LEAST_FREE_MB * 1e6:
-        return f"its disk is full: {remote.folder} has {free * 1024e-6:.0f} MB left, {LEAST_FREE_MB} MB are needed"
+    if free is not None and free * 1024 < MIN_FREE_MB * 1e6:
+        return f"its disk is full: {remote.folder} has {free * 1024e-6:.0f} MB left, {MIN_FREE_MB} MB are needed"
     return ""
 
 

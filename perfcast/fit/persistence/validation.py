@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 700.0
 """exp of more than this is no 64-bit float."""
 _ROUNDING = 1e-6
-_MOST_EXPONENT = 10
+_MAX_EXPONENT = 10
 
 
 class _UnsoundError(Exception):
@@ -184,7 +184,7 @@ def _are_indices(values: np.ndarray, count: int) -> bool:
 
 
 def _are_exponents(values: np.ndarray, count: int) -> bool:
-    return values.ndim == 2 and values.shape[1] == count and bool((np.abs(values) <= _MOST_EXPONENT).all())
+    return values.ndim == 2 and values.shape[1] == count and bool((np.abs(values) <= _MAX_EXPONENT).all())
 
 
 def _require(holds: bool | np.bool_, key: str, message: str) -> None:

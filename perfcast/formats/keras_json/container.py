@@ -22,16 +22,16 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MOST_MEMBERS = 10_000
-_MOST_DIRECTORY_BYTES = 10_000_000
+_MAX_MEMBERS = 10_000
+_MAX_DIRECTORY_BYTES = 10_000_000
 # Keras stores members as they are; others may have packed them again, of which numbers shrink little.
-_MOST_EXPANSION = 100
+_MAX_EXPANSION = 100
 _EXPANDS_FREELY = 256_000_000
 _ENCRYPTED = 1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PIECE = 1 << 20
 
-MOST_BYTES = 100_000_000
+MAX_BYTES = 100_000_000
 """Bytes that a text may have once unpacked; those of networks of thousands of layers have ten millions."""
 
 
@@ -61,8 +61,8 @@ class _Patient(io.FileIO):
             place = self.tell()
             size = self.seek(0, io.SEEK_END) - place
             self.seek(place)
-        if size > _MOST_DIRECTORY_BYTES:
-            raise SourceError(f"not a Keras archive: it lists more than {_MOST_MEMBERS:,} members")
+        if size > _MAX_DIRECTORY_BYTES:
+            raise SourceError(f"not a Keras archive: it lists more than {_MAX_MEMBERS:,} members")
         return super().read(size)
 
 
@@ -83,8 +83,8 @@ def _member(path: Path, name: str) -> bytes:
 
 
 def _check_members(members: list[zipfile.ZipInfo], stored: int) -> None:
-    if len(members) > _MOST_MEMBERS:
-        raise SourceError(f"not a Keras archive: it lists more than {_MOST_MEMBERS:,} members")
+    if len(members) > _MAX_MEMBERS:
+        raise SourceError(f"not a Keras archive: it lists more than {_MAX_MEMBERS:,} members")
     counts = Counter(member.filename for member in members)
     for member in members:
         reason = _fault_of(member)
@@ -92,8 +92,8 @@ def _check_members(members: list[zipfile.ZipInfo], stored: int) -> None:
             reason = "is there twice"
         if reason is not None:
             raise SourceError(f"not a Keras archive: its member {escape_control(member.filename)[:80]!r} {reason}")
-    if sum(member.file_size for member in members) > _EXPANDS_FREELY + _MOST_EXPANSION * stored:
-        raise SourceError(f"would unpack to more than {_MOST_EXPANSION} times its size, more than any Keras file")
+    if sum(member.file_size for member in members) > _EXPANDS_FREELY + _MAX_EXPANSION * stored:
+        raise SourceError(f"would unpack to more than {_MAX_EXPANSION} times its size, more than any Keras file")
 
 
 def _fault_of(member: zipfile.ZipInfo) -> str | None:
@@ -107,8 +107,8 @@ def _fault_of(member: zipfile.ZipInfo) -> str | None:
         return "is encrypted"
     if member.compress_type not in _METHODS:
         return "is compressed in a way that Keras does not use"
-    if member.filename == KERAS_CONFIG and member.file_size > MOST_BYTES:
-        return f"is larger than {MOST_BYTES // 1_000_000} MB"
+    if member.filename == KERAS_CONFIG and member.file_size > MAX_BYTES:
+        return f"is larger than {MAX_BYTES // 1_000_000} MB"
     return None
 
 
@@ -122,7 +122,7 @@ def _attribute(path: Path, name: str) -> bytes:
                 raise SourceError("holds weights but no network; save the whole model: model.save(...)")
             attribute = file.attrs.get_id(name)
             is_text = h5py.check_string_dtype(attribute.dtype) is not None and attribute.shape == ()
-            if not is_text or attribute.get_storage_size() > MOST_BYTES:
+            if not is_text or attribute.get_storage_size() > MAX_BYTES:
                 raise SourceError(f"its attribute {name!r} is not the text of a model")
             value = file.attrs[name]
     # Whatever the library meets in a damaged file.
@@ -150,8 +150,8 @@ def parse(data: bytes) -> Any:
     Raises:
         SourceError: it is too large, or is not JSON.
     """
-    if len(data) > MOST_BYTES:
-        raise SourceError(f"is larger than {MOST_BYTES // 1_000_000} MB once unpacked, more than any model's JSON")
+    if len(data) > MAX_BYTES:
+        raise SourceError(f"is larger than {MAX_BYTES // 1_000_000} MB once unpacked, more than any model's JSON")
     try:
         return json.loads(data)
     except ValueError as error:
@@ -163,9 +163,9 @@ def parse(data: bytes) -> Any:
 def _read(path: Path) -> bytes:
     if path.suffix == ".gz":
         with gzip.open(path) as packed:
-            return packed.read(MOST_BYTES + 1)
+            return packed.read(MAX_BYTES + 1)
     with path.open("rb") as plain:
-        return plain.read(MOST_BYTES + 1)
+        return plain.read(MAX_BYTES + 1)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from perfcast.errors import SourceError
 from perfcast.formats.keras_json.settings import KNOWN, Settings, shown
 from perfcast.text import escape_control
 
-_LONGEST_NAME = 400
+_MAX_NAME_LENGTH = 400
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def layer_of(value: Any, owner: str) -> LayerText:
     if not isinstance(kind, str) or not kind or not isinstance(values, dict):
         raise SourceError(f"{owner}: a layer has no class_name and config: {shown(value)}")
     name = value.get("name") or values.get("name") or kind.lower()
-    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+    if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH:
         raise SourceError(f"{owner}: the name of a layer cannot be {shown(name)}")
     module, registered = value.get("module"), value.get("registered_name")
     if ("module" in value and module is None) or ">" in str(registered) or ">" in kind:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import SourceError
 from perfcast.formats.keras_json.call import Call, Outcome, Part, Symbol, tensors_of, written
 from perfcast.formats.keras_json.document import LayerText, Reference, flattened
-from perfcast.formats.keras_json.graph import MOST_LAYERS, model_of
+from perfcast.formats.keras_json.graph import MAX_LAYERS, model_of
 from perfcast.formats.keras_json.rules import (
     elementwise,
     moves,
@@ -21,8 +21,8 @@ from perfcast.formats.keras_json.rules import (
     windows,
     wrappers,
 )
-from perfcast.formats.keras_json.settings import MOST, dtype_of, quantised
-from perfcast.network.descriptor import MOST_COUNT
+from perfcast.formats.keras_json.settings import MAX_SIZE, dtype_of, quantised
+from perfcast.network.descriptor import MAX_COUNT
 from perfcast.network.layer_types import layout_of
 from perfcast.network.network import Geometry, Layer, Tensor, Weight
 from perfcast.text import escape_control
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Rule = Callable[[Call], Outcome]
 
 _DEEPEST = 20
-_MOST_AXES = 8
+_MAX_AXES = 8
 _SHOWN = 200
 
 _ROOMS = (elementwise, moves, preprocessing, products, recurrent, tensorflow, windows, wrappers)
@@ -50,14 +50,14 @@ _ROOTS = ("", "keras", "tf_keras", "tensorflow")
 class _Budget:
     """What is left of the layers and of their arguments that a network may have, however a text nests them."""
 
-    layers: int = MOST_LAYERS
-    arguments: int = 10 * MOST_LAYERS
+    layers: int = MAX_LAYERS
+    arguments: int = 10 * MAX_LAYERS
 
     def spend(self, arguments: int = 1) -> None:
         self.layers -= 1
         self.arguments -= arguments
         if min(self.layers, self.arguments) < 0:
-            raise SourceError(f"the network has more than {MOST_LAYERS:,} layers, or as many tensors as ten times that")
+            raise SourceError(f"the network has more than {MAX_LAYERS:,} layers, or as many tensors as ten times that")
 
 
 @dataclass
@@ -214,11 +214,11 @@ def _ruled(layer: LayerText, call: Call) -> Outcome:
 
 def _check(outcome: Outcome, owner: str) -> None:
     for shape in outcome.shapes:
-        if len(shape) > _MOST_AXES + 1 or not all(0 <= size <= MOST for size in shape):
+        if len(shape) > _MAX_AXES + 1 or not all(0 <= size <= MAX_SIZE for size in shape):
             raise SourceError(f"{owner} would return a tensor of shape {written(shape)[:80]}")
-        if math.prod(shape) > MOST_COUNT:
+        if math.prod(shape) > MAX_COUNT:
             raise SourceError(f"{owner} would return a tensor that is too large: {written(shape)[:80]}")
-    if max((outcome.macs, *(part.elements for part in outcome.weights))) > MOST_COUNT:
+    if max((outcome.macs, *(part.elements for part in outcome.weights))) > MAX_COUNT:
         raise SourceError(f"{owner} is too large for any device")
 
 

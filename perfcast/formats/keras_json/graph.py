@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from perfcast.formats.keras_json.document import Step
 
-MOST_LAYERS = 100_000
+MAX_LAYERS = 100_000
 """Layers that a network may have; the largest published ones have some thousands."""
 
 
@@ -35,8 +35,8 @@ def model_of(layer: LayerText) -> ModelText:
         SourceError: its text is not as Keras writes it, or its calls lead nowhere or in circles.
     """
     listed = layer.values["layers"]
-    if not isinstance(listed, list) or not listed or len(listed) > MOST_LAYERS:
-        raise SourceError(f"model {layer.name[:80]!r} must have between 1 and {MOST_LAYERS:,} layers")
+    if not isinstance(listed, list) or not listed or len(listed) > MAX_LAYERS:
+        raise SourceError(f"model {layer.name[:80]!r} must have between 1 and {MAX_LAYERS:,} layers")
     if "input_layers" in layer.values or "output_layers" in layer.values:
         return _functional(layer, listed)
     return _sequential(layer, listed)

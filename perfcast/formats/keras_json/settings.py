@@ -11,12 +11,12 @@ from perfcast.text import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST = 1_000_000_000
+MAX_SIZE = 1_000_000_000
 """The largest size of anything; descriptors take none above it."""
 
 _SHOWN = 60
 # Anything longer is not a list of axes or sizes or an equation, but an attempt to keep the reader busy.
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _WHOLE = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
@@ -62,7 +62,7 @@ class Settings:
         return default if value is None else value
 
     def whole(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return an integer between `least` and `MOST`."""
+        """Return an integer between `least` and `MAX_SIZE`."""
         value = whole_number(self.get(key, default), least)
         return self.refuse(key) if value is None else value
 
@@ -74,7 +74,7 @@ class Settings:
     def word(self, key: str, default: str, choices: tuple[str, ...] = ()) -> str:
         """Return a string, in lower case and one of `choices` where there are any."""
         value = self.get(key, default)
-        if not isinstance(value, str) or len(value) > _LONGEST:
+        if not isinstance(value, str) or len(value) > _MAX_LENGTH:
             self.refuse(key)
         if not choices:
             return value
@@ -111,17 +111,17 @@ class Settings:
 
 
 def whole_number(value: Any, least: int) -> int | None:
-    """Return `value` where it is an integer between `least` and `MOST`, None where it is anything else."""
+    """Return `value` where it is an integer between `least` and `MAX_SIZE`, None where it is anything else."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if least <= value <= MOST else None
+    return value if least <= value <= MAX_SIZE else None
 
 
 def whole_numbers(values: list[Any] | tuple[Any, ...], least: int) -> tuple[int, ...] | None:
-    """Return `values` where all are whole numbers from `least` to `MOST`, None where they are anything else."""
-    if len(values) > _LONGEST:
+    """Return `values` where all are whole numbers from `least` to `MAX_SIZE`, None where they are anything else."""
+    if len(values) > _MAX_LENGTH:
         return None
     numbers = [whole_number(value, least) for value in values]
     found = tuple(number for number in numbers if number is not None)
@@ -132,7 +132,7 @@ def shown(value: Any) -> str:
     """Return a value for a message: short, and on one line."""
     if isinstance(value, list | dict) and len(value) > _SHOWN:
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, int) and abs(value) > 10 * MOST:
+    if isinstance(value, int) and abs(value) > 10 * MAX_SIZE:
         return "a number that large"
     text = " ".join(repr(value).split())
     return shorten(text, _SHOWN)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import onnx
 
-_LARGEST_FILE = 2**31 - 1
+_MAX_FILE_BYTES = 2**31 - 1
 _OLDEST_OPSET = 7
-_MOST_NODES = 1_000_000
+_MAX_NODES = 1_000_000
 _DEEPEST = 100
 
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -36,7 +36,7 @@ def load(path: Path) -> onnx.ModelProto:
     from google.protobuf.message import DecodeError
 
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if path.stat().st_size > _MAX_FILE_BYTES:
             raise SourceError("is larger than the 2 GB that ONNX allows; save its weights as external data")
         model = onnx.load_model_from_string(path.read_bytes(), format="protobuf")
     except (DecodeError, UnicodeDecodeError) as error:
@@ -115,8 +115,8 @@ def _refuse_explosion(model: onnx.ModelProto) -> None:
         calls = Counter((node.domain, node.op_type) for node in all_nodes(nodes))
         return sum(count * (size_of(key, callers) if key in bodies else 1) for key, count in calls.items())
 
-    if total(model.graph.node, ()) > _MOST_NODES:
-        raise SourceError(f"its functions call each other so often that it has more than {_MOST_NODES} nodes")
+    if total(model.graph.node, ()) > _MAX_NODES:
+        raise SourceError(f"its functions call each other so often that it has more than {_MAX_NODES} nodes")
 
 
 def all_nodes(nodes: Iterable[onnx.NodeProto], graphs: list[onnx.GraphProto] | None = None) -> Iterator[onnx.NodeProto]:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     Default = TypeVar("Default")
 
-MOST_KNOWN = 4096
+MAX_KNOWN_ELEMENTS = 4096
 """Constants of more elements are known by their shape alone."""
 
-_MOST = 1_000_000_000
-_MOST_AXES = 9
+_MAX_SIZE = 1_000_000_000
+_MAX_AXES = 9
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def checked_shape(name: str, dims: Iterable[int]) -> tuple[int, ...]:
         SourceError: a size is negative or huge, or there are too many.
     """
     shape = tuple(dims)
-    if len(shape) > _MOST_AXES or not all(0 <= size <= _MOST for size in shape):
-        raise SourceError(f"tensor {escape_control(name)[:80]!r} has the shape {list(shape[: _MOST_AXES + 1])}")
+    if len(shape) > _MAX_AXES or not all(0 <= size <= _MAX_SIZE for size in shape):
+        raise SourceError(f"tensor {escape_control(name)[:80]!r} has the shape {list(shape[: _MAX_AXES + 1])}")
     return shape
 
 
@@ -124,7 +124,7 @@ def _elements(tensor: onnx.TensorProto, name: str, elements: int) -> np.ndarray 
     import onnx
 
     external = tensor.data_location == onnx.TensorProto.EXTERNAL
-    if external or elements > MOST_KNOWN or tensor.data_type == onnx.TensorProto.STRING:
+    if external or elements > MAX_KNOWN_ELEMENTS or tensor.data_type == onnx.TensorProto.STRING:
         return None
     try:
         return onnx.numpy_helper.to_array(tensor)
@@ -157,5 +157,5 @@ def known(name: str, data: np.ndarray, weights: tuple[Weight, ...]) -> Value:
         element_type = helper.np_dtype_to_tensor_dtype(data.dtype)
     except (KeyError, ValueError, TypeError) as error:
         raise SourceError(f"the constant {escape_control(name)[:80]!r} is of an unknown type") from error
-    kept = data if data.size <= MOST_KNOWN else None
+    kept = data if data.size <= MAX_KNOWN_ELEMENTS else None
     return Value(name, checked_shape(name, data.shape), str(data.dtype), weights, kept, element_type)

@@ -11,7 +11,7 @@ from perfcast.errors import SourceError
 from perfcast.formats.nodes import described, sources
 from perfcast.formats.onnx_graph.inference import OF_DATA_SHAPES, declared_values, fold, infer
 from perfcast.formats.onnx_graph.loading import KNOWN_DOMAINS
-from perfcast.formats.onnx_graph.nodes import MOST_KNOWN, Node, Value, constant_of, known, sparse_constant_of
+from perfcast.formats.onnx_graph.nodes import MAX_KNOWN_ELEMENTS, Node, Value, constant_of, known, sparse_constant_of
 from perfcast.formats.onnx_graph.rewriting import plain
 from perfcast.text import escape_control
 
@@ -227,7 +227,7 @@ def _computed(
 ) -> np.ndarray | None:
     """Return a constant's elements, None where they are many or not known."""
     op, first = proto.op_type, inputs[0] if inputs else None
-    if op not in OF_DATA_SHAPES and (result is None or result.elements > MOST_KNOWN):
+    if op not in OF_DATA_SHAPES and (result is None or result.elements > MAX_KNOWN_ELEMENTS):
         return None
     if op == "Shape" and first is not None:
         attributes = _attributes(proto)

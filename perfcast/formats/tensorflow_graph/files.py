@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_LARGEST_PROTO = 2**31 - 1
+_MAX_PROTO_BYTES = 2**31 - 1
 _SERVE = "serve"
 
 
@@ -58,7 +58,7 @@ def _parse(path: Path, message: Any, what: str) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        if path.stat().st_size > _LARGEST_PROTO:
+        if path.stat().st_size > _MAX_PROTO_BYTES:
             raise SourceError(f"not a readable {what}: larger than 2 GiB, the limit of protocol buffers")
         message.ParseFromString(path.read_bytes())
     except OSError as error:

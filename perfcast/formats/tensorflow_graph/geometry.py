@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Fields = dict[str, Any]
 
-_MOST_SPATIAL_AXES = 3
+_MAX_SPATIAL_AXES = 3
 _TENSORDOT = re.compile(r"/(Tensordot(?:_\d+)?)/MatMul$")
 
 
@@ -134,7 +134,7 @@ def _reduction(node: Node) -> Fields:
 
 def _padding(node: Node) -> Fields:
     spatial = len(node.output()) - 2
-    return {"type": f"ZeroPadding{spatial}D" if 1 <= spatial <= _MOST_SPATIAL_AXES else "Pad"}
+    return {"type": f"ZeroPadding{spatial}D" if 1 <= spatial <= _MAX_SPATIAL_AXES else "Pad"}
 
 
 def _resizing(node: Node) -> Fields:

@@ -12,10 +12,10 @@ from perfcast.formats.tensorflow_graph.loops import WHILE, Loop, bounds_of, chan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_MOST_NODES = 500_000
-_MOST_CALLS = 50_000
+_MAX_NODES = 500_000
+_MAX_CALLS = 50_000
 _DEEPEST = 64
-_LONGEST_INDEX = 9
+_MAX_INDEX_DIGITS = 9
 
 
 @dataclass
@@ -58,7 +58,7 @@ def normal(tensor: str) -> str:
 
 def is_index(text: str) -> bool:
     """Tell whether a text is the number of an output."""
-    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_INDEX
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_INDEX_DIGITS
 
 
 def inline(
@@ -130,8 +130,8 @@ class _Inliner:
         if node.op in WHILE and self.open_loops:
             self._open(node, inputs, name, depth)
             return
-        if len(self.result.nodes) >= _MOST_NODES:
-            raise SourceError(f"its graph has more than {_MOST_NODES} operations, its functions' included")
+        if len(self.result.nodes) >= _MAX_NODES:
+            raise SourceError(f"its graph has more than {_MAX_NODES} operations, its functions' included")
         copy = type(node)()
         copy.CopyFrom(node)
         copy.name = name
@@ -142,8 +142,8 @@ class _Inliner:
 
     def _expand(self, node: Any, function: Any, inputs: list[str], name: str, depth: int) -> None:
         self._calls += 1
-        if self._calls > _MOST_CALLS:
-            raise SourceError(f"its functions are called more than {_MOST_CALLS} times")
+        if self._calls > _MAX_CALLS:
+            raise SourceError(f"its functions are called more than {_MAX_CALLS} times")
         own = [argument.name for argument in function.signature.input_arg]
         if len(own) != len(inputs):
             raise SourceError(f"operation {node.name[:80]!r} calls a function with the wrong number of inputs")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 WHILE = frozenset(("While", "StatelessWhile"))
 """Operations that run their function `body` as long as their function `cond` says so."""
 
-_MOST_PASSED = 100
-_MOST_STACKED = 100_000
+_MAX_PASSED = 100
+_MAX_STACKED = 100_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def bounds_of(name: str, inputs: Sequence[str], condition: Any, body: Any) -> tu
         counter = asked.argument(node.input[0]) if node is not None and node.op == "Less" else None
         step = _step(done, counter) if counter is not None else None
         limit = _limit(asked, done, node.input[1], inputs) if step is not None and node is not None else None
-        if counter is None or step is None or limit is None or len(found) > _MOST_PASSED:
+        if counter is None or step is None or limit is None or len(found) > _MAX_PASSED:
             raise SourceError(f"operation {name[:80]!r} loops: the number of iterations is only known at run time")
         found.append(Bound(inputs[counter], limit, step))
     return tuple(found)
@@ -129,7 +129,7 @@ class _Body:
         return self._function.ret.get(outputs[index].name, "") if index < len(outputs) else ""
 
     def _origin(self, tensor: str) -> str:
-        for _ in range(_MOST_PASSED):
+        for _ in range(_MAX_PASSED):
             node = self._nodes.get(tensor.partition(":")[0])
             if node is None or node.op != "Identity" or not node.input:
                 break
@@ -201,7 +201,7 @@ def without_lists(nodes: dict[str, Any], loops: Sequence[Loop]) -> list[Loop]:
 
 
 def _producer(tensor: str, nodes: Mapping[str, Any]) -> Any:
-    for _ in range(_MOST_PASSED):
+    for _ in range(_MAX_PASSED):
         node = nodes.get(tensor.rpartition(":")[0])
         if node is None or node.op != "Identity" or not node.input:
             return node
@@ -251,7 +251,7 @@ def _stacked(node: Any, nodes: Mapping[str, Any]) -> str:
     count = node.attr["num_elements"].i
     if count < 1 and sized is not None and sized.op == "Const" and reserved.op == "TensorListReserve":
         count = int(constant_values(sized).ravel()[0])
-    if not 0 < count <= _MOST_STACKED:
+    if not 0 < count <= _MAX_STACKED:
         return ""
     item, dtype = put.input[2], node.attr["element_dtype"].type
     node.ClearField("attr")

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = b"TFL3"
 _DAMAGES = (struct.error, IndexError, ValueError, TypeError, OverflowError, RecursionError, AttributeError, MemoryError)
-_MOST = 1_000_000_000
-_MOST_AXES = 9
-_MOST_KNOWN = 4096
+_MAX_SIZE = 1_000_000_000
+_MAX_AXES = 9
+_MAX_KNOWN_ELEMENTS = 4096
 _KNOWN_TYPES = frozenset(("float16", "float32", "int8", "int32", "int64", "uint8"))
 _OPTIONS = (
     *("AdjX", "Alpha", "DilationDFactor", "DilationHFactor", "DilationWFactor", "FilterHeight", "FilterWidth"),
@@ -146,8 +146,8 @@ class _Parser:
         sizes = self._indices(tensor.ShapeAsNumpy())
         known = self._indices(tensor.ShapeSignatureAsNumpy()) or sizes
         name = self._unused(tensor)
-        if max(len(sizes), len(known)) > _MOST_AXES or not all(0 <= size <= _MOST for size in sizes):
-            raise SourceError(f"tensor {name[:80]!r} has the shape {list(sizes[: _MOST_AXES + 1])}")
+        if max(len(sizes), len(known)) > _MAX_AXES or not all(0 <= size <= _MAX_SIZE for size in sizes):
+            raise SourceError(f"tensor {name[:80]!r} has the shape {list(sizes[: _MAX_AXES + 1])}")
         dtype = names_of("TensorType").get(tensor.Type(), "unknown").lower()
         signature = tuple(None if size < 0 else size for size in known)
         record = TensorRecord(name, sizes, signature, dtype, self._is_stored(tensor), bool(tensor.IsVariable()))
@@ -175,7 +175,7 @@ class _Parser:
 
     def _data(self, tensor: Any, record: TensorRecord) -> np.ndarray | None:
         buffer, elements = self._model.Buffers(tensor.Buffer()), math.prod(record.shape)
-        if not 0 < elements <= _MOST_KNOWN or record.dtype not in _KNOWN_TYPES:
+        if not 0 < elements <= _MAX_KNOWN_ELEMENTS or record.dtype not in _KNOWN_TYPES:
             return None
         dtype = np.dtype(record.dtype)
         if buffer.DataLength() != elements * dtype.itemsize:

@@ -24,7 +24,7 @@ _WEIGHTS = ("random", "values")
 _SIZE = re.compile(r"([0-9]{1,5})(?:x([0-9]{1,5}))?")
 _CHANNELS = (1, 3)
 _NAMED_PARTS = 3
-_LONGEST = 400
+_MAX_LENGTH = 400
 
 
 def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, Any]) -> ModelSpec:
@@ -43,7 +43,7 @@ def make_spec(source: str, handle: str, input_size: str, parameters: dict[str, A
         UsageError: a value is wrong, or the model can be predicted but not measured.
     """
     only(parameters, _PARAMETERS)
-    if not handle or len(handle) > _LONGEST or escape_control(handle) != handle:
+    if not handle or len(handle) > _MAX_LENGTH or escape_control(handle) != handle:
         raise UsageError(f"builder {escape_control(handle)[:60]!r} must be the path or address of a model")
     kind = ENDINGS.get(ending_of(handle))
     if kind is not None and kind.unmeasurable:

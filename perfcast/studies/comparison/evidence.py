@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from perfcast.studies.comparison.variance import (
-    FEWEST_MODELS,
+    MIN_MODELS,
     OF_THE_MIDDLE,
     SMALLEST,
     moderated,
@@ -71,18 +71,16 @@ def undecided(pairs: Pairs) -> str:
     count = len(pairs.a)
     if not count:
         return "no model was measured twice"
-    if count >= FEWEST_MODELS:
+    if count >= MIN_MODELS:
         return ""
     models = f"{count} model{'s' if count > 1 else ''}"
     if not _is_steady(pairs):
-        return (
-            f"with {models}, a slower machine and slower models cannot be separated; measure at least {FEWEST_MODELS}"
-        )
+        return f"with {models}, a slower machine and slower models cannot be separated; measure at least {MIN_MODELS}"
     if len(pairs.repeats):
         return ""
     return (
         f"with {models} and no repetition, noise and change cannot be separated; measure with replicates, or "
-        f"at least {FEWEST_MODELS} models"
+        f"at least {MIN_MODELS} models"
     )
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 IDENTITY = ["model", "batch", "workload"]
 _REQUIRED = (*IDENTITY, "status", "replicate")
 _NAMED = 3
-_LONGEST = 60
-_MOST = 0.5
+_MAX_LENGTH = 60
+_MAJORITY = 0.5
 _SAMPLES = "wall_samples_ms"
 _DISTURBED = "without an undisturbed visit"
 
@@ -142,7 +142,7 @@ def _with_visits(sides: tuple[pd.DataFrame, pd.DataFrame], column: str) -> tuple
     every = [[visits_of(row, column) for row in side.to_dict("records")] for side in sides]
     calm = [[visits.undisturbed for visits in side] for side in every]
     in_both = np.mean([len(one) > 0 and len(other) > 0 for one, other in zip(*calm, strict=True)])
-    counted = calm if column == DEFAULT and in_both > _MOST else every
+    counted = calm if column == DEFAULT and in_both > _MAJORITY else every
     pairs = zip(counted, every, strict=True)
     has = [[len(some) > 0 or not len(all_of) for some, all_of in zip(*both, strict=True)] for both in pairs]
     return np.array(has, bool), counted
@@ -218,7 +218,7 @@ def _different_facts(
         ValueError,
     ):  # An earlier version, several toolchains, or a foreign file.
         return {"fingerprint": (_distinct(sides[0]["fingerprint"]), _distinct(sides[1]["fingerprint"]))}
-    return {name: (one_line(before, _LONGEST), one_line(now, _LONGEST)) for name, (before, now) in facts.items()}
+    return {name: (one_line(before, _MAX_LENGTH), one_line(now, _MAX_LENGTH)) for name, (before, now) in facts.items()}
 
 
 def _distinct(values: pd.Series) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LISTED = 30
 _NAMED = 5
-_LONGEST = 60
+_MAX_LENGTH = 60
 _MARKS = {SLOWER: "bad", FASTER: "own"}
 _UNKNOWN = "—"
 
@@ -70,7 +70,7 @@ def preface(comparison: Comparison) -> list[str]:
     """Return what was compared, and what differs besides the models' numbers."""
     pairs = comparison.pairs
     lines = [
-        f"{name}: {shorten(a, _LONGEST)} in A, {shorten(b, _LONGEST)} in B"
+        f"{name}: {shorten(a, _MAX_LENGTH)} in A, {shorten(b, _MAX_LENGTH)} in B"
         for name, (a, b) in pairs.differences.items()
     ]
     lines = ["what differs: " + "; ".join(lines)] if lines else ["what differs: no factor"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 1e-3
 """No number is known better than to a thousandth: clocks have ticks, and a median of few may hit them all."""
-FEWEST_MODELS = 5
+MIN_MODELS = 5
 """From this many models on, the typical one shows how the machine was."""
 FAR_OUT = 3.0
 """Standard deviations from the typical model beyond which a model is not used to estimate noise."""
@@ -24,7 +24,7 @@ _ENOUGH_ROBUST = 5
 _TO_SIGMA = 1.4826
 _QN = 2.2219
 _SMALL_QN = {2: 0.399, 3: 0.994, 4: 0.512, 5: 0.844, 6: 0.611, 7: 0.857, 8: 0.669, 9: 0.872}
-_MOST_PAIRED = 300
+_MAX_PAIRED = 300
 
 
 def moderated(variances: np.ndarray, dof: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def between_models(log_ratios: np.ndarray, variances: np.ndarray) -> float:
     """
     extra = _between(log_ratios, variances)
     near = np.abs(log_ratios - np.median(log_ratios)) < FAR_OUT * np.sqrt(variances + extra)
-    return _between(log_ratios[near], variances[near]) if near.sum() >= FEWEST_MODELS - 1 else extra
+    return _between(log_ratios[near], variances[near]) if near.sum() >= MIN_MODELS - 1 else extra
 
 
 def _between(log_ratios: np.ndarray, variances: np.ndarray) -> float:
@@ -93,7 +93,7 @@ def scale(values: np.ndarray) -> float:
     which makes most of them; of many the median absolute deviation, which takes no time.
     """
     count = len(values)
-    if count > _MOST_PAIRED:
+    if count > _MAX_PAIRED:
         return float(_TO_SIGMA * np.median(np.abs(values - np.median(values))))
     first, second = np.triu_indices(count, 1)
     half = count // 2 + 1
@@ -116,7 +116,7 @@ def round_effects(side: Sequence[Visits]) -> dict[int, float]:
     for visits in side:
         for number, deviation in zip(visits.rounds, visits.values - np.median(visits.values), strict=True):
             deviations.setdefault(int(number), []).append(float(deviation))
-    return {number: float(np.median(found)) for number, found in deviations.items() if len(found) >= FEWEST_MODELS}
+    return {number: float(np.median(found)) for number, found in deviations.items() if len(found) >= MIN_MODELS}
 
 
 def visit_variances(side: Sequence[Visits], rounds: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TRUST_COLOURS = dict(zip(TRUSTS, (COLOURS[2], COLOURS[4], COLOURS[7]), strict=True))
 _TRUST_SYMBOLS = dict(zip(TRUSTS, ("circle", "diamond", "x"), strict=True))
-_MOST_POINTS = 2000
+_MAX_POINTS = 2000
 
 
 def interval_figure(data: ReportData) -> Figure:
@@ -119,7 +119,7 @@ _STATES = {
 
 
 def _over_time(data: ReportData, visits: pd.DataFrame, values: pd.Series, unit: str) -> tuple[dict[str, Any], ...]:
-    step = -(-len(visits) // _MOST_POINTS)
+    step = -(-len(visits) // _MAX_POINTS)
     drawn, shown = visits.iloc[::step], values.iloc[::step]
     labels = data.dataset["label"].loc[drawn["row"]].to_numpy()
     disturbed = drawn["disturbed"].to_numpy(dtype=bool)

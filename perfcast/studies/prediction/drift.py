@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-FEWEST = 10
+MIN_VISITS = 10
 """Under 10 points no trend is tested: with so few, even a clear one can be chance."""
-SHORTEST_S = 60
+MIN_SPAN_S = 60
 """A change within a minute is not a drift over a campaign."""
 _BLOCKS = 20
 _LAGS = 5
@@ -61,7 +61,7 @@ def trend(seconds: np.ndarray, values: np.ndarray) -> Trend | None:
     known = np.isfinite(values)
     order = np.argsort(seconds[known], kind="stable")
     moments, seen = seconds[known][order], values[known][order]
-    if len(seen) < FEWEST or moments[-1] - moments[0] < SHORTEST_S:
+    if len(seen) < MIN_VISITS or moments[-1] - moments[0] < MIN_SPAN_S:
         return None
     count = min(len(seen), _BLOCKS)
     at = np.array([part.mean() for part in np.array_split(moments, count)])

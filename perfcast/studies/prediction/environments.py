@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ORDER = ("machine", "software", "settings", "variables")
 _SHORT = 12
-_MOST = 6
+_MAX_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def environment_view(data: ReportData) -> EnvironmentView:
     named = data.dataset["environment"].dropna().value_counts() if "environment" in data.dataset else {}
     counts = {str(digest): int(count) for digest, count in named.items()}
     given = [digest for digest in counts if digest in data.environments]
-    shown = {digest: dict(_flat(data.environments[digest])) for digest in given[:_MOST]}
+    shown = {digest: dict(_flat(data.environments[digest])) for digest in given[:_MAX_SHOWN]}
     keys = sorted({key: None for facts in shown.values() for key in facts}, key=_rank)
     rows = tuple(_row(key, shown) for key in keys)
     heads = (f"{digest[:_SHORT]} ({fmt.pluralize(counts[digest], 'measurement')})" for digest in shown)
@@ -47,8 +47,8 @@ def _warnings(data: ReportData, counts: Mapping[str, int], given: Sequence[str])
             f"The measurements were made in {len(counts)} different environments. "
             "Numbers from them compare only as far as the marked differences do not matter."
         )
-    if len(given) > _MOST:
-        yield f"Only the {_MOST} environments with the most measurements are shown."
+    if len(given) > _MAX_SHOWN:
+        yield f"Only the {_MAX_SHOWN} environments with the most measurements are shown."
     for refused in dict.fromkeys(data.environments[digest]["settings"].get("refused") for digest in given):
         if refused:
             yield f"Settings that the target asks for could not be applied: {refused}."

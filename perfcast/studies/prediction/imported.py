@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perfcast.fit.evaluation import Evaluation
     from perfcast.pages import Page
 
-_MOST = 500
+_MAX_SHOWN = 500
 
 
 def imported_page(
@@ -92,7 +92,7 @@ def _rows_table(problems: pd.DataFrame) -> Table:
     )
     rows = tuple(
         text_row(*(fmt.escape_control(value) for value in row))
-        for row in problems[problems["row"] > 0].head(_MOST).itertuples(index=False)
+        for row in problems[problems["row"] > 0].head(_MAX_SHOWN).itertuples(index=False)
     )
-    more = f", the first {_MOST} of {len(problems):,}" if len(problems) > _MOST else ""
+    more = f", the first {_MAX_SHOWN} of {len(problems):,}" if len(problems) > _MAX_SHOWN else ""
     return Table(f"Row by row{more}", columns, rows, "There is no such row.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.pages import formatting as fmt
-from perfcast.studies.prediction.drift import FEWEST, SHORTEST_S, trend
+from perfcast.studies.prediction.drift import MIN_SPAN_S, MIN_VISITS, trend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def drift_view(visits: pd.DataFrame) -> DriftView:
     """Say whether the calibration workload's time has a trend over the visits (of `series.visit_table`)."""
     found = _trend(visits, "calibration_ms")
     if found is None:
-        text = f"Drift of the machine is unknown: fewer than {FEWEST} visits, or all within {SHORTEST_S} s."
+        text = f"Drift of the machine is unknown: fewer than {MIN_VISITS} visits, or all within {MIN_SPAN_S} s."
         return DriftView(text, False, "drift unknown")
     size, chance = fmt.percent(abs(found.percent)), f"Mann and Kendall's test, p {_p(found.p_value)}"
     slower = "slower" if found.percent > 0 else "faster"

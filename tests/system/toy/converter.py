@@ -4,7 +4,7 @@ import json
 
 from perfcast.errors import SourceError
 
-MOST_LAYERS = 8
+MAX_LAYERS = 8
 
 
 class LayersJson:
@@ -14,8 +14,8 @@ class LayersJson:
     @staticmethod
     def convert(built):
         layers = [layer["name"] for layer in built.descriptor["layers"]]
-        if len(layers) > MOST_LAYERS:
-            raise SourceError(f"{len(layers)} layers are more than {MOST_LAYERS}")
+        if len(layers) > MAX_LAYERS:
+            raise SourceError(f"{len(layers)} layers are more than {MAX_LAYERS}")
         ports = {
             kind: [{key: port["name"], "shape": port["shape"], "dtype": "float32"} for port in built.descriptor[kind]]
             for kind, key in (("inputs", "node"), ("outputs", "tensor"))

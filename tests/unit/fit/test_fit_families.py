@@ -6,7 +6,7 @@ import pytest
 from perfcast.errors import PredictorError
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
-from perfcast.fit.families import MOST, encode_families, known_families
+from perfcast.fit.families import MAX_FAMILIES, encode_families, known_families
 from perfcast.fit.fitting import train
 from perfcast.fit.mixture import fit_mixture
 from perfcast.fit.options import ENSEMBLE, MIXTURE
@@ -33,8 +33,8 @@ def rows_of(table):
 
 def test_families_with_several_rows_are_encoded_largest_first():
     assert known_families(np.array(["b", "a", "b", "c", "a"], dtype=object)) == ("a", "b")
-    many = np.repeat([f"{number:03}" for number in range(2 * MOST)], [3, 2] * MOST)
-    assert known_families(many) == tuple(f"{number:03}" for number in range(0, 2 * MOST, 2))
+    many = np.repeat([f"{number:03}" for number in range(2 * MAX_FAMILIES)], [3, 2] * MAX_FAMILIES)
+    assert known_families(many) == tuple(f"{number:03}" for number in range(0, 2 * MAX_FAMILIES, 2))
 
 
 def test_unknown_family_is_encoded_as_zeros():

@@ -306,7 +306,7 @@ def test_links_and_unknown_compressions_are_refused(tmp_path):
 
 def test_archive_bombs_are_refused_before_unpacking(tmp_path):
     path = tmp_path / "net.keras"
-    held(path, b" " * (container.MOST_BYTES + 1), compress_type=zipfile.ZIP_DEFLATED)
+    held(path, b" " * (container.MAX_BYTES + 1), compress_type=zipfile.ZIP_DEFLATED)
     assert "'config.json' is larger than 100 MB" in refused(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", TEXT)
@@ -328,10 +328,10 @@ def test_declared_sizes_of_members_are_not_trusted(tmp_path):
 def test_archives_with_too_many_members_are_refused(tmp_path):
     path = tmp_path / "many.keras"
     with zipfile.ZipFile(path, "w") as archive:
-        for index in range(container._MOST_MEMBERS + 1):
+        for index in range(container._MAX_MEMBERS + 1):
             archive.writestr(str(index), b"")
     assert "lists more than 10,000 members" in refused(path)
-    data = path.read_bytes() + bytes(container._MOST_DIRECTORY_BYTES)
+    data = path.read_bytes() + bytes(container._MAX_DIRECTORY_BYTES)
     # An end that says that all of this is the list of members.
     path.write_bytes(data + b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, 1, 1, len(data), 0, 0))
     assert "lists more than 10,000 members" in refused(path)

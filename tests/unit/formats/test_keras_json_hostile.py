@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from perfcast.errors import SourceError, UsageError
 from perfcast.features.extract import extract_features
 from perfcast.formats.keras_json import network_of, read_document
-from perfcast.formats.keras_json.container import MOST_BYTES
+from perfcast.formats.keras_json.container import MAX_BYTES
 from perfcast.network.descriptor import validate_descriptor
 from tests.unit.formats.keras_samples import SAMPLES
 from tests.unit.formats.keras_texts import layer2, model2, read
@@ -57,7 +57,7 @@ def test_damaged_archives_and_bombs_are_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(SourceError):
             network_of(read_document(path), {})
-    path.write_bytes(gzip.compress(b" " * (MOST_BYTES + 1), compresslevel=1))
+    path.write_bytes(gzip.compress(b" " * (MAX_BYTES + 1), compresslevel=1))
     with pytest.raises(SourceError, match="is larger than 100 MB"):
         network_of(read_document(path), {})
     with pytest.raises(SourceError, match="cannot be read"):

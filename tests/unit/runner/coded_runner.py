@@ -57,5 +57,5 @@ campaign.measure_peaks = lambda *_: {"flops_per_s": 1.0, "bytes_per_s": 1.0, "se
 if "CLOCK_GOES_BACK" in os.environ:
     go_back()
 if "ALL_IS_CALM" in os.environ:
-    calibration.LEAST_LIMIT = schedule.OTHERS_CPUS = float("inf")
+    calibration.MIN_LIMIT = schedule.OTHERS_CPUS = float("inf")
 main()

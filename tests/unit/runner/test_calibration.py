@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from perfcast.runner import cpu_contention
-from perfcast.runner.calibration import LEAST_LIMIT, Calibration, UsualCalibration
+from perfcast.runner.calibration import MIN_LIMIT, Calibration, UsualCalibration
 from perfcast.runner.cpu_contention import CpuContention, usable_cpus
 
 pytestmark = pytest.mark.alone
@@ -58,7 +58,7 @@ def test_calibration_takes_no_new_memory(calibration):
 
 
 def test_process_on_any_cpu_slows_the_calibration(calibration, undisturbed_ns, hog):
-    assert statistics.median(calibration.time_ns() for _ in range(15)) > LEAST_LIMIT * undisturbed_ns
+    assert statistics.median(calibration.time_ns() for _ in range(15)) > MIN_LIMIT * undisturbed_ns
 
 
 def test_late_thread_wake_ups_slow_the_calibration(monkeypatch):

@@ -13,7 +13,7 @@ from perfcast.formats.keras_json.document import Constant, flattened
 from perfcast.formats.keras_json.rules.moves import RULES as MOVES
 from perfcast.formats.keras_json.rules.moves import picked
 from perfcast.formats.keras_json.rules.operations import RULES as OPERATIONS
-from perfcast.formats.keras_json.settings import MOST, Settings, whole_numbers
+from perfcast.formats.keras_json.settings import MAX_SIZE, Settings, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,7 +249,7 @@ def computed(kind: str, call: Call) -> Any:
     if numbers[1] == 0 and kind in ("FloorDivide", "Mod"):
         return None
     found = _COMPUTED[kind](numbers[0], numbers[1])
-    return found if abs(found) <= MOST else None
+    return found if abs(found) <= MAX_SIZE else None
 
 
 def picked_values(values: Any, keys: Any) -> Any:
@@ -274,7 +274,7 @@ def _filled(call: Call) -> Outcome:
 def _range(call: Call) -> Outcome:
     told = [numbers_of(call.argument(key, at)) for at, key in enumerate(("start", "limit", "delta"))]
     numbers = [item for item in told if type(item) is int]
-    if not numbers or any(type(item) is not int and item is not None for item in told) or abs(max(numbers)) > MOST:
+    if not numbers or any(type(item) is not int and item is not None for item in told) or abs(max(numbers)) > MAX_SIZE:
         call.refuse("does not give its limit")
     return Outcome(((len(range(*numbers)),),), dtype="int32", kind="Arange")
 
