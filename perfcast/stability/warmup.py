@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MIN_SAMPLES = 5
 SETTLED_SHARE = 0.4
 """The last 40% of a visit are taken as settled: of 50 inferences up to 30 may be warm-up."""
-MAX_SAMPLES = 30
+MAX_WARMUP = 30
 """What is slow for longer at the start is a level, not warm-up: the source document's ends after 2 or 3 iterations."""
 SLOW_SIGMAS = 2.0
 MAX_SIGMAS = 3.0
@@ -49,7 +49,7 @@ def warmup_length(wall_ms: np.ndarray, relative_noise: float | None = None) -> i
     highest = np.maximum.accumulate(np.maximum(sums, 0))
     (over,) = np.nonzero(highest - sums > OVER)
     best = int(np.argmax(sums[: over[0]] if len(over) else sums))
-    return best + 1 if sums[best] > MIN_EVIDENCE and best < MAX_SAMPLES else 0
+    return best + 1 if sums[best] > MIN_EVIDENCE and best < MAX_WARMUP else 0
 
 
 def warm(series: Series) -> tuple[np.ndarray, int]:

@@ -42,7 +42,7 @@ def board(tmp_path, monkeypatch):
     board = SshBoard.start(tmp_path / "board")
     for name, value in board.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("perfcast.bench.retry.FIRST_S", 0.1)
+    monkeypatch.setattr("perfcast.bench.retry.FIRST_PAUSE_S", 0.1)
     yield board
     for process in board.processes():
         process.kill()
