@@ -10,8 +10,8 @@ from perfcast.cli import main
 from perfcast.errors import UsageError
 from perfcast.studies.comparison.comparison import Options, compare
 from perfcast.studies.comparison.pairs import pair, read_dataset
-from perfcast.studies.comparison.significance import adjusted
 from perfcast.studies.comparison.variance import between_models, moderated, scale
+from perfcast.studies.statistics.significance import adjusted
 from tests.unit.simulated_campaigns import LOADS, Models, campaign, row, slowed
 
 pytestmark = pytest.mark.heavy

@@ -10,8 +10,8 @@ import pandas as pd
 
 from perfcast.studies.comparison.changes import Change, Changes, changes_of
 from perfcast.studies.comparison.evidence import Evidence, evidence_of, undecided
-from perfcast.studies.comparison.significance import adjusted
 from perfcast.studies.factor_sets import labels
+from perfcast.studies.statistics.significance import adjusted
 
 if TYPE_CHECKING:
     from perfcast.studies.comparison.pairs import Pairs
