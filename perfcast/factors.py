@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -145,9 +146,14 @@ def varying(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in table and table[name].nunique(dropna=False) > 1)
 
 
+def _in_full(factor: Factor) -> str:
+    """Return a factor's description with its default, which is no schema's: it stands in for what does not vary."""
+    return f"{factor.description} Default: `{json.dumps(factor.default).strip(chr(34))}`."
+
+
 def factors_schema() -> dict[str, Any]:
     """Return the JSON schema of a target's `factors`: which are fixed, which vary, and what is excluded."""
-    values = {factor.name: {"description": factor.description} | dict(factor.schema or {}) for factor in ASKED}
+    values = {factor.name: {"description": _in_full(factor)} | dict(factor.schema or {}) for factor in ASKED}
     lists = {
         name: {
             "description": f"Values of `{name}` to combine with those of the others.",
@@ -163,9 +169,11 @@ def factors_schema() -> dict[str, Any]:
         "description": "What could differ on another target, or is varied on this one.",
         "properties": {
             "fixed": mapping | {"description": "Factors with one value.", "properties": values},
-            "vary": mapping | {"description": "Factors with several values: all combinations.", "properties": lists},
+            "vary": mapping
+            | {"description": "Factors with several values: all combinations are measured.", "properties": lists},
             "exclude": {
-                "description": "Combinations that are not measured: each entry excludes all that have its values.",
+                "description": "Combinations that are not measured: each entry excludes all that have its values, "
+                "such as `{threads: 1, batch: 8}`.",
                 "type": "array",
                 "items": mapping | {"minProperties": 1, "properties": values},
             },
