@@ -1,6 +1,7 @@
 """How often `perfcast compare` gives a false alarm, and what it finds: on real campaigns, or on made-up noise.
 
     PYTHONPATH=. python benchmarks/compare.py [--pairs N] [--keep FOLDER]
+    PYTHONPATH=. python benchmarks/compare.py --repeated FOLDER
     PYTHONPATH=. python benchmarks/compare.py --simulate [--pairs N] [--models N]
     PYTHONPATH=. python benchmarks/compare.py --records FILE [--pairs N] [--models N]
 
@@ -8,6 +9,8 @@ Two campaigns of ten small models, one right after the other, are a pair in whic
 pairs give a false alarm, with the 95% interval of Clopper and Pearson; which share of planted regressions is found, of
 one model (each in turn) and of all; and, of real campaigns, what one thread instead of two gives.
 
+--repeated takes the campaigns that `benchmarks/repeatability.py --keep FOLDER` left there: all pairs of quiet ones, of
+disturbed ones, and of one quiet and one disturbed.
 --simulate takes pairs of campaigns on simulated machines instead, under each load and under loads that change.
 --records takes a recorded campaign (gzipped JSON lines): pairs of random halves of its visits, of its earlier and later
 visits, and the models that it measured twice.
@@ -15,13 +18,14 @@ visits, and the models that it measured twice.
 
 import argparse
 import gzip
+import itertools
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from model_lists import campaign_in, exported, records_of, specs_of
+from model_lists import MIDDLING, campaign_in, exported, records_of, specs_of
 from scipy import stats
 
 from perfcast.dataset.build import build_dataset
@@ -119,6 +123,24 @@ def report_measured(count, folder):
     print_one_thread([(pairs[at][0], campaign(f"{at}one", threads=1)) for at in range(min(count, ONE_THREAD_PAIRS))])
 
 
+def report_repeated(folder):
+    exports = exported(specs_of(MIDDLING), folder / "exports")
+    by_condition = {
+        condition: [measured(place, folder / "exports", exports, place.name) for place in sorted(folder.glob(pattern))]
+        for condition, pattern in (("quiet", "default quiet *"), ("disturbed", "default disturbed *"))
+    }
+    quiet, disturbed = by_condition.values()
+    kinds = {
+        "both quiet": itertools.combinations(quiet, 2),
+        "both disturbed": itertools.combinations(disturbed, 2),
+        "one quiet, one disturbed": itertools.product(quiet, disturbed),
+    }
+    for name, pairs in kinds.items():
+        chosen = list(pairs)
+        print(f"{name}: {len(chosen)} pairs of {len(exports)} models")
+        print_rates(chosen)
+
+
 def report_simulated(count, models):
     for name, loads in {**{load.__name__: [load] for load in LOADS}, "changing load": LOADS}.items():
         chance = np.random.default_rng(1)
@@ -190,6 +212,7 @@ def main():
     parser.add_argument("--models", type=int, default=20, help="of each simulated or recorded campaign")
     parser.add_argument("--simulate", action="store_true", help="simulate the campaigns instead of measuring them")
     parser.add_argument("--records", type=Path, help="split this recorded campaign instead of measuring")
+    parser.add_argument("--repeated", type=Path, help="folder of campaigns that benchmarks/repeatability.py kept")
     parser.add_argument("--keep", type=Path, help="folder to keep all measurements in; what it has is not measured")
     arguments = parser.parse_args()
     if arguments.simulate:
@@ -197,6 +220,9 @@ def main():
         return
     if arguments.records:
         report_recorded(arguments.records, arguments.pairs, arguments.models)
+        return
+    if arguments.repeated:
+        report_repeated(arguments.repeated)
         return
     with tempfile.TemporaryDirectory() as temporary:
         report_measured(arguments.pairs, arguments.keep or Path(temporary))
