@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from perfcast.pages import Table
     from perfcast.studies.study import Findings, Option, Study
 
-_INPUTS = "{}: the folder of a target's results or a file dataset.parquet."
 _TABLE = (".csv", ".parquet")
 
 
@@ -43,18 +42,18 @@ def study() -> None:
 def study_command(name: str, called: str | None = None) -> click.Command:
     """Return the command of a study, which may be ``called`` something else."""
     found = find_study(name)
-    kinds = "the page (.html)" + (f" or a table (.csv or .parquet), {found.table}" if found.table else "")
+    table = f" or a table (.csv or .parquet), {found.table}" if found.table else ""
     out = click.Option(
         ["--out"],
         multiple=True,
         type=click.Path(dir_okay=False, path_type=Path),
-        help=f"File for {kinds}; can be repeated.",
+        help=f"File for the page (.html), a summary (.md){table}; can be repeated.",
     )
     return click.Command(
         called or name,
         params=[*map(_argument, found.inputs), *map(_click_option, found.options), out],
         callback=lambda **values: _run(found, values),
-        help=f"{found.help}\n\n{_INPUTS.format(' and '.join(found.inputs))}",
+        help=f"{found.help}\n\n{' and '.join(found.inputs)}: {found.input_help}.",
         short_help=found.summary,
     )
 
@@ -65,19 +64,25 @@ def _argument(name: str) -> click.Argument:
 
 
 def _run(found: Study, values: dict[str, Any]) -> None:
-    from perfcast.pages import write_page
-    from perfcast.storage import write_table
-
     for file in values["out"]:
-        check_ending(file, (".html", *(_TABLE if found.table else ())))
+        check_ending(file, (".html", ".md", *(_TABLE if found.table else ())))
     findings = found.run(_paths(found, values), found.chosen(values))
     for file in values["out"]:
-        if file.suffix == ".html":
-            write_page(file, findings.page)
-        elif findings.table is not None:
-            write_table(file, findings.table)
+        _write(file, findings)
     _show(findings)
     sys.exit(findings.status)
+
+
+def _write(file: Path, findings: Findings) -> None:
+    from perfcast.pages import write_markdown, write_page
+    from perfcast.storage import write_table
+
+    if file.suffix == ".html":
+        write_page(file, findings.page)
+    elif file.suffix == ".md":
+        write_markdown(file, findings.page, findings.lines)
+    elif findings.table is not None:
+        write_table(file, findings.table)
 
 
 def _paths(found: Study, values: dict[str, Any]) -> list[Path]:

@@ -1,6 +1,7 @@
-"""Pages: tables, figures and sections as self-contained HTML. Nothing here knows a metric."""
+"""Pages: tables, figures and sections as self-contained HTML and as Markdown. Nothing here knows a metric."""
 
 from perfcast.pages.figures import Figure
+from perfcast.pages.markdown import write_markdown
 from perfcast.pages.rendering import Page, Section, write_page
 from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
 
@@ -14,5 +15,6 @@ __all__ = [
     "Table",
     "number_cell",
     "text_row",
+    "write_markdown",
     "write_page",
 ]

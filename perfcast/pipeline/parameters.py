@@ -17,7 +17,7 @@ from perfcast.export.programs import installed_code
 from perfcast.pipeline import budget
 from perfcast.pipeline.campaign import FIT_TOOLS
 from perfcast.pipeline.shards import PerJob, per_shard, specs_by_shard
-from perfcast.pipeline.studies import folders_of, options_of
+from perfcast.pipeline.studies import inputs_of, options_of
 from perfcast.pipeline.times import logs_of
 from perfcast.storage import digest_of_json
 from perfcast.studies.registry import study_packages
@@ -136,21 +136,21 @@ def _of_fit(campaign: Campaign, code: SourceTree) -> Parameters:
 
 def _of_studies(campaign: Campaign, code: SourceTree) -> Parameters:
     each = {
-        name: _of_study(name, folders_of(campaign, name), options_of(campaign, name), code)
+        name: _of_study(name, inputs_of(campaign, name), options_of(campaign, name), code)
         for name in campaign.config["studies"]
     }
-    keys = ("study", "folders", "options", "code")
+    keys = ("study", "inputs", "options", "code")
     return {key: PerJob("study", {name: values[key] for name, values in each.items()}) for key in keys} | {
         "logs": {},
         "replaces": [],
     }
 
 
-def _of_study(name: str, folders: list[str], options: Parameters, code: SourceTree) -> Parameters:
+def _of_study(name: str, inputs: list[str], options: Parameters, code: SourceTree) -> Parameters:
     # The registry names all studies, and a study is not run again because of another one.
     script, module = code.root / "workflow/scripts/run_study.py", f"{study_packages()[name]}.study"
     digest = code.digest([script, module], without=["perfcast.studies.registry"])
-    return {"study": name, "folders": folders, "options": options, "code": digest}
+    return {"study": name, "inputs": inputs, "options": options, "code": digest}
 
 
 def measured(campaign: Campaign) -> dict[str, Any]:

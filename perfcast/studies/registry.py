@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
 from perfcast.schema import check_values
+from perfcast.studies.study import INPUT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def find_study(name: str) -> Study:
 
 
 def check_studies(studies: Mapping[str, Any], origin: str) -> None:
-    """Check what a configuration says of studies: their names, targets and options.
+    """Check what a configuration says of studies: their names, inputs and options.
 
     Raises:
         UsageError: the first key that is wrong, and why.
@@ -50,3 +51,6 @@ def check_studies(studies: Mapping[str, Any], origin: str) -> None:
         except UsageError as error:
             raise UsageError(f"{origin}: studies.{error}") from error
         check_values(values, study.schema(), origin, f"studies.{name}")
+        if len(values.keys() & set(INPUT_KEYS)) != 1:
+            asked = f"name either targets or files: {', '.join(study.inputs)}"
+            raise UsageError(f"{origin}: studies.{name}: {asked}")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from perfcast.pages import Page, Table
 
+INPUT_KEYS = ("targets", "files")
+"""What a configuration names the inputs of a study with: one of them."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -59,16 +62,17 @@ class Findings:
 
 @dataclass(frozen=True)
 class Study:
-    """A reading of datasets of one or several targets.
+    """A reading of datasets of one or several targets, or of files of any kind.
 
     Attributes:
         summary: one sentence, for lists of studies.
         help: what it finds, in some sentences.
-        inputs: what to call its datasets on the command line, in order; `...` at the end of the last one stands for any
-            number of them. Each is a file dataset.parquet or the folder of a target's results.
+        inputs: what to call its inputs on the command line, in order; `...` at the end of the last one stands for any
+            number of them.
         run: takes the paths of its inputs and a value for each option.
         options: its options.
         table: what a row of its table is; empty for a study without one.
+        input_help: what each input is: a file dataset.parquet or the folder of a target's results, unless given.
     """
 
     summary: str
@@ -77,10 +81,11 @@ class Study:
     run: Callable[[Sequence[Path], Mapping[str, Any]], Findings]
     options: tuple[Option, ...] = ()
     table: str = ""
+    input_help: str = "the folder of a target's results or a file dataset.parquet"
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes any number of datasets."""
+        """Whether it takes any number of inputs."""
         return self.inputs[-1].endswith("...")
 
     def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,15 +93,18 @@ class Study:
         return {option.name: given.get(option.name, option.default) for option in self.options}
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of what a configuration says of the study."""
+        """Return the JSON schema of what a configuration says of the study, with any of `INPUT_KEYS`.
+
+        Raises:
+            UsageError: an option has one of these names.
+        """
         options = {option.name: {"description": option.help, **option.schema} for option in self.options}
-        if "targets" in options:
-            raise UsageError("targets: an option of a study cannot have this name")
+        if taken := options.keys() & set(INPUT_KEYS):
+            raise UsageError(f"{min(taken)}: an option of a study cannot have this name")
         count = {"minItems": len(self.inputs)} | ({} if self.is_open else {"maxItems": len(self.inputs)})
-        targets = {"type": "array", **count, "hint": f"name {', '.join(self.inputs)}"}
+        inputs = {"type": "array", **count, "hint": f"name {', '.join(self.inputs)}"}
         return {
             "type": "object",
-            "required": ["targets"],
             "additionalProperties": False,
-            "properties": {"targets": targets, **options},
+            "properties": {**dict.fromkeys(INPUT_KEYS, inputs), **options},
         }

@@ -30,7 +30,7 @@ wildcard_constraints:
     study="|".join(config["studies"]) or "no study",
 
 
-def datasets_of_study(wildcards):
+def files_of_study(wildcards):
     """Return what a study waits for."""
     with errors_in_one_line():
         return files_before(CAMPAIGN, wildcards.study)

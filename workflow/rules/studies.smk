@@ -1,4 +1,4 @@
-"""Studies: datasets of one or several targets in; a page and a summary of each study out."""
+"""Studies: datasets of one or several targets, or other files, in; a page and summaries of each study out."""
 
 
 rule render_report:
@@ -9,6 +9,7 @@ rule render_report:
     output:
         report=report(f"{TARGET_RESULTS}/report.html", caption="../report/report.rst"),
         summary=report(f"{TARGET_RESULTS}/summary.txt", caption="../report/summary.rst"),
+        markdown=f"{TARGET_RESULTS}/report.md",
     log:
         f"{TARGET_RESULTS}/logs/report.log",
     conda:
@@ -21,12 +22,13 @@ rule render_report:
 
 rule run_study:
     input:
-        datasets=datasets_of_study,
+        files=files_of_study,
     output:
         report=report(
             f"{RESULTS}/studies/{{study}}.html", caption="../report/study.rst"
         ),
         summary=f"{RESULTS}/studies/{{study}}.txt",
+        markdown=f"{RESULTS}/studies/{{study}}.md",
     log:
         f"{RESULTS}/logs/studies/{{study}}.log",
     conda:
