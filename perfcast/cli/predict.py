@@ -117,7 +117,11 @@ def _predict_tables(
     features = features_of(known, mapping, wanted)
     asked = features.assign(family=families_of(known, mapping))
     known_factors = factors_of(known, mapping).assign(**factors)
-    can_predict = usable(features) & known_factors.notna().all(axis=1).to_numpy()
+    complete = usable(features) & known_factors.notna().all(axis=1).to_numpy()
+    refused = _refused(predictor, known_factors[complete])
+    can_predict = complete & ~known_factors.index.isin(list(refused))
+    if refused and not can_predict.any():
+        raise UsageError(next(iter(refused.values())))
     predictions = _wide(predictor, asked[can_predict], known_factors[can_predict]).reindex(range(len(table)))
     if taken := [name for name in predictions if name in table]:
         raise UsageError(f"{', '.join(map(str, paths))}: already has a column {taken[0]!r}; rename or drop it")
@@ -132,7 +136,23 @@ def _predict_tables(
         listed = format_list(
             [f"{path} row {row}" for path, row in rows[[TABLE, ROW]].head(_LISTED).to_numpy()], len(rows)
         )
-        raise DataError(f"no prediction for {listed}: a feature or factor there is missing, unknown or impossible")
+        unknown = f" ({next(iter(refused.values()))})" if refused else ""
+        raise DataError(
+            f"no prediction for {listed}: a feature or factor there is missing, impossible or unknown{unknown}"
+        )
+
+
+def _refused(predictor: Predictor, factors: pd.DataFrame) -> dict[Any, str]:
+    """Return why there can be no prediction for rows, by their index: the predictor does not know their factors."""
+    refused = {}
+    for _, rows in factors.groupby(list(factors), sort=False) if len(factors.columns) else ():
+        chosen = rows.iloc[0].to_dict()
+        try:
+            predictor.matching(chosen)
+            predictor.numbers(chosen)
+        except UsageError as error:
+            refused |= dict.fromkeys(rows.index, str(error))
+    return refused
 
 
 def _say_never_varied(predictor: Predictor, chosen: Iterable[Mapping[Any, Any]]) -> None:

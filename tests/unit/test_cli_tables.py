@@ -346,12 +346,21 @@ def test_categorical_factors_of_a_table_have_separate_predictors(tmp_path, monke
     status, said, chosen = predicted("--toolchain", "onnx", "--precision", "float32")
     assert status == 0, said
     assert (chosen["prediction"].to_numpy().reshape(3, 24) == found["prediction"][48:].to_numpy()).all()
-    status, said, _ = predicted("--toolchain", "onnx")
-    assert (status, said.count("\n"), "not trained on this combination" in said) == (2, 1, True)
+    status, said, found = predicted("--toolchain", "onnx")
+    assert (status, "table.csv row 2" in said, "not trained on this combination" in said) == (1, True, True)
+    assert list(found.index[found["prediction"].notna()]) == list(table.index[table["kind"] == "float32"])
     table.loc[3, "kind"] = None
     table.to_csv(tmp_path / "table.csv", index=False)
     status, said, found = predicted()
     assert (status, "row 5: a feature or factor there is missing" in said) == (1, True)
+    assert list(found.index[found["prediction"].isna()]) == [3]
+    table.loc[3, "kind"] = "int4"
+    table.to_csv(tmp_path / "table.csv", index=False)
+    status, said, found = predicted()
+    assert (status, "row 5: a feature or factor there is missing, impossible or unknown (precision int4" in said) == (
+        1,
+        True,
+    )
     assert list(found.index[found["prediction"].isna()]) == [3]
     table.assign(kind="int4").to_csv(tmp_path / "table.csv", index=False)
     status, said, _ = predicted()
