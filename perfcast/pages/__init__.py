@@ -3,6 +3,7 @@
 from perfcast.pages.figures import Figure
 from perfcast.pages.markdown import write_markdown
 from perfcast.pages.rendering import Page, Section, write_page
+from perfcast.pages.sections import section_or_reason
 from perfcast.pages.tables import Cell, Column, Row, Table, number_cell, text_row
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Section",
     "Table",
     "number_cell",
+    "section_or_reason",
     "text_row",
     "write_markdown",
     "write_page",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +11,31 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COLOURS = (
-    "#3b7dd8",
-    "#d9622b",
-    "#1f9d78",
-    "#b65fb0",
-    "#c2920c",
-    "#2aa3c4",
-    "#8a63d2",
-    "#c8433f",
-    "#6f8f2f",
-    "#a0704a",
+COLOURS = BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
 )
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
+"""Colours that differ for any colour vision (M. Okabe, K. Ito, "Color universal design", 2008), without their black and
+yellow, which are lost on one of the page's backgrounds. A colour is never the only mark: see `SYMBOLS`."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross", "triangle-down", "star")
 GREY = "#8a93a0"
+SEQUENTIAL = "Cividis"
+"""The colour scale of amounts (J. R. Nuñez et al., "Optimizing colormaps with consideration for color vision
+deficiency", 2018)."""
+DIVERGING = [
+    [0.0, "#2166ac"],
+    [0.2, "#67a9cf"],
+    [0.4, "#d1e5f0"],
+    [0.5, "#f7f7f7"],
+    [0.6, "#fddbc7"],
+    [0.8, "#ef8a62"],
+    [1.0, "#b2182b"],
+]
+"""The colour scale of values around zero: RdBu of C. Brewer, colorbrewer2.org, which is safe for any colour vision."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +73,17 @@ def markers(x: Sequence[Any], y: Sequence[Any], marker: dict[str, Any], hover: s
 
 
 def category_styles(values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return a colour and symbol for each of ``values``, the most frequent first; one grey for those beyond."""
+    """Return a colour and symbol for each of ``values``, the most frequent first; one grey for those beyond.
+
+    The first have a colour and a symbol of their own each, all have a pair of their own.
+    """
     order = pd.Series(list(values), dtype=object).value_counts()
     ranked = sorted(order.index, key=lambda name: (-order[name], str(name)))
-    most = 2 * len(COLOURS)
+    most = math.lcm(len(COLOURS), len(SYMBOLS))
     return {
         name: {
             "color": COLOURS[rank % len(COLOURS)] if rank < most else GREY,
-            "symbol": SYMBOLS[rank // len(COLOURS)] if rank < most else "circle-open",
+            "symbol": SYMBOLS[rank % len(SYMBOLS)] if rank < most else "circle-open",
         }
         for rank, name in enumerate(ranked)
     }

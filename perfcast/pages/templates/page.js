@@ -15,13 +15,18 @@
     title: { ...given.title, font: { size: 13 }, standoff: 8 },
   });
 
+  const axesOf = (layout) => {
+    const names = ["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d+$/.test(name))];
+    return Object.fromEntries(names.map((name) => [name, axis(layout[name])]));
+  };
+
   const layoutFor = (layout = {}) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
     margin: { l: 56, r: 16, t: hovers ? 34 : 14, b: 48 }, hoverlabel: { align: "left" }, dragmode: touch ? false : "zoom",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("accent") },
     legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 11 } },
-    ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+    ...layout, ...axesOf(layout),
   });
 
   const draw = (div, data, layout) =>
@@ -44,8 +49,9 @@
     for (const letter of ["x", "y"]) {
       const name = `${letter}axis`;
       if (layout[name]?.type !== "log") continue;
-      const keys = letter === "x" ? ["x", "q1", "q3", "lowerfence", "upperfence"] : ["y"];
-      const known = figure.data.flatMap((trace) => keys.flatMap((key) => trace[key] ?? [])).filter((value) => value > 0);
+      const boxes = ["q1", "q3", "lowerfence", "upperfence"];
+      const keys = (trace) => (trace.type === "box" && letter === (trace.orientation === "h" ? "x" : "y") ? [letter, ...boxes] : [letter]);
+      const known = figure.data.flatMap((trace) => keys(trace).flatMap((key) => trace[key] ?? []).flat()).filter((value) => value > 0);
       if (known.length) layout[name] = { ...layout[name], ...logTicks(Math.min(...known), Math.max(...known), letter === "x" ? div.clientWidth - 80 : 2 * div.clientHeight) };
     }
     return layout;

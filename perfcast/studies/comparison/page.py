@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perfcast.pages import Figure, Page, Section
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY
+from perfcast.pages.figures import GREEN, GREY, VERMILLION
 from perfcast.studies.comparison.comparison import FASTER, SAME, SLOWER
 from perfcast.studies.comparison.summary import conclusions, models_table, preface, unit_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from perfcast.studies.comparison.comparison import Comparison
 
-_LOOKS = {SLOWER: (COLOURS[7], "diamond"), SAME: (GREY, "circle"), FASTER: (COLOURS[2], "square")}
+_LOOKS = {SLOWER: (VERMILLION, "diamond"), SAME: (GREY, "circle"), FASTER: (GREEN, "square")}
 _DRAWN = 40
 _ROW = 22
 _AXIS = "Net change from A to B, %"

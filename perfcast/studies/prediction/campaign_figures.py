@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure, markers
+from perfcast.pages.figures import GREEN, GREY, ORANGE, SKY, VERMILLION, Figure, markers
 from perfcast.studies.prediction.trust import TRUSTS, half_widths
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from perfcast.studies.prediction.inputs import ReportData
 
-_TRUST_COLOURS = dict(zip(TRUSTS, (COLOURS[2], COLOURS[4], COLOURS[7]), strict=True))
+_TRUST_COLOURS = dict(zip(TRUSTS, (GREEN, ORANGE, VERMILLION), strict=True))
 _TRUST_SYMBOLS = dict(zip(TRUSTS, ("circle", "diamond", "x"), strict=True))
 _MAX_POINTS = 2000
 
@@ -125,7 +125,7 @@ def _over_time(data: ReportData, visits: pd.DataFrame, values: pd.Series, unit: 
     disturbed = drawn["disturbed"].to_numpy(dtype=bool)
     traces = []
     for name, chosen, colour, symbol in (
-        ("calm visit", ~disturbed, COLOURS[5], "circle"),
+        ("calm visit", ~disturbed, SKY, "circle"),
         ("disturbed visit", disturbed, GREY, "x"),
     ):
         if chosen.any():

@@ -9,7 +9,7 @@ import pandas as pd
 from perfcast.fit.options import DEPLOYMENT_SCHEME, SCHEMES
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure, category_styles, markers
+from perfcast.pages.figures import BLUE, GREY, ORANGE, PURPLE, VERMILLION, Figure, category_styles, markers
 from perfcast.studies.factor_sets import counted, varied_factors
 from perfcast.studies.factor_sets import labels as labels_of
 from perfcast.studies.prediction import labels
@@ -73,7 +73,7 @@ def _split_boxes(splits: pd.DataFrame, names: list[str]) -> dict[str, Any]:
         "q3": finite(shares[0.75]),
         "upperfence": finite(shares[0.95]),
         "name": "all splits",
-        "marker": {"color": COLOURS[0]},
+        "marker": {"color": BLUE},
         "showlegend": False,
     }
 
@@ -83,8 +83,8 @@ def _split_marks(splits: pd.DataFrame, names: list[str], result: MetricResult) -
     rows = [plot_text(labels.algorithm_label(name)) for name in names]
     held_out = [result.scheme(name, DEPLOYMENT_SCHEME).get("mape") for name in names]
     star, diamond = (
-        {"symbol": "star", "size": 13, "color": COLOURS[4]},
-        {"symbol": "diamond", "size": 11, "color": COLOURS[1]},
+        {"symbol": "star", "size": 13, "color": ORANGE},
+        {"symbol": "diamond", "size": 11, "color": VERMILLION},
     )
     seeds = [f"seed {seed}" for seed in best["split"]]
     honest = "leave one family out"
@@ -140,7 +140,7 @@ def _family_points(errors: pd.DataFrame, means: pd.Series, shown: dict[str, str]
         name=f"a {counted(errors)}",
         text=[plot_text(name) for name in labels_of(errors, varied_factors(errors))],
     )
-    large = {"color": COLOURS[1], "size": 12, "symbol": "diamond"}
+    large = {"color": VERMILLION, "size": 12, "symbol": "diamond"}
     rows = [shown[name] for name in means.index]
     return points, markers(finite(means, 3), rows, large, "%{y}: %{x} %", name="mean of the family")
 
@@ -160,7 +160,7 @@ def sizes_figure(data: ReportData, result: MetricResult) -> Figure:
         "y": finite(means, 3),
         "text": [fmt.pluralize(int(count), result.counted) for count in groups.size()[means.index]],
         "textposition": "none",
-        "marker": {"color": COLOURS[6]},
+        "marker": {"color": PURPLE},
         "hovertemplate": "%{x} px: %{y} % over %{text}<extra></extra>",
     }
     layout = {

@@ -9,7 +9,7 @@ import pandas as pd
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import COLOURS, GREY, Figure, markers
+from perfcast.pages.figures import BLUE, GREEN, GREY, ORANGE, Figure, markers
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import PATTERNS
 
@@ -31,13 +31,13 @@ def importance_figures(result: MetricResult, importance: pd.DataFrame) -> tuple[
             f"importance-splits-{result.metric}",
             f"{label}: F-score, as in the document's Figure 2",
             ordered,
-            ("split_count", "Number of splits that use the feature", COLOURS[0]),
+            ("split_count", "Number of splits that use the feature", BLUE),
         ),
         _bars(
             f"importance-permutation-{result.metric}",
             f"{label}: permutation importance",
             ordered,
-            ("mape_increase", "Error grows by, percentage points", COLOURS[2]),
+            ("mape_increase", "Error grows by, percentage points", GREEN),
         ),
     )
 
@@ -84,7 +84,7 @@ def wall_process_figure(data: ReportData) -> Figure:
     points = markers(
         finite(wall),
         finite(process),
-        {"color": COLOURS[0], "size": 7, "opacity": 0.75},
+        {"color": BLUE, "size": 7, "opacity": 0.75},
         "%{text}<br>wall %{x}, process %{y} ms<br>%{customdata} cores busy",
         text=[plot_text(name) for name in models["label"]],
         customdata=finite(process / wall, 3),
@@ -142,8 +142,8 @@ def _pattern_figure(data: ReportData, examples: Mapping[str, int], pattern: Publ
         "type": "scatter",
         "mode": "lines+markers",
         "y": finite(samples),
-        "line": {"width": 1, "color": COLOURS[0]},
-        "marker": {"size": 3, "color": COLOURS[0]},
+        "line": {"width": 1, "color": BLUE},
+        "marker": {"size": 3, "color": BLUE},
         "hovertemplate": "iteration %{x}: %{y} ms<extra></extra>",
     }
     layout = {
@@ -172,7 +172,7 @@ def repeatability_figure(result: MetricResult, pairs: pd.DataFrame) -> Figure:
         return Figure(key, title, title, missing=reason)
     hover = "%{text}<br>%{x} " + result.unit + "<br>differs by %{y} %"
     names = [plot_text(name) for name in pairs["label"]]
-    marker = {"color": COLOURS[4], "size": 8}
+    marker = {"color": ORANGE, "size": 8}
     trace = markers(finite(pairs["mean"]), finite(pairs["percent"], 3), marker, hover, text=names)
     layout = {
         "height": 320,

@@ -98,22 +98,22 @@
       const last = visits.filter((visit) => visit[0] <= index).pop();
       return last ? `<br>round ${last[1]}, visit ${last[2]}${last[3] ? ", disturbed" : ""}` : "";
     };
-    const wallTrace = points(kept, wall, "wall", "#3b7dd8", { text: kept.map(where), hovertemplate: "iteration %{x}: %{y:.4g} ms%{text}<extra></extra>" });
+    const wallTrace = points(kept, wall, "wall", "#0072b2", { text: kept.map(where), hovertemplate: "iteration %{x}: %{y:.4g} ms%{text}<extra></extra>" });
     const traces = [wallTrace];
-    if (warmup.length) traces.push(points(warmup.map((_, index) => index - warmup.length), warmup, "wall, warm-up (discarded)", "#d9622b"));
-    if (process.length) traces.push(points(process.map((_, index) => index), process, "process", "#1f9d78", { visible: "legendonly" }));
+    if (warmup.length) traces.push(points(warmup.map((_, index) => index - warmup.length), warmup, "wall, warm-up (discarded)", "#d55e00"));
+    if (process.length) traces.push(points(process.map((_, index) => index), process, "process", "#009e73", { visible: "legendonly" }));
     const edge = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("soft"), width: 1, dash } });
     const shapes = visits.slice(1).map((visit) => edge(visit[0] - 0.5, "dot"));
     const area = (x0, x1, fillcolor) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, fillcolor, opacity: 0.12, line: { width: 0 } });
-    if (warmup.length) shapes.push(area(-warmup.length - 0.5, -0.5, "#d9622b"));
+    if (warmup.length) shapes.push(area(-warmup.length - 0.5, -0.5, "#d55e00"));
     visits.forEach((visit, index) => {
       if (visit[3]) shapes.push(area(visit[0] - 0.5, (visits[index + 1]?.[0] ?? wall.length) - 0.5, "#8a93a0"));
     });
     const [low, location, high] = entry.judged;
     const across = (y0, y1, extra) => ({ xref: "paper", x0: 0, x1: 1, y0, y1, ...extra });
     if (location) {
-      shapes.push(across(low ?? location, high ?? location, { type: "rect", fillcolor: "#1f9d78", opacity: 0.25, line: { width: 0 } }));
-      shapes.push(across(location, location, { type: "line", line: { color: "#1f9d78", width: 1.5 } }));
+      shapes.push(across(low ?? location, high ?? location, { type: "rect", fillcolor: "#009e73", opacity: 0.25, line: { width: 0 } }));
+      shapes.push(across(location, location, { type: "line", line: { color: "#009e73", width: 1.5 } }));
     }
     draw(document.getElementById("sample-series"), traces, {
       shapes, xaxis: { title: { text: "Iteration" }, zeroline: false },
@@ -130,9 +130,9 @@
     const bins = Math.max(5, Math.min(80, Math.ceil((high - low) / width) || 1)), size = (high - low) / bins || 1e-6;
     const counts = new Array(bins).fill(0);
     for (const value of wall) counts[Math.min(bins - 1, Math.floor((value - low) / size))] += 1;
-    const bars = { type: "bar", x: counts.map((_, bin) => low + (bin + 0.5) * size), y: counts, width: size, name: "samples", marker: { color: "#3b7dd8" }, hovertemplate: "%{x:.4g} ms: %{y} samples<extra></extra>" };
+    const bars = { type: "bar", x: counts.map((_, bin) => low + (bin + 0.5) * size), y: counts, width: size, name: "samples", marker: { color: "#0072b2" }, hovertemplate: "%{x:.4g} ms: %{y} samples<extra></extra>" };
     const grid = Array.from({ length: 80 }, (_, step) => low + ((high - low) * step) / 79);
-    const normal = { type: "scatter", mode: "lines", name: "normal", x: grid, y: grid.map((x) => (wall.length * size * Math.exp(-0.5 * ((x - mean) / deviation) ** 2)) / (deviation * Math.sqrt(2 * Math.PI))), line: { color: "#d9622b", width: 2 }, hoverinfo: "skip" };
+    const normal = { type: "scatter", mode: "lines", name: "normal", x: grid, y: grid.map((x) => (wall.length * size * Math.exp(-0.5 * ((x - mean) / deviation) ** 2)) / (deviation * Math.sqrt(2 * Math.PI))), line: { color: "#d55e00", width: 2 }, hoverinfo: "skip" };
     const top = Math.max(...counts);
     const mark = (x, name, dash) => ({ type: "scatter", mode: "lines", name, x: [x, x], y: [0, top], line: { color: colour("ink"), width: 1.5, dash }, hovertemplate: `${name} ${short(x)} ms<extra></extra>` });
     const traces = [bars, ...(deviation > 0 ? [normal] : []), mark(mean, "mean", "solid"), mark(median, "median", "dot")];

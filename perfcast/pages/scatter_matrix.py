@@ -1,0 +1,146 @@
+"""Scatter matrices: each pair of columns as points, each column's density on the diagonal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perfcast.pages import formatting as fmt
+from perfcast.pages.charts import MAX_POINTS, distinct, numeric
+from perfcast.pages.embed import finite, plot_text
+from perfcast.pages.figures import Figure, category_styles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+    from perfcast.pages.charts import Frame
+
+_GAP = 0.03
+_SIDE = 140
+_STEPS = 80
+_LABEL = 16
+
+
+def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str], colour: str | None = None) -> Figure:
+    """Return a scatter matrix: points below the diagonal, densities on it, rank correlations above it.
+
+    Args:
+        frame: what stands around it; its axes are not used.
+        table: a row per point.
+        columns: the label, with the unit, of each column to show; up to six are readable on a phone.
+        colour: the column that colours points; None for none.
+    """
+    values = numeric(table[list(columns)])
+    shown = [name for name in columns if np.isfinite(values[name]).any()]
+    if len(shown) < 2:
+        return frame.without("Fewer than two columns have numbers.")
+    groups = table[colour].map(str) if colour is not None else values[shown[0]].map(lambda _: "")
+    drawn = values.iloc[:: -(-len(values) // MAX_POINTS)]
+    cells = [(row, column) for row in range(len(shown)) for column in range(len(shown))]
+    traces = [
+        *(trace for row, at in cells if at < row for trace in _points(drawn, groups, shown, (row, at))),
+        *(_density(values[name].to_numpy(), at, len(shown)) for at, name in enumerate(shown)),
+    ]
+    labels = [columns[name] for name in shown]
+    layout = {
+        "height": 120 + _SIDE * len(shown),
+        "showlegend": colour is not None,
+        "margin": {"l": 8, "r": 8},
+        "annotations": [_correlation(values, shown, cell) for cell in cells if cell[1] > cell[0]],
+        **_axes(labels),
+    }
+    caption = f"{frame.caption} On the diagonal: densities. Above it: Spearman's rank correlations."
+    if len(drawn) < len(values):
+        caption += f" Shown are {len(drawn):,} of {len(values):,} points."
+    alt = f"Scatter matrix of {', '.join(labels)}."
+    return Figure(frame.key, frame.title, alt, tuple(traces), layout, caption.strip())
+
+
+def _points(
+    drawn: pd.DataFrame, groups: pd.Series, shown: list[str], cell: tuple[int, int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the points of a cell below the diagonal, a trace per group; the first cell's are in the legend."""
+    row, column = cell
+    own = groups.loc[drawn.index] if groups.index.is_unique else groups.iloc[:: -(-len(groups) // MAX_POINTS)]
+    for name, style in category_styles(list(groups)).items():
+        chosen = drawn[(own == name).to_numpy()]
+        yield {
+            "type": "scatter",
+            "mode": "markers",
+            "name": plot_text(name, 24),
+            "legendgroup": plot_text(name),
+            "showlegend": cell == (1, 0),
+            "x": finite(chosen[shown[column]], 4),
+            "y": finite(chosen[shown[row]], 4),
+            "xaxis": f"x{column + 1}",
+            "yaxis": f"y{row + 1}",
+            "marker": {**style, "size": 4, "opacity": 0.7},
+            "hovertemplate": "%{x}, %{y}<extra></extra>",
+        }
+
+
+def _density(values: np.ndarray, at: int, count: int) -> dict[str, Any]:
+    """Return the density of a column, on an axis of its own."""
+    from scipy.stats import gaussian_kde
+
+    known = values[np.isfinite(values)]
+    varies = len(known) > 1 and float(known.max()) > float(known.min())
+    places = np.linspace(known.min(), known.max(), _STEPS) if varies else known[:1]
+    heights = gaussian_kde(known)(places) if varies else np.ones(1)
+    return {
+        "type": "scatter",
+        "mode": "lines" if varies else "markers",
+        "x": finite(places),
+        "y": finite(heights, 3),
+        "xaxis": f"x{at + 1}",
+        "yaxis": f"y{count + at + 1}",
+        "line": {"color": "#8a93a0", "width": 1.5},
+        "fill": "tozeroy",
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _correlation(values: pd.DataFrame, shown: list[str], cell: tuple[int, int]) -> dict[str, Any]:
+    row, column = cell
+    pair = values[[shown[row], shown[column]]]
+    known = pair[np.isfinite(pair).all(axis=1)].rank()
+    varies = len(known) > 1 and (known.nunique() > 1).all()
+    low, high = _span(column, len(shown))
+    bottom, top = _span(len(shown) - 1 - row, len(shown))
+    return {
+        "text": fmt.number(known.iloc[:, 0].corr(known.iloc[:, 1]), 2) if varies else fmt.MISSING,
+        "xref": "paper",
+        "yref": "paper",
+        "x": (low + high) / 2,
+        "y": (bottom + top) / 2,
+        "showarrow": False,
+        "font": {"size": 13},
+    }
+
+
+def _axes(labels: list[str]) -> dict[str, Any]:
+    """Return the axes of all columns; those of the densities, which come after them, have no marks."""
+    count, found = len(labels), {}
+    for at, label in enumerate(distinct(labels)):
+        short = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
+        title = {"title": {"text": short}, "nticks": 3}
+        # The outer axes carry all labels, so the others need no room.
+        found[f"xaxis{at + 1}"] = {**title, "domain": _span(at, count), "anchor": f"y{count}"}
+        found[f"yaxis{at + 1}"] = {**title, "domain": _span(count - 1 - at, count), "anchor": "x1"}
+        found[f"yaxis{count + at + 1}"] = {
+            "domain": _span(count - 1 - at, count),
+            "anchor": f"x{at + 1}",
+            "visible": False,
+            "rangemode": "tozero",
+        }
+    return {name.removesuffix("1") if name in ("xaxis1", "yaxis1") else name: axis for name, axis in found.items()}
+
+
+def _span(at: int, count: int) -> list[float]:
+    """Return the share of the plot that the column ``at`` of ``count`` takes."""
+    side = (1 - _GAP * (count - 1)) / count
+    return [round(at * (side + _GAP), 4), round(at * (side + _GAP) + side, 4)]
