@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcast.cli.output import check_ending, show_table
-from perfcast.errors import UsageError
+from perfcast.errors import PerfcastError, UsageError
 from perfcast.studies.registry import find_study, study_packages
 from perfcast.text import escape_control
 
@@ -49,9 +49,14 @@ def study_command(name: str, called: str | None = None) -> click.Command:
         type=click.Path(dir_okay=False, path_type=Path),
         help=f"File for the page (.html), a summary (.md){table}; can be repeated.",
     )
+    figures = click.Option(
+        ["--figures"],
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the page's figures as SVG and PNG; needs Chrome or Chromium.",
+    )
     return click.Command(
         called or name,
-        params=[*map(_argument, found.inputs), *map(_click_option, found.options), out],
+        params=[*map(_argument, found.inputs), *map(_click_option, found.options), out, figures],
         callback=lambda **values: _run(found, values),
         help=f"{found.help}\n\n{' and '.join(found.inputs)}: {found.input_help}.",
         short_help=found.summary,
@@ -67,20 +72,33 @@ def _run(found: Study, values: dict[str, Any]) -> None:
     for file in values["out"]:
         check_ending(file, (".html", ".md", *(_TABLE if found.table else ())))
     findings = found.run(_paths(found, values), found.chosen(values))
+    images, problem = _images(values["figures"], findings)
     for file in values["out"]:
-        _write(file, findings)
+        _write(file, findings, images)
     _show(findings)
+    if problem:
+        raise problem
     sys.exit(findings.status)
 
 
-def _write(file: Path, findings: Findings) -> None:
+def _images(folder: Path | None, findings: Findings) -> tuple[dict[str, Path], PerfcastError | None]:
+    """Write the figures; return their images, and why there are none: everything else is written all the same."""
+    from perfcast.pages.images import write_images
+
+    try:
+        return (write_images(folder, findings.page.figures) if folder else {}), None
+    except PerfcastError as error:
+        return {}, error
+
+
+def _write(file: Path, findings: Findings, images: dict[str, Path]) -> None:
     from perfcast.pages import write_markdown, write_page
     from perfcast.storage import write_table
 
     if file.suffix == ".html":
         write_page(file, findings.page)
     elif file.suffix == ".md":
-        write_markdown(file, findings.page, findings.lines)
+        write_markdown(file, findings.page, findings.lines, images)
     elif findings.table is not None:
         write_table(file, findings.table)
 

@@ -113,7 +113,8 @@ def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colo
     levels = ordered(rows["key"])
     styles = category_styles(list(rows["colour"]))
     shown = dict(zip(levels, distinct(levels), strict=True))
-    traces = tuple(_boxes(rows[rows["colour"] == name], name, shown, style) for name, style in styles.items())
+    boxes = tuple(_boxes(rows[rows["colour"] == name], name, shown, style) for name, style in styles.items())
+    legend = tuple(_legend_entry(name, style) for name, style in styles.items()) if colour is not None else ()
     layout = {
         "height": 400,
         "showlegend": colour is not None,
@@ -122,7 +123,14 @@ def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colo
         "yaxis": frame.axis("y"),
     }
     alt = f"Boxes of {fmt.pluralize(len(rows), 'value')} at {fmt.pluralize(len(levels), 'level')}: {frame.y}."
-    return Figure(frame.key, frame.title, alt, traces, layout, _with_share(frame.caption, traces, len(rows)))
+    caption = _with_share(frame.caption, boxes, len(rows))
+    return Figure(frame.key, frame.title, alt, (*boxes, *legend), layout, caption)
+
+
+def _legend_entry(name: str, style: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trace without points: the legend of a box itself shows its colour, but not its symbol."""
+    shown = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "marker": {**style, "size": 8}}
+    return {**shown, "name": plot_text(name, _LABEL), "legendgroup": plot_text(name), "hoverinfo": "skip"}
 
 
 def _boxes(rows: pd.DataFrame, name: str, levels: Mapping[str, str], style: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +144,9 @@ def _boxes(rows: pd.DataFrame, name: str, levels: Mapping[str, str], style: Mapp
     return {
         "type": "box",
         "name": plot_text(name, _LABEL),
+        "legendgroup": plot_text(name),
+        "offsetgroup": plot_text(name),
+        "showlegend": False,
         "x": [levels[level] for level in groups],
         "q1": finite(first),
         "median": finite(middle),
@@ -160,9 +171,9 @@ def _whiskers(values: np.ndarray, first: float, third: float) -> tuple[float, fl
     return float(usual.min()), float(usual.max())
 
 
-def _with_share(caption: str, traces: Sequence[Mapping[str, Any]], total: int) -> str:
+def _with_share(caption: str, boxes: Sequence[Mapping[str, Any]], total: int) -> str:
     """Return the caption, and how many values are drawn where not all of them are."""
-    drawn = sum(len(points) for trace in traces for points in trace["y"])
+    drawn = sum(len(points) for box in boxes for points in box["y"])
     return f"{caption} Shown are {drawn:,} of {total:,} points.".strip() if drawn < total else caption
 
 

@@ -92,7 +92,10 @@ class Page:
             embedded={name: embedded_json(value) for name, value in {"figures": figures, **self.embedded}.items()},
             css=_asset(_HERE, "page.css"),
             plotly=Markup(get_plotlyjs()),
-            scripts=[_asset(_HERE, "page.js"), *(_asset(self.package, name) for name in self.scripts)],
+            scripts=[
+                *(_asset(_HERE, name) for name in ("plots.js", "page.js")),
+                *(_asset(self.package, name) for name in self.scripts),
+            ],
         )
         # A lone surrogate, which a name read from a file system can hold, has no UTF-8.
         return text.encode("utf-8", "replace").decode("utf-8")

@@ -48,7 +48,7 @@ def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str]
     layout = {
         "height": 120 + _SIDE * len(shown),
         "showlegend": colour is not None,
-        "margin": {"l": 8, "r": 8},
+        "margin": {"l": 8, "r": 8, "t": 34, "b": 8},
         "annotations": [_correlation(values, shown, cell) for cell in cells if cell[1] > cell[0]],
         **_axes(labels),
     }
