@@ -74,12 +74,20 @@ def test_wrong_command_line_exits_with_2(arguments, words):
             {"unheard_of": {"targets": ["a"]}},
             "studies.unheard_of: unknown study; known are comparison, prediction, toy_study",
         ),
-        ({"comparison": {}}, "studies.comparison: 'targets' is a required property; add it"),
+        ({"comparison": {}}, "studies.comparison: name either targets or files: A, B"),
+        (
+            {"comparison": {"targets": ["a", "b"], "files": ["a", "b"]}},
+            "studies.comparison: name either targets or files: A, B",
+        ),
+        ({"comparison": {"files": ["a"]}}, "studies.comparison.files: ['a'] is too short; name A, B"),
         ({"comparison": {"targets": ["a"]}}, "studies.comparison.targets: ['a'] is too short; name A, B"),
         ({"prediction": {"targets": ["a", "b"]}}, "studies.prediction.targets: ['a', 'b'] is too long"),
         ({"comparison": {"targets": ["a", "b"], "alpha": 0}}, "studies.comparison.alpha: 0 is less than or equal"),
         ({"comparison": {"targets": ["a", "b"], "alpha": "0.1"}}, "studies.comparison.alpha: '0.1' is not of type"),
-        ({"toy_study": {"targets": ["a"], "enouh": 1}}, "studies.toy_study: unknown key enouh; known are enough, loud"),
+        (
+            {"toy_study": {"targets": ["a"], "enouh": 1}},
+            "studies.toy_study: unknown key enouh; known are enough, files, loud",
+        ),
     ],
 )
 def test_a_wrong_study_in_the_configuration_is_named(studies, words):
@@ -90,5 +98,29 @@ def test_a_wrong_study_in_the_configuration_is_named(studies, words):
 
 def test_studies_of_the_configuration_are_accepted():
     registry.check_studies(
-        {"comparison": {"targets": ["a", "b"], "threshold": 0.1}, "toy_study": {"targets": ["a"] * 3}}, "my.yaml"
+        {"comparison": {"targets": ["a", "b"], "threshold": 0.1}, "toy_study": {"files": ["a/b.csv"] * 3}}, "my.yaml"
     )
+
+
+def test_a_study_is_written_as_markdown(folders):
+    file = folders / "summary.md"
+    assert run("toy_study", folders / "many", folders / "one", "--enough", 2, "--out", file).exit_code == 3
+    assert file.read_text().startswith("# How many\n\n## Models\n\nfew models: ")
+    assert "| Dataset | Models |\n| --- | ---: |\n" in file.read_text()
+
+
+def test_without_a_browser_everything_but_images_is_written(folders, monkeypatch):
+    monkeypatch.setenv("BROWSER_PATH", "/nowhere")
+    page = folders / "page.html"
+    answer = run("toy_study", folders / "many", "--loud", "--out", page, "--figures", folders / "figures")
+    assert answer.exit_code == 2
+    (line,) = [line for line in answer.output.splitlines() if "error" in line]
+    assert "none was found: install one, such as with `apt install chromium`" in line
+    assert "few models: " in answer.output
+    assert page.exists()
+    assert not (folders / "figures").exists()
+
+
+def test_help_says_what_the_inputs_are():
+    text = " ".join(run("toy_study", "--help").output.split())
+    assert "DATASET...: the folder of a target's results or a file dataset.parquet." in text

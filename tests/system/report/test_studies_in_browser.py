@@ -57,8 +57,22 @@ def test_study_is_added_by_its_folder_and_one_entry(checkout):
     assert answer.code == 0, answer.said
     page = (checkout / "results/studies/toy.html").read_text()
     assert page == (checkout / "toy.html").read_text()
+    assert "few models: results/one" in (checkout / "results/studies/toy.md").read_text()
     summary = (checkout / "results/studies/toy.txt").read_text().splitlines()
     assert summary == ["few models: results/one", "report: results/studies/toy.html"]
+
+
+def test_study_of_files_waits_for_no_target(checkout):
+    (checkout / "data").mkdir(exist_ok=True)
+    shutil.copy(checkout / "results/many/dataset.parquet", checkout / "data/mine.parquet")
+    files = ("--configfile", "config.yaml", "studies.yaml")
+    (checkout / "studies.yaml").write_text("results: elsewhere\nstudies: {toy: {files: [data/mine.parquet]}}\n")
+    answer = snakemake(checkout, *files, "--", "elsewhere/studies/toy.html", config=None)
+    assert answer.code == 0, answer.said
+    assert "| data/mine.parquet | 3 |" in (checkout / "elsewhere/studies/toy.md").read_text()
+    (checkout / "studies.yaml").write_text("studies: {toy: {files: [data/other.parquet]}}\n")
+    answer = snakemake(checkout, *files, "-n", "--", "results/studies/toy.html", config=None)
+    assert answer.refused("studies.toy.files: data/other.parquet is missing; paths are relative to"), answer.said
 
 
 def test_study_without_datasets_is_refused_in_one_line(checkout):

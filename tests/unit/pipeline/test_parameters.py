@@ -204,3 +204,6 @@ def test_a_study_depends_on_its_own_modules_and_options(campaign, append):
     before = jobs(campaign)
     campaign.edit("config.yaml", "other]", "other], alpha: 0.1")
     assert changed(before, jobs(campaign)) == {"run_study comparison"}
+    before = jobs(campaign)
+    campaign.edit("config.yaml", "targets: [quick, other]", "files: [one.parquet, other.parquet]")
+    assert changed(before, jobs(campaign)) == {"run_study comparison"}
