@@ -13,7 +13,7 @@ from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import DIVERGING, SEQUENTIAL, Figure, category_styles
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_POINTS = 1000
 """Points that one trace shows; a page with more is slow. Boxes and densities are of all values."""
@@ -104,13 +104,13 @@ def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colo
         by: its column with the factor, whose levels are in ascending order.
         colour: its column of a second factor, with boxes of their own; None for none.
     """
-    columns = {"value": numeric(table[[value]])[value], "level": table[by].map(str), "key": table[by]}
+    columns = {"value": numeric(table[[value]])[value], "level": table[by].map(str)}
     rows = pd.DataFrame({**columns, "colour": "" if colour is None else table[colour].map(str)}, index=table.index)
-    rows = rows[np.isfinite(rows["value"]) & rows["key"].notna()]
+    rows = rows[np.isfinite(rows["value"]) & table[by].notna()]
     rows = rows[rows["value"] > 0] if "y" in frame.log else rows
     if not len(rows):
         return frame.without("No row has both a value and a level.")
-    levels = ordered(rows["key"])
+    levels = ordered(rows["level"].unique())
     styles = category_styles(list(rows["colour"]))
     shown = dict(zip(levels, distinct(levels), strict=True))
     boxes = tuple(_boxes(rows[rows["colour"] == name], name, shown, style) for name, style in styles.items())
@@ -190,12 +190,9 @@ def _numbers(column: pd.Series) -> np.ndarray:
     return np.array([float(value) if fmt.is_number(value) else np.nan for value in column])
 
 
-def ordered(values: pd.Series) -> list[str]:
-    """Return the levels of a factor as texts: in the order of their numbers, where all are numbers, else by name."""
-    texts: dict[str, Hashable] = {str(value): value for value in values.dropna().drop_duplicates()}
-    if all(map(fmt.is_number, texts.values())):
-        return sorted(texts, key=lambda text: float(text) if fmt.is_number(text) else 0.0)
-    return sorted(texts)
+def ordered(levels: Sequence[str]) -> list[str]:
+    """Return the levels of a factor in the order of their numbers, where all are numbers, else by name."""
+    return sorted(levels, key=float if all(map(fmt.is_number, levels)) else str)
 
 
 def thinned(values: np.ndarray, most: int) -> np.ndarray:

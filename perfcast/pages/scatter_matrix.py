@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.pages import formatting as fmt
-from perfcast.pages.charts import MAX_POINTS, distinct, numeric
+from perfcast.pages.charts import MAX_POINTS, distinct, numeric, thinned
 from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import Figure, category_styles
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _GAP = 0.03
 _SIDE = 140
 _STEPS = 80
+_OF_DENSITY = 5000
+"""Values that a density is made of, evenly chosen by rank: more only take time."""
 _LABEL = 16
 
 
@@ -37,8 +39,9 @@ def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str]
     shown = [name for name in columns if np.isfinite(values[name]).any()]
     if len(shown) < 2:
         return frame.without("Fewer than two columns have numbers.")
-    groups = table[colour].map(str) if colour is not None else values[shown[0]].map(lambda _: "")
-    drawn = values.iloc[:: -(-len(values) // MAX_POINTS)]
+    some = _some(len(values))
+    drawn = values.iloc[some]
+    groups = np.full(len(drawn), "") if colour is None else table[colour].iloc[some].map(str).to_numpy()
     cells = [(row, column) for row in range(len(shown)) for column in range(len(shown))]
     traces = [
         *(trace for row, at in cells if at < row for trace in _points(drawn, groups, shown, (row, at))),
@@ -59,14 +62,20 @@ def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str]
     return Figure(frame.key, frame.title, alt, tuple(traces), layout, caption.strip())
 
 
+def _some(count: int) -> np.ndarray:
+    """Return which of ``count`` rows are drawn: all, or some by chance, as rows may be in a rhythm."""
+    if count <= MAX_POINTS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, MAX_POINTS, replace=False))
+
+
 def _points(
-    drawn: pd.DataFrame, groups: pd.Series, shown: list[str], cell: tuple[int, int]
+    drawn: pd.DataFrame, groups: np.ndarray, shown: list[str], cell: tuple[int, int]
 ) -> Iterator[dict[str, Any]]:
     """Yield the points of a cell below the diagonal, a trace per group; the first cell's are in the legend."""
     row, column = cell
-    own = groups.loc[drawn.index] if groups.index.is_unique else groups.iloc[:: -(-len(groups) // MAX_POINTS)]
     for name, style in category_styles(list(groups)).items():
-        chosen = drawn[(own == name).to_numpy()]
+        chosen = drawn[groups == name]
         yield {
             "type": "scatter",
             "mode": "markers",
@@ -86,7 +95,7 @@ def _density(values: np.ndarray, at: int, count: int) -> dict[str, Any]:
     """Return the density of a column, on an axis of its own."""
     from scipy.stats import gaussian_kde
 
-    known = values[np.isfinite(values)]
+    known = thinned(values[np.isfinite(values)], _OF_DENSITY)
     varies = len(known) > 1 and float(known.max()) > float(known.min())
     places = np.linspace(known.min(), known.max(), _STEPS) if varies else known[:1]
     heights = gaussian_kde(known)(places) if varies else np.ones(1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfcast.errors import UsageError
-from perfcast.studies.statistics.changepoints import find_breaks, undecided
+from perfcast.studies.statistics.changepoints import detectable, find_breaks, undecided
 
 BUILDS = range(1, 11)
 LAYERS = (4, 6, 8, 10)
@@ -58,6 +58,25 @@ def test_what_differs_between_series_hides_no_break_that_they_share():
     assert found.level == pytest.approx(8, abs=0.5)
 
 
+@pytest.mark.parametrize(("kind", "how"), [("level", "shared"), ("level", "independent"), ("slope", "independent")])
+def test_a_detectable_change_is_found_mostly_and_half_of_it_less(kind, how):
+    chance = np.random.default_rng(5)
+    noise = {"replicates": 4, "noise": 0.02, "run_noise": 0.05} if how == "shared" else {"replicates": 4, "noise": 0.1}
+    given = [measured(chance, np.zeros(10), **noise) for _ in range(20)]
+    size = np.median([detectable(BUILDS, values, kind=kind, replicates=how) for values in given])
+    shares = []
+    for part in (1.0, 0.5):
+        curve = (level if kind == "level" else slope)(BUILDS, 6, part * size)
+        given = [measured(chance, curve, **noise) for _ in range(60)]
+        shares.append(np.mean([bool(find_breaks(BUILDS, values, kind=kind, replicates=how)) for values in given]))
+    assert 0.65 < shares[0] < 0.95
+    assert shares[1] < 0.55
+
+
+def test_nothing_is_detectable_where_nothing_is_left():
+    assert np.isnan(detectable((1, 2), ((1.0, 2.0), (3.0, 4.0))))
+
+
 def test_exact_values_have_breaks_only_where_they_are_bent():
     assert find_breaks(range(8), [[3.0 * x] for x in range(8)]) == ()
     assert find_breaks(range(8), [[7.0]] * 8, kind="level") == ()
@@ -70,15 +89,11 @@ def test_exact_values_have_breaks_only_where_they_are_bent():
     [
         (1, "level", "shared", "1 level: a change of level takes 2 at least"),
         (2, "slope", "independent", "2 levels: a change of slope takes 3 at least"),
-        (
-            2,
-            "level",
-            "shared",
-            "2 levels: nothing is left to tell a change of level from noise; measure one more level",
-        ),
-        (3, "slope", "shared", "3 levels: nothing is left to tell a change of slope"),
+        (2, "level", "shared", "2 levels: nothing is left to tell a change of level from noise; measure more levels"),
+        (4, "slope", "shared", "4 levels: nothing is left to tell a change of slope from noise; measure more levels"),
         (2, "level", "independent", ""),
-        (4, "slope", "shared", ""),
+        (3, "slope", "independent", ""),
+        (5, "slope", "shared", ""),
     ],
 )
 def test_a_design_that_cannot_decide_says_so_and_finds_nothing(levels, kind, replicates, words):
@@ -122,7 +137,7 @@ def simulated(levels, curve, kind, how, **noise):
     [
         (BUILDS, "level", "shared", {"replicates": 3, "noise": 0.02, "run_noise": 0.1}),
         (BUILDS, "level", "independent", {"replicates": 3, "noise": 0.1}),
-        (LAYERS, "slope", "shared", {"replicates": 5, "noise": 0.02, "run_noise": 0.1}),
+        (range(1, 7), "slope", "shared", {"replicates": 5, "noise": 0.02, "run_noise": 0.1}),
         (LAYERS, "slope", "independent", {"replicates": 3, "noise": 0.1}),
         (LAYERS, "slope", "paired", {"replicates": 4, "noise": 0.1}),
     ],

@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy.optimize import bisect
 
 from perfcast.errors import UsageError
 
@@ -36,6 +37,10 @@ _DRAWS_OF_PLACE = 1999
 _STEPS = 10
 """Places between neighbouring levels at which a slope may change."""
 _MISSED = 0.05
+_LIKELY = 0.8
+_FEWEST = {"level": 2, "slope": 3}
+"""Levels that a change needs, and what a curve without it must leave: the size of the change, its place where that may
+be between levels, and noise."""
 _TINY = 1e-9
 
 
@@ -121,14 +126,58 @@ def undecided(
         UsageError: as `find_breaks`.
     """
     curve = _curve(levels, values, replicates)
-    count, fewest = len(curve.x), {"level": 2, "slope": 3}[kind]
+    count, fewest = len(curve.x), _FEWEST[kind]
     if count < fewest:
         return f"{count} {'level' if count == 1 else 'levels'}: a change of {kind} takes {fewest} at least"
-    left = count - (fewest - 1) + curve.freedom
-    if left < 2:
-        what = "one more level" if replicates == "shared" else "one more level or replicate"
-        return f"{count} levels: nothing is left to tell a change of {kind} from noise; measure {what} at least"
+    if count - (fewest - 1) + curve.freedom < fewest:
+        what = "more levels" if replicates == "shared" else "more levels or replicates"
+        return f"{count} levels: nothing is left to tell a change of {kind} from noise; measure {what}"
     return ""
+
+
+def detectable(
+    levels: Sequence[float],
+    values: Sequence[Sequence[float]],
+    *,
+    alpha: float = 0.05,
+    kind: Kind = "slope",
+    replicates: Replicates = "shared",
+) -> float:
+    """Return the smallest change of level or slope that would be found with a probability of 80%.
+
+    It is that of one break in the middle of the levels, with as much noise as the values have around their breaks; NaN
+    where `undecided` says why none can be found. Where no break is found, a smaller one may be there.
+
+    Raises:
+        UsageError: as `find_breaks`.
+    """
+    if undecided(levels, values, kind=kind, replicates=replicates):
+        return float("nan")
+    curve = _curve(levels, values, replicates)
+    breaks = [found.level for found in find_breaks(levels, values, alpha=alpha, kind=kind, replicates=replicates)]
+    rest = _space(curve, breaks, kind).T @ curve.scaled
+    freedom = len(rest) + curve.freedom
+    if not freedom:
+        return float("nan")
+    return _detectable_sigmas(curve, alpha, kind) * float(np.sqrt((rest @ rest + curve.within) / freedom))
+
+
+def _detectable_sigmas(curve: _Curve, alpha: float, kind: Kind) -> float:
+    """Return the smallest change that is likely found, as a multiple of the standard deviation of one error."""
+    places = _places(curve.x, kind)
+    left, directions = _left(curve, places, (), kind)
+    critical = np.quantile(_best_share(*_errors(len(left), curve.freedom, DRAWS), directions), 1 - alpha)
+    errors, hidden = _errors(len(left), curve.freedom, DRAWS, seed=1)
+    change = _space(curve, (), kind).T @ _shapes(curve, places[[len(places) // 2]], kind)[:, 0]
+
+    def missing(size: float) -> float:
+        found = _best_share(errors + size * change, hidden, directions) >= critical
+        return _LIKELY - float(found.mean())
+
+    most = 1.0
+    while missing(most) > 0:
+        most *= 2
+    return float(bisect(missing, 0.0, most, rtol=1e-3))
 
 
 def _curve(levels: Sequence[float], values: Sequence[Sequence[float]], replicates: Replicates) -> _Curve:
@@ -173,14 +222,18 @@ def _model(curve: _Curve, breaks: Sequence[float], kind: Kind) -> np.ndarray:
     return np.column_stack([*(curve.scale * column for column in columns), _shapes(curve, breaks, kind)])
 
 
+def _space(curve: _Curve, breaks: Sequence[float], kind: Kind) -> np.ndarray:
+    """Return orthonormal columns of what curves with ``breaks`` leave of the means."""
+    basis, sizes, _ = np.linalg.svd(_model(curve, breaks, kind), full_matrices=True)
+    return basis[:, int((sizes > _TINY * sizes.max()).sum()) :]
+
+
 def _left(curve: _Curve, places: np.ndarray, breaks: Sequence[float], kind: Kind) -> tuple[np.ndarray, np.ndarray]:
     """Return what curves with ``breaks`` leave of the means, and the direction in it that each place explains.
 
     Both are coordinates in the space that these curves leave. A place that adds nothing has no direction.
     """
-    model = _model(curve, breaks, kind)
-    basis, sizes, _ = np.linalg.svd(model, full_matrices=True)
-    rest = basis[:, int((sizes > _TINY * sizes[:1].max(initial=0)).sum()) :]
+    rest = _space(curve, breaks, kind)
     shapes = _shapes(curve, places, kind)
     directions = rest.T @ shapes
     lengths, whole = np.linalg.norm(directions, axis=0), np.linalg.norm(shapes, axis=0)
@@ -194,20 +247,28 @@ def _next_break(curve: _Curve, places: np.ndarray, breaks: Sequence[float], kind
     gains = (directions.T @ left) ** 2
     total = float(left @ left) + curve.within
     place = float(places[int(np.argmax(gains))])
-    if total <= _TINY**2 * float(curve.scaled @ curve.scaled) or len(left) + curve.freedom < 2:
+    if total <= _TINY**2 * float(curve.scaled @ curve.scaled) or len(left) + curve.freedom < _FEWEST[kind]:
         return place, 1.0
-    drawn = _directions(len(left), curve.freedom, DRAWS)
-    best = ((drawn @ directions) ** 2).max(axis=1)
+    best = _best_share(*_errors(len(left), curve.freedom, DRAWS), directions)
     return place, _share(best, float(gains.max()) / total)
 
 
+def _errors(dimension: int, hidden: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal errors of variance 1: the first coordinates, and the sum of squares of those ``hidden``."""
+    chance = np.random.default_rng(seed)
+    return chance.standard_normal((count, dimension)), chance.chisquare(hidden, count) if hidden else np.zeros(count)
+
+
 def _directions(dimension: int, hidden: int, count: int) -> np.ndarray:
-    """Return the first ``dimension`` coordinates of random directions in ``dimension + hidden`` dimensions."""
-    chance = np.random.default_rng(0)
-    drawn = chance.standard_normal((count, dimension))
-    rest = chance.chisquare(hidden, count) if hidden else 0.0
+    """Return the first coordinates of random directions."""
+    drawn, rest = _errors(dimension, hidden, count)
     lengths = np.sqrt((drawn**2).sum(axis=1) + rest)
     return drawn / np.where(lengths > 0, lengths, 1)[:, None]
+
+
+def _best_share(errors: np.ndarray, hidden: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return the largest gain of any direction as a share of all that is left, for each row of ``errors``."""
+    return ((errors @ directions) ** 2).max(axis=1) / ((errors**2).sum(axis=1) + hidden)
 
 
 def _share(drawn: np.ndarray, seen: float) -> float:
