@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def heatmap(frame: Frame, matrix: pd.DataFrame, *, diverging: bool = False, reac
         "x": distinct(table.columns),
         "y": distinct(table.index),
         "z": [finite(row, 4) for row in table.to_numpy()],
-        "text": [[fmt.number(value, 2) if np.isfinite(value) else "" for value in row] for row in table.to_numpy()],
+        "text": _fixed(table.to_numpy()),
         "texttemplate": "%{text}",
         "hovertemplate": "%{y}, %{x}: %{z}<extra></extra>",
         "colorscale": DIVERGING if diverging else SEQUENTIAL,
@@ -92,6 +93,17 @@ def heatmap(frame: Frame, matrix: pd.DataFrame, *, diverging: bool = False, reac
     }
     alt = f"Heatmap of {len(table)} by {len(table.columns)} cells, {fmt.span(known.min(), known.max())}."
     return Figure(frame.key, frame.title, alt, (cells,), layout, frame.caption)
+
+
+def _fixed(values: np.ndarray) -> list[list[str]]:
+    """Return numbers with as many decimals as the largest needs for three digits; those missing are empty."""
+    most = float(np.nanmax(np.abs(values[np.isfinite(values)])))
+    decimals = min(9, max(0, 2 - math.floor(math.log10(most)))) if most else 0
+    # Adding zero takes the sign of a negative number that is rounded to zero.
+    return [
+        [f"{round(value, decimals) + 0.0:,.{decimals}f}" if np.isfinite(value) else "" for value in row]
+        for row in values
+    ]
 
 
 def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colour: str | None = None) -> Figure:
@@ -202,11 +214,11 @@ def thinned(values: np.ndarray, most: int) -> np.ndarray:
     return np.sort(values)[np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
-def distinct(names: Sequence[Any] | pd.Index) -> list[str]:
+def distinct(names: Sequence[Any] | pd.Index, length: int = _LABEL) -> list[str]:
     """Return labels of categories, none twice: plotly draws those of one name at one place."""
     found: list[str] = []
     for name in names:
-        label = plot_text(name, _LABEL)
+        label = plot_text(name, length)
         while label in found:
             label += "\u200b"
         found.append(label)

@@ -121,32 +121,30 @@ def _correlation(values: pd.DataFrame, shown: list[str], cell: tuple[int, int]) 
     low, high = _span(column, len(shown))
     bottom, top = _span(len(shown) - 1 - row, len(shown))
     return {
-        "text": fmt.number(known.iloc[:, 0].corr(known.iloc[:, 1]), 2) if varies else fmt.MISSING,
+        "text": f"{known.iloc[:, 0].corr(known.iloc[:, 1]):.2f}" if varies else fmt.MISSING,
         "xref": "paper",
         "yref": "paper",
         "x": (low + high) / 2,
         "y": (bottom + top) / 2,
         "showarrow": False,
-        "font": {"size": 13},
+        "font": {"size": 12},
     }
 
 
 def _axes(labels: list[str]) -> dict[str, Any]:
     """Return the axes of all columns; those of the densities, which come after them, have no marks."""
-    count, found = len(labels), {}
-    for at, label in enumerate(distinct(labels)):
-        short = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
-        title = {"title": {"text": short}, "nticks": 3}
-        # The outer axes carry all labels, so the others need no room.
-        found[f"xaxis{at + 1}"] = {**title, "domain": _span(at, count), "anchor": f"y{count}"}
-        found[f"yaxis{at + 1}"] = {**title, "domain": _span(count - 1 - at, count), "anchor": "x1"}
-        found[f"yaxis{count + at + 1}"] = {
-            "domain": _span(count - 1 - at, count),
-            "anchor": f"x{at + 1}",
-            "visible": False,
-            "rangemode": "tozero",
-        }
-    return {name.removesuffix("1") if name in ("xaxis1", "yaxis1") else name: axis for name, axis in found.items()}
+    count = len(labels)
+    found: dict[str, Any] = {}
+    for at, label in enumerate(distinct(labels, _LABEL)):
+        number, font = "" if at == 0 else at + 1, {"size": 11}
+        across, up = _span(at, count), _span(count - 1 - at, count)
+        # In a column of a phone, a label has room for one word in a line.
+        words = {"text": label.replace(" ", "<br>"), "font": font}
+        found[f"xaxis{number}"] = {"title": words, "nticks": 3, "domain": across, "anchor": f"y{count}"}
+        found[f"yaxis{number}"] = {"title": {"text": label, "font": font}, "nticks": 3, "domain": up, "anchor": "x"}
+        hidden = {"domain": up, "anchor": f"x{number}", "visible": False, "rangemode": "tozero"}
+        found[f"yaxis{count + at + 1}"] = hidden
+    return found
 
 
 def _span(at: int, count: int) -> list[float]:

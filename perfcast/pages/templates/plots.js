@@ -8,7 +8,7 @@
   const axis = (given = {}, size) => ({
     gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true,
     ...given,
-    title: { ...given.title, font: { size: size + 1 }, standoff: 8 },
+    title: { standoff: 8, ...given.title, font: { size: size + 1, ...given.title?.font } },
   });
 
   const axesOf = (layout, size) => {

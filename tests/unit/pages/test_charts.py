@@ -37,7 +37,7 @@ def test_a_heatmap_has_the_number_in_each_cell():
     matrix = pd.DataFrame([[1.0, -0.5], [-0.5, np.nan]], index=["a", "<b>"], columns=["a", "a"])
     (cells,) = drawn(heatmap(FRAME, matrix, diverging=True, reach=1)).traces
     assert cells["z"] == [[1.0, -0.5], [-0.5, None]]
-    assert cells["text"] == [["1.0", "-0.50"], ["-0.50", ""]]
+    assert cells["text"] == [["1.00", "-0.50"], ["-0.50", ""]]
     assert cells["y"] == ["a", "&lt;b&gt;"]
     assert len(set(cells["x"])) == 2
     assert (cells["zmin"], cells["zmax"]) == (-1, 1)
@@ -75,7 +75,7 @@ def test_a_scatter_matrix_shows_each_pair_once_and_each_density(table):
     points = [trace for trace in figure.traces if trace["mode"] == "markers"]
     assert len(points) == 3 * 2
     assert sum(trace["showlegend"] for trace in points) == 2
-    assert [note["text"] for note in figure.layout["annotations"]][-1] == "1.0"
+    assert [note["text"] for note in figure.layout["annotations"]][-1] == "1.00"
     shown = {name: axis["title"]["text"] for name, axis in figure.layout.items() if "title" in axis}
     assert shown["xaxis"] == shown["yaxis"] == "Layers"
     assert shown["yaxis3"] == "Memory, MB"
