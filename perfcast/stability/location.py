@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from perfcast.stability.series import Series
 
 CONFIDENCE = 0.95
+RUN_SD = 0.02
+"""From one quarter of an hour to the next a machine is as a whole faster or slower by some per cent, all models alike,
+which one run cannot show. Standard deviation of the logarithm over five campaigns on a virtual machine that did nothing
+else: 1.8%, see `benchmarks/repeatability.py`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Location:
 
     Attributes:
         ms: the latency in ms.
-        low_ms, high_ms: its 95% interval, the clock's resolution included.
+        low_ms, high_ms: its 95% interval, the clock's resolution and the difference between runs included.
         usual: the samples of segments that were probably not slowed, as a mask.
         slowed: the samples of segments that probably were, for no cause that was seen, as a mask.
         outliers: proven outliers, which were left out, as a mask.
@@ -86,6 +92,7 @@ def locate(series: Series, chosen: np.ndarray, machine: Machine) -> Location:
     if outliers.any():
         with_them = _interval(posterior(Segments.of(series, chosen), machine))
         gain = 100 * (1 - np.log(high_ms / low_ms) / np.log(with_them[2] / with_them[1]))
+    low_ms, high_ms = _any_run(ms, low_ms, high_ms)
     low_ms, high_ms = max(0.0, low_ms - tick_ms), high_ms + tick_ms
     return Location(
         ms, low_ms, high_ms, usual, slowed, outliers, float(gain), _expected_ms(series, ms, machine), tick_ms
@@ -109,6 +116,13 @@ def _outliers(series: Series, chosen: np.ndarray, free: Segments, machine: Machi
     noise_ms = noise_of(values - np.median(values), Resolution.of(values))
     found = chosen & proven_outliers(series, middle_ms, noise_ms)
     return found if (chosen & ~found).any() else np.zeros_like(chosen)
+
+
+def _any_run(ms: float, low_ms: float, high_ms: float) -> tuple[float, float]:
+    """Return the ends of an interval of one run, widened to what other runs would show."""
+    other = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * RUN_SD
+    down, up = (math.hypot(math.log(high / low), other) for low, high in ((low_ms, ms), (ms, high_ms)))
+    return ms * math.exp(-down), ms * math.exp(up)
 
 
 def _interval(found: Posterior) -> tuple[float, float, float]:

@@ -5,8 +5,9 @@ A visit's log median latency is the model's own, plus how far the machine's spee
     log_ms = location + slope · slowness + normal(0, visit_sd² + variance + (slope_error · slowness)²) + slowdown
 
 where `slowness` is the logarithm of the calibration's time over its usual time, and `slowdown` is 0, or, in a share
-`slowed` of the visits, exponentially distributed: other work makes a model slower, never faster. So on a machine that
-is mostly calm the location is where undisturbed visits agree; on one that never is, the middle of what it usually does.
+of the visits, exponentially distributed: other work makes a model slower, never faster. That share grows with the
+slowness, as some models are slowed far more than the calibration, others less. So on a machine that is mostly calm the
+location is where undisturbed visits agree; on one that never is, the middle of what it usually does.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Machine:
         log_visit_sd: logarithm of the standard deviation from visit to visit of the typical model.
         log_visit_sd_spread: logarithm of how much the logarithm of that standard deviation differs between models, and
             of how little is known of it.
-        logit_slowed: log odds of a visit being slowed by what calibration does not show.
+        logit_slowed: log odds of a visit being slowed more than calibration shows, at its usual speed.
+        slowed_slope: change of these log odds with log calibration.
         log_slowdown: logarithm of the mean of that slowdown, as a logarithm of latency.
         slope: change of log latency with log calibration.
         log_slope_error: logarithm of how much that differs from visit to visit.
@@ -57,6 +59,7 @@ class Machine:
     log_visit_sd: float
     log_visit_sd_spread: float
     logit_slowed: float
+    slowed_slope: float
     log_slowdown: float
     slope: float
     log_slope_error: float
@@ -67,8 +70,8 @@ class Machine:
         return np.nan_to_num(log_calibration - self.log_usual)
 
 
-PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, np.log(0.4), 0.5, np.log(0.3), np.nan)
-PRIOR_SD = np.array([1.5, 0.7, 1.5, 0.7, 0.5, 1.0])
+PRIOR = Machine(np.log(0.02), np.log(0.3), -1.5, 5.0, np.log(0.4), 0.5, np.log(0.3), np.nan)
+PRIOR_SD = np.array([1.5, 0.7, 1.5, 5.0, 0.7, 0.5, 1.0])
 """What is expected before anything is measured, wide: visits that differ by 0.5 to 9%, a calibration that tells between
 nothing and all of a slowdown. A campaign of a few models overrules it."""
 MAX_SDS = 4.0
@@ -152,7 +155,8 @@ def posterior(segments: Segments, machine: Machine) -> Posterior:
     grid = grid[np.unique(np.linspace(0, len(grid) - 1, GRID).astype(int))]
     sds = np.exp(machine.log_visit_sd + np.sqrt(2) * np.exp(machine.log_visit_sd_spread) * NODES)
     sd = np.sqrt(fixed[:, None, None] + sds**2)
-    usual, either = _log_densities((corrected[:, None] - grid)[:, :, None], sd, machine)
+    logit = (machine.logit_slowed + machine.slowed_slope * slowness)[:, None, None]
+    usual, either = _log_densities((corrected[:, None] - grid)[:, :, None], sd, logit, machine)
     joint = either.sum(axis=0) + np.log(WEIGHTS / WEIGHTS.sum()) + np.log(np.gradient(grid))[:, None]
     highest = float(joint.max())
     mass = np.exp(joint - highest)
@@ -161,13 +165,17 @@ def posterior(segments: Segments, machine: Machine) -> Posterior:
     return Posterior(grid, mass.sum(axis=1), (np.exp(usual - either) * mass).sum(axis=(1, 2)), log_evidence)
 
 
-def _log_densities(away: np.ndarray, sd: np.ndarray, machine: Machine) -> tuple[np.ndarray, np.ndarray]:
+def _log_densities(
+    away: np.ndarray, sd: np.ndarray, logit: np.ndarray, machine: Machine
+) -> tuple[np.ndarray, np.ndarray]:
     """Return log densities of deviations from the location: of not being slowed as well, and of either.
+
+    ``logit`` holds the log odds of being slowed.
 
     What is slowed has the distribution of a normal plus an exponential number.
     """
     standard, rate = away / sd, np.exp(-machine.log_slowdown)
-    usual = -np.logaddexp(0, machine.logit_slowed) - 0.5 * standard**2 - np.log(sd) - HALF_LOG_TWO_PI
-    slowed = -np.logaddexp(0, -machine.logit_slowed) - machine.log_slowdown
+    usual = -np.logaddexp(0, logit) - 0.5 * standard**2 - np.log(sd) - HALF_LOG_TWO_PI
+    slowed = -np.logaddexp(0, -logit) - machine.log_slowdown
     slowed = slowed - rate * away + 0.5 * (rate * sd) ** 2 + log_ndtr(standard - rate * sd)
     return usual, np.logaddexp(usual, slowed)
