@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STUDIES = (
     "perfcast.studies.comparison",
     "perfcast.studies.prediction",
+    "perfcast.studies.scaling",
 )
 """Packages, each with a module `study` that holds its declaration as STUDY; the last part is the study's name."""
 

@@ -1,0 +1,110 @@
+"""Comparisons within blocks: one factor changes, all others stay. What others do to time cancels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from perfcast.studies.scaling.columns import Factor
+    from perfcast.studies.scaling.observations import Observations
+
+MIN_BLOCKS = 3
+"""Of fewer, the scatter between blocks is not known."""
+MAX_LEVELS = 12
+"""Levels up to which a factor is taken as it stands; one with more is divided into ranges."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Times by level and block: a block is one combination of the other factors.
+
+    Attributes:
+        factor: the one that changes within a block.
+        levels: of it, ascending.
+        logs: mean natural logarithm of the time (in s), one row per block and column per level; NaN where not measured.
+        names: the other factors' values of each block.
+    """
+
+    factor: Factor
+    levels: np.ndarray
+    logs: np.ndarray
+    names: tuple[tuple[float, ...], ...]
+
+    @property
+    def complete(self) -> np.ndarray:
+        """The blocks that were measured at every level."""
+        return self.logs[~np.isnan(self.logs).any(axis=1)]
+
+    @property
+    def paired(self) -> np.ndarray:
+        """The blocks that were measured at two levels or more."""
+        return self.logs[(~np.isnan(self.logs)).sum(axis=1) > 1]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long something takes as something else.
+
+    Attributes:
+        value: the ratio, 1 for no difference.
+        low, high: its interval; NaN where the scatter is unknown.
+        p_value: of no difference; NaN likewise.
+        blocks: how many blocks it is a mean of.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    blocks: int
+
+
+def blocks_of(observations: Observations, factor: Factor) -> Blocks:
+    """Return the times of a data set by blocks of a factor."""
+    others = [other.column for other in observations.factors if other is not factor]
+    cells = observations.cells
+    if not others:
+        ordered = cells.sort_values(factor.column)
+        return Blocks(factor, ordered[factor.column].to_numpy(float), ordered["log_time"].to_numpy()[None, :], ((),))
+    table = cells.pivot_table(index=others, columns=factor.column, values="log_time", sort=True)
+    names = tuple(name if isinstance(name, tuple) else (name,) for name in table.index)
+    return Blocks(factor, table.columns.to_numpy(float), table.to_numpy(float), names)
+
+
+def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Ratio:
+    """Return the mean of differences of logarithms, one per block, as a ratio, with Student's interval.
+
+    The block is the unit: what one run, or one combination, does to all its times is one observation, so neither
+    unequal variances nor what is common to a run make the interval too short.
+    """
+    known = differences[~np.isnan(differences)]
+    count = len(known)
+    if not count:
+        return Ratio(np.nan, np.nan, np.nan, np.nan, 0)
+    middle = float(known.mean())
+    if count < MIN_BLOCKS:
+        return Ratio(float(np.exp(middle)), np.nan, np.nan, np.nan, count)
+    error = float(known.std(ddof=1)) / np.sqrt(count)
+    if error == 0:
+        return Ratio(*(float(np.exp(middle)),) * 3, 1.0 if middle == 0 else 0.0, count)
+    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
+    p_value = float(2 * stats.t.sf(abs(middle) / error, count - 1))
+    return Ratio(*(float(np.exp(value)) for value in (middle, middle - reach, middle + reach)), p_value, count)
+
+
+def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:
+    """Return how long each level takes, relative to the lowest; all intervals hold at once (Bonferroni).
+
+    The p-values are adjusted in the same way.
+    """
+    count = len(blocks.levels) - 1
+    found = {}
+    for place in range(1, count + 1):
+        ratio = mean_ratio(blocks.logs[:, place] - blocks.logs[:, 0], 1 - alpha / count)
+        adjusted = min(1.0, ratio.p_value * count) if ratio.p_value == ratio.p_value else np.nan
+        found[float(blocks.levels[place])] = Ratio(ratio.value, ratio.low, ratio.high, adjusted, ratio.blocks)
+    return found

@@ -1,0 +1,81 @@
+"""Numbers in columns of text, with units or without, and what stands there that is no number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from perfcast.studies.scaling.columns import SECONDS
+from perfcast.text import one_line
+
+_WITH_UNIT = r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(ns|us|µs|ms|s|min|h)\s*$"
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column as numbers.
+
+    Attributes:
+        values: NaN where there is no number.
+        wrong: which rows hold something else than a number or nothing.
+        bare: which rows hold a number without a unit beside others with one: of these the unit is unknown.
+        with_units: how many values carry their unit.
+        example: the first wrong value, as text on one line.
+    """
+
+    values: np.ndarray
+    wrong: np.ndarray
+    bare: np.ndarray
+    with_units: int = 0
+    example: str = ""
+
+
+def numbers_in(column: pd.Series) -> Numbers:
+    """Return a column of counts or sizes as numbers."""
+    values = _parsed(column)
+    wrong = np.isnan(values) & column.notna().to_numpy()
+    return Numbers(values, wrong, np.zeros(len(values), bool), example=_first(column, wrong))
+
+
+def times_in(column: pd.Series, seconds: float | None) -> Numbers:
+    """Return a column of times in s, where a value may carry its unit (`12 ms`).
+
+    Args:
+        column: of the table.
+        seconds: what a value without a unit is multiplied by; None where that is unknown: such values are returned as
+            they stand, or, beside values with units, not at all.
+    """
+    plain = numbers_in(column)
+    if not plain.wrong.any():
+        return Numbers(plain.values * (seconds or 1.0), plain.wrong, plain.bare)
+    parts = column[plain.wrong].astype("str").str.extract(_WITH_UNIT)
+    carried = pd.to_numeric(parts[0], errors="coerce").to_numpy() * parts[1].map(SECONDS).to_numpy(float)
+    values = plain.values * (seconds or 1.0)
+    values[plain.wrong] = carried
+    wrong = plain.wrong & np.isnan(values)
+    count = int(np.isfinite(carried).sum())
+    bare = ~plain.wrong & ~np.isnan(values) if count and seconds is None else plain.bare
+    return Numbers(np.where(bare, np.nan, values), wrong, bare, count, _first(column, wrong))
+
+
+def share_of_numbers(column: pd.Series) -> float:
+    """Return the share of what stands in a column that is a number or a time with its unit; 1 where nothing does."""
+    known = column[column.notna()]
+    if not len(known):
+        return 1.0
+    found = times_in(known.reset_index(drop=True), 1.0)
+    return 1 - float(found.wrong.mean())
+
+
+def _parsed(column: pd.Series) -> np.ndarray:
+    # As text: pandas takes dates for nanoseconds, and cannot take lists and dictionaries at all.
+    readable = column if is_numeric_dtype(column) else column.astype("str")
+    return pd.to_numeric(readable, errors="coerce").to_numpy(float, na_value=np.nan).copy()
+
+
+def _first(column: pd.Series, wrong: np.ndarray) -> str:
+    return one_line(column.to_numpy(dtype=object)[int(np.argmax(wrong))], _SHOWN) if wrong.any() else ""

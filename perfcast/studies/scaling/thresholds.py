@@ -1,0 +1,63 @@
+"""Thresholds: beyond which range of a factor time grows otherwise than before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from perfcast.studies.scaling.profiles import Profile, profile_of
+from perfcast.studies.statistics.changepoints import Break, find_breaks, undecided
+
+if TYPE_CHECKING:
+    from perfcast.studies.scaling.columns import Factor
+    from perfcast.studies.scaling.observations import Observations
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where scaling with one factor changes.
+
+    Attributes:
+        factor: the one.
+        profile: what the answer rests on.
+        breaks: changes of the exponent; levels are values of the factor, `before` and `after` exponents.
+        undecided: why none can be found; empty where one could be.
+    """
+
+    factor: Factor
+    profile: Profile
+    breaks: tuple[Break, ...] = ()
+    undecided: str = ""
+
+
+def thresholds_of(observations: Observations, alpha: float) -> tuple[Thresholds, ...]:
+    """Return where scaling changes, for each factor with positive values.
+
+    A false alarm has probability ``alpha`` over all factors: each is tested at its share (Bonferroni).
+    """
+    profiles = [profile_of(observations, factor) for factor in observations.scaled]
+    reasons = [undecided(_logs(each), each.logs, replicates=each.replicates) for each in profiles]
+    tested = reasons.count("")
+    return tuple(
+        Thresholds(each.factor, each, () if reason else _breaks(each, alpha / tested), reason)
+        for each, reason in zip(profiles, reasons, strict=True)
+    )
+
+
+def _breaks(profile: Profile, alpha: float) -> tuple[Break, ...]:
+    found = find_breaks(_logs(profile), profile.logs, alpha=alpha, replicates=profile.replicates)
+    return tuple(
+        Break(
+            *(float(np.exp(value)) for value in (each.level, each.low, each.high)),
+            each.p_value,
+            each.before,
+            each.after,
+        )
+        for each in found
+    )
+
+
+def _logs(profile: Profile) -> list[float]:
+    return [float(np.log(level)) for level in profile.levels]
