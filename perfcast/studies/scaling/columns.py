@@ -126,7 +126,15 @@ _KNOWN: dict[str, tuple[str, Role, str]] = {
     "parameters": ("Parameters", "other", "weights"),
 }
 """Columns by their names without case and signs: label, role and unit."""
-_SWEPT = ("layers", "filter_size", "batch", "training_batch", "filters", "input_size", "channels")
+_INPUTS: dict[Kind, int | str] = {
+    "document": INPUTS_OF_DOCUMENT,
+    "sweep": "evaluation_inputs",
+    "dataset": "batch",
+}
+_SWEPT = (
+    *("layers", "filter_size", "batch", "training_batch", "filters", "input_size", "channels"),
+    *("embedding", "vocabulary", "threads"),
+)
 
 
 def key(name: object) -> str:
@@ -164,7 +172,7 @@ def form_of(numeric: Mapping[str, bool], choices: Choices, origin: str) -> Form:
     total = _total(numeric, kind, time)
     splits = choices.splits or _splits(numeric, kind)
     factors = _factors(numeric, kind, choices, {time, total, *splits})
-    inputs = choices.inputs or {"document": INPUTS_OF_DOCUMENT, "dataset": "batch"}.get(kind) or _inputs(numeric)
+    inputs = choices.inputs or _INPUTS.get(kind)
     return Form(kind, time, SECONDS[unit] if unit else None, total, factors, splits, inputs)
 
 
@@ -231,10 +239,6 @@ def _splits(columns: Mapping[str, bool], kind: Kind) -> tuple[str, ...]:
     if kind == "dataset":
         return tuple(name for name in CATEGORICAL if name in columns)
     return ("family",) if "family" in columns and kind in ("document", "sweep") else ()
-
-
-def _inputs(columns: Mapping[str, bool]) -> str | None:
-    return "inputs" if columns.get("inputs") else None
 
 
 def _keyed(columns: Sequence[str] | Mapping[str, bool], wanted: str) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAX_DATA_SETS = 12
 """Of one table; a page of more cannot be read."""
 _MOST_MISSING = 0.5
-_ALIKE = 0.98
+_ALIKE, _SAME = 0.98, 0.9999
+"""Rank correlations from which on two features, or any two factors, cannot be told apart."""
 _MIXED = 300.0
 """Times of one combination that differ by more than this are probably in ms and s."""
 
@@ -122,6 +123,8 @@ def _notes_on_rows(found: Tally, removed: Removed, form: Form) -> tuple[str, ...
     if removed.with_units:
         what = pluralize(removed.with_units, "time carries its unit", "times carry their unit")
         notes.append(f"{what}, and was converted." if removed.with_units == 1 else f"{what}, and were converted.")
+    if removed.noisy:
+        notes.append(f"{removed.noisy:,} of {found.seen:,} times are of noisy measurements, and used.")
     if found.share < 1:
         notes.append(
             f"There are too many combinations: a random {found.share:.2%} of them are analysed, {len(found.sums):,}."
@@ -208,13 +211,13 @@ def _chosen(
     known = sums[sums[[f.column for f in factors if f not in unknown]].notna().all(axis=1)]
     constant = [f for f in factors if f not in unknown and known[f.column].nunique() < 2]
     varying = [factor for factor in factors if factor not in unknown and factor not in constant]
-    alike = _alike(known, varying) if form.kind == "dataset" else []
+    alike = _alike(known, varying, _ALIKE if form.kind == "dataset" else _SAME)
     kept = columns.kept_factors([factor for factor in varying if factor not in alike], form.kind)
     beyond = [factor for factor in varying if factor not in alike and factor not in kept]
     said = (
         (unknown, "missing in most rows"),
         ([] if form.kind == "dataset" else constant, "of one level only, so nothing can be said about them"),
-        (alike, "nearly the same as another factor"),
+        (alike, "they vary along with another factor"),
         (beyond, "more than one page can show; --factors chooses"),
     )
     notes = tuple(f"Factors left out: {', '.join(f.name for f in found)} ({why})." for found, why in said if found)
@@ -222,11 +225,11 @@ def _chosen(
     return kept, known, (*notes, *((f"Rows left out: {lost:,} without a value of a factor.",) if lost else ()))
 
 
-def _alike(cells: pd.DataFrame, factors: list[Factor]) -> list[Factor]:
+def _alike(cells: pd.DataFrame, factors: list[Factor], bound: float) -> list[Factor]:
     """Return the factors whose ranks say what those of an earlier one say."""
     ranks = cells[[factor.column for factor in factors]].corr(method="spearman").abs()
     kept: list[Factor] = []
     for factor in factors:
-        if all(ranks.loc[factor.column, other.column] < _ALIKE for other in kept):
+        if all(ranks.loc[factor.column, other.column] < bound for other in kept):
             kept.append(factor)
     return [factor for factor in factors if factor not in kept]

@@ -8,7 +8,7 @@ from perfcast.pages import Page, Section
 from perfcast.pages import formatting as fmt
 from perfcast.studies.scaling import sentences, tables
 from perfcast.studies.scaling.correlations import METHODS
-from perfcast.studies.scaling.figures import box_plot, curve, heatmap
+from perfcast.studies.scaling.figures import box_figure, correlation_figure, curve_figure
 from perfcast.studies.scaling.spread import MEANINGS
 from perfcast.studies.statistics.claims import claims_table
 from perfcast.text import pluralize
@@ -87,13 +87,13 @@ def _of_set(number: int, analysis: Analysis) -> Section:
 def _figures(number: int, analysis: Analysis) -> tuple[Figure, ...]:
     observations = analysis.observations
     return (
-        *(heatmap(analysis, method, f"set-{number}-{method}") for method in METHODS),
+        *(correlation_figure(analysis, method, f"set-{number}-{method}") for method in METHODS),
         *(
-            box_plot(observations, factor, f"set-{number}-box-{place}")
+            box_figure(observations, factor, f"set-{number}-box-{place}")
             for place, factor in enumerate(observations.factors, start=1)
         ),
         *(
-            curve(observations, found, f"set-{number}-curve-{place}")
+            curve_figure(observations, found, f"set-{number}-curve-{place}")
             for place, found in enumerate(analysis.thresholds, start=1)
         ),
     )

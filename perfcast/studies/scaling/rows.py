@@ -19,15 +19,25 @@ if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor, Form
     from perfcast.studies.scaling.reading import Source
 
-_JUDGED = ("status", "trust")
+_STATUS, _TRUST = "status", "trust"
+_USABLE = ("trusted", "noisy")
+"""Statuses of a sweep's rows; the others were rejected or not measured."""
 
 
 @dataclass
 class Removed:
-    """What was left out while a table was read; filled piece by piece."""
+    """What was left out or noticed while a table was read; filled piece by piece.
+
+    Attributes:
+        reasons: how many rows were left out for which reason.
+        with_units: how many times carry their unit.
+        noisy: how many times are kept although their measurement was noisy.
+        examples: the first value that is no number, by reason.
+    """
 
     reasons: Counter[str] = field(default_factory=Counter)
     with_units: int = 0
+    noisy: int = 0
     examples: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -40,14 +50,21 @@ class Removed:
 
 def prepared_rows(source: Source, form: Form, factors: tuple[Factor, ...], removed: Removed) -> Iterator[pd.DataFrame]:
     """Yield the valid rows of a table: numbers in factors, times in s."""
-    judged = _JUDGED if form.kind in ("dataset", "sweep") else ()
+    judged = (_STATUS, _TRUST) if form.kind in ("dataset", "sweep") else ()
     inputs = (form.inputs,) if isinstance(form.inputs, str) and form.inputs in source.numeric else ()
     names = (*(f.column for f in factors), *form.splits, form.time, *filter(None, (form.total,)), *inputs)
     wanted = [*names, *(name for name in judged if name in source.numeric)]
     for piece in source.pieces(list(dict.fromkeys(wanted))):
-        valid = valid_rows(piece) if judged else piece
+        valid = _valid(piece, form)
         removed.reasons["not measured, or rejected"] += len(piece) - len(valid)
+        removed.noisy += int(sum((valid[name] == "noisy").sum() for name in judged if name in valid))
         yield _converted(valid, form, factors, removed)
+
+
+def _valid(piece: pd.DataFrame, form: Form) -> pd.DataFrame:
+    if form.kind == "dataset":
+        return valid_rows(piece)
+    return piece[piece[_STATUS].isin(_USABLE)] if form.kind == "sweep" and _STATUS in piece else piece
 
 
 def _converted(piece: pd.DataFrame, form: Form, factors: tuple[Factor, ...], removed: Removed) -> pd.DataFrame:

@@ -63,8 +63,7 @@ STUDY = Study(
     summary="Find how time scales with a network, and where that breaks.",
     help=(
         "Find how time scales with layers, filter sizes, batch sizes and other factors: correlations, scaling laws, "
-        "thresholds, scatter, and whether the claims of the document on scaling hold. DATA is a CSV or Parquet file "
-        "with factors and times, such as the document's, or the folder of a target's results."
+        "thresholds, scatter, and whether the claims of the published study hold (docs/scaling.md)."
     ),
     inputs=("DATA...",),
     run=_run,
@@ -96,4 +95,8 @@ STUDY = Study(
         ),
     ),
     table="one row per data set and factor",
+    input_help=(
+        "a CSV or Parquet file with factors and times, such as those of `perfcast sweep` or of the published study, or "
+        "the folder of a target's results"
+    ),
 )

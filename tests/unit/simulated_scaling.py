@@ -1,0 +1,98 @@
+"""Times over layers, batch and filter size whose law is known, with the noise that real ones have."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from perfcast.studies.scaling.columns import factor_of
+from perfcast.studies.scaling.observations import Observations
+
+DOCUMENT = {"Layers": (4, 6, 8, 10), "BatchSize": (1, 4, 16, 64), "ConvSize": (3, 5, 8)}
+EXPONENTS = {"Layers": 1.5, "BatchSize": 0.1, "ConvSize": 0.7}
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How times scatter, as standard deviations of their logarithm.
+
+    Attributes:
+        least, most: at the lowest and the highest level of the first factor.
+        run: of what all repetitions of a combination share, as a multiple of the above.
+        repetitions: of each combination.
+        tails: degrees of freedom of Student's distribution; infinite for a normal one.
+        kept: share of the combinations that were measured.
+    """
+
+    least: float = 0.05
+    most: float = 0.05
+    run: float = 0.0
+    repetitions: int = 1
+    tails: float = np.inf
+    kept: float = 1.0
+
+
+NOISES = {
+    "equal scatter": Noise(),
+    "scatter grows 15-fold with layers": Noise(0.02, 0.3, tails=5),
+    "runs differ more than repetitions": Noise(0.03, 0.03, run=3, repetitions=5),
+    "both": Noise(0.02, 0.2, run=2, repetitions=5, tails=5),
+    "both, a third not measured": Noise(0.02, 0.2, run=2, repetitions=5, tails=5, kept=0.67),
+}
+
+
+def combinations(levels):
+    return pd.DataFrame(list(itertools.product(*levels.values())), columns=list(levels), dtype=float)
+
+
+def power_law(table, exponents=None):
+    """Return the logarithm of time, in s."""
+    return sum(exponent * np.log(table[name]) for name, exponent in (exponents or EXPONENTS).items())
+
+
+def with_bend(logs, column, level, change):
+    """Return logarithms whose slope over ``column`` changes by ``change`` at ``level``."""
+    return logs + change * np.maximum(np.log(column) - np.log(level), 0)
+
+
+def noisy(table, log_times, noise, random):
+    """Return one row per measurement: the factors and `time`, in s."""
+    kept = table.assign(log_time=log_times)[random.random(len(table)) < noise.kept]
+    first = kept.iloc[:, 0]
+    share = (np.log(first) - np.log(first.min())) / (np.log(first.max()) - np.log(first.min()))
+    size = noise.least + (noise.most - noise.least) * share.to_numpy()
+    runs = kept["log_time"].to_numpy() + noise.run * size * random.standard_normal(len(kept))
+    rows = kept.loc[kept.index.repeat(noise.repetitions)].reset_index(drop=True)
+    single = np.repeat(size, noise.repetitions) * _drawn(random, noise.tails, len(rows))
+    return rows.assign(time=np.exp(np.repeat(runs, noise.repetitions) + single)).drop(columns="log_time")
+
+
+def _drawn(random, tails, count):
+    if np.isinf(tails):
+        return random.standard_normal(count)
+    return random.standard_t(tails, count) * np.sqrt((tails - 2) / tails)
+
+
+def observations_of(rows):
+    """Return a table of factors and `time`, in s, as a study reads it."""
+    names = [name for name in rows if name != "time"]
+    logged = rows.assign(log_time=np.log(rows["time"]), total=np.nan, count=1.0, inputs=np.nan)
+    cells = logged.groupby(names, as_index=False).agg(
+        count=("count", "sum"),
+        time=("time", "mean"),
+        log_time=("log_time", "mean"),
+        total=("total", "mean"),
+        inputs=("inputs", "mean"),
+    )
+    return Observations(
+        label="simulated",
+        kind="document",
+        factors=tuple(map(factor_of, names)),
+        cells=cells,
+        rows=rows.assign(total=np.nan),
+        seen=len(rows),
+        time="time",
+        total="",
+        has_unit=True,
+    )
