@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from perfcast.studies.scaling.regression import bounded_exp
+
 if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor
     from perfcast.studies.scaling.observations import Observations
@@ -16,6 +18,8 @@ MIN_BLOCKS = 3
 """Of fewer, the scatter between blocks is not known."""
 MAX_LEVELS = 12
 """Levels up to which a factor is taken as it stands; one with more is divided into ranges."""
+_MAX_ENTRIES = 5_000_000
+"""Of a table of blocks by levels: of factors that take another value each time, it would be as good as empty."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ def blocks_of(observations: Observations, factor: Factor) -> Blocks:
     if not others:
         ordered = cells.sort_values(factor.column)
         return Blocks(factor, ordered[factor.column].to_numpy(float), ordered["log_time"].to_numpy()[None, :], ((),))
+    levels = observations.levels(factor)
+    if len(levels) * cells.groupby(others).ngroups > _MAX_ENTRIES:
+        return Blocks(factor, levels, np.empty((0, len(levels))), ())
     table = cells.pivot_table(index=others, columns=factor.column, values="log_time", sort=True)
     names = tuple(name if isinstance(name, tuple) else (name,) for name in table.index)
     return Blocks(factor, table.columns.to_numpy(float), table.to_numpy(float), names)
@@ -93,7 +100,8 @@ def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Ratio:
         return Ratio(*(float(np.exp(middle)),) * 3, 1.0 if middle == 0 else 0.0, count)
     reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     p_value = float(2 * stats.t.sf(abs(middle) / error, count - 1))
-    return Ratio(*(float(np.exp(value)) for value in (middle, middle - reach, middle + reach)), p_value, count)
+    bounds = (float(bounded_exp(value)) for value in (middle, middle - reach, middle + reach))
+    return Ratio(*bounds, p_value, count)
 
 
 def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:

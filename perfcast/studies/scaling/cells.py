@@ -17,7 +17,7 @@ MAX_ROWS = 50_000
 """Single rows that are kept, as many of each combination."""
 SUMS = ("count", "time", "log_time", "total", "inputs")
 """What is added up of a combination, besides its number of rows: time in s, its logarithm, total in s, inputs."""
-_DRAW, _HASH = "_draw", "_hash"
+_DRAW = "_draw"
 _SEED = 0
 
 
@@ -52,11 +52,11 @@ def tally(pieces: Iterable[pd.DataFrame], keys: Sequence[str]) -> Tally:
     rows = pd.DataFrame(columns=[*names, "time", "total", _DRAW])
     random, share, seen = np.random.default_rng(_SEED), 1.0, 0
     for piece in pieces:
-        marked = piece.assign(**{_DRAW: random.random(len(piece)), _HASH: _hashes(piece, names)})
-        if not len(marked):
+        if not len(piece):
             continue
-        seen += len(marked)
-        kept = marked[marked[_HASH] < share]
+        seen += len(piece)
+        drawn = piece.assign(**{_DRAW: random.random(len(piece))})
+        kept = drawn[_hashes(drawn, names) < share] if share < 1 else drawn
         sums = _added([sums, _summed(kept, names)], names)
         rows = _joined(rows, kept[[*names, "time", "total", _DRAW]])
         while len(sums) > MAX_CELLS:
@@ -68,7 +68,7 @@ def tally(pieces: Iterable[pd.DataFrame], keys: Sequence[str]) -> Tally:
 
 def _hashes(table: pd.DataFrame, keys: list[str]) -> np.ndarray:
     """Return a number from 0 to 1 for each row, the same for all rows of a combination."""
-    hashed = pd.util.hash_pandas_object(table[keys].astype("str"), index=False).to_numpy()
+    hashed = pd.util.hash_pandas_object(table[keys], index=False).to_numpy()
     return hashed / np.float64(2**64)
 
 

@@ -28,7 +28,7 @@ class Difference:
     Attributes:
         first, second: the correlations.
         low, high: 95% interval of |first| - |second|, by bootstrap over combinations.
-        p_value: of no difference, by the same bootstrap; at least 2 / (resamples + 1).
+        p_value: of no difference, by the same bootstrap; at least 2 / (resamples + 1). NaN where all times are equal.
     """
 
     first: float
@@ -70,6 +70,8 @@ def compare_correlations(observations: Observations, first: Factor, second: Fact
     a, b = _with_time(drawn)
     differences = np.abs(a) - np.abs(b)
     differences = differences[~np.isnan(differences)]
+    if not len(differences):
+        return Difference(float(r_first[0]), float(r_second[0]), np.nan, np.nan, np.nan)
     low, high = np.percentile(differences, [2.5, 97.5])
     beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     p_value = min(1.0, 2 * (beyond + 1) / (len(differences) + 1))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from perfcast.studies.scaling.blocks import MAX_LEVELS
-from perfcast.studies.scaling.regression import Fit, is_full, robust_fit
+from perfcast.studies.scaling.regression import Fit, bounded_exp, is_full, robust_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,7 +111,8 @@ def laws_of(observations: Observations) -> Laws:
         Exponent(factor, float(fit.coefficients[place]), *fit.interval(place), fit.p_value(place))
         for place, factor in enumerate(factors, start=1)
     )
-    explained = 1 - float(fit.residuals.var() / cells["log_time"].to_numpy(float).var())
+    whole = float(cells["log_time"].to_numpy(float).var())
+    explained = 1 - float(fit.residuals.var()) / whole if whole else np.nan
     return Laws(_compared(values, cells["time"].to_numpy(float)), exponents, explained)
 
 
@@ -200,7 +201,7 @@ def _constant(values: np.ndarray, times: np.ndarray) -> Predict:
 
 def _power(values: np.ndarray, times: np.ndarray) -> Predict:
     fitted = _solved(_design(np.log(values)), np.log(times))
-    return lambda more: np.exp(_design(np.log(more)) @ fitted)
+    return lambda more: bounded_exp(_design(np.log(more)) @ fitted)
 
 
 def _logarithmic(values: np.ndarray, times: np.ndarray) -> Predict:
@@ -230,7 +231,7 @@ def _piecewise(values: np.ndarray, times: np.ndarray) -> Predict:
         return np.column_stack([_design(logs), beyond])
 
     fitted = _solved(shape(logs), response)
-    return lambda more: np.exp(shape(np.log(more)) @ fitted)
+    return lambda more: bounded_exp(shape(np.log(more)) @ fitted)
 
 
 def _bends(logs: np.ndarray) -> Iterator[tuple[int, float]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.studies.scaling.blocks import MAX_LEVELS, Blocks, blocks_of
-from perfcast.studies.scaling.laws import power_fit
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor
@@ -71,13 +70,18 @@ def _of_residuals(observations: Observations, factor: Factor) -> Profile:
         # With the factor itself in the law, the others are not credited with what varies along with it.
         known = [*others, *([factor] if factor in scaled else [])]
         values = cells[[other.column for other in known]].to_numpy(float)
-        fit = power_fit(values, logs)
-        own = np.log(values[:, : len(others)])
-        logs = logs - (own - own.mean(axis=0)) @ fit.coefficients[1 : len(others) + 1]
+        logs = logs - _explained_by_others(np.log(values), logs, len(others))
     places, levels = level_ranges(cells[factor.column].to_numpy(float))
     groups = tuple(_floats(logs[places == place]) for place in range(len(levels)))
     basis = "single combinations, without what a power law of the other factors explains"
     return Profile(factor, levels, groups, "independent", basis)
+
+
+def _explained_by_others(values: np.ndarray, logs: np.ndarray, count: int) -> np.ndarray:
+    """Return what the first ``count`` columns explain in a law of all of them."""
+    centred = values - values.mean(axis=0)
+    fitted = np.linalg.lstsq(centred, logs - logs.mean(), rcond=None)[0]
+    return centred[:, :count] @ fitted[:count]
 
 
 def level_ranges(values: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:

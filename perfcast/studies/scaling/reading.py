@@ -75,7 +75,8 @@ def _of_dataset(path: Path) -> Source:
 def _label(path: Path) -> str:
     """Return a file's name without its ending; a dataset is called as the folder of its results."""
     folder = results_folder(path).resolve().name
-    return folder if path.is_dir() or path.name == DATASET else path.name.removesuffix(".gz").rpartition(".")[0]
+    name = path.name.removesuffix(".gz")
+    return folder if path.is_dir() or path.name == DATASET else name.rpartition(".")[0] or name
 
 
 def _of_parquet(path: Path) -> Source:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 _FULL = 1e-9
+_LARGEST = 700.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Fit:
 
     def p_value(self, place: int) -> float:
         """Return the two-sided p-value of a coefficient of 0."""
-        if not self.errors[place] > 0:
-            return np.nan if np.isnan(self.errors[place]) else 0.0
+        if np.isnan(self.errors[place]):
+            return np.nan
+        if self.errors[place] == 0:
+            return 1.0 if self.coefficients[place] == 0 else 0.0
         return float(2 * stats.t.sf(abs(self.coefficients[place]) / self.errors[place], self.freedom[place]))
 
 
@@ -50,11 +53,14 @@ def robust_fit(design: np.ndarray, response: np.ndarray) -> Fit:
     Args:
         design: one row per observation, each independent of the others: of repetitions of one run give the mean.
         response: a value each.
+
+    Raises:
+        LinAlgError: a column follows from the others, see `is_full`.
     """
-    count, columns = design.shape
-    basis, triangle = np.linalg.qr(design)
-    if columns > count or np.abs(np.diag(triangle)).min() <= _FULL * np.abs(np.diag(triangle)).max():
+    columns = design.shape[1]
+    if not is_full(design):
         raise np.linalg.LinAlgError("the columns of the design depend on each other")
+    basis, triangle = np.linalg.qr(design)
     coefficients = np.linalg.solve(triangle, basis.T @ response)
     residuals = response - design @ coefficients
     leverage = (basis**2).sum(axis=1)
@@ -76,6 +82,15 @@ def _freedom(weights: np.ndarray, basis: np.ndarray, leverage: np.ndarray) -> fl
     return trace**2 / squares if squares > 0 else np.nan
 
 
+def bounded_exp(logs: np.ndarray | float) -> np.ndarray:
+    """Return the exponential of logarithms; of what is extrapolated beyond any number, a very large one."""
+    return np.exp(np.minimum(logs, _LARGEST))
+
+
 def is_full(design: np.ndarray) -> bool:
     """Return whether no column of a design follows from the others."""
-    return bool(np.linalg.matrix_rank(design) == design.shape[1])
+    count, columns = design.shape
+    if columns > count:
+        return False
+    sizes = np.abs(np.diag(np.linalg.qr(design, mode="r")))
+    return bool(sizes.min() > _FULL * sizes.max())

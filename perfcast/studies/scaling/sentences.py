@@ -107,9 +107,12 @@ def _of_thresholds(analysis: Analysis) -> list[str]:
     told = [
         f"{_upper(_threshold(each))}; tested on {each.profile.basis}." for each in analysis.thresholds if each.breaks
     ]
-    none = [each.factor.name for each in analysis.thresholds if not each.breaks and not each.undecided]
-    if none:
-        told.append(f"No threshold was found over {', '.join(none)} (test of a change of slope on logarithmic axes).")
+    told += [
+        f"No threshold was found over {each.factor.name}: a change of the exponent by {number(each.detectable)} or "
+        "more would probably be found (80 %)."
+        for each in analysis.thresholds
+        if not each.breaks and not each.undecided
+    ]
     told += [f"Over {each.factor.name}: {each.undecided}." for each in analysis.thresholds if each.undecided]
     return told
 

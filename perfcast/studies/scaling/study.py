@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
@@ -56,7 +58,17 @@ def _observed(paths: Sequence[Path], choices: Choices) -> tuple[list[Observation
             problems.append(error)
     if not sets:
         raise problems[0]
-    return sets, [str(problem) for problem in problems]
+    return _distinct(sets), [str(problem) for problem in problems]
+
+
+def _distinct(sets: list[Observations]) -> list[Observations]:
+    """Return data sets with a number after a label that an earlier one has, too."""
+    seen: Counter[str] = Counter()
+    found = []
+    for each in sets:
+        seen[each.label] += 1
+        found.append(each if seen[each.label] == 1 else replace(each, label=f"{each.label} ({seen[each.label]})"))
+    return found
 
 
 STUDY = Study(

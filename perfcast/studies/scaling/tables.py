@@ -74,7 +74,7 @@ def thresholds_in_words(found: Thresholds) -> str:
     if found.undecided:
         return f"undecided: {found.undecided}"
     if not found.breaks:
-        return "none found"
+        return f"none found; a change of the exponent by {fmt.number(found.detectable)} probably would be"
     return "; ".join(
         f"{format_number(each.level)} ({format_number(each.low)} to {format_number(each.high)}): exponent "
         f"{each.before:.2f} below, {each.after:.2f} above (p {p_text(each.p_value)})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.studies.scaling.profiles import Profile, profile_of
-from perfcast.studies.statistics.changepoints import Break, find_breaks, undecided
+from perfcast.studies.statistics.changepoints import Break, detectable, find_breaks, undecided
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor
@@ -24,12 +24,14 @@ class Thresholds:
         profile: what the answer rests on.
         breaks: changes of the exponent; levels are values of the factor, `before` and `after` exponents.
         undecided: why none can be found; empty where one could be.
+        detectable: the smallest change of the exponent that would probably be found; NaN where breaks were found.
     """
 
     factor: Factor
     profile: Profile
     breaks: tuple[Break, ...] = ()
     undecided: str = ""
+    detectable: float = np.nan
 
 
 def thresholds_of(observations: Observations, alpha: float) -> tuple[Thresholds, ...]:
@@ -41,9 +43,17 @@ def thresholds_of(observations: Observations, alpha: float) -> tuple[Thresholds,
     reasons = [undecided(_logs(each), each.logs, replicates=each.replicates) for each in profiles]
     tested = reasons.count("")
     return tuple(
-        Thresholds(each.factor, each, () if reason else _breaks(each, alpha / tested), reason)
+        Thresholds(each.factor, each, undecided=reason) if reason else _found(each, alpha / tested)
         for each, reason in zip(profiles, reasons, strict=True)
     )
+
+
+def _found(profile: Profile, alpha: float) -> Thresholds:
+    breaks = _breaks(profile, alpha)
+    least = np.nan
+    if not breaks:
+        least = detectable(_logs(profile), profile.logs, alpha=alpha, replicates=profile.replicates)
+    return Thresholds(profile.factor, profile, breaks, detectable=least)
 
 
 def _breaks(profile: Profile, alpha: float) -> tuple[Break, ...]:
