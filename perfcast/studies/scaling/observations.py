@@ -154,8 +154,7 @@ def _parted(
     splits = [name for name in form.splits if found.sums[name].nunique() > 1]
     if not splits:
         return (_observations(source, form, factors, found, notes),)
-    groups = list(found.sums.groupby(splits, sort=True).groups)
-    names = [group if isinstance(group, tuple) else (group,) for group in groups]
+    names = list(found.sums[splits].drop_duplicates().sort_values(splits).itertuples(index=False, name=None))
     if len(names) > MAX_DATA_SETS:
         note = f"Of {len(names)} data sets by {', '.join(splits)}, the first {MAX_DATA_SETS} are analysed."
         notes = (*notes, note)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from perfcast.studies.scaling.reading import Source
 
 _STATUS, _TRUST = "status", "trust"
+_MIN_TIME, _MAX_TIME = 1e-12, 1e12
+"""In s: what is beyond is no time of a computation."""
+_MAX_SIZE = 1e30
 _USABLE = ("trusted", "noisy")
 """Statuses of a sweep's rows; the others were rejected or not measured."""
 
@@ -78,8 +81,7 @@ def _converted(piece: pd.DataFrame, form: Form, factors: tuple[Factor, ...], rem
     keep = _kept(times, form.time, removed)
     for name, found in numbers.items():
         keep &= _without(found.wrong, keep, f"with something else than a number in {name}", removed, found.example)
-        infinite = np.isinf(found.values)
-        keep &= _without(infinite, keep, f"with an infinite value in {name}", removed)
+        keep &= _without(np.abs(found.values) > _MAX_SIZE, keep, f"with an impossible value in {name}", removed)
     return pd.DataFrame(frame, index=piece.index)[keep]
 
 
@@ -89,7 +91,9 @@ def _kept(times: Numbers, name: str, removed: Removed) -> np.ndarray:
     keep &= _without(times.wrong, keep, f"with something else than a number in {name}", removed, times.example)
     keep &= _without(times.bare, keep, f"with no unit in {name}, beside times with one", removed)
     keep &= _without(np.isnan(times.values), keep, f"with no value in {name}", removed)
-    return keep & _without(~((times.values > 0) & np.isfinite(times.values)), keep, f"with no positive {name}", removed)
+    keep &= _without(times.values <= 0, keep, f"with no positive {name}", removed)
+    impossible = (times.values < _MIN_TIME) | (times.values > _MAX_TIME)
+    return keep & _without(impossible, keep, f"with an impossible value in {name}", removed)
 
 
 def _without(wrong: np.ndarray, keep: np.ndarray, reason: str, removed: Removed, example: str = "") -> np.ndarray:
