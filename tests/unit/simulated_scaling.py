@@ -48,7 +48,7 @@ def combinations(levels):
 
 def power_law(table, exponents=None):
     """Return the logarithm of time, in s."""
-    return sum(exponent * np.log(table[name]) for name, exponent in (exponents or EXPONENTS).items())
+    return sum(exponent * np.log(table[name]) for name, exponent in (exponents or EXPONENTS).items() if name in table)
 
 
 def with_bend(logs, column, level, change):

@@ -1,6 +1,7 @@
 """The study on the published tables of the document on scaling: they are not part of the project."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -26,16 +27,22 @@ def path_of(name):
     return PUBLISHED / f"{name}.csv"
 
 
+@cache
 def observed(name):
     (found,) = observe(path_of(name), Choices())
     return found
+
+
+@cache
+def analysed(name):
+    return analyse(observed(name), Rules())
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 def test_correlations_are_those_of_pandas(name, method):
     expected = pd.read_csv(path_of(name)).corr(method=method)
-    found = analyse(observed(name), Rules()).correlations[method]
+    found = analysed(name).correlations[method]
     pd.testing.assert_frame_equal(found, expected)
 
 
@@ -71,7 +78,7 @@ def test_two_combinations_are_far_off_the_others():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scaling_with_layers_changes_between_6_and_8(name):
-    layers, batch, _ = analyse(observed(name), Rules()).thresholds
+    layers, batch, _ = analysed(name).thresholds
     (found,) = layers.breaks
     assert 6 <= found.low <= found.level <= found.high <= 8
     assert found.after < found.before
@@ -80,7 +87,7 @@ def test_scaling_with_layers_changes_between_6_and_8(name):
 
 def test_every_claim_has_a_verdict_with_its_number_and_test():
     for name in NAMES:
-        claims = analyse(observed(name), Rules()).claims
+        claims = analysed(name).claims
         assert len(claims) == 8
         for claim in claims:
             assert claim.verdict in ("confirmed", "contradicted", "open")
@@ -89,7 +96,7 @@ def test_every_claim_has_a_verdict_with_its_number_and_test():
 
 
 def verdict(name, words):
-    return next(claim.verdict for claim in analyse(observed(name), Rules()).claims if words in claim.statement)
+    return next(claim.verdict for claim in analysed(name).claims if words in claim.statement)
 
 
 @pytest.mark.parametrize(

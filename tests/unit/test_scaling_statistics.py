@@ -9,7 +9,7 @@ from perfcast.studies.scaling.blocks import blocks_of, level_ratios
 from perfcast.studies.scaling.claims import Rules, judged_claims
 from perfcast.studies.scaling.consistency import divisor_sentences, outliers_of, without
 from perfcast.studies.scaling.correlations import compare_correlations
-from perfcast.studies.scaling.laws import laws_of
+from perfcast.studies.scaling.laws import laws_of, power_fit
 from perfcast.studies.scaling.profiles import profile_of
 from perfcast.studies.scaling.regression import robust_fit
 from perfcast.studies.scaling.shapes import shapes_of
@@ -90,7 +90,7 @@ def test_the_law_that_made_the_times_predicts_best(name, logs):
 
 def test_what_cannot_be_fitted_is_said():
     alike = simulated().cells.assign(BatchSize=lambda t: 2 * t["Layers"])
-    rows = alike[["Layers", "BatchSize", "time"]]
+    rows = alike[["Layers", "BatchSize", "ConvSize", "time"]]
     assert "cannot be told apart" in laws_of(observations_of(rows)).missing
     few = pd.DataFrame({"Layers": [1.0, 2.0, 3.0], "time": [1.0, 2.0, 3.5]})
     assert "too few" in laws_of(observations_of(few)).missing
@@ -101,50 +101,46 @@ def test_what_cannot_be_fitted_is_said():
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", NOISES)
 def test_intervals_of_exponents_cover_as_often_as_they_say(kind):
-    """Of 400 data sets; benchmarks/scaling.py takes more. Bounds: chance leaves 93 to 97% once in 2,000 tests."""
+    """Of 400 data sets; benchmarks/scaling.py takes more. Chance leaves the bounds once in 500 correct tests."""
     sets, random = 400, np.random.default_rng(3)
     table = combinations(DOCUMENT)
     covered = np.zeros(len(EXPONENTS))
     for _ in range(sets):
-        cells = observations_of(noisy(table, power_law(table), NOISES[kind], random)).cells
-        design = np.column_stack([np.ones(len(cells)), np.log(cells[list(EXPONENTS)])])
-        fit = robust_fit(design, cells["log_time"].to_numpy())
+        means = noisy(table, power_law(table), NOISES[kind], random).assign(log=lambda t: np.log(t["time"]))
+        cells = means.groupby(means["Layers"] * 1e6 + means["BatchSize"] * 1e3 + means["ConvSize"]).mean()
+        fit = power_fit(cells[list(EXPONENTS)].to_numpy(), cells["log"].to_numpy())
         for place, true in enumerate(EXPONENTS.values(), start=1):
             low, high = fit.interval(place)
             covered[place - 1] += low <= true <= high
-    assert (covered / sets > stats.binom.ppf(0.001, sets, 0.95) / sets).all(), covered / sets
-    assert (covered / sets < stats.binom.ppf(0.999, sets, 0.95) / sets).all(), covered / sets
+    low, high = stats.binom.ppf([0.001, 0.999], sets, 0.95)
+    assert ((covered >= low) & (covered <= high)).all(), covered / sets
 
 
 # ---- thresholds ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("kind", ["equal", "growing"])
-def test_planted_thresholds_are_found_within_one_level(kind):
-    noise = Noise(run=1, repetitions=3) if kind == "equal" else Noise(0.02, 0.08, run=1, repetitions=3, tails=5)
+def test_planted_thresholds_are_found_within_one_level():
+    noises = (Noise(run=1, repetitions=3), Noise(0.02, 0.08, run=1, repetitions=3, tails=5))
     found = 0
-    for seed in range(50):
-        random = np.random.default_rng(seed)
-        place = int(random.integers(1, len(SEVEN) - 1))
+    for seed in range(40):
+        place = int(np.random.default_rng(seed).integers(1, len(SEVEN) - 1))
         observations = simulated(
             lambda t, at=place: with_bend(power_law(t), t["Layers"], SEVEN[at], -1.0),
-            noise,
+            noises[seed % 2],
             {**DOCUMENT, "Layers": SEVEN},
             seed,
         )
         levels = [each.level for each in thresholds_of(observations, 0.05)[0].breaks]
         found += any(SEVEN[place - 1] <= level <= SEVEN[place + 1] for level in levels)
-    assert found >= 45
+    assert found >= 36
 
 
 @pytest.mark.heavy
 def test_no_threshold_is_found_where_there_is_none():
-    alarms = sum(
-        any(each.breaks for each in thresholds_of(simulated(seed=seed, noise=NOISES["both"]), 0.05))
-        for seed in range(60)
-    )
-    assert alarms <= 8  # of 3 expected; more have a probability of 0.5%
+    found = [thresholds_of(simulated(seed=seed, noise=NOISES["both"]), 0.05) for seed in range(40)]
+    # Two are expected; more than six have a probability of 0.3%.
+    assert sum(any(each.breaks for each in thresholds) for thresholds in found) <= 6
 
 
 def test_two_levels_are_too_few_for_a_threshold():

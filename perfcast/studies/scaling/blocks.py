@@ -97,11 +97,11 @@ def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Ratio:
         return Ratio(float(np.exp(middle)), np.nan, np.nan, np.nan, count)
     error = float(known.std(ddof=1)) / np.sqrt(count)
     if error == 0:
-        return Ratio(*(float(np.exp(middle)),) * 3, 1.0 if middle == 0 else 0.0, count)
+        value = float(bounded_exp(middle))
+        return Ratio(value, value, value, 1.0 if middle == 0 else 0.0, count)
     reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
-    p_value = float(2 * stats.t.sf(abs(middle) / error, count - 1))
-    bounds = (float(bounded_exp(value)) for value in (middle, middle - reach, middle + reach))
-    return Ratio(*bounds, p_value, count)
+    value, low, high = (float(bounded_exp(log)) for log in (middle, middle - reach, middle + reach))
+    return Ratio(value, low, high, float(2 * stats.t.sf(abs(middle) / error, count - 1)), count)
 
 
 def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:

@@ -26,6 +26,8 @@ _FAR_FACTOR = 1.5
 _FAR_SCALES = 8.0
 _TO_SIGMA = 1.4826
 _SHOWN = 6
+_MIN_LEVELS = 4
+"""Of fewer, one that is far off moves the median of the others."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +108,20 @@ def _usual(observations: Observations, every: list[float]) -> float | None:
 def outliers_of(observations: Observations) -> tuple[Outlier, ...]:
     """Return the combinations whose time is far off those of their neighbours, the farthest first.
 
-    Neighbours differ in one factor only, that which changes time least. Far is a factor of 1.5 at least, and 8 robust
+    Neighbours differ in one factor only, that whose levels do the same in all combinations of the others, as far as
+    this is so of any. Far is a factor of 1.5 at least, and 8 robust
     standard deviations of all such distances.
     """
     blocks = [blocks_of(observations, factor) for factor in observations.factors]
-    usable = [each for each in blocks if len(each.levels) > 2 and len(each.paired) > 1]
+    usable = [each for each in blocks if len(each.levels) >= _MIN_LEVELS and len(each.paired) > 1]
     if not usable:
         return ()
     least = min(usable, key=_typical_distance)
-    distances = _distances(least)
-    known = distances[~np.isnan(distances)]
-    far = max(np.log(_FAR_FACTOR), _FAR_SCALES * _TO_SIGMA * float(np.median(np.abs(known))))
+    distances, unusual = _distances(least), np.abs(_unusual(least))
+    far = max(np.log(_FAR_FACTOR), _FAR_SCALES * _TO_SIGMA * _typical_distance(least))
     found = [
         Outlier(_values(observations, least, int(row), int(column)), float(np.exp(distances[row, column])))
-        for row, column in zip(*np.nonzero(np.abs(np.nan_to_num(distances)) > far), strict=True)
+        for row, column in zip(*np.nonzero(unusual > far), strict=True)
     ]
     return tuple(sorted(found, key=lambda outlier: -abs(np.log(outlier.ratio))))
 
@@ -134,9 +136,18 @@ def _distances(blocks: Blocks) -> np.ndarray:
     return distances
 
 
+def _unusual(blocks: Blocks) -> np.ndarray:
+    """Return distances without what a level usually does, their median over blocks; those of no known one are 0."""
+    distances = _distances(blocks)
+    known = ~np.isnan(distances).all(axis=0)
+    usual = np.zeros(len(blocks.levels))
+    usual[known] = np.nanmedian(distances[:, known], axis=0)
+    return np.nan_to_num(distances - usual)
+
+
 def _typical_distance(blocks: Blocks) -> float:
-    distances = np.abs(_distances(blocks))
-    return float(np.nanmedian(distances)) if not np.isnan(distances).all() else np.inf
+    known = ~np.isnan(_distances(blocks))
+    return float(np.median(np.abs(_unusual(blocks)[known]))) if known.any() else np.inf
 
 
 def _values(observations: Observations, blocks: Blocks, row: int, column: int) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Shape = Literal["logarithmic", "linear", "power"]
 _MIN_LEVELS = 3
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def shapes_of(blocks: Blocks) -> Shapes | None:
     }
     rival = min(distances, key=lambda name: float(distances[name].mean()))
     p_value = min(1.0, 2 * _paired_p(own - distances[rival]))
-    reach = float(stats.t.ppf(0.975, len(own) - 1)) * float(own.std(ddof=1)) / np.sqrt(len(own))
+    reach = float(stats.t.ppf(0.975, len(own) - 1) * own.std(ddof=1) / np.sqrt(len(own)))
     mean = float(own.mean())
     return Shapes(mean, mean - reach, rival, float(distances[rival].mean()), p_value, len(own))
 
@@ -72,6 +73,6 @@ def _distances(values: np.ndarray, fitted: np.ndarray) -> np.ndarray:
 
 
 def _paired_p(differences: np.ndarray) -> float:
-    if np.ptp(differences) == 0:
-        return 1.0 if differences[0] == 0 else 0.0
+    if np.ptp(differences) < _ROUNDING:
+        return 1.0 if abs(differences[0]) < _ROUNDING else 0.0
     return float(stats.ttest_1samp(differences, 0).pvalue)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,12 +59,7 @@ def _found(profile: Profile, alpha: float) -> Thresholds:
 def _breaks(profile: Profile, alpha: float) -> tuple[Break, ...]:
     found = find_breaks(_logs(profile), profile.logs, alpha=alpha, replicates=profile.replicates)
     return tuple(
-        Break(
-            *(float(np.exp(value)) for value in (each.level, each.low, each.high)),
-            each.p_value,
-            each.before,
-            each.after,
-        )
+        replace(each, level=float(np.exp(each.level)), low=float(np.exp(each.low)), high=float(np.exp(each.high)))
         for each in found
     )
 
