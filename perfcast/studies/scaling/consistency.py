@@ -51,7 +51,7 @@ class Outlier:
 
     Attributes:
         values: of the factors, in the order of the data set.
-        ratio: of its time to the median of these others.
+        ratio: of its time to what these others suggest: their median, and what the level usually does.
     """
 
     values: tuple[float, ...]
@@ -117,11 +117,11 @@ def outliers_of(observations: Observations) -> tuple[Outlier, ...]:
     if not usable:
         return ()
     least = min(usable, key=_typical_distance)
-    distances, unusual = _distances(least), np.abs(_unusual(least))
+    unusual = _unusual(least)
     far = max(np.log(_FAR_FACTOR), _FAR_SCALES * _TO_SIGMA * _typical_distance(least))
     found = [
-        Outlier(_values(observations, least, int(row), int(column)), float(np.exp(distances[row, column])))
-        for row, column in zip(*np.nonzero(unusual > far), strict=True)
+        Outlier(_values(observations, least, int(row), int(column)), float(np.exp(unusual[row, column])))
+        for row, column in zip(*np.nonzero(np.abs(unusual) > far), strict=True)
     ]
     return tuple(sorted(found, key=lambda outlier: -abs(np.log(outlier.ratio))))
 
@@ -164,7 +164,7 @@ def outlier_sentence(observations: Observations, outliers: Sequence[Outlier]) ->
         return ""
     named = [f"{_named(observations, each)}: {format_number(each.ratio)} times" for each in outliers[:_SHOWN]]
     count = pluralize(len(outliers), "combination is", "combinations are")
-    return f"{observations.label}: {count} far off the others: {format_list(named, len(outliers), '; ')}."
+    return f"{observations.label}: {count} far off what the others suggest: {format_list(named, len(outliers), '; ')}."
 
 
 def _named(observations: Observations, outlier: Outlier) -> str:
