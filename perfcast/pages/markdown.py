@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from perfcast.pages.tables import Cell, Table
 
 _MOST_ROWS = 50
-_MARKUP = re.compile(r"[\\`*\[\]<|~$]|&(?=#?\w)|(?<![^\W_])_|_(?![^\W_])")
-_START = re.compile(r"^(?=[-+=#>])|^\d+(?=[.)])")
+_MARKUP = re.compile(r"[\\`*\[\]<|~$#]|&(?=#?\w)|(?<![^\W_])_|_(?![^\W_])")
+_START = re.compile(r"^(?=[-+=>])|^\d+(?=[.)])")
 
 
 def markdown(page: Page, lines: Sequence[str | Table] = (), images: Mapping[str, str] | None = None) -> str:
@@ -34,7 +34,7 @@ def markdown(page: Page, lines: Sequence[str | Table] = (), images: Mapping[str,
         images: an address of each figure's image by the figure's key; figures without one are described.
     """
     shown = images or {}
-    facts = "\n".join(f"- {_escaped(name)}: {_escaped(value)}" for name, value in page.facts)
+    facts = "\n".join(f"- {_paragraph(name)}: {_escaped(value)}" for name, value in page.facts)
     blocks = [f"# {_escaped(page.title)}", _paragraph(page.lead), facts]
     if not page.sections:
         blocks += [_paragraph(line) if isinstance(line, str) else _table(line) for line in lines]

@@ -58,11 +58,12 @@ def test_what_differs_between_series_hides_no_break_that_they_share():
     assert found.level == pytest.approx(8, abs=0.5)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("kind", "how"), [("level", "shared"), ("level", "independent"), ("slope", "independent")])
 def test_a_detectable_change_is_found_mostly_and_half_of_it_less(kind, how):
     chance = np.random.default_rng(5)
     noise = {"replicates": 4, "noise": 0.02, "run_noise": 0.05} if how == "shared" else {"replicates": 4, "noise": 0.1}
-    given = [measured(chance, np.zeros(10), **noise) for _ in range(20)]
+    given = [measured(chance, np.zeros(10), **noise) for _ in range(10)]
     size = np.median([detectable(BUILDS, values, kind=kind, replicates=how) for values in given])
     shares = []
     for part in (1.0, 0.5):

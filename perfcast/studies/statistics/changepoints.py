@@ -26,16 +26,17 @@ from scipy.optimize import bisect
 from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Kind = Literal["slope", "level"]
 Replicates = Literal["shared", "independent", "paired"]
 
 DRAWS = 9999
 """Directions drawn for a p-value, which is a multiple of 1/10,000 then."""
-_DRAWS_OF_PLACE = 1999
+_DRAWS_OF_PLACE = 999
 _STEPS = 10
 """Places between neighbouring levels at which a slope may change."""
+_HALVINGS = 7
 _MISSED = 0.05
 _LIKELY = 0.8
 _FEWEST = {"level": 2, "slope": 3}
@@ -296,12 +297,27 @@ def _interval(curve: _Curve, places: np.ndarray, others: Sequence[float], kind: 
     left, directions = _left(curve, places, others, kind)
     best = float(((directions.T @ left) ** 2).max())
     drawn = _directions(len(left) - 1, curve.freedom, _DRAWS_OF_PLACE)
-    possible = [
-        place
-        for place, direction in zip(places, directions.T, strict=True)
-        if direction.any() and _is_possible(curve, left, direction, directions, drawn, best)
-    ]
-    return float(min(possible)), float(max(possible))
+
+    def possible(place: float) -> bool:
+        own = _left(curve, np.array([place]), others, kind)[1][:, 0]
+        return bool(own.any()) and _is_possible(curve, left, own, directions, drawn, best)
+
+    estimate = places[int(np.argmax((directions.T @ left) ** 2))]
+    tried = np.union1d(curve.x[(curve.x >= places[0]) & (curve.x <= places[-1])], [estimate])
+    inside = np.flatnonzero([place == estimate or possible(place) for place in tried])
+    low, high = tried[inside[0]], tried[inside[-1]]
+    if kind == "slope":
+        low = _edge(possible, low, tried[max(0, inside[0] - 1)])
+        high = _edge(possible, high, tried[min(len(tried) - 1, inside[-1] + 1)])
+    return float(low), float(high)
+
+
+def _edge(possible: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Return the last possible place between one that is possible and one that is not."""
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if possible(middle) else (inside, middle)
+    return inside
 
 
 def _is_possible(
@@ -330,5 +346,5 @@ def _described(curve: _Curve, places: np.ndarray, breaks: list[float], kind: Kin
         low, high = _interval(curve, places, others, kind)
         _, p_value = _next_break(curve, places, others, kind)
         before, after = float(sides[index]), float(sides[index + 1])
-        found.append(Break(place, min(low, place), max(high, place), p_value, before, after))
+        found.append(Break(place, low, high, p_value, before, after))
     return tuple(found)

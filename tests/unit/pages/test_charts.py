@@ -76,7 +76,7 @@ def test_a_scatter_matrix_shows_each_pair_once_and_each_density(table):
     assert len(points) == 3 * 2
     assert sum(trace["showlegend"] for trace in points) == 2
     assert [note["text"] for note in figure.layout["annotations"]][-1] == "1.00"
-    shown = {name: axis["title"]["text"] for name, axis in figure.layout.items() if "title" in axis}
+    shown = {name: axis["title"]["text"] for name, axis in figure.layout.items() if "axis" in name and "title" in axis}
     assert shown["xaxis"] == shown["yaxis"] == "Layers"
     assert shown["yaxis3"] == "Memory, MB"
 
