@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import bisect
+from threadpoolctl import threadpool_limits
 
 from perfcast.errors import UsageError
 
@@ -105,13 +106,8 @@ def find_breaks(
     """
     curve = _curve(levels, values, replicates)
     places = _places(curve.x, kind)
-    found: list[float] = []
-    while len(found) < len(places):
-        place, p_value = _next_break(curve, places, found, kind)
-        if p_value > alpha:
-            break
-        found = _refined(curve, places, [*found, place], kind)
-    return _described(curve, places, found, kind)
+    with _one_thread():
+        return _described(curve, places, _significant(curve, places, alpha, kind), kind)
 
 
 def undecided(
@@ -155,12 +151,13 @@ def detectable(
     if undecided(levels, values, kind=kind, replicates=replicates):
         return float("nan")
     curve = _curve(levels, values, replicates)
-    breaks = [found.level for found in find_breaks(levels, values, alpha=alpha, kind=kind, replicates=replicates)]
-    rest = _space(curve, breaks, kind).T @ curve.scaled
-    freedom = len(rest) + curve.freedom
-    if not freedom:
-        return float("nan")
-    return _detectable_sigmas(curve, alpha, kind) * float(np.sqrt((rest @ rest + curve.within) / freedom))
+    with _one_thread():
+        breaks = _significant(curve, _places(curve.x, kind), alpha, kind)
+        rest = _space(curve, breaks, kind).T @ curve.scaled
+        freedom = len(rest) + curve.freedom
+        if not freedom:
+            return float("nan")
+        return _detectable_sigmas(curve, alpha, kind) * float(np.sqrt((rest @ rest + curve.within) / freedom))
 
 
 def _detectable_sigmas(curve: _Curve, alpha: float, kind: Kind) -> float:
@@ -200,6 +197,22 @@ def _curve(levels: Sequence[float], values: Sequence[Sequence[float]], replicate
     table = np.array(groups)
     rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
     return _Curve(x, means * scale, scale, float((rest**2).sum()), (len(x) - 1) * (counts[0] - 1))
+
+
+def _one_thread() -> threadpool_limits:
+    # Threads cost small matrices more than they save, and on a busy machine many times as much.
+    return threadpool_limits(limits=1)
+
+
+def _significant(curve: _Curve, places: np.ndarray, alpha: float, kind: Kind) -> list[float]:
+    """Return where the breaks are, one after the other until one is not significant."""
+    found: list[float] = []
+    while len(found) < len(places):
+        place, p_value = _next_break(curve, places, found, kind)
+        if p_value > alpha:
+            break
+        found = _refined(curve, places, [*found, place], kind)
+    return found
 
 
 def _places(x: np.ndarray, kind: Kind) -> np.ndarray:
