@@ -1,6 +1,6 @@
 """How often `perfcast study scaling` is right, on data whose law, thresholds and noise are known.
 
-    PYTHONPATH=. python benchmarks/scaling.py [--sets N]
+    PYTHONPATH=. python benchmarks/scaling.py [--sets N] [--only PART]
 
 Printed, each with the 95% interval of Clopper and Pearson:
 
@@ -89,10 +89,13 @@ def bent(levels, change, noise, random):
 
 
 def near(observations, level, levels):
-    """Return whether a threshold over layers is within one level of the planted one, and whether its interval is."""
+    """Return whether a threshold over layers is within one level of the planted one; whether its interval holds that.
+
+    The second is None where none was found.
+    """
     breaks = thresholds_of(observations, 0.05)[0].breaks
     if not breaks:
-        return False, False
+        return False, None
     best = min(breaks, key=lambda each: abs(np.log(each.level / level)))
     place = levels.index(int(level))
     low, high = levels[max(place - 1, 0)], levels[min(place + 1, len(levels) - 1)]
@@ -100,14 +103,16 @@ def near(observations, level, levels):
 
 
 def print_thresholds(sets):
-    print(f"thresholds, {sets} data sets each: found within one level; the interval holds it; false alarms")
+    print(f"thresholds, {sets} data sets each: found within one level; interval of those found holds it")
     for name, levels in LEVELS.items():
         for kind, noise in THRESHOLD_NOISES.items():
             for change in CHANGES:
                 random = np.random.default_rng(2)
                 planted = [bent(levels, change, noise, random) for _ in range(sets)]
-                found = np.array([near(observations, level, levels) for observations, level in planted])
-                near_it, holds = (share_of(found[:, which].sum(), sets) for which in (0, 1))
+                found = [near(observations, level, levels) for observations, level in planted]
+                near_it = share_of(sum(within for within, _ in found), sets)
+                known = [held for _, held in found if held is not None]
+                holds = share_of(sum(known), len(known)) if known else "none found"
                 print(f"  {name:30} {kind:33} exponent {change:+.1f}: {near_it}; {holds}")
             alarms = sum(any(each.breaks for each in false_alarms(levels, noise, seed)) for seed in range(sets))
             print(f"  {name:30} {kind:33} no threshold:  {share_of(alarms, sets)}")
@@ -140,10 +145,12 @@ def print_claims(sets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=1000, help="simulated data sets of each kind")
-    sets = parser.parse_args().sets
-    print_coverage(sets)
-    print_thresholds(max(100, sets // 5))
-    print_claims(max(100, sets // 5))
+    parser.add_argument("--only", default="", choices=["coverage", "thresholds", "claims"])
+    chosen = parser.parse_args()
+    sets, only = chosen.sets, chosen.only
+    for tell, count in ((print_coverage, sets), (print_thresholds, sets // 5), (print_claims, sets // 5)):
+        if only in tell.__name__:
+            tell(count)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def scaling_page(analyses: Sequence[Analysis], problems: Sequence[str], rules: R
         facts=_facts(analyses, rules),
         sections=(
             Section("answer", "The answer", _answers(analyses), warnings=tuple(f"{text}." for text in problems)),
-            Section("claims", "The document's claims", _about_claims(rules), tables=_claims(analyses)),
+            Section("claims", "The document's claims", _about_claims(rules), tables=(_verdicts(analyses),)),
             Section("data", "What the data are worth", (*sentences.consistency(analyses), *sentences.notes(analyses))),
-            *(_of_set(number, each) for number, each in enumerate(analyses, start=1)),
+            *(_of_set(number, each, len(analyses) > 1) for number, each in enumerate(analyses, start=1)),
             Section("methods", "How it was found", _methods(rules)),
         ),
     )
@@ -57,24 +57,24 @@ def _answers(analyses: Sequence[Analysis]) -> tuple[str, ...]:
 def _about_claims(rules: Rules) -> tuple[str, ...]:
     return (
         "Claims of Bigazzi and Collini, Tensorflow Neural Network Complexity Scaling. Each is tested on each data set, "
-        "also where they make it of another network. Open: the data cannot decide. P-values are adjusted over the "
-        f"claims on one data set (Holm), at {rules.alpha:g}; a difference within {rules.margin:.0%} does not matter.",
+        "also where they make it of another network; of several data sets, the evidence is in their sections. Open: "
+        f"the data cannot decide. P-values are adjusted over the claims on one data set (Holm), at {rules.alpha:g}; a "
+        f"difference within {rules.margin:.0%} does not matter.",
     )
 
 
-def _claims(analyses: Sequence[Analysis]) -> tuple[Table, ...]:
-    own = [
-        claims_table(each.claims, f"{each.observations.label}: claims and evidence") for each in analyses if each.claims
-    ]
-    return (tables.verdicts_table(analyses), *own)
+def _verdicts(analyses: Sequence[Analysis]) -> Table:
+    """Return the verdicts on all data sets, whose sections have the evidence; of a single one the evidence itself."""
+    return tables.verdicts_table(analyses) if len(analyses) > 1 else claims_table(analyses[0].claims)
 
 
-def _of_set(number: int, analysis: Analysis) -> Section:
+def _of_set(number: int, analysis: Analysis, has_claims: bool) -> Section:
     return Section(
         f"set-{number}",
         analysis.observations.label,
         sentences.findings(analysis),
         tables=(
+            *((claims_table(analysis.claims),) if has_claims and analysis.claims else ()),
             tables.exponents_table(analysis),
             tables.laws_table(analysis),
             tables.spread_table(analysis),

@@ -55,9 +55,15 @@ def _threshold(threshold: Thresholds) -> str:
 
 def _break(found: Break) -> str:
     return (
-        f"the exponent changes from {found.before:.2f} to {found.after:.2f} at {format_number(found.level)} (95 % "
-        f"interval {format_number(found.low)} to {format_number(found.high)}, p {p_text(found.p_value)})"
+        f"the exponent changes from {found.before:.2f} to {found.after:.2f} at {format_number(found.level)} "
+        f"({place_of(found)}, p {p_text(found.p_value)})"
     )
+
+
+def place_of(found: Break) -> str:
+    """Return the interval of a threshold in words."""
+    low, high = format_number(found.low), format_number(found.high)
+    return "no other place fits" if low == high else f"95 % interval {low} to {high}"
 
 
 def findings(analysis: Analysis) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from perfcast.pages.tables import numbers, texts
 from perfcast.studies.scaling.claims import p_text
 from perfcast.studies.scaling.laws import FORMULAS
 from perfcast.studies.scaling.profiles import level_ranges
+from perfcast.studies.scaling.sentences import place_of
 from perfcast.studies.scaling.units import Unit, unit_for, unit_of_time
 from perfcast.text import format_number
 
@@ -76,8 +77,8 @@ def thresholds_in_words(found: Thresholds) -> str:
     if not found.breaks:
         return f"none found; a change of the exponent by {fmt.number(found.detectable)} probably would be"
     return "; ".join(
-        f"{format_number(each.level)} ({format_number(each.low)} to {format_number(each.high)}): exponent "
-        f"{each.before:.2f} below, {each.after:.2f} above (p {p_text(each.p_value)})"
+        f"{format_number(each.level)} ({place_of(each)}): exponent {each.before:.2f} below, {each.after:.2f} above (p "
+        f"{p_text(each.p_value)})"
         for each in found.breaks
     )
 
@@ -89,7 +90,7 @@ def spread_table(analysis: Analysis) -> Table:
             each.factor.label,
             each.scale,
             fmt.number(each.ratio),
-            p_text(each.differs_p),
+            p_text(each.differs_p).removeprefix("= "),
             f"{'up' if each.grows else 'down'}, p {p_text(each.trend_p)}",
         )
         for each in analysis.spreads
