@@ -31,7 +31,7 @@ def test_page_summary_and_table_are_written(tmp_path, table):
     html, markdown = files[0].read_text(), files[1].read_text()
     for title in ("The answer", "The document&#39;s claims", "What the data are worth", "own", "How it was found"):
         assert f">{title}</h2>" in html
-    assert "Verdict on each claim, by data set" in markdown
+    assert "Claims, and what this data says of them" in markdown
     numbers = pd.read_csv(files[2])
     assert list(numbers["factor"]) == ["Layers", "BatchSize", "ConvSize"]
     assert numbers.loc[0, "exponent"] == pytest.approx(1.5, abs=0.1)

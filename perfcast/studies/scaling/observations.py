@@ -213,8 +213,9 @@ def _chosen(
     alike = _alike(known, varying, _ALIKE if form.kind == "dataset" else _SAME)
     kept = columns.kept_factors([factor for factor in varying if factor not in alike], form.kind)
     beyond = [factor for factor in varying if factor not in alike and factor not in kept]
+    absent = [factor for factor in unknown if missing[factor.column] == 1 and form.kind in ("sweep", "dataset")]
     said = (
-        (unknown, "missing in most rows"),
+        ([factor for factor in unknown if factor not in absent], "missing in most rows"),
         ([] if form.kind == "dataset" else constant, "of one level only, so nothing can be said about them"),
         (alike, "they vary along with another factor"),
         (beyond, "more than one page can show; --factors chooses"),
