@@ -68,7 +68,13 @@ def place_of(found: Break) -> str:
 
 def findings(analysis: Analysis) -> tuple[str, ...]:
     """Return the findings on one data set, a sentence each, without those on claims."""
-    return (_what(analysis), *_of_laws(analysis), *_of_thresholds(analysis), *_of_spread(analysis))
+    return (
+        _what(analysis),
+        *_of_laws(analysis),
+        *_without_logarithm(analysis),
+        *_of_thresholds(analysis),
+        *_of_spread(analysis),
+    )
 
 
 def _what(analysis: Analysis) -> str:
@@ -107,6 +113,12 @@ def _of_laws(analysis: Analysis) -> list[str]:
         f"The {best.name} law predicts best: off by {percent(best.cells)} on average where a combination is held "
         f"out{beyond}{alike}.",
     ]
+
+
+def _without_logarithm(analysis: Analysis) -> list[str]:
+    observations = analysis.observations
+    names = [factor.name for factor in observations.factors if factor not in observations.scaled]
+    return [f"Values of 0 or less: {', '.join(names)}; not part of laws and thresholds."] if names else []
 
 
 def _of_thresholds(analysis: Analysis) -> list[str]:
