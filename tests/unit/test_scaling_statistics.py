@@ -183,6 +183,7 @@ def test_brown_forsythe_is_that_of_scipy():
     assert absolute.ratio == pytest.approx(groups[-1].std() / groups[0].std())
 
 
+@pytest.mark.heavy
 def test_scatter_alike_at_all_levels_is_rarely_called_different():
     alarms = 0
     for seed in range(60):
