@@ -116,14 +116,14 @@ def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colo
         by: its column with the factor, whose levels are in ascending order.
         colour: its column of a second factor, with boxes of their own; None for none.
     """
-    columns = {"value": numeric(table[[value]])[value], "level": table[by].map(str)}
-    rows = pd.DataFrame({**columns, "colour": "" if colour is None else table[colour].map(str)}, index=table.index)
-    rows = rows[np.isfinite(rows["value"]) & table[by].notna()]
+    columns = {"value": _numbers(table[value]), "level": _names(table[by])}
+    rows = pd.DataFrame({**columns, "colour": "" if colour is None else _names(table[colour])})
+    rows = rows[np.isfinite(rows["value"]) & table[by].notna().to_numpy()]
     rows = rows[rows["value"] > 0] if "y" in frame.log else rows
     if not len(rows):
         return frame.without("No row has both a value and a level.")
     levels = ordered(rows["level"].unique())
-    styles = category_styles(list(rows["colour"]))
+    styles = category_styles(rows["colour"].to_numpy() if colour is not None else [""])
     shown = dict(zip(levels, distinct(levels), strict=True))
     boxes = tuple(_boxes(rows[rows["colour"] == name], name, shown, style) for name, style in styles.items())
     legend = tuple(_legend_entry(name, style) for name, style in styles.items()) if colour is not None else ()
@@ -200,6 +200,15 @@ def _numbers(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(dtype=float, na_value=np.nan)
     return np.array([float(value) if fmt.is_number(value) else np.nan for value in column])
+
+
+def _names(column: pd.Series) -> np.ndarray:
+    """Return each value as a text; of many equal ones only one is made."""
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:  # Lists and dictionaries, of which no two are compared.
+        return column.map(str).to_numpy(dtype=object)
+    return np.array([*map(str, values), fmt.MISSING], dtype=object)[codes]
 
 
 def ordered(levels: Sequence[str]) -> list[str]:

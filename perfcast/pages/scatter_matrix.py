@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _STEPS = 80
 _OF_DENSITY = 5000
 """Values that a density is made of, evenly chosen by rank: more only take time."""
 _LABEL = 16
+_NOTE = {"showarrow": False, "font": {"size": 12}}
 
 
 def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str], colour: str | None = None) -> Figure:
@@ -52,7 +54,7 @@ def scatter_matrix(frame: Frame, table: pd.DataFrame, columns: Mapping[str, str]
         "height": 120 + _SIDE * len(shown),
         "showlegend": colour is not None,
         "margin": {"l": 8, "r": 8, "t": 34, "b": 8},
-        "annotations": [_correlation(values, shown, cell) for cell in cells if cell[1] > cell[0]],
+        "annotations": _correlations(values[shown]),
         **_axes(labels),
     }
     caption = f"{frame.caption} On the diagonal: densities. Above it: Spearman's rank correlations."
@@ -113,22 +115,23 @@ def _density(values: np.ndarray, at: int, count: int) -> dict[str, Any]:
     }
 
 
-def _correlation(values: pd.DataFrame, shown: list[str], cell: tuple[int, int]) -> dict[str, Any]:
-    row, column = cell
-    pair = values[[shown[row], shown[column]]]
-    known = pair[np.isfinite(pair).all(axis=1)].rank()
-    varies = len(known) > 1 and (known.nunique() > 1).all()
-    low, high = _span(column, len(shown))
-    bottom, top = _span(len(shown) - 1 - row, len(shown))
-    return {
-        "text": f"{known.iloc[:, 0].corr(known.iloc[:, 1]):.2f}" if varies else fmt.MISSING,
-        "xref": "paper",
-        "yref": "paper",
-        "x": (low + high) / 2,
-        "y": (bottom + top) / 2,
-        "showarrow": False,
-        "font": {"size": 12},
-    }
+def _correlations(values: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rank correlation of each pair of columns, as a note in its cell above the diagonal."""
+    count, complete = len(values.columns), np.isfinite(values).all()
+    ranks = values.rank()
+    notes = []
+    for row, column in combinations(range(count), 2):
+        both = [row, column]
+        pair = values.iloc[:, both]
+        ranked = ranks.iloc[:, both] if complete.iloc[both].all() else pair[np.isfinite(pair).all(axis=1)].rank()
+        place = {"x": sum(_span(column, count)) / 2, "y": sum(_span(count - 1 - row, count)) / 2}
+        notes.append({"text": _correlation(ranked), "xref": "paper", "yref": "paper", **place, **_NOTE})
+    return notes
+
+
+def _correlation(ranked: pd.DataFrame) -> str:
+    varies = len(ranked) > 1 and (ranked.max() > ranked.min()).all()
+    return f"{ranked.iloc[:, 0].corr(ranked.iloc[:, 1]):.2f}" if varies else fmt.MISSING
 
 
 def _axes(labels: list[str]) -> dict[str, Any]:

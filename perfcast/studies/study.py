@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 INPUT_KEYS = ("targets", "files")
 """What a configuration names the inputs of a study with: one of them."""
 
+_TAKEN = {*INPUT_KEYS, "out", "figures"}
+"""Names that no option can have: what every study has."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -96,10 +99,10 @@ class Study:
         """Return the JSON schema of what a configuration says of the study, with any of `INPUT_KEYS`.
 
         Raises:
-            UsageError: an option has one of these names.
+            UsageError: an option has a name that every study has.
         """
         options = {option.name: {"description": option.help, **option.schema} for option in self.options}
-        if taken := options.keys() & set(INPUT_KEYS):
+        if taken := options.keys() & _TAKEN:
             raise UsageError(f"{min(taken)}: an option of a study cannot have this name")
         count = {"minItems": len(self.inputs)} | ({} if self.is_open else {"maxItems": len(self.inputs)})
         inputs = {"type": "array", **count, "hint": f"name {', '.join(self.inputs)}"}
