@@ -64,6 +64,20 @@ def test_other_separators_are_found(tmp_path, document, separator):
     assert len(one(written(tmp_path, document, sep=separator)).cells) == 48
 
 
+def test_decimal_commas_are_read_where_semicolons_separate(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("Layers;MeanTime\n4;0,5\n6;1,5\n8;2,5\n")
+    assert sorted(one(path).cells["time"]) == [0.5, 1.5, 2.5]
+
+
+def test_long_names_are_cut(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{'size' * 100};took\x1b_ms\n4;5\n6;7\n8;9\n")
+    found = one(path)
+    assert len(found.factors[0].label) < 70
+    assert found.time == "took�_ms"
+
+
 def test_a_sweeps_dataset_is_parted_by_family_and_rejected_rows_are_left_out(tmp_path):
     table = combinations({"layers": (4, 6, 8), "filter_size": (3, 5), "training_batch": (1, 16)})
     table = table.assign(batch=table["training_batch"], mean_s=np.exp(table["layers"]), total_s=1.0, accuracy=0.9)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from perfcast.errors import UsageError
 from perfcast.factors import CATEGORICAL, NUMERIC
-from perfcast.text import escape_control, format_list
+from perfcast.text import format_list, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ INPUTS_OF_DOCUMENT = 2000
 DATASET_FEATURES = ("layers", "kernel_size_max", "filters_max", "input_size", "parameters", "macs", "sum_activations")
 """Features of the descriptor that may be factors of a dataset, the ones that a builder chooses first."""
 _MAX_FACTORS = 8
-_SHOWN = 8
+_SHOWN, _LONGEST = 8, 60
 _UNIT = re.compile(r"(?:[_ ]|[\[(])(ns|us|µs|ms|s|min|h)[\])]?\Z")
 _TIME_WORDS = ("time", "latency", "duration", "elapsed", "seconds")
 
@@ -137,6 +137,11 @@ _SWEPT = (
 )
 
 
+def shown(name: object) -> str:
+    """Return a name that a stranger wrote as one short line."""
+    return one_line(str(name), _LONGEST)
+
+
 def key(name: object) -> str:
     """Return a column's name without case, spaces and signs: `Batch Size`, `BatchSize` and `batch_size` are one."""
     return re.sub(r"[^a-z0-9]", "", str(name).casefold())
@@ -181,8 +186,8 @@ def _refuse_missing(numeric: Mapping[str, bool], choices: Choices, origin: str) 
     for option, columns in named.items():
         for column in filter(None, columns):
             if column not in numeric:
-                have = format_list([escape_control(name) for name in list(numeric)[:_SHOWN]], len(numeric))
-                raise UsageError(f"{origin}: no column {column}, which --{option} names; it has {have}")
+                have = format_list([shown(name) for name in list(numeric)[:_SHOWN]], len(numeric))
+                raise UsageError(f"{origin}: no column {shown(column)}, which --{option} names; it has {have}")
 
 
 def _kind(columns: Mapping[str, bool]) -> Kind:
@@ -206,7 +211,7 @@ def _time(columns: Mapping[str, bool], kind: Kind, origin: str) -> str:
     found = [name for name, is_numeric in columns.items() if is_numeric and _is_time(name)]
     if len(found) == 1:
         return found[0]
-    listed = format_list([escape_control(name) for name in (found or list(columns))[:_SHOWN]], len(found or columns))
+    listed = format_list([shown(name) for name in (found or list(columns))[:_SHOWN]], len(found or columns))
     why = f"has {len(found)} columns of times ({listed})" if found else f"has no column of times among {listed}"
     raise UsageError(f"{origin}: {why}; name one with --time COLUMN")
 
@@ -246,7 +251,7 @@ def _keyed(columns: Sequence[str] | Mapping[str, bool], wanted: str) -> str:
 
 
 def _words(column: str) -> str:
-    text = escape_control(column).replace("_", " ").strip()
+    text = shown(column).replace("_", " ").strip()
     return text[:1].upper() + text[1:]
 
 

@@ -12,7 +12,7 @@ from perfcast.studies.scaling import columns
 from perfcast.studies.scaling.cells import MAX_ROWS, Tally, regrouped, tally
 from perfcast.studies.scaling.reading import open_source
 from perfcast.studies.scaling.rows import Removed, prepared_rows
-from perfcast.text import escape_control, format_list, pluralize
+from perfcast.text import format_list, pluralize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,14 +85,18 @@ def observe(path: Path, choices: Choices) -> tuple[Observations, ...]:
     keys = [*(factor.column for factor in factors), *form.splits]
     found = tally(prepared_rows(source, form, factors, removed), keys)
     if not found.seen:
-        raise UsageError(f"{source.origin}: no row has a time in {form.time}; {removed.in_words or 'it has no rows'}")
+        raise UsageError(
+            f"{source.origin}: no row has a time in {columns.shown(form.time)}; {removed.in_words or 'it has no rows'}"
+        )
     notes = _notes_on_columns(source, form, texts) + _notes_on_rows(found, removed, form)
     return _parted(source, form, factors, found, notes)
 
 
 def _refuse_useless(source: Source, form: Form, factors: tuple[Factor, ...]) -> None:
     if not source.numeric[form.time]:
-        raise UsageError(f"{source.origin}: column {form.time} holds no numbers; name that of the times with --time")
+        raise UsageError(
+            f"{source.origin}: column {columns.shown(form.time)} holds no numbers; name that of the times with --time"
+        )
     if not factors:
         raise UsageError(f"{source.origin}: no column of numbers besides the times; name factors with --factors")
 
@@ -100,17 +104,17 @@ def _refuse_useless(source: Source, form: Form, factors: tuple[Factor, ...]) -> 
 def _notes_on_columns(source: Source, form: Form, texts: list[str]) -> tuple[str, ...]:
     notes = []
     if texts:
-        named = ", ".join(map(escape_control, texts))
+        named = ", ".join(map(columns.shown, texts))
         notes.append(f"Left out as factors, since they hold something else than numbers: {named}.")
     if form.kind == "other":
         unused = [
             name for name, numeric in source.numeric.items() if not numeric and name not in (*texts, *form.splits)
         ]
         if unused:
-            shown = format_list([escape_control(name) for name in unused[:5]], len(unused))
+            shown = format_list([columns.shown(name) for name in unused[:5]], len(unused))
             notes.append(f"Columns without numbers are not used: {shown}; --by COLUMN parts the table by one.")
     if form.seconds is None:
-        notes.append(f"Nothing says which unit {escape_control(form.time)} has; --unit does.")
+        notes.append(f"Nothing says which unit {columns.shown(form.time)} has; --unit does.")
     if form.kind == "document":
         notes.append("The batch size is probably that of training: the document varies it for training alone.")
     return tuple(notes)
@@ -144,7 +148,7 @@ def _mixed_units(found: Tally, form: Form) -> tuple[str, ...]:
     if not apart:
         return ()
     where = pluralize(apart, "combination")
-    return (f"Times in {escape_control(form.time)} differ by more than {_MIXED:.0f} within {where}: mixed units?",)
+    return (f"Times in {columns.shown(form.time)} differ by more than {_MIXED:.0f} within {where}: mixed units?",)
 
 
 def _parted(
@@ -188,14 +192,14 @@ def _observations(
     means = {column: cells[column] / cells["count"] for column in ("time", "log_time", "total", "inputs")}
     known = found.rows[[factor.column for factor in chosen]].notna().all(axis=1)
     return Observations(
-        label=escape_control(name),
+        label=columns.shown(name),
         kind=form.kind,
         factors=chosen,
         cells=cells.assign(**means),
         rows=found.rows[known].reset_index(drop=True),
         seen=int(cells["count"].sum()),
-        time=form.time,
-        total=form.total,
+        time=columns.shown(form.time),
+        total=columns.shown(form.total),
         has_unit=form.seconds is not None,
         notes=(*notes, *left_out),
     )

@@ -99,7 +99,14 @@ def _of_parquet(path: Path) -> Source:
 
 def _of_csv(path: Path) -> Source:
     separator = _separator(path)
-    options = {"sep": separator, "skipinitialspace": True, "encoding": "utf-8-sig", "low_memory": False}
+    decimal = "," if separator == ";" else "."
+    options = {
+        "sep": separator,
+        "decimal": decimal,
+        "skipinitialspace": True,
+        "encoding": "utf-8-sig",
+        "low_memory": False,
+    }
     head = pd.read_csv(path, nrows=_HEAD, **options)
     # Of a name with blanks around it, `Layers ,`, both are known.
     names = {str(name).strip(): str(name) for name in head}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from perfcast.dataset.valid import valid_rows
+from perfcast.studies.scaling.columns import shown
 from perfcast.studies.scaling.numbers import Numbers, numbers_in, times_in
 from perfcast.text import escape_control
 
@@ -79,15 +80,16 @@ def _converted(piece: pd.DataFrame, form: Form, factors: tuple[Factor, ...], rem
     frame |= {"time": times.values, "total": total, "inputs": _inputs(piece, form)}
     removed.with_units += times.with_units
     keep = _kept(times, form.time, removed)
-    for name, found in numbers.items():
+    for column, found in numbers.items():
+        name = shown(column)
         keep &= _without(found.wrong, keep, f"with something else than a number in {name}", removed, found.example)
         keep &= _without(np.abs(found.values) > _MAX_SIZE, keep, f"with an impossible value in {name}", removed)
     return pd.DataFrame(frame, index=piece.index)[keep]
 
 
-def _kept(times: Numbers, name: str, removed: Removed) -> np.ndarray:
+def _kept(times: Numbers, column: str, removed: Removed) -> np.ndarray:
     """Return which rows have a usable time, and count the others by reason."""
-    keep = np.ones(len(times.values), bool)
+    keep, name = np.ones(len(times.values), bool), shown(column)
     keep &= _without(times.wrong, keep, f"with something else than a number in {name}", removed, times.example)
     keep &= _without(times.bare, keep, f"with no unit in {name}, beside times with one", removed)
     keep &= _without(np.isnan(times.values), keep, f"with no value in {name}", removed)

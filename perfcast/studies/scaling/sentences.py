@@ -123,7 +123,9 @@ def _without_logarithm(analysis: Analysis) -> list[str]:
 
 def _of_thresholds(analysis: Analysis) -> list[str]:
     told = [
-        f"{_upper(_threshold(each))}; tested on {each.profile.basis}." for each in analysis.thresholds if each.breaks
+        f"{_upper(_threshold(each))}; change of slope tested on {each.profile.basis}."
+        for each in analysis.thresholds
+        if each.breaks
     ]
     told += [
         f"No threshold was found over {each.factor.name}: a change of the exponent by {number(each.detectable)} or "
