@@ -143,6 +143,17 @@ def test_no_threshold_is_found_where_there_is_none():
     assert sum(any(each.breaks for each in thresholds) for thresholds in found) <= 6
 
 
+def test_a_threshold_is_found_where_a_third_was_not_measured():
+    observations = simulated(
+        lambda t: with_bend(power_law(t), t["Layers"], 16, -1.0),
+        Noise(run=1, repetitions=3, kept=0.67),
+        {**DOCUMENT, "Layers": SEVEN},
+    )
+    found = thresholds_of(observations, 0.05)[0]
+    assert found.profile.replicates == "independent"
+    assert 8 <= found.breaks[0].level <= 32
+
+
 def test_two_levels_are_too_few_for_a_threshold():
     found = thresholds_of(simulated(levels={"Layers": (4, 6), "ConvSize": (3, 5, 8)}), 0.05)
     assert "a change of slope takes 3 at least" in found[0].undecided

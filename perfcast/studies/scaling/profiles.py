@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from perfcast.studies.statistics.changepoints import Replicates
 
 _RANGES = 10
+_MIN_COMPARED = 0.5
+"""Share of the combinations that are in complete blocks; with less, too much would be left out."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ class Profile:
 def profile_of(observations: Observations, factor: Factor) -> Profile:
     """Return what a factor does to time.
 
-    Where the same combinations of the others were measured at every level, these are compared with themselves;
-    otherwise what a power law of the others explains is taken off.
+    Where most combinations of the others were measured at every level, these are compared with themselves; otherwise
+    what a power law of the others explains is taken off.
     """
     if len(observations.levels(factor)) <= MAX_LEVELS:
         blocks = blocks_of(observations, factor)
-        if len(blocks.complete) > 1:
+        compared = blocks.complete.size / len(observations.cells)
+        if len(blocks.complete) > 1 and compared >= _MIN_COMPARED:
             return _of_blocks(blocks)
         if len(observations.factors) == 1:
             logs = tuple((float(value),) for value in blocks.logs[0])
