@@ -90,7 +90,7 @@ def observations_of(rows):
         kind="document",
         factors=tuple(map(factor_of, names)),
         cells=cells,
-        rows=rows.assign(total=np.nan),
+        rows=rows.assign(total=np.nan, inputs=np.nan),
         seen=len(rows),
         time="time",
         total="",

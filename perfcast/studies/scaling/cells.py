@@ -17,6 +17,8 @@ MAX_ROWS = 50_000
 """Single rows that are kept, as many of each combination."""
 SUMS = ("count", "time", "log_time", "total", "inputs")
 """What is added up of a combination, besides its number of rows: time in s, its logarithm, total in s, inputs."""
+SINGLE = ("time", "total", "inputs")
+"""What is kept of a single row."""
 _DRAW = "_draw"
 _SEED = 0
 
@@ -28,7 +30,7 @@ class Tally:
     Attributes:
         keys: the columns whose values make a combination.
         sums: one row per combination: keys, and `SUMS` over all its rows.
-        rows: single rows, a random sample of each combination where there are too many: keys, `time`, `total`.
+        rows: single rows, a random sample of each combination where there are too many: keys and `SINGLE`.
         seen: how many rows there were.
         share: of the combinations, which are kept.
     """
@@ -49,7 +51,8 @@ def tally(pieces: Iterable[pd.DataFrame], keys: Sequence[str]) -> Tally:
     """Add up rows: frames with the columns ``keys``, `time`, `total` and `inputs`; every time is above zero."""
     names = list(keys)
     sums = pd.DataFrame(columns=[*names, *SUMS])
-    rows = pd.DataFrame(columns=[*names, "time", "total", _DRAW])
+    kept_columns = [*names, *SINGLE, _DRAW]
+    rows = pd.DataFrame(columns=kept_columns)
     random, share, seen = np.random.default_rng(_SEED), 1.0, 0
     for piece in pieces:
         if not len(piece):
@@ -58,7 +61,7 @@ def tally(pieces: Iterable[pd.DataFrame], keys: Sequence[str]) -> Tally:
         drawn = piece.assign(**{_DRAW: random.random(len(piece))})
         kept = drawn[_hashes(drawn, names) < share] if share < 1 else drawn
         sums = _added([sums, _summed(kept, names)], names)
-        rows = _joined(rows, kept[[*names, "time", "total", _DRAW]])
+        rows = _joined(rows, kept[kept_columns])
         while len(sums) > MAX_CELLS:
             share /= 2
             sums, rows = (table[_hashes(table, names) < share] for table in (sums, rows))

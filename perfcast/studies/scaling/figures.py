@@ -55,16 +55,17 @@ def box_figure(observations: Observations, factor: Factor, key: str) -> Figure:
     rows = observations.rows
     places, levels = level_ranges(rows[factor.column].to_numpy(float))
     times = rows["time"].to_numpy(float) / unit.seconds
+    in_ranges = len(observations.levels(factor)) > MAX_LEVELS
     is_wide = times.max() > _WIDE * np.median(times) or np.median(times) > _WIDE * times.min()
     frame = Frame(
         key,
         f"Time by {factor.name}",
-        f"{factor.axis}, ranges" if len(observations.levels(factor)) > MAX_LEVELS else factor.axis,
+        f"{factor.axis}, ranges" if in_ranges else factor.axis,
         f"{unit.axis} (logarithmic)" if is_wide else unit.axis,
         "Box: middle half; whiskers: 1.5 times its height at most; points: single measurements.",
         "y" if is_wide else "",
     )
-    names = np.array([f"{level:.4g}" for level in levels])
+    names = np.array([f"{level:.3g}" if in_ranges else f"{level:.10g}" for level in levels])
     drawn = box_with_points(frame, pd.DataFrame({"time": times, "level": names[places]}), "time", "level")
     middles = [float(np.median(times[places == place])) for place in range(len(levels))]
     told = ", ".join(f"{format_number(at)}: {format_number(value)}" for at, value in zip(levels, middles, strict=True))
@@ -98,7 +99,8 @@ def curve_figure(observations: Observations, found: Thresholds, key: str) -> Fig
         for each in found.breaks
     )
     alt = f"Time over {factor.name}, both logarithmic; {told or 'no threshold found'}."
-    caption = "Grey: single combinations of the other factors; blue: their geometric mean."
+    adjusted = ", without what the other factors explain" if profile.replicates == "independent" else ""
+    caption = f"Grey: single combinations of the other factors; blue: their geometric mean{adjusted}."
     if found.breaks:
         caption += " Vermilion line and band: threshold and its 95 % interval."
     traces = (*_combinations(observations, factor, unit.seconds), typical)

@@ -41,7 +41,8 @@ class Observations:
         factors: those that take several values.
         cells: one row per combination: the factors' columns, `count`, `time` (mean, in s), `log_time` (mean of the
             natural logarithms), `total` (mean, in s; NaN for none), `inputs` (that a time covers; NaN where unknown).
-        rows: single measurements, the first of each combination where there are many: factors, `time`, `total`.
+        rows: single measurements, a sample of each combination where there are many: factors, `time`, `total`,
+            `inputs`.
         seen: how many measurements there are.
         time: the name of the time's column.
         total: the name of the column of total times; empty for none.

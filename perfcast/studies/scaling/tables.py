@@ -113,7 +113,8 @@ def levels_table(analysis: Analysis) -> Table:
     )
     times = (f"Median, {unit.name or 'unit not stated'}", f"Standard deviation, {unit.name or 'unit not stated'}")
     more = (f"Median per input, {per_input.name}",) if per_input else ()
-    columns = (*texts("Factor"), *numbers("Level", "Measurements", *times, *more))
+    count = "Measurements" if len(analysis.observations.rows) == analysis.observations.seen else "Measurements, sample"
+    columns = (*texts("Factor"), *numbers("Level", count, *times, *more))
     return Table("Time at each level", columns, rows)
 
 
@@ -125,16 +126,14 @@ def _per_input_unit(analysis: Analysis) -> Unit | None:
 
 
 def _level_rows(analysis: Analysis, factor: Factor, unit: Unit, per_input: Unit | None) -> Iterator[Row]:
-    rows, cells = analysis.observations.rows, analysis.observations.cells
+    rows = analysis.observations.rows
     places, levels = level_ranges(rows[factor.column].to_numpy(float))
-    times = pd.Series(rows["time"].to_numpy(float) / unit.seconds)
-    own, _ = level_ranges(cells[factor.column].to_numpy(float))
-    single = (cells["time"] / cells["inputs"]).to_numpy(float)
     for place, level in enumerate(levels):
-        here = times[places == place]
-        shown = [format_number(level), fmt.whole(len(here)), fmt.number(here.median()), fmt.number(here.std(ddof=1))]
+        here = rows[places == place]
+        times = here["time"] / unit.seconds
+        shown = [format_number(level), fmt.whole(len(here)), fmt.number(times.median()), fmt.number(times.std(ddof=1))]
         if per_input is not None:
-            shown.append(fmt.number(np.median(single[own == place]) / per_input.seconds))
+            shown.append(fmt.number((here["time"] / here["inputs"]).median() / per_input.seconds))
         yield text_row(factor.label, *shown)
 
 
