@@ -124,6 +124,7 @@ def box_with_points(frame: Frame, table: pd.DataFrame, value: str, by: str, colo
         return frame.without("No row has both a value and a level.")
     levels = ordered(rows["level"].unique())
     styles = category_styles(rows["colour"].to_numpy() if colour is not None else [""])
+    styles = {name: styles[name] for name in ordered(list(styles))}
     shown = dict(zip(levels, distinct(levels), strict=True))
     boxes = tuple(_boxes(rows[rows["colour"] == name], name, shown, style) for name, style in styles.items())
     legend = tuple(_legend_entry(name, style) for name, style in styles.items()) if colour is not None else ()
