@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import lzma
 import tarfile
@@ -19,7 +20,7 @@ from perfcast.errors import UsageError
 from perfcast.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from perfcast.tables.mapping import Mapping
@@ -84,9 +85,15 @@ def without_markers(table: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     return pd.DataFrame({name: table[name] if name in (ROW, TABLE) else known(table[name]) for name in table})
 
 
-def _read(path: Path, mapping: Mapping, needed: Sequence[str], whose: str) -> pd.DataFrame:
+@contextlib.contextmanager
+def broken_tables_refused(path: Path) -> Iterator[None]:
+    """Let what libraries raise over a broken file be one line that names it.
+
+    Raises:
+        UsageError: for any of that.
+    """
     try:
-        table = _parquet(path) if path.suffix == ".parquet" else _text(path, mapping, needed)
+        yield
     except UsageError:
         raise
     except OSError as error:
@@ -95,6 +102,11 @@ def _read(path: Path, mapping: Mapping, needed: Sequence[str], whose: str) -> pd
         raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except _BROKEN as error:
         raise UsageError(f"{path}: cannot be read as a table ({' '.join(str(error).split())[:200]})") from error
+
+
+def _read(path: Path, mapping: Mapping, needed: Sequence[str], whose: str) -> pd.DataFrame:
+    with broken_tables_refused(path):
+        table = _parquet(path) if path.suffix == ".parquet" else _text(path, mapping, needed)
     lacking = [name for name in needed if name not in table]
     if lacking:
         listed = ", ".join(map(repr, lacking[:5]))
@@ -109,36 +121,40 @@ def _text(path: Path, mapping: Mapping, needed: Sequence[str]) -> pd.DataFrame:
         lines, records = lines[1:], records[1:]
     else:
         names = _names(path, len(records[0]), mapping, needed)
-    _refuse_names(path, names)
+    refuse_names(path, names)
     columns = zip(*records, strict=True) if records else [()] * len(names)
     cells = {name: pd.array(column, dtype="str") for name, column in zip(names, columns, strict=True)}
     return pd.DataFrame(cells).assign(**{ROW: np.array(lines, dtype=int)})
 
 
 def _records(path: Path) -> tuple[list[int], list[list[str]]]:
-    """Return the lines that a table's records begin in, and their fields, as many in each as in the first.
+    """Return the lines that a table's records begin in, and their fields, as many in each as in the first."""
+    found = list(numbered_records(path))
+    return [line for line, _ in found], [fields for _, fields in found]
+
+
+def numbered_records(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield the line that each record of a text table begins in, and its fields, as many in each as in the first.
 
     Raises:
         UsageError: there is none, or one has more or fewer fields: they would be read as other columns' than theirs.
+        OSError, ValueError, csv.Error: it cannot be read, or is not text.
     """
-    lines: list[int] = []
-    records: list[list[str]] = []
     with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
-        reader = csv.reader(opened.handle, skipinitialspace=True, strict=True)
-        begin = 1
+        reader = csv.reader(opened.handle, delimiter=delimiter, skipinitialspace=True, strict=True)
+        begin, count = 1, 0
         for fields in reader:
-            if fields and records and len(fields) != len(records[0]):
+            if fields and count and len(fields) != count:
                 raise UsageError(
                     f"{path}: cannot be read as a table: line {begin} has {pluralize(len(fields), 'field')}, the first "
-                    f"{len(records[0])}; put what has a comma in quotes, and no comma after the last field"
+                    f"{count}; put what has a comma in quotes, and no comma after the last field"
                 )
             if fields:
-                lines.append(begin)
-                records.append(fields)
+                count = len(fields)
+                yield begin, fields
             begin = reader.line_num + 1
-    if not records:
+    if not count:
         raise UsageError(f"{path}: is empty")
-    return lines, records
 
 
 def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> list[str]:
@@ -154,7 +170,12 @@ def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> l
     )
 
 
-def _refuse_names(path: Path, names: Sequence[str]) -> None:
+def refuse_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse names of columns that stand for two, or that this module needs.
+
+    Raises:
+        UsageError: one does.
+    """
     seen = {ROW, TABLE}
     for name in names:
         if name in seen:
@@ -165,5 +186,5 @@ def _refuse_names(path: Path, names: Sequence[str]) -> None:
 
 def _parquet(path: Path) -> pd.DataFrame:
     table = read_dataset(path)
-    _refuse_names(path, list(table))
+    refuse_names(path, list(table))
     return table.assign(**{ROW: range(1, len(table) + 1)})

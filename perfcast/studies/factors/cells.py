@@ -1,0 +1,110 @@
+"""Cells of tables from anywhere as numbers and levels: what each column holds, and what of it cannot be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from perfcast.tables.problems import EXCLUDED, REPLACED, Problem, at_rows
+from perfcast.tables.units import split_quantity
+from perfcast.text import escape_control, shorten
+
+if TYPE_CHECKING:
+    from perfcast.tables.units import Unit
+
+Kind = Literal["numbers", "quantities", "text", "nested", "empty"]
+
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "?")
+_LARGEST, _SMALLEST = 1e30, 1e-30
+_LONGEST = 80
+_CONVERTED = "converted"
+
+
+def without_markers(column: pd.Series) -> pd.Series:
+    """Return a column with what stands for a missing value missing."""
+    if is_numeric_dtype(column) or is_bool_dtype(column):
+        return column
+    texts = [isinstance(value, str) and value.strip() in MISSING for value in column]
+    return column.mask(np.array(texts, dtype=bool))
+
+
+def kind_of(column: pd.Series) -> Kind:
+    """Return what a column without markers holds: a number per cell, numbers with units, or texts."""
+    known = column.dropna()
+    if known.empty:
+        return "empty"
+    if is_bool_dtype(column):
+        return "text"
+    if is_numeric_dtype(column):
+        return "numbers"
+    if any(isinstance(value, dict | list | tuple | set | np.ndarray) for value in known):
+        return "nested"
+    if numbers_in(known).notna().all():
+        return "numbers"
+    values = known.astype(str)
+    return "quantities" if values.map(split_quantity).notna().mean() > 0.5 else "text"
+
+
+def numbers_in(column: pd.Series) -> pd.Series:
+    """Return a column's numbers, NaN where there is something else."""
+    if is_bool_dtype(column):
+        return pd.Series(np.nan, index=column.index)
+    readable = column if is_numeric_dtype(column) else column.map(_as_text)
+    return pd.to_numeric(readable, errors="coerce").astype("float64")
+
+
+def _as_text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def levels_in(column: pd.Series, kind: Kind) -> pd.Series:
+    """Return a factor's levels: numbers, or texts without what controls a terminal; missing ones stay missing."""
+    if kind == "numbers":
+        return numbers_in(column)
+    shown = column.map(lambda value: shorten(escape_control(str(value)).strip(), _LONGEST), na_action="ignore")
+    return shown.astype(object).where(column.notna(), None)
+
+
+def measured_in(part: pd.DataFrame, name: str, unit: Unit | None) -> tuple[pd.Series, list[pd.DataFrame]]:
+    """Return a metric's values in ``unit``, NaN where they cannot be used, and what is wrong with those.
+
+    Cells with a unit of their own are converted, and listed.
+    """
+    column = part[name]
+    numbers, lines = numbers_in(column), []
+    texts = numbers.isna() & column.notna()
+    if texts.any():
+        numbers, converted = _with_units(column, numbers, unit)
+        lines.append(at_rows(part, converted, Problem(name, f"has a unit of its own; {_CONVERTED}", REPLACED)))
+        texts &= numbers.isna()
+    values = numbers.to_numpy()
+    with np.errstate(invalid="ignore"):
+        wrong = {
+            "is missing": column.isna().to_numpy(),
+            "is not a number": texts.to_numpy(),
+            "is infinite": np.isinf(values),
+            "is zero": values == 0,
+            "is negative": np.isfinite(values) & (values < 0),
+            "is out of range": (np.isfinite(values) & (values > _LARGEST)) | ((values > 0) & (values < _SMALLEST)),
+        }
+    lines += [at_rows(part, rows, Problem(name, what, EXCLUDED)) for what, rows in wrong.items() if rows.any()]
+    return numbers.mask(np.any(list(wrong.values()), axis=0)), lines
+
+
+def _with_units(column: pd.Series, numbers: pd.Series, unit: Unit | None) -> tuple[pd.Series, np.ndarray]:
+    """Return numbers with those of cells that name a unit, and which of these were in another one.
+
+    Where some cells name a unit, those that name none are ambiguous unless the column's name has it.
+    """
+    if unit is None:
+        return numbers, np.zeros(len(column), dtype=bool)
+    found, converted = numbers.to_numpy(copy=True), np.zeros(len(column), dtype=bool)
+    for place, value in enumerate(column):
+        quantity = split_quantity(value) if isinstance(value, str) else None
+        if quantity and quantity[1].quantity == unit.quantity:
+            found[place] = quantity[0] * quantity[1].factor / unit.factor
+            converted[place] = quantity[1] != unit
+    return pd.Series(found, index=column.index), converted
