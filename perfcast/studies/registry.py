@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STUDIES = (
     "perfcast.studies.comparison",
+    "perfcast.studies.factors",
     "perfcast.studies.prediction",
     "perfcast.studies.scaling",
 )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Quantity = Literal["time", "memory", "frequency", "power", "energy"]
+Quantity = Literal["time", "memory", "frequency", "power", "energy", "rate"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Unit:
     Attributes:
         symbol: as it is written.
         quantity: what it measures.
-        factor: how many ms, MB, MHz, mW or mJ one is.
+        factor: how many ms, MB, MHz, mW, mJ or 1/(GB·s) one is.
     """
 
     symbol: str

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from perfcast.factors import ASKED, factor_named
+from perfcast.config import read_extended
+from perfcast.errors import UsageError
+from perfcast.factors import ASKED, MAX_SETS, factor_named
+from perfcast.models.sheet import format_sheet
+from perfcast.models.spec import ModelSpec
+from perfcast.project_files import find_project_file
 from perfcast.storage import write_table, write_text
+from perfcast.studies.factors.source import NOT_SET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +26,9 @@ if TYPE_CHECKING:
 
     from perfcast.studies.factors.gaps import Coverage, Gap
     from perfcast.studies.factors.roles import Roles
+    from perfcast.studies.factors.source import Source
 
 TABLE, CONFIG, SHEET, TARGET = "combinations.csv", "config.yaml", "models.csv", "gaps"
-_NOT_SET = "not set"
-_SHEET_COLUMNS = ("source", "builder", "input_size", "parameters")
 
 
 def combinations_table(gaps: Sequence[Gap]) -> pd.DataFrame:
@@ -29,89 +37,92 @@ def combinations_table(gaps: Sequence[Gap]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_campaign(folder: Path, coverage: Coverage, roles: Roles, own: pd.DataFrame | None) -> dict[str, Path]:
-    """Write what to test next into a folder, and return the files by what they are.
+def write_campaign(folder: Path, coverage: Coverage, source: Source) -> tuple[dict[str, Path], str]:
+    """Write what to test next into a folder; return the files by what they are, and a sentence about them.
 
-    There is always a table of the combinations. For datasets of perfcast whose missing combinations are of models and
-    of factors that a target can set, there is also what the workflow runs:
-    `snakemake --profile profiles/local --configfile FOLDER/config.yaml`.
-
-    Args:
-        folder: made where it is missing.
-        coverage: with the combinations.
-        roles: of the columns.
-        own: the rows of perfcast's datasets; None for tables from elsewhere.
+    There is always a table of the combinations. For perfcast's own datasets, there is also what the workflow runs, if
+    the missing combinations are of factors that a target can set.
 
     Raises:
         StoreError: the folder cannot be written.
     """
     files = {"combinations": folder / TABLE}
     write_table(files["combinations"], combinations_table(coverage.gaps))
-    if own is None or not coverage.gaps or not _can_be_asked(coverage, roles):
-        return files
-    models = list(dict.fromkeys(str(gap.levels[roles.network]) for gap in coverage.gaps))
-    sheet = _sheet(own, models)
-    if sheet is None:
-        return files
+    if source.dataset is None or not coverage.gaps:
+        return files, "Run the combinations with your own test system, and add its results to the table."
+    try:
+        sheet, target = _sheet(source, coverage), _target(source.dataset, coverage, source.results.roles)
+    except UsageError as error:
+        return files, f"There is no configuration for the workflow: {error}."
     files |= {"sheet": folder / SHEET, "target": folder / f"{TARGET}.yaml", "configuration": folder / CONFIG}
-    write_table(files["sheet"], sheet)
-    write_text(files["target"], _yaml(_target(own, coverage, roles)))
-    sheets = {"sheets": [str(files["sheet"])], "synthetic": None}
-    write_text(files["configuration"], _yaml({"target": TARGET, "targets": str(folder), "models": sheets}))
-    return files
+    where = folder.resolve()
+    write_text(files["sheet"], sheet)
+    write_text(files["target"], _yaml(target))
+    models = {"sheets": [str(where / SHEET)], "synthetic": None}
+    write_text(files["configuration"], _yaml({"target": TARGET, "targets": str(where), "models": models}))
+    return files, f"Run it with `snakemake --cores 2 --configfile {files['configuration']}`."
 
 
-def _can_be_asked(coverage: Coverage, roles: Roles) -> bool:
-    asked = {factor.name for factor in ASKED}
-    return roles.network == "model" and all(name in asked for name in coverage.factors if name != roles.network)
+def _sheet(source: Source, coverage: Coverage) -> str:
+    """Return the sheet of the models in the combinations.
+
+    Raises:
+        UsageError: nothing says how one of them is made.
+    """
+    network = source.results.roles.network
+    names = dict.fromkeys(str(gap.levels[network]) for gap in coverage.gaps) if network == "model" else {}
+    if source.models is None or not names or not set(names) <= set(source.models["model"]):
+        raise UsageError("no models.csv beside the results says how the models are made")
+    rows = source.models.set_index("model").loc[list(names)]
+    return format_sheet([_spec(row) for _, row in rows.iterrows()])
 
 
-def _sheet(own: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame | None:
-    """Return the models as a sheet, None where a dataset does not say how one was made."""
-    if not {"source", "name", "input_size"} <= set(own):
-        return None
-    rows = own.drop_duplicates("model").set_index("model").loc[list(models)]
-    builders = [_builder(row) for _, row in rows.iterrows()]
-    if any(builder is None for builder in builders):
-        return None
-    return pd.DataFrame([builder for builder in builders if builder], columns=list(_SHEET_COLUMNS))
+def _spec(row: pd.Series) -> ModelSpec:
+    """Return the spec of a row of the model database.
+
+    Raises:
+        UsageError: the row was edited.
+    """
+    try:
+        values = json.loads(row["parameters"])
+        builder, shape, seed = (values.pop(name) for name in ("builder", "input_shape", "seed"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"models.csv has no parameters of {row['name']} to make it again") from error
+    return ModelSpec(row["name"], row["family"], row["source"], builder, tuple(shape), values, seed)
 
 
-def _builder(row: pd.Series) -> dict[str, Any] | None:
-    """Return the line of a sheet that makes a model again; None for one that a dataset does not describe."""
-    from perfcast.models.sheet_rows import sheet_row
+def _target(dataset: pd.DataFrame, coverage: Coverage, roles: Roles) -> dict[str, Any]:
+    """Return the description of the target: as the measured one's, but for the factors.
 
-    return sheet_row(str(row["source"]), str(row["name"]), str(row["input_size"]))
-
-
-def _target(own: pd.DataFrame, coverage: Coverage, roles: Roles) -> dict[str, Any]:
-    """Return the description of the target: what was the same stays, what varies is listed, the rest excluded."""
+    Raises:
+        UsageError: a factor is none that a target can set, there are too many combinations, or the description of the
+            measured target is missing.
+    """
     varied = [name for name in coverage.factors if name != roles.network]
+    if foreign := [name for name in varied if name not in {factor.name for factor in ASKED}]:
+        raise UsageError(f"a target cannot set {foreign[0]}")
     wanted = list(dict.fromkeys(tuple(_value(name, gap.levels[name]) for name in varied) for gap in coverage.gaps))
     vary = {name: list(dict.fromkeys(row[place] for row in wanted)) for place, name in enumerate(varied)}
-    exclude = [dict(zip(varied, row, strict=True)) for row in _others(vary, wanted)]
-    return {
-        "extends": "PLACE",
-        "description": "combinations that a study of factors found missing",
-        "factors": {"fixed": _fixed(own, varied), "vary": vary, "exclude": exclude},
-    }
+    if math.prod(map(len, vary.values())) > MAX_SETS:
+        raise UsageError(f"the missing combinations span more than {MAX_SETS:,}; name fewer factors with --factors")
+    others = [row for row in itertools.product(*vary.values()) if row not in wanted]
+    measured = str(dataset["target"].iloc[0]) if "target" in dataset else "local"
+    values, _ = read_extended(find_project_file(f"config/targets/{measured}.yaml"))
+    factors = {"fixed": _fixed(dataset, varied), "vary": vary}
+    if others:
+        factors["exclude"] = [dict(zip(varied, row, strict=True)) for row in others]  # type: ignore[assignment]
+    return values | {"description": "combinations that a study of factors found missing", "factors": factors}
 
 
-def _others(vary: dict[str, list[Any]], wanted: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    import itertools
-
-    return [row for row in itertools.product(*vary.values()) if row not in wanted]
-
-
-def _fixed(own: pd.DataFrame, varied: Sequence[str]) -> dict[str, Any]:
-    constant = [factor.name for factor in ASKED if factor.name in own and factor.name not in varied]
-    return {name: _value(name, own[name].iloc[0]) for name in constant if str(own[name].iloc[0]) != _NOT_SET}
+def _fixed(dataset: pd.DataFrame, varied: Sequence[str]) -> dict[str, Any]:
+    first = {factor.name: dataset[factor.name].iloc[0] for factor in ASKED if factor.name in dataset}
+    return {name: _value(name, level) for name, level in first.items() if name not in varied and level != NOT_SET}
 
 
 def _value(name: str, level: object) -> Any:
     """Return a level as a target's description writes it."""
     kind = factor_named(name).type
-    if level == _NOT_SET:
+    if level == NOT_SET:
         return None
     return str(level).lower() == "true" if kind is bool else kind(_plain(level))
 

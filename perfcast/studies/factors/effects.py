@@ -28,6 +28,7 @@ _MOST_CONTRADICTING = 0.05
 """Of the conditions: where more seem to contradict the model, the model is wrong."""
 _FEWEST_CLUSTERS = 8
 _MOST_COMPARED = 4
+_MOST_NETWORKS = 12
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Model:
         terms: what is in it.
         effects: of its factors, the largest share first.
         shares: how much of the variance only this factor, and what interacts with it, explains.
-        left_out: factors that are not in it, and why.
+        left_out: factors that are not in it, and why; properties of networks aside.
         fit: the least squares.
         runs: the spread of runs of one condition; None without replicates.
         clusters: what the intervals allow to differ together: `condition` or the network's column.
@@ -90,6 +91,12 @@ class Model:
     clusters: str
     contradicting: pd.DataFrame
     off_by: tuple[float, ...]
+
+    @property
+    def headlines(self) -> tuple[Effect, ...]:
+        """The effects by network where they differ by network, else those over all."""
+        differing = {effect.factor for effect in self.effects if effect.within}
+        return tuple(effect for effect in self.effects if effect.within or effect.factor not in differing)
 
     @property
     def spread(self) -> Spread | None:
@@ -205,8 +212,8 @@ def _effects(fitted: _Fitted, name: str, count: int) -> list[Effect]:
     joint = joint_p_value(fitted.fit, fitted.places(name)) if is_joint else None
     effects = [_effect(fitted, name, pair, count, joint=joint) for pair in pairs]
     network, table = fitted.setting.roles.network, fitted.setting.cells.conditions
-    differs = any(term.step is None and set(term.factors) == {name, network} for term in fitted.terms)
-    if name != network and differs:
+    differs = any(set(term.factors) == {name, network} for term in fitted.terms)
+    if name != network and differs and table[network].nunique() <= _MOST_NETWORKS:
         for level in fitted.setting.coded[network].levels:
             if table.loc[table[network] == level, name].nunique() > 1:
                 effects += [_effect(fitted, name, pair, count, network=level) for pair in pairs]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from perfcast.errors import UsageError
 from perfcast.studies.factors.cells import kind_of, levels_in, measured_in, without_markers
+from perfcast.studies.factors.roles import PERFORMANCE
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows, listed
 from perfcast.tables.reading import ROW, TABLE
 
@@ -27,6 +28,7 @@ MAX_CONDITIONS = 20_000
 _LISTED_PROBLEMS = 10_000
 _MOMENTS = ("count", "mean", "ss", "low", "high")
 _RANK = "__rank__"
+_PER = 1e6
 
 
 @dataclass(frozen=True)
@@ -147,13 +149,24 @@ def _typed(part: pd.DataFrame, roles: Roles, found: _Collected) -> pd.DataFrame:
         _note(found, [at_rows(part, missing, Problem(name, "is missing or not of its kind", EXCLUDED))])
         unknown |= missing
         columns[name] = levels
-    for metric in roles.metrics:
+    for metric in roles.measured:
         cleaned = part.assign(**{metric.column: without_markers(part[metric.column])})
         if kind_of(cleaned[metric.column]) == "nested":
             cleaned[metric.column] = None
         columns[metric.column], lines = measured_in(cleaned, metric.column, metric.unit)
         _note(found, lines)
+    if PERFORMANCE in roles.metrics:
+        columns[PERFORMANCE.column] = _performance(columns, roles)
     return pd.DataFrame(columns)[~unknown]
+
+
+def _performance(columns: dict[str, pd.Series], roles: Roles) -> pd.Series:
+    """Return 10⁶ / (memory × time) in MB and ms, NaN where one of the two is missing."""
+    parts = [metric for metric in (roles.first("time"), roles.first("memory")) if metric and metric.unit]
+    product = pd.Series(1.0, index=columns[ROW].index)
+    for metric in parts:
+        product = product * columns[metric.column] * (metric.unit.factor if metric.unit else 1.0)
+    return _PER / product
 
 
 def _note(found: _Collected, lines: list[pd.DataFrame]) -> None:

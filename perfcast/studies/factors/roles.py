@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
+from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.cells import kind_of, levels_in, without_markers
 from perfcast.tables.reading import ROW, TABLE
 from perfcast.tables.units import Unit, name_without_unit, split_quantity, unit_in_name
 from perfcast.text import escape_control, format_list
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -47,13 +48,21 @@ class Metric:
         """What to call it, without its unit."""
         return escape_control(name_without_unit(self.column).replace("_", " "))
 
+    def text(self, value: float) -> str:
+        """Return a value with its unit."""
+        return f"{fmt.number(value)}{fmt.SPACE}{self.unit.symbol}" if self.unit else fmt.number(value)
+
+
+PERFORMANCE = Metric("Performance", Unit("1/(GB·s)", "rate", 1.0))
+"""10⁶ / (memory in MB × time in ms), higher where both are lower: 1 MB·ms is 10⁻⁶ GB·s."""
+
 
 @dataclass(frozen=True)
 class Roles:
     """Which column is what.
 
     Attributes:
-        metrics: what was measured.
+        metrics: what was measured, and `PERFORMANCE` where that is a time and a memory.
         factors: what varied, the network and the build included, in the order of the table.
         numeric: those of the factors whose levels are numbers.
         network: the factor that says which network ran; empty for none.
@@ -75,6 +84,11 @@ class Roles:
     def first(self, quantity: str) -> Metric | None:
         """Return the first metric of a quantity, such as `time`; None without one."""
         return next((each for each in self.metrics if each.unit and each.unit.quantity == quantity), None)
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics that are columns of the table."""
+        return tuple(metric for metric in self.metrics if metric is not PERFORMANCE)
 
     def label_of(self, factor: str) -> str:
         """Return what to call a factor on an axis, with its unit."""
@@ -100,11 +114,14 @@ class Asked:
     id: str = ""
 
 
-def names_in(text: str | None, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that an option lists with commas between them; one that has a comma itself stands alone."""
-    if not text:
-        return ()
-    return (text,) if text in columns else tuple(name.strip() for name in text.split(",") if name.strip())
+def asked_of(options: Mapping[str, Any]) -> Asked:
+    """Return what the study's options name: lists have commas between the columns."""
+    single = {name: options.get(name) or "" for name in ("network", "build", "id")}
+    return Asked(_split(options.get("metrics")), _split(options.get("factors")), **single)
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
 def find_roles(table: pd.DataFrame, asked: Asked) -> Roles:
@@ -128,7 +145,13 @@ def find_roles(table: pd.DataFrame, asked: Asked) -> Roles:
     network = asked.network or _named_like(_NETWORK, [name for name in factors if kinds[name] == "text"])
     build = asked.build or _named_like(_BUILD, [name for name in factors if name != network])
     numeric = tuple(name for name in factors if kinds[name] == "numbers" and name != network)
+    if _has_both(metrics) and PERFORMANCE.column not in columns:
+        metrics = (*metrics, PERFORMANCE)
     return Roles(metrics, factors, numeric, network, build, row_id, constant, tuple(notes))
+
+
+def _has_both(metrics: Sequence[Metric]) -> bool:
+    return {"time", "memory"} <= {metric.unit.quantity for metric in metrics if metric.unit}
 
 
 def _refuse_missing(asked: Asked, columns: list[str]) -> None:

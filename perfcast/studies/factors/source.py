@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,25 +15,37 @@ from perfcast.factors import NAMES
 from perfcast.studies.factors.merge import merge
 from perfcast.studies.factors.results import Results, collect
 from perfcast.studies.factors.roles import Asked, Roles, find_roles
-from perfcast.studies.results import DATASET, read_results
+from perfcast.studies.results import DATASET, read_results, results_folder
 from perfcast.tables.files import table_parts
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 from perfcast.tables.reading import ROW, TABLE
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 MAX_MERGED_ROWS = 1_000_000
 """Of each of several tables, which are held in memory to be merged; one table alone may have any number."""
+MODELS = "models.csv"
 _OWN_METRICS = ("latency_ms", "ram_run_peak_mb")
-_NETWORK, _BUILD, _TARGET, _ENVIRONMENT = "model", "toolchain_version", "target", "environment"
-_NONE = "not set"
+_NETWORK, _BUILD, _TARGET = "model", "toolchain_version", "target"
+_ENVIRONMENTS = ("fingerprint", "environment")
+"""What says where something was measured: the part of it that changes numbers, else all of it."""
+NOT_SET = "not set"
 _SHOWN_DIGEST = 8
 
 
-def read_results_of(paths: Sequence[Path], asked: Asked) -> Results:
+@dataclass(frozen=True)
+class Source:
+    """What was read, and of perfcast's datasets their rows, with the model database beside them."""
+
+    results: Results
+    dataset: pd.DataFrame | None = None
+    models: pd.DataFrame | None = None
+
+
+def read_source(paths: Sequence[Path], asked: Asked) -> Source:
     """Return the test results in tables or datasets.
 
     Raises:
@@ -44,7 +56,9 @@ def read_results_of(paths: Sequence[Path], asked: Asked) -> Results:
         return _of_datasets(paths, asked)
     if any(own):
         raise UsageError(f"{paths[own.index(False)]}: not a dataset of perfcast, as others are; study them apart")
-    return _of_one_table(paths[0], asked) if len(paths) == 1 else _merged([_whole(path) for path in paths], asked)
+    if len(paths) == 1:
+        return Source(_of_one_table(paths[0], asked))
+    return Source(_merged([_whole(path) for path in paths], asked))
 
 
 def _merged(tables: Sequence[pd.DataFrame], asked: Asked) -> Results:
@@ -83,7 +97,7 @@ def _whole(path: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_datasets(paths: Sequence[Path], asked: Asked) -> Results:
+def _of_datasets(paths: Sequence[Path], asked: Asked) -> Source:
     tables, problems = [], []
     for path in paths:
         dataset = read_results(path, (_NETWORK,)).reset_index(drop=True)
@@ -95,24 +109,32 @@ def _of_datasets(paths: Sequence[Path], asked: Asked) -> Results:
     table = _with_levels(pd.concat(tables, ignore_index=True))
     if table.empty:
         raise UsageError(f"{paths[0]}: nothing in it was measured")
-    return collect([table], _own_roles(table, asked), problems)
+    return Source(collect([table], _own_roles(table, asked), problems), table, _model_database(paths))
+
+
+def _model_database(paths: Sequence[Path]) -> pd.DataFrame | None:
+    """Return how each model is made, from the database beside the results; None where there is none."""
+    files = [file for path in paths if (file := results_folder(path).parent / MODELS).is_file()]
+    tables = [pd.concat(table_parts(file), ignore_index=True) for file in files]
+    return pd.concat(tables).drop_duplicates("model") if tables and all("model" in table for table in tables) else None
 
 
 def _with_levels(table: pd.DataFrame) -> pd.DataFrame:
     """Return datasets with a level for each factor where a target did not set it, and short names of environments."""
     filled = {
-        name: table[name].astype(object).where(table[name].notna(), _NONE)
+        name: table[name].astype(object).where(table[name].notna(), NOT_SET)
         for name in NAMES
         if name in table and table[name].isna().any()
     }
-    if _ENVIRONMENT in table:
-        filled[_ENVIRONMENT] = table[_ENVIRONMENT].map(lambda digest: str(digest)[:_SHOWN_DIGEST])
+    for name in _ENVIRONMENTS:
+        if name in table:
+            filled[name] = table[name].map(lambda digest: str(digest)[:_SHOWN_DIGEST])
     return table.assign(**filled)
 
 
 def _own_roles(table: pd.DataFrame, asked: Asked) -> Roles:
     """Return the roles of a dataset's columns: its factors and metrics are known by name."""
-    varied = [name for name in _candidates(asked) if name in table and table[name].nunique(dropna=False) > 1]
+    varied = [name for name in _candidates(table, asked) if name in table and table[name].nunique(dropna=False) > 1]
     if not asked.factors:
         varied = _without_doubles(table, varied)
     metrics = asked.metrics or tuple(name for name in _OWN_METRICS if name in table and table[name].notna().any())
@@ -125,8 +147,10 @@ def _own_roles(table: pd.DataFrame, asked: Asked) -> Roles:
     return replace(roles, build=build, constant=constant, notes=())
 
 
-def _candidates(asked: Asked) -> Iterator[str]:
-    yield from asked.factors or (*NAMES, _TARGET, _ENVIRONMENT)
+def _candidates(table: pd.DataFrame, asked: Asked) -> tuple[str, ...]:
+    """Return the columns that may be factors; that of a target's name only where nothing says where it was measured."""
+    where = [name for name in (*_ENVIRONMENTS, _TARGET) if name in table]
+    return asked.factors or (*NAMES, *where[:1])
 
 
 def _is_constant(table: pd.DataFrame, name: str) -> bool:
@@ -134,12 +158,12 @@ def _is_constant(table: pd.DataFrame, name: str) -> bool:
 
 
 def _without_doubles(table: pd.DataFrame, names: list[str]) -> list[str]:
-    """Return the names without targets and environments that only repeat what another factor says."""
+    """Return the names without environments that only repeat what another factor says."""
     kept: list[str] = []
     for name in names:
         codes = [table[other].astype(str) for other in kept]
         repeats = [other for other, values in zip(kept, codes, strict=True) if _same_parts(values, table[name])]
-        if name not in (_TARGET, _ENVIRONMENT) or not repeats:
+        if name in NAMES or not repeats:
             kept.append(name)
     return kept
 

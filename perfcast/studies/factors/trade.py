@@ -5,28 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from perfcast.studies.factors.results import Results
-    from perfcast.studies.factors.roles import Metric, Roles
-
-PERFORMANCE = "Performance"
-PERFORMANCE_UNIT = "1/(GB·s)"
-"""Of 10⁶ / (memory in MB × time in ms): 1 MB·ms is 10⁻⁶ GB·s."""
-_SCALE = 1e6
-
-
-def performance(rows: pd.DataFrame, roles: Roles) -> pd.Series | None:
-    """Return 10⁶ / (memory × time) of each row, in MB and ms; None where one of the two was not measured."""
-    time, memory = roles.first("time"), roles.first("memory")
-    if time is None or memory is None:
-        return None
-    return _SCALE / (_standard(rows, memory) * _standard(rows, time))
-
-
-def _standard(rows: pd.DataFrame, metric: Metric) -> pd.Series:
-    return rows[metric.column] * (metric.unit.factor if metric.unit else 1.0)
 
 
 def unbeaten(time: np.ndarray, memory: np.ndarray) -> np.ndarray:
