@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from scipy import stats
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.statistics.changepoints import find_breaks, undecided
+from perfcast.studies.statistics.significance import adjusted
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Step:
         network, metric: of what.
         before, after: the builds.
         ratio: after over before, with its 95% interval from `low` to `high`.
-        p_value: times the number of steps that were looked at; NaN where nothing says how runs differ.
+        p_value: over all steps together (Holm); NaN where nothing says how runs differ.
         by_replicates: whether the variance is that between runs of one condition, else that of the model's residuals.
     """
 
@@ -248,7 +249,7 @@ def build_steps(results: Results, metric: Metric, aliases: Sequence[Alias], spre
             if len(differences):
                 shared = inverse / len(differences) ** 2
                 found.append(_Difference(network, before, after, float(differences.mean()), shared))
-    return tuple(_step(metric, each, spread, len(found)) for each in found)
+    return _adjusted([_step(metric, each, spread) for each in found])
 
 
 def _differences(cells: Cells, lines: list[str], build: str, pair: tuple[object, object]) -> tuple[np.ndarray, float]:
@@ -260,7 +261,7 @@ def _differences(cells: Cells, lines: list[str], build: str, pair: tuple[object,
     return (both["__mean___y"] - both["__mean___x"]).to_numpy(dtype=float), inverse
 
 
-def _step(metric: Metric, difference: _Difference, spread: Spread | None, looked_at: int) -> Step:
+def _step(metric: Metric, difference: _Difference, spread: Spread | None) -> Step:
     log, inverse = difference.log, difference.inverse
     named = (difference.network, metric.column, difference.before, difference.after)
     ratio = float(np.exp(log))
@@ -269,6 +270,15 @@ def _step(metric: Metric, difference: _Difference, spread: Spread | None, looked
         return Step(*named, ratio, unknown, unknown, unknown, by_replicates=False)
     error = np.sqrt(spread.variance * inverse)
     margin = float(stats.t.ppf(0.975, spread.dof) * error)
-    p_value = min(1.0, looked_at * float(2 * stats.t.sf(abs(log) / error, spread.dof)))
+    p_value = float(2 * stats.t.sf(abs(log) / error, spread.dof))
     low, high = float(np.exp(log - margin)), float(np.exp(log + margin))
     return Step(*named, ratio, low, high, p_value, spread.by_replicates)
+
+
+def _adjusted(steps: list[Step]) -> tuple[Step, ...]:
+    """Return steps with p-values that hold over all of them."""
+    p_values = np.array([step.p_value for step in steps])
+    if not len(steps) or np.isnan(p_values).any():
+        return tuple(steps)
+    together = adjusted(p_values, np.ones(len(steps)))
+    return tuple(replace(step, p_value=float(each)) for step, each in zip(steps, together, strict=True))

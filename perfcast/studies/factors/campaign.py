@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.source import Source
 
 TABLE, CONFIG, SHEET, TARGET = "combinations.csv", "config.yaml", "models.csv", "gaps"
+_LOCAL = "local"
 
 
 def combinations_table(gaps: Sequence[Gap]) -> pd.DataFrame:
@@ -50,8 +51,9 @@ def write_campaign(folder: Path, coverage: Coverage, source: Source) -> tuple[di
     write_table(files["combinations"], combinations_table(coverage.gaps))
     if source.dataset is None or not coverage.gaps:
         return files, "Run the combinations with your own test system, and add its results to the table."
+    name = str(source.dataset["target"].iloc[0]) if "target" in source.dataset else _LOCAL
     try:
-        sheet, target = _sheet(source, coverage), _target(source.dataset, coverage, source.results.roles)
+        sheet, target = _sheet(source, coverage), _target(name, source.dataset, coverage, source.results.roles)
     except UsageError as error:
         return files, f"There is no configuration for the workflow: {error}."
     files |= {"sheet": folder / SHEET, "target": folder / f"{TARGET}.yaml", "configuration": folder / CONFIG}
@@ -60,7 +62,7 @@ def write_campaign(folder: Path, coverage: Coverage, source: Source) -> tuple[di
     write_text(files["target"], _yaml(target))
     models = {"sheets": [str(where / SHEET)], "synthetic": None}
     write_text(files["configuration"], _yaml({"target": TARGET, "targets": str(where), "models": models}))
-    return files, f"Run it with `snakemake --cores 2 --configfile {files['configuration']}`."
+    return files, f"Run it with `snakemake --profile profiles/{name} --configfile {files['configuration']}`."
 
 
 def _sheet(source: Source, coverage: Coverage) -> str:
@@ -91,8 +93,8 @@ def _spec(row: pd.Series) -> ModelSpec:
     return ModelSpec(row["name"], row["family"], row["source"], builder, tuple(shape), values, seed)
 
 
-def _target(dataset: pd.DataFrame, coverage: Coverage, roles: Roles) -> dict[str, Any]:
-    """Return the description of the target: as the measured one's, but for the factors.
+def _target(measured: str, dataset: pd.DataFrame, coverage: Coverage, roles: Roles) -> dict[str, Any]:
+    """Return the description of the target: as that of the ``measured`` one, but for the factors.
 
     Raises:
         UsageError: a factor is none that a target can set, there are too many combinations, or the description of the
@@ -106,7 +108,6 @@ def _target(dataset: pd.DataFrame, coverage: Coverage, roles: Roles) -> dict[str
     if math.prod(map(len, vary.values())) > MAX_SETS:
         raise UsageError(f"the missing combinations span more than {MAX_SETS:,}; name fewer factors with --factors")
     others = [row for row in itertools.product(*vary.values()) if row not in wanted]
-    measured = str(dataset["target"].iloc[0]) if "target" in dataset else "local"
     values, _ = read_extended(find_project_file(f"config/targets/{measured}.yaml"))
     factors = {"fixed": _fixed(dataset, varied), "vary": vary}
     if others:

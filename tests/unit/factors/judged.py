@@ -53,7 +53,7 @@ def judge(seed: int) -> Judged:
     effects = {effect.factor: effect for effect in time.model.effects}
     return Judged(
         confounded=alias is not None and set(alias.by) == {"network", "build"},
-        no_effect=not effects["device"].is_significant and abs(np.log(effects["device"].raw_ratio)) > 0.3,
+        no_effect=not effects["device"].is_significant and effects["device"].raw_ratio > 1.3,
         change=[change.builds[0] for change in changes["A"]] == [truth.build],
         switch=[change.builds[0] for change in changes["B"]] == [SWITCHED] and "optimised" in changes["B"][0].along,
         covered=_covers(effects["threads"], truth),
