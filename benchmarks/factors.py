@@ -63,10 +63,9 @@ def time_table(count):
         factors_page(analyse(results, suggestions=12, keep_outliers=False)).html()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         size = path.stat().st_size / 2**20
-    print(
-        f"{results.total:,} rows, {size:.0f} MiB: read in {read:.0f} s, page after {time.perf_counter() - begin:.0f} s; "
-        f"peak {peak:.0f} MiB, {before:.0f} MiB before"
-    )
+    whole = time.perf_counter() - begin
+    print(f"{results.total:,} rows, {size:.0f} MiB: read in {read:.0f} s, page after {whole:.0f} s")
+    print(f"peak {peak:.0f} MiB, {before:.0f} MiB before")
 
 
 def main():

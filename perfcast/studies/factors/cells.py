@@ -10,7 +10,6 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from perfcast.tables.problems import EXCLUDED, REPLACED, Problem, at_rows
 from perfcast.tables.units import split_quantity
-from perfcast.text import escape_control, shorten
 
 if TYPE_CHECKING:
     from perfcast.tables.units import Unit
@@ -19,7 +18,6 @@ Kind = Literal["numbers", "quantities", "text", "nested", "empty"]
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "?")
 _LARGEST, _SMALLEST = 1e30, 1e-30
-_LONGEST = 80
 _CONVERTED = "converted"
 
 
@@ -61,11 +59,10 @@ def _as_text(value: object) -> str | None:
 
 
 def levels_in(column: pd.Series, kind: Kind) -> pd.Series:
-    """Return a factor's levels: numbers, or texts without what controls a terminal; missing ones stay missing."""
+    """Return a factor's levels: numbers or texts; missing ones stay missing."""
     if kind == "numbers":
         return numbers_in(column)
-    shown = column.map(lambda value: shorten(escape_control(str(value)).strip(), _LONGEST), na_action="ignore")
-    return shown.astype(object).where(column.notna(), None)
+    return column.map(lambda value: str(value).strip(), na_action="ignore").astype(object).where(column.notna(), None)
 
 
 def measured_in(part: pd.DataFrame, name: str, unit: Unit | None) -> tuple[pd.Series, list[pd.DataFrame]]:

@@ -133,8 +133,9 @@ def rank(matrix: np.ndarray) -> int:
     if not matrix.size:
         return 0
     lengths = np.linalg.norm(matrix, axis=0)
-    sizes = np.linalg.svd(matrix / np.where(lengths > 0, lengths, 1), compute_uv=False)
-    return int((sizes > _TINY * max(matrix.shape) * sizes[0]).sum())
+    scaled = matrix / np.where(lengths > 0, lengths, 1)
+    sizes = np.linalg.eigvalsh(scaled.T @ scaled)
+    return int((sizes > _TINY).sum())
 
 
 def range_text(levels: Sequence[object], among: Sequence[object]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 _SURE = 0.01
-_MOST_CONTRADICTING = 0.05
+_SHARE_CONTRADICTING, _MOST_CONTRADICTING = 0.05, 20
 """Of the conditions: where more seem to contradict the model, the model is wrong."""
 _FEWEST_CLUSTERS = 8
 _MOST_COMPARED = 4
@@ -171,7 +171,8 @@ def _contradicting(cells: Cells, terms: Terms) -> dict[int, float]:
     The worst is taken out, and the rest is looked at again: two of them could hide each other.
     """
     matrix, rows, found = terms.matrix, np.arange(len(cells.mean)), dict[int, float]()
-    while len(found) < max(1.0, _MOST_CONTRADICTING * len(cells.mean)):
+    most = min(_MOST_CONTRADICTING, max(1, int(_SHARE_CONTRADICTING * len(cells.mean))))
+    while len(found) < most:
         p_values, differences = studentised(matrix[rows], cells.mean[rows])
         if not len(p_values) or len(rows) * p_values.min() > _SURE:
             break

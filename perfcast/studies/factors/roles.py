@@ -11,7 +11,7 @@ from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.cells import kind_of, levels_in, without_markers
 from perfcast.tables.reading import ROW, TABLE
 from perfcast.tables.units import Unit, name_without_unit, split_quantity, unit_in_name
-from perfcast.text import escape_control, format_list
+from perfcast.text import escape_control, format_list, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ _BUILD = re.compile(r"build|version|commit|release|revision", re.IGNORECASE)
 _ID = re.compile(r"(^|[^A-Za-z])(id|ID|Id)$|[a-z](Id|ID)$")
 _NAMED = 12
 _DIFFERENT = 0.8
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def find_roles(table: pd.DataFrame, asked: Asked) -> Roles:
     """
     columns = {name: without_markers(table[name]) for name in table if name not in (ROW, TABLE)}
     _refuse_missing(asked, list(columns))
-    kinds = {name: kind_of(column) for name, column in columns.items()}
+    kinds = {name: "text" if _has_versions(name, column) else kind_of(column) for name, column in columns.items()}
     row_id = asked.id or next((name for name in columns if _ID.search(name) and _differs(columns[name])), "")
     metrics = _metrics(columns, kinds, asked, row_id)
     taken = {row_id, *(metric.column for metric in metrics)}
@@ -162,6 +163,11 @@ def _refuse_missing(asked: Asked, columns: list[str]) -> None:
         if name not in columns:
             listed = format_list([escape_control(each) for each in columns[:_NAMED]], len(columns))
             raise UsageError(f"--{option}: there is no column {name!r}; there are {listed}")
+
+
+def _has_versions(name: str, column: pd.Series) -> bool:
+    """Return whether a column holds versions as texts: 2.9 comes before 2.21, though it is the larger number."""
+    return bool(_BUILD.search(name)) and any(isinstance(value, str) and "." in value for value in column)
 
 
 def _differs(column: pd.Series) -> bool:
@@ -238,4 +244,4 @@ def _named_like(pattern: re.Pattern[str], names: Sequence[str]) -> str:
 
 def level_text(level: object) -> str:
     """Return a level as people read it: 5 for 5.0."""
-    return f"{level:.10g}" if isinstance(level, float) else escape_control(level)
+    return f"{level:.10g}" if isinstance(level, float) else shorten(escape_control(level), _LONGEST)
