@@ -108,11 +108,12 @@ class Model:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A model with its coefficients."""
+    """A model with its coefficients, and all conditions, those that it was made without, too."""
 
     setting: Setting
     terms: Sequence[Term]
     fit: Fit
+    every: Cells
 
     def places(self, name: str) -> list[int]:
         """Return the columns of a factor's main effect."""
@@ -147,7 +148,7 @@ def model_of(
     used = terms.setting.cells
     groups = _clusters(used, terms.setting.roles)
     found = fit(terms.matrix, used.mean, groups, _known_variance(used))
-    fitted = _Fitted(terms.setting, terms.chosen, found)
+    fitted = _Fitted(terms.setting, terms.chosen, found, cells)
     runs = Spread(used.run_variance, used.replicates, by_replicates=True) if used.replicates else None
     factors = list(dict.fromkeys(name for term in terms.chosen for name in term.factors))
     shares = {name: _share(fitted, name) for name in factors}
@@ -253,9 +254,16 @@ def _effect(
     same = [table[where].assign(**{name: np.full(int(where.sum()), level)}) for level in pair]
     low, high = (setting.matrix(fitted.terms, rows).mean(axis=0) for rows in same)
     compared = estimate(fitted.fit, high - low)
-    means = [setting.cells.mean[where & (table[name] == level).to_numpy()] for level in pair]
-    raw = float(np.exp(means[1].mean() - means[0].mean())) if all(map(len, means)) else float("nan")
     p_value = compared.p_value if joint is None else joint
     within = "" if network is None else level_text(network)
     bounds = (float(np.exp(each)) for each in (compared.value, compared.low, compared.high))
-    return Effect(name, *pair, within, *bounds, min(1.0, count * p_value), raw)
+    return Effect(name, *pair, within, *bounds, min(1.0, count * p_value), _raw_ratio(fitted, name, pair, network))
+
+
+def _raw_ratio(fitted: _Fitted, name: str, pair: tuple[object, object], network: object) -> float:
+    """Return the ratio of the geometric means at two levels, over all conditions."""
+    table, where = fitted.every.conditions, np.ones(len(fitted.every.mean), dtype=bool)
+    if network is not None:
+        where = (table[fitted.setting.roles.network] == network).to_numpy()
+    low, high = (fitted.every.mean[where & (table[name] == level).to_numpy()] for level in pair)
+    return float(np.exp(high.mean() - low.mean())) if len(low) and len(high) else float("nan")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from perfcast.pages import Figure
 from perfcast.pages import formatting as fmt
-from perfcast.pages.charts import Frame, box_with_points, distinct, heatmap
+from perfcast.pages.charts import Frame, box_with_points, heatmap
 from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import BLUE, GREY, category_styles, markers
 from perfcast.pages.scatter_matrix import scatter_matrix
@@ -18,13 +18,15 @@ from perfcast.studies.factors.builds import follow, networks_of
 from perfcast.studies.factors.description import coded_columns, correlations
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.roles import PERFORMANCE, level_text
-from perfcast.studies.factors.wording import compared, condition_text, factor_name
+from perfcast.studies.factors.wording import compared, condition_text, factor_name, level_with_unit
 
 if TYPE_CHECKING:
     from perfcast.studies.factors.analysis import Analysis, MetricAnalysis
+    from perfcast.studies.factors.effects import Effect
     from perfcast.studies.factors.results import Results
 
-_ROW = 30
+_ROW = 46
+_LABEL = 22
 _MATRIX = 6
 _MOST_NETWORKS = 12
 _MOST_FACTORS = 12
@@ -56,7 +58,7 @@ def effects_figure(each: MetricAnalysis, number: int) -> Figure:
     effects = each.model.effects if each.model else ()
     if not effects:
         return frame.without("Nothing can be compared.")
-    labels = distinct([compared(effect) for effect in effects])
+    labels = [_label(effect) for effect in effects]
     bars = {
         "type": "data",
         "symmetric": False,
@@ -89,6 +91,13 @@ def effects_figure(each: MetricAnalysis, number: int) -> Figure:
     alt = f"Ratios of {each.metric.name} by factor with 95 % intervals; {compared(effects[0])}: {effects[0].ratio:.3g}."
     caption = "Bars: 95 % intervals. Where a diamond is far from its dot, other factors differed, too."
     return Figure(frame.key, frame.title, alt, (raw, adjusted), layout, caption)
+
+
+def _label(effect: Effect) -> str:
+    """Return what an effect compares, in lines that fit beside a plot on a phone."""
+    levels = f"{level_text(effect.low)} → {level_with_unit(effect.factor, effect.high)}"
+    parts = [factor_name(effect.factor), levels, *([f"in {effect.within}"] if effect.within else [])]
+    return "<br>".join(plot_text(part, _LABEL) for part in parts)
 
 
 def _line(at: float) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from perfcast.tables.problems import kinds
 from perfcast.text import escape_control, format_list
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from perfcast.studies.factors.analysis import Analysis, MetricAnalysis
     from perfcast.studies.factors.effects import Effect, Model
 
@@ -134,14 +136,14 @@ def _contradictions(each: MetricAnalysis, analysis: Analysis) -> list[str]:
     ]
 
 
-def _ids(analysis: Analysis, levels: object) -> str:
+def _ids(analysis: Analysis, levels: pd.Series) -> str:
     """Return the ids of the rows of a condition, where rows have ids."""
     roles, rows = analysis.results.roles, analysis.results.rows
     if not roles.id:
         return ""
     chosen = rows
     for name in roles.factors:
-        chosen = chosen[chosen[name] == levels[name]]  # type: ignore[index]
+        chosen = chosen[chosen[name] == levels[name]]
     ids = [escape_control(value) for value in chosen[roles.id]]
     return f" ({escape_control(roles.id)} {format_list(ids[:_SHOWN], len(ids))})" if ids else ""
 

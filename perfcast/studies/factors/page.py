@@ -45,15 +45,12 @@ def summary(analysis: Analysis, how: str) -> tuple[str | Table, ...]:
         tables.effects(analysis),
         *findings.answers(analysis),
         *findings.cautions(analysis),
-        *((f"published findings: {counts}", *map(str, _not_confirmed(claims))) if claims else ()),
+        *((f"published findings: {counts}",) if claims else ()),
+        *(str(claim) for claim in claims if claim.verdict != "confirmed"),
         *findings.untested(analysis),
         *(f"next: {line}" for line in findings.actions(analysis)),
         *((how,) if how else ()),
     )
-
-
-def _not_confirmed(claims: Sequence[object]) -> list[object]:
-    return [claim for claim in claims if getattr(claim, "verdict", "") != "confirmed"]
 
 
 def _factors(analysis: Analysis) -> str:
