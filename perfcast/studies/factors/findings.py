@@ -59,12 +59,17 @@ def answers(analysis: Analysis) -> list[str]:
             lines.append(f"{each.metric.name}: fewer than three conditions, or no factor varied: nothing to compare")
             continue
         chosen = [effect for effect in each.model.headlines if effect.is_significant]
-        lines += [effect_sentence(effect, each.metric) for effect in chosen[:_SHOWN_EFFECTS]]
+        lines += [effect_sentence(effect, each.metric) + _doubt(analysis, effect) for effect in chosen[:_SHOWN_EFFECTS]]
         if not chosen:
             lines.append(f"{each.metric.name}: no factor has an effect beyond chance")
     for each in analysis.metrics:
         lines += [change_sentence(change, each.metric, analysis.results.roles) for change in each.changes[:_SHOWN]]
     return [*lines, *best_conditions(analysis)]
+
+
+def _doubt(analysis: Analysis, effect: Effect) -> str:
+    alias = analysis.alias_of(effect.factor)
+    return f"; confounded with {_names(alias.by)}" if alias else ""
 
 
 def _measured(analysis: Analysis) -> list[MetricAnalysis]:
