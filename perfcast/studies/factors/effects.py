@@ -28,6 +28,7 @@ _SHARE_CONTRADICTING, _MOST_CONTRADICTING = 0.05, 20
 """Of the conditions: where more seem to contradict the model, the model is wrong."""
 _FEWEST_CLUSTERS = 8
 _MOST_COMPARED = 4
+_NO_SHARE = 1e-12
 _MOST_NETWORKS = 12
 
 
@@ -205,7 +206,8 @@ def _share(fitted: _Fitted, name: str) -> float:
     left = values - matrix @ np.linalg.lstsq(matrix, values, rcond=None)[0]
     if not fitted.fit.total > 0:
         return 0.0
-    return float(left @ left - fitted.fit.residuals @ fitted.fit.residuals) / fitted.fit.total
+    share = float(left @ left - fitted.fit.residuals @ fitted.fit.residuals) / fitted.fit.total
+    return share if share > _NO_SHARE else 0.0
 
 
 def _effects(fitted: _Fitted, name: str, count: int) -> list[Effect]:

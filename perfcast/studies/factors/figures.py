@@ -22,6 +22,7 @@ from perfcast.studies.factors.wording import compared, condition_text, factor_na
 
 if TYPE_CHECKING:
     from perfcast.studies.factors.analysis import Analysis, MetricAnalysis
+    from perfcast.studies.factors.builds import Followed
     from perfcast.studies.factors.effects import Effect
     from perfcast.studies.factors.results import Results
 
@@ -118,26 +119,9 @@ def builds_figure(analysis: Analysis, each: MetricAnalysis, number: int) -> Figu
         return frame.without("No network was tested with three builds under the same conditions.")
     styles = category_styles([level_text(network) for network in shown])
     every = ordered_levels(results.conditions[roles.build])
-    traces = []
-    for network, found in shown.items():
-        style, name = styles[level_text(network)], plot_text(level_text(network) or each.metric.name)
-        changed = {change.builds[0] for change in each.changes if change.network == network}
-        values = np.exp(found.means)
-        for place, line in enumerate(values.T):
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": name,
-                    "legendgroup": name,
-                    "showlegend": place == 0,
-                    "x": [level_text(build) for build in found.builds],
-                    "y": finite(line),
-                    "line": {"color": style["color"], "width": 1.5},
-                    "marker": {**style, "size": [14 if build in changed else 7 for build in found.builds]},
-                    "hovertemplate": "%{x}: %{y}<extra></extra>",
-                }
-            )
+    traces = [
+        trace for network, found in shown.items() for trace in _lines(each, network, found, styles[level_text(network)])
+    ]
     layout = {
         "xaxis": {
             "title": {"text": roles.label_of(roles.build)},
@@ -151,6 +135,27 @@ def builds_figure(analysis: Analysis, each: MetricAnalysis, number: int) -> Figu
     more = f" Shown are {len(shown)} of {len(followed)} networks." if len(shown) < len(followed) else ""
     alt = f"{each.metric.name} of {fmt.pluralize(len(shown), 'network')} over {len(every)} builds."
     return Figure(frame.key, frame.title, alt, tuple(traces), layout, caption + more)
+
+
+def _lines(each: MetricAnalysis, network: object, found: Followed, style: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a line over the builds for each setting of a network, with large marks where it changed."""
+    changed = {change.builds[0] for change in each.changes if change.network == network}
+    name = plot_text(level_text(network) or each.metric.name)
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "legendgroup": name,
+            "showlegend": place == 0,
+            "x": [level_text(build) for build in found.builds],
+            "y": finite(line),
+            "line": {"color": style["color"], "width": 1.5},
+            "marker": {**style, "size": [14 if build in changed else 7 for build in found.builds]},
+            "hovertemplate": "%{x}: %{y}<extra></extra>",
+        }
+        for place, line in enumerate(np.exp(found.means).T)
+    ]
 
 
 def performance_figures(analysis: Analysis) -> tuple[Figure, ...]:

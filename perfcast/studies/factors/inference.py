@@ -107,11 +107,12 @@ def _score(q: np.ndarray, residuals: np.ndarray) -> np.ndarray:
 def estimate(found: Fit, contrast: np.ndarray) -> Estimate:
     """Return a combination of the coefficients."""
     value = float(contrast @ found.coefficients)
+    value = value if abs(value) > _TINY else 0.0
     unknown = float("nan")
     if found.covariance is None or found.dof < 1:
         return Estimate(value, unknown, unknown, unknown)
     error = float(np.sqrt(max(contrast @ found.covariance @ contrast, 0.0)))
-    if error == 0:
+    if error <= _TINY:
         return Estimate(value, value, value, 1.0 if value == 0 else 0.0)
     margin = float(stats.t.ppf(0.975, found.dof)) * error
     return Estimate(value, value - margin, value + margin, float(2 * stats.t.sf(abs(value) / error, found.dof)))
@@ -125,6 +126,11 @@ def joint_p_value(found: Fit, places: Sequence[int]) -> float:
     inverse = np.linalg.pinv(found.covariance[np.ix_(places, places)], rcond=1e-8, hermitian=True)
     statistic = float(part @ inverse @ part) / len(places)
     return float(stats.f.sf(statistic, len(places), found.dof))
+
+
+def is_exact(residuals: np.ndarray, values: np.ndarray) -> bool:
+    """Return whether what a model leaves is no more than rounding."""
+    return float(residuals @ residuals) <= _TINY**2 * max(float(((values - values.mean()) ** 2).sum()), _TINY)
 
 
 def gain(q: np.ndarray, residuals: np.ndarray, columns: np.ndarray) -> tuple[float, int]:
@@ -147,6 +153,8 @@ def studentised(matrix: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.
         return np.array([]), np.array([])
     q = np.linalg.qr(matrix)[0]
     residuals = values - q @ (q.T @ values)
+    if is_exact(residuals, values):
+        return np.ones(size), np.zeros(size)
     free = np.maximum(1 - (q**2).sum(axis=1), 0)
     known = free > _FREE
     safe = np.where(known, free, 1)

@@ -131,7 +131,8 @@ def collect(parts: Iterable[pd.DataFrame], roles: Roles, earlier: Sequence[pd.Da
         raise UsageError("no row is left: in each one a factor is missing; name others with --factors")
     rows = found.sample.drop(columns=_RANK).sort_index(kind="stable").reset_index(drop=True)
     cells = {name: _cells(sums, roles) for name, sums in found.sums.items()}
-    conditions = pd.concat([each.conditions for each in cells.values()]).drop_duplicates(ignore_index=True)
+    every = [each.conditions for each in cells.values()]
+    conditions = pd.concat(every).drop_duplicates(ignore_index=True) if roles.factors else every[0]
     moments = pd.DataFrame({name: _moments(sums) for name, sums in found.plain.items()})
     return Results(roles, rows, found.total, conditions, cells, moments, listed(found.problems), found.problem_count)
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from perfcast.studies.factors.design import Coding, Term, codings, model_matrix, rank, term_columns
-from perfcast.studies.factors.inference import gain
+from perfcast.studies.factors.inference import gain, is_exact
 from perfcast.studies.factors.roles import level_text
 from perfcast.text import escape_control
 
@@ -115,6 +115,8 @@ def _extended(setting: Setting, terms: list[Term], changes: Sequence[Change]) ->
     for _ in range(_MOST_ADDED):
         q = np.linalg.qr(setting.matrix(terms))[0]
         residuals = values - q @ (q.T @ values)
+        if is_exact(residuals, values):
+            break
         judged = [(_p_value(setting.columns(term), q, residuals, size), term) for term in candidates]
         p_value, best = min(judged, key=lambda each: each[0], default=(1.0, None))
         if best is None or p_value * len(candidates) > _ALPHA:

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from perfcast.pages import formatting as fmt
-from perfcast.studies.factors.design import range_text
 from perfcast.studies.factors.roles import level_text
 from perfcast.tables.units import name_without_unit, unit_in_name
 from perfcast.text import escape_control
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.roles import Metric, Roles
 
 _SMALLEST_P = 1e-4
+_PLAIN_WORDS = ("True", "False", "true", "false", "yes", "not set", "none")
 
 
 def times(ratio: float) -> str:
@@ -89,11 +89,10 @@ def condition_text(levels: Mapping[str, object], skip: tuple[str, ...] = ()) -> 
         if name in skip:
             continue
         shown = level_with_unit(name, level)
-        is_plain = isinstance(level, str) and len(shown) > 2
-        parts.append(shown if is_plain else f"{factor_name(name)} {shown}")
+        parts.append(shown if _stands_alone(level) else f"{factor_name(name)} {shown}")
     return ", ".join(parts)
 
 
-def builds_text(builds: tuple[object, ...], among: tuple[object, ...]) -> str:
-    """Return builds as a range."""
-    return range_text(builds, among)
+def _stands_alone(level: object) -> bool:
+    """Return whether a level says what it is of: a name does, `Y`, `True` and `2.21.0` do not."""
+    return isinstance(level, str) and len(level) > 2 and level[0].isalpha() and level not in _PLAIN_WORDS
