@@ -30,22 +30,22 @@ _LINES = (".jsonl", ".ndjson")
 KINDS = (*_DELIMITERS, ".parquet", ".xlsx", ".json", *_LINES, ".pickle", ".pkl")
 
 
-def table_parts(path: Path, rows: int = PART_ROWS) -> Iterator[pd.DataFrame]:
-    """Yield a table in parts of at most ``rows`` rows, with the columns `ROW` and `TABLE` of where each stands.
+def table_parts(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame]:
+    """Yield a table in parts of at most ``rows`` rows (default: `PART_ROWS`), with the columns `ROW` and `TABLE` of where each stands.
 
     The cells of text tables are text; those of others are what the file says they are.
 
     Raises:
         UsageError: it is absent, of an unknown kind, damaged, too large for its kind, or names two columns alike.
     """
-    kind = _kind(path)
+    kind, most = _kind(path), rows or PART_ROWS
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; name a table ({', '.join(KINDS)})")
     with broken_tables_refused(path):
         if kind in _DELIMITERS:
-            parts = _text_parts(path, _DELIMITERS[kind], rows)
+            parts = _text_parts(path, _DELIMITERS[kind], most)
         elif kind == ".parquet":
-            parts = _parquet_parts(path, rows)
+            parts = _parquet_parts(path, most)
         else:
             parts = _numbered(path, _whole(path, kind))
         for part in parts:

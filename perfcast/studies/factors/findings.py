@@ -234,7 +234,9 @@ def actions(analysis: Analysis) -> list[str]:
     """Return what to do next."""
     gaps, lines = analysis.coverage.gaps, []
     if gaps:
-        lines.append(f"test {condition_text(gaps[0].levels)} (tells {gaps[0].tells}; {len(gaps)} are listed)")
+        lines.append(
+            f"test {condition_text(gaps[0].levels)} (tells most about {gaps[0].tells}; {len(gaps)} are listed)"
+        )
     for alias in analysis.aliases:
         if not alias.is_attribute:
             where = f"within {_names(alias.by)}"

@@ -174,7 +174,12 @@ def gaps(analysis: Analysis) -> Table:
         )
         for number, gap in enumerate(cover.gaps, 1)
     )
-    columns = (*numbers("Order"), *texts(*map(factor_name, cover.factors)), *numbers("Bits"), *texts("Tells most of"))
+    columns = (
+        *numbers("Order"),
+        *texts(*map(factor_name, cover.factors)),
+        *numbers("Bits"),
+        *texts("Tells most about"),
+    )
     considered = f" (of {cover.considered:,} considered)" if cover.considered else ""
     caption = f"Untested combinations that would tell most{considered}"
     return Table(caption, columns, rows, empty="All combinations were tested, or none was asked for.")
