@@ -31,9 +31,9 @@ KINDS = (*_DELIMITERS, ".parquet", ".xlsx", ".json", *_LINES, ".pickle", ".pkl")
 
 
 def table_parts(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame]:
-    """Yield a table in parts of at most ``rows`` rows (default: `PART_ROWS`), with the columns `ROW` and `TABLE` of where each stands.
+    """Yield a table in parts of at most ``rows`` rows, with the columns `ROW` and `TABLE` of where each stands.
 
-    The cells of text tables are text; those of others are what the file says they are.
+    By default, a part has `PART_ROWS` rows. The cells of text tables are text; those of others are what the file says.
 
     Raises:
         UsageError: it is absent, of an unknown kind, damaged, too large for its kind, or names two columns alike.

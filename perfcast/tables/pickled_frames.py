@@ -56,7 +56,7 @@ _MANAGER_STATE = "0.14.1"
 class _Budget:
     """The bytes that may still be built."""
 
-    left: int = MAX_BUILT_BYTES
+    left: int
 
     def take(self, count: int) -> None:
         self.left -= count
@@ -73,7 +73,7 @@ def frame_from_pickle(data: bytes) -> pd.DataFrame:
     frame = plain_values(data, _KNOWN)
     state = _state_of(frame, "frame")
     manager = state.get("_mgr", state.get("_data")) if isinstance(state, dict) else None
-    budget = _Budget()
+    budget = _Budget(MAX_BUILT_BYTES)
     axes, blocks = _manager_parts(manager)
     if not isinstance(axes, list) or len(axes) != 2:
         raise _refusal("its two axes are missing")

@@ -63,7 +63,8 @@ def find_aliases(conditions: pd.DataFrame, roles: Roles) -> tuple[Alias, ...]:
     were tested under several conditions each: if all combinations are single, any factor is determined by them.
     """
     found: list[Alias] = []
-    for factor in sorted(roles.factors, key=lambda name: (name in (roles.network, roles.build), name)):
+    last_first = roles.factors[::-1]
+    for factor in sorted(last_first, key=lambda name: name in (roles.network, roles.build)):
         if factor == roles.network:
             continue
         if by := _determined_by(conditions, factor, roles, {alias.factor: alias.by for alias in found}):
@@ -126,7 +127,7 @@ def overlaps(conditions: pd.DataFrame, roles: Roles) -> tuple[Overlap, ...]:
 def _inflation(name: str, parts: dict[str, np.ndarray]) -> float:
     own = parts[name]
     others = [part for other, part in parts.items() if other != name]
-    if not others:
+    if not others or not own.shape[1]:
         return 1.0
     rest = np.column_stack(others)
     if rank(np.column_stack([own, rest])) < rank(own) + rank(rest):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from perfcast.tables.problems import EXCLUDED, REPLACED, Problem, at_rows
+from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 from perfcast.tables.units import split_quantity
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def measured_in(part: pd.DataFrame, name: str, unit: Unit | None) -> tuple[pd.Se
     texts = numbers.isna() & column.notna()
     if texts.any():
         numbers, converted = _with_units(column, numbers, unit)
-        lines.append(at_rows(part, converted, Problem(name, f"has a unit of its own; {_CONVERTED}", REPLACED)))
+        lines.append(at_rows(part, converted, Problem(name, "has another unit than the column", _CONVERTED)))
         texts &= numbers.isna()
     values = numbers.to_numpy()
     with np.errstate(invalid="ignore"):

@@ -80,7 +80,7 @@ def suspected_units(results: Results) -> list[str]:
             continue
         place = int(np.argmax(np.diff(values)))
         middles = float(np.median(values[place + 1 :]) - np.median(values[: place + 1]))
-        if np.diff(values)[place] > 2 and 2.5 < middles < 3.5:
+        if np.diff(values)[place] > 1 and 2.5 < middles < 3.5:
             found.append(
                 f"{metric.name}: {place + 1:,} of {len(values):,} values are about {10**middles:,.0f} times smaller "
                 "than the others, with none between: are units mixed?"

@@ -39,7 +39,7 @@ class Coding:
     def columns(self, values: pd.Series) -> np.ndarray:
         """Return what the factor adds to a model where it has these values, a column each."""
         if self.kind == "levels":
-            return np.column_stack([(values == level).to_numpy(dtype=float) for level in self.levels[1:]])
+            return indicators(values, self.levels[1:])
         numbers = values.to_numpy(dtype=float)
         return (np.log2(numbers) if self.kind == "log" else numbers / self._step)[:, None]
 
@@ -83,6 +83,12 @@ def _coding(column: pd.Series, name: str, roles: Roles) -> Coding:
     return Coding(name, levels, "log" if min(levels) > 0 else "linear")  # type: ignore[type-var,operator]
 
 
+def indicators(values: pd.Series, levels: Sequence[object]) -> np.ndarray:
+    """Return a column for each level, 1 where it is and else 0."""
+    columns = [(values == level).to_numpy(dtype=float) for level in levels]
+    return np.column_stack(columns) if columns else np.empty((len(values), 0))
+
+
 def ordered_levels(column: pd.Series) -> tuple[object, ...]:
     """Return the levels of a factor in the order of people: build 9 before build 10, version 2.9 before 2.21."""
     return tuple(sorted(column.unique(), key=natural_key))
@@ -115,7 +121,7 @@ def term_columns(term: Term, table: pd.DataFrame, coded: dict[str, Coding], role
         return (inside & ((table[roles.network] == network) if roles.network else True)).to_numpy(dtype=float)[:, None]
     if term.is_curve:
         (name,) = term.factors
-        return np.column_stack([(table[name] == level).to_numpy(dtype=float) for level in coded[name].levels[1:-1]])
+        return indicators(table[name], coded[name].levels[1:-1])
     parts = [coded[name].columns(table[name]) for name in term.factors]
     found = parts[0]
     for part in parts[1:]:

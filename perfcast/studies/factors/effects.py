@@ -258,8 +258,9 @@ def _effect(
     compared = estimate(fitted.fit, high - low)
     p_value = compared.p_value if joint is None else joint
     within = "" if network is None else level_text(network)
-    bounds = (float(np.exp(each)) for each in (compared.value, compared.low, compared.high))
-    return Effect(name, *pair, within, *bounds, min(1.0, count * p_value), _raw_ratio(fitted, name, pair, network))
+    ratio, low_bound, high_bound = (float(np.exp(each)) for each in (compared.value, compared.low, compared.high))
+    raw = _raw_ratio(fitted, name, pair, network)
+    return Effect(name, *pair, within, ratio, low_bound, high_bound, min(1.0, count * p_value), raw)
 
 
 def _raw_ratio(fitted: _Fitted, name: str, pair: tuple[object, object], network: object) -> float:

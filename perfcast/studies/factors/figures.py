@@ -163,6 +163,8 @@ def performance_figures(analysis: Analysis) -> tuple[Figure, ...]:
     results = analysis.results
     roles = results.roles
     usable = results.usable()
+    if not usable:
+        return ()
     metric = PERFORMANCE if PERFORMANCE in usable else usable[0]
     is_few = bool(roles.network) and results.conditions[roles.network].nunique() <= _MOST_NETWORKS
     table = results.rows.assign(**{name: results.rows[name].map(level_text) for name in roles.factors})

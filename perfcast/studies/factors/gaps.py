@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from perfcast.studies.factors.design import ordered_levels
+from perfcast.studies.factors.design import indicators, ordered_levels
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def _contrasts(values: pd.Series, levels: tuple[object, ...], name: str, roles: 
     if _is_scale(levels, name, roles):
         low, high = float(levels[0]), float(levels[-1])  # type: ignore[arg-type]
         return (2 * (values.to_numpy(dtype=float) - low) / (high - low) - 1)[:, None]
-    last = (values == levels[-1]).to_numpy(dtype=float)
-    return np.column_stack([(values == level).to_numpy(dtype=float) - last for level in levels[:-1]])
+    return indicators(values, levels[:-1]) - indicators(values, levels[-1:])
 
 
 def _chosen(

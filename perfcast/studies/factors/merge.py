@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,8 +98,8 @@ def _one_per_id(table: pd.DataFrame, row_id: str, lines: list[pd.DataFrame]) -> 
 
 
 def _joined(tables: Sequence[pd.DataFrame], row_id: str, lines: list[pd.DataFrame]) -> pd.DataFrame:
-    for one, other in pairwise([*tables, tables[0]] if len(tables) > 1 else tables):
-        _list_unmatched(one, other, row_id, lines)
+    for other in tables[1:]:
+        _list_unmatched(tables[0], other, row_id, lines)
     everywhere = [key for key in tables[0].index if all(key in table.index for table in tables)]
     if not everywhere:
         raise UsageError(f"no row is in all tables: the values of {row_id!r} differ; name another column with --id")

@@ -133,10 +133,8 @@ def _performance(analysis: Analysis) -> Section:
         "Performance is 10⁶ / (memory in MB × time in ms): higher where both are lower. Its unit is 1/(GB·s), since "
         "1 MB·ms is 10⁻⁶ GB·s"
     ]
-    has = PERFORMANCE in analysis.results.usable()
-    return Section(
-        "performance", "Performance", _sentences(lines if has else []), figures=performance_figures(analysis)
-    )
+    said = _sentences(lines) if PERFORMANCE in analysis.results.usable() else ()
+    return Section("performance", "Performance", said, figures=performance_figures(analysis))
 
 
 def _memory_and_time(analysis: Analysis) -> Section:

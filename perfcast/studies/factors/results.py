@@ -131,7 +131,8 @@ def collect(parts: Iterable[pd.DataFrame], roles: Roles, earlier: Sequence[pd.Da
         raise UsageError("no row is left: in each one a factor is missing; name others with --factors")
     rows = found.sample.drop(columns=_RANK).sort_index(kind="stable").reset_index(drop=True)
     cells = {name: _cells(sums, roles) for name, sums in found.sums.items()}
-    every = [each.conditions for each in cells.values()]
+    every = [each.conditions for each in cells.values() if len(each.conditions)]
+    every = every or [rows[list(roles.factors)]]
     conditions = pd.concat(every).drop_duplicates(ignore_index=True) if roles.factors else every[0]
     moments = pd.DataFrame({name: _moments(sums) for name, sums in found.plain.items()})
     return Results(roles, rows, found.total, conditions, cells, moments, listed(found.problems), found.problem_count)
@@ -221,7 +222,7 @@ def _pooled(one: pd.DataFrame, other: pd.DataFrame, by: list[str]) -> pd.DataFra
     mean = mean.where(a["mean"].notna(), b["mean"])
     low, high = np.fmin(a["low"], b["low"]), np.fmax(a["high"], b["high"])
     table = pd.DataFrame({"count": total, "mean": mean, "ss": within, "low": low, "high": high})
-    return table.rename_axis(by or [None])
+    return table.rename_axis(by) if by else table
 
 
 def _cells(sums: pd.DataFrame, roles: Roles) -> Cells:

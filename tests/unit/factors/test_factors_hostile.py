@@ -25,7 +25,6 @@ def page_of(table, **asked):
     results = collect([rows], find_roles(rows, Asked(**asked)))
     found = analyse(results, suggestions=3, keep_outliers=False)
     page = factors_page(found)
-    page.html()
     printed = [line for line in summary(found, "") if isinstance(line, str)]
     return found, page, " ".join(printed)
 
@@ -47,9 +46,9 @@ def test_units_in_cells_are_converted_and_listed(table):
     texts[3] = f"{table['time_ms'][3] / 1000:.9g} s"
     texts[4] = "soon"
     found, _, printed = page_of(table.assign(time_ms=texts))
-    assert "time_ms has a unit of its own; converted: 4" in printed
-    assert "time_ms is not a number: 5" in printed
-    assert found.results.rows["time_ms"].dropna().round(3).tolist() == table["time_ms"].drop(4).round(3).tolist()
+    assert "converted: 1 row where time_ms has another unit than the column: table.csv 4" in printed
+    assert "excluded: 1 row where time_ms is not a number: table.csv 5" in printed
+    assert found.results.rows["time_ms"].dropna().tolist() == pytest.approx(table["time_ms"].drop(4).tolist(), rel=1e-4)
 
 
 def test_mixed_units_without_a_mark_are_suspected(table):
@@ -92,7 +91,7 @@ def test_a_metric_of_mappings_has_no_value(table):
 
 def test_rows_with_a_missing_level_are_listed(table):
     found, _, printed = page_of(table.assign(device=table["device"].where(table.index != 7, None)))
-    assert "device is missing or not of its kind: 8" in printed
+    assert "device is missing or not of its kind: table.csv 8" in printed
     assert found.results.total == len(table) - 1
 
 
@@ -105,8 +104,9 @@ def test_impossible_values_are_listed(table, value):
 def test_names_cannot_become_markup_or_control_a_terminal(table):
     names = table["network"].map({"A": "<script>x</script>", "B": "\x1b[31mred"})
     found, page, _printed = page_of(table.assign(network=names))
-    assert "\x1b" not in page.html()
-    assert "<script>x</script>" not in page.html()
+    html = page.html()
+    assert "\x1b" not in html
+    assert "<script>x</script>" not in html
     assert len(found.metrics) == 3
 
 
@@ -154,7 +154,7 @@ CELLS = st.one_of(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("AB"), CELLS, st.sampled_from([1, 2, 4]), CELLS, CELLS), min_size=1, max_size=30)
+    st.lists(st.tuples(st.sampled_from("AB"), CELLS, st.sampled_from([1, 2, 4]), CELLS, CELLS), min_size=1, max_size=15)
 )
 def test_any_cells_make_a_page_or_one_line(rows):
     frame = pd.DataFrame(rows, columns=["network", "build", "threads", "Time (ms)", "Memory (MB)"], dtype=object)

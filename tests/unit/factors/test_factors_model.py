@@ -52,6 +52,7 @@ def test_regressions_take_the_variance_between_runs_where_there_is_one():
     assert ("A", truth.build) in significant
 
 
+@pytest.mark.heavy
 def test_significance_between_runs_keeps_its_promise():
     """Of steps where nothing changed, few are called significant, over all steps of a table."""
     chance, alarms = np.random.default_rng(0), 0

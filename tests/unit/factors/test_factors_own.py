@@ -21,7 +21,7 @@ def results(tmp_path_factory):
 
 def test_what_varied_in_a_dataset_are_its_factors(results):
     found = read_source([results / "local"], Asked()).results
-    assert found.roles.factors == ("model", "graph_optimizations", "threads")
+    assert found.roles.factors == ("model", "threads", "graph_optimizations")
     assert found.roles.network == "model"
     assert [metric.column for metric in found.roles.measured] == ["latency_ms", "ram_run_peak_mb"]
     assert found.problems["problem"].tolist() == ["was not measured, or was rejected"]

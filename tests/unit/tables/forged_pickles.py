@@ -74,11 +74,12 @@ def row_numbers(count: int) -> Call:
 
 
 def frame(names: list[Any], values: Any, *, places: Any = None, rows: Any = None) -> Call:
-    """Return a frame of one block with ``values``, as pandas of Python 2 days wrote it."""
+    """Return a frame of one block with ``values``, or of these blocks, as pandas of Python 2 days wrote it."""
     where = Call("__builtin__ slice", (0, len(names), 1)) if places is None else places
     axes = [index(names), row_numbers(2) if rows is None else rows]
-    blocks = {"0.14.1": {"axes": axes, "blocks": [{"values": values, "mgr_locs": where}]}}
-    manager = _instance("pandas.core.internals BlockManager", (axes, [values], [index(names)], blocks))
+    blocks = values if isinstance(values, list) else [{"values": values, "mgr_locs": where}]
+    state = (axes, [], [], {"0.14.1": {"axes": axes, "blocks": blocks}})
+    manager = _instance("pandas.core.internals BlockManager", state)
     return _instance("pandas.core.frame DataFrame", {"_metadata": [], "_typ": "dataframe", "_data": manager})
 
 

@@ -187,17 +187,21 @@ def test_what_would_grow_is_refused_in_bounded_time_and_memory(data):
         bounded(data)
 
 
-def test_one_piece_of_data_cannot_stand_for_too_many_arrays():
-    data = b"x" * (4 * 2**20)
-    many = Raw(
-        b"](" + _memoised(data) + b"".join(b"h\x05" for _ in range(2)) + b"e",
-    )
-    with pytest.raises(UsageError):
-        frame_from_pickle(forged(many))
-
-
-def _memoised(data):
-    return b"T" + len(data).to_bytes(4, "little") + data + b"q\x05"
+def test_one_piece_of_data_cannot_stand_for_too_many_arrays(monkeypatch):
+    size = 2**20
+    first = Raw(b"T" + size.to_bytes(4, "little") + b"x" * size + b"q\x05")
+    again = [Raw(b"h\x05")] * 99
+    blocks = [
+        {
+            "values": array((1, size), dtype("i1"), data),
+            "mgr_locs": array((1,), dtype("i8"), place.to_bytes(8, "little")),
+        }
+        for place, data in enumerate([first, *again])
+    ]
+    data = forged(frame([f"c{place}" for place in range(100)], blocks))
+    monkeypatch.setattr("perfcast.tables.pickled_frames.MAX_BUILT_BYTES", 50 * size)
+    with pytest.raises(UsageError, match="would need more than 50 MiB"):
+        frame_from_pickle(data)
 
 
 def test_too_many_operations_are_refused(monkeypatch):
