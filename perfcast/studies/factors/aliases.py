@@ -10,6 +10,7 @@ import numpy as np
 
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.design import Term, codings, ordered_levels, range_text, rank, term_columns
+from perfcast.studies.factors.inference import ratio_of
 from perfcast.studies.factors.roles import level_text
 from perfcast.text import escape_control
 
@@ -135,7 +136,7 @@ def _inflation(name: str, parts: dict[str, np.ndarray]) -> float:
     left = own - rest @ np.linalg.lstsq(rest, own, rcond=None)[0]
     _, whole = np.linalg.slogdet(own.T @ own)
     _, kept = np.linalg.slogdet(left.T @ left)
-    return float(np.exp((whole - kept) / (2 * own.shape[1])))
+    return ratio_of(float(whole - kept) / (2 * own.shape[1]))
 
 
 def never_together(conditions: pd.DataFrame, roles: Roles, names: Sequence[str]) -> list[tuple[str, str, list[str]]]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from perfcast.studies.factors.design import ordered_levels
+from perfcast.studies.factors.inference import ratio_of
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.statistics.changepoints import find_breaks, undecided
 from perfcast.studies.statistics.significance import adjusted
@@ -196,7 +197,7 @@ def _changes(followed: Followed, network: object, metric: Metric, alpha: float, 
                 followed.builds[place:],
                 followed.builds[round(each.low)],
                 followed.builds[round(each.high)],
-                float(np.exp(each.after - each.before)),
+                ratio_of(each.after - each.before),
                 each.p_value,
                 followed.means.shape[1],
                 _along(followed.rows, place, roles),
@@ -264,14 +265,14 @@ def _differences(cells: Cells, lines: list[str], build: str, pair: tuple[object,
 def _step(metric: Metric, difference: _Difference, spread: Spread | None) -> Step:
     log, inverse = difference.log, difference.inverse
     named = (difference.network, metric.column, difference.before, difference.after)
-    ratio = float(np.exp(log))
+    ratio = ratio_of(log)
     if spread is None or not spread.variance > 0:
         unknown = float("nan")
         return Step(*named, ratio, unknown, unknown, unknown, by_replicates=False)
     error = np.sqrt(spread.variance * inverse)
     margin = float(stats.t.ppf(0.975, spread.dof) * error)
     p_value = float(2 * stats.t.sf(abs(log) / error, spread.dof))
-    low, high = float(np.exp(log - margin)), float(np.exp(log + margin))
+    low, high = ratio_of(log - margin), ratio_of(log + margin)
     return Step(*named, ratio, low, high, p_value, spread.by_replicates)
 
 

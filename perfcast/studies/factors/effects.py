@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.studies.factors.builds import Change, Spread
-from perfcast.studies.factors.inference import Fit, estimate, fit, joint_p_value, studentised
+from perfcast.studies.factors.inference import Fit, estimate, fit, joint_p_value, ratio_of, studentised
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.factors.terms import Setting, Terms, choose_terms
 
@@ -179,7 +179,7 @@ def _contradicting(cells: Cells, terms: Terms) -> dict[int, float]:
         if not len(p_values) or len(rows) * p_values.min() > _SURE:
             break
         worst = int(np.argmin(p_values))
-        found[int(rows[worst])] = float(np.exp(differences[worst]))
+        found[int(rows[worst])] = ratio_of(float(differences[worst]))
         rows = np.delete(rows, worst)
     return found
 
@@ -258,7 +258,7 @@ def _effect(
     compared = estimate(fitted.fit, high - low)
     p_value = compared.p_value if joint is None else joint
     within = "" if network is None else level_text(network)
-    ratio, low_bound, high_bound = (float(np.exp(each)) for each in (compared.value, compared.low, compared.high))
+    ratio, low_bound, high_bound = map(ratio_of, (compared.value, compared.low, compared.high))
     raw = _raw_ratio(fitted, name, pair, network)
     return Effect(name, *pair, within, ratio, low_bound, high_bound, min(1.0, count * p_value), raw)
 
@@ -269,4 +269,4 @@ def _raw_ratio(fitted: _Fitted, name: str, pair: tuple[object, object], network:
     if network is not None:
         where = (table[fitted.setting.roles.network] == network).to_numpy()
     low, high = (fitted.every.mean[where & (table[name] == level).to_numpy()] for level in pair)
-    return float(np.exp(high.mean() - low.mean())) if len(low) and len(high) else float("nan")
+    return ratio_of(float(high.mean() - low.mean())) if len(low) and len(high) else float("nan")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.aliases import never_together
 from perfcast.studies.factors.description import suspected_units
+from perfcast.studies.factors.inference import ratio_of
 from perfcast.studies.factors.roles import PERFORMANCE
 from perfcast.studies.factors.wording import (
     change_sentence,
@@ -170,12 +171,12 @@ def basis(model: Model, name: str) -> list[str]:
         f"log({name}) on {terms}: explains {fmt.percent(100 * model.fit.explained)} of the variance between conditions"
     ]
     if model.fit.left:
-        off = fmt.percent(100 * (math.exp(math.sqrt(model.fit.variance)) - 1), 2)
+        off = fmt.percent(100 * (ratio_of(math.sqrt(model.fit.variance)) - 1), 2)
         lines.append(f"conditions are off it by {off} (one standard deviation, {model.fit.left} degrees of freedom)")
     else:
         lines.append("there are no more conditions than coefficients: intervals are of replicates alone, or unknown")
     if model.runs is not None:
-        between = fmt.percent(100 * (math.exp(math.sqrt(model.runs.variance)) - 1), 2)
+        between = fmt.percent(100 * (ratio_of(math.sqrt(model.runs.variance)) - 1), 2)
         lines.append(f"runs of one condition differ by {between} ({model.runs.dof} degrees of freedom)")
     if model.clusters != "condition":
         lines.append(f"intervals allow all conditions of one {factor_name(model.clusters)} to be off together")

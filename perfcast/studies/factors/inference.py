@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _TINY = 1e-9
 _LARGEST_CLUSTER = 2000
 _FREE = 0.02
+_LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,11 @@ def joint_p_value(found: Fit, places: Sequence[int]) -> float:
     inverse = np.linalg.pinv(found.covariance[np.ix_(places, places)], rcond=1e-8, hermitian=True)
     statistic = float(part @ inverse @ part) / len(places)
     return float(stats.f.sf(statistic, len(places), found.dof))
+
+
+def ratio_of(log: float) -> float:
+    """Return the ratio whose logarithm this is; one beyond any number is the largest one."""
+    return float(np.exp(np.clip(log, -_LARGEST_LOG, _LARGEST_LOG)))
 
 
 def is_exact(residuals: np.ndarray, values: np.ndarray) -> bool:
