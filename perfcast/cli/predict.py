@@ -144,7 +144,7 @@ def _predict_tables(
 
 def _refused(predictor: Predictor, factors: pd.DataFrame) -> dict[Any, str]:
     """Return why there can be no prediction for rows, by their index: the predictor does not know their factors."""
-    refused = {}
+    refused: dict[Any, str] = {}
     for _, rows in factors.groupby(list(factors), sort=False) if len(factors.columns) else ():
         chosen = rows.iloc[0].to_dict()
         try:

@@ -33,9 +33,9 @@ def _leaves(properties, path=()):
 
 
 def test_documented_options_are_those_of_the_schemas(root):
-    writer = runpy.run_path(str(root / "config/write_readme.py"))
+    writer = runpy.run_path(str(root / "docs/write_options.py"))
     text = (root / "config/README.md").read_text()
-    assert writer["readme"]() == text, "run python config/write_readme.py"
+    assert writer["readme"]() == text, "run python docs/write_options.py"
     for name in writer["SCHEMAS"]:
         section = text.split(f"## `{name}`")[1].split("\n## ")[0]
         for path, _ in _leaves(schema(name)["properties"]):

@@ -1,4 +1,4 @@
-"""Write the tables of options in README.md of this folder: `python config/write_readme.py`.
+"""Write the tables of options in config/README.md: `python docs/write_options.py`.
 
 Each table stands below the heading of its schema, such as "## `target`"; everything else there is written by hand.
 """
@@ -16,7 +16,7 @@ from perfcast.config import schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-README = Path(__file__).parent / "README.md"
+README = Path(__file__).parents[1] / "config/README.md"
 SCHEMAS = ("config", "target", "imported", "mapping")
 _KINDS = {"string": "text", "object": "mapping", "array": "list", "boolean": "true or false"}
 _TABLE = r"(?<=## `{name}`\n)((?:(?!#|\|).*\n)*)(?:\|.*\n)+"
