@@ -330,6 +330,14 @@ def test_model_without_undisturbed_visit_is_excluded(files, chance):
     assert "model_2" not in answer.output
 
 
+def test_repetition_without_undisturbed_visit_does_not_matter(files, chance):
+    first, second = dataset(chance), dataset(chance)
+    again = first.assign(replicate=1)
+    again.at[2, "visit_disturbed"] = [True] * VISITS
+    answer = run(*files(a=pd.concat([first, again], ignore_index=True), b=second))
+    assert (answer.exit_code, "no significant regression" in answer.output) == (0, True)
+
+
 def test_disturbed_visits_do_not_count(chance):
     first, second = dataset(chance, noise=0.005), dataset(chance, noise=0.005)
     second.at[2, "wall_samples_ms"] = second.at[2, "wall_samples_ms"] * np.where(second.at[2, "visit"] == 1, 3.0, 1.0)

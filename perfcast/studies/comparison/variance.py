@@ -113,7 +113,7 @@ def of_repeats(log_ratios: np.ndarray) -> float:
 def round_effects(side: Sequence[Visits]) -> dict[int, float]:
     """Return how much slower than usual all models were in each round, of rounds that have enough models."""
     deviations: dict[int, list[float]] = {}
-    for visits in side:
+    for visits in filter(len, side):  # A model may have no visit that counts.
         for number, deviation in zip(visits.rounds, visits.values - np.median(visits.values), strict=True):
             deviations.setdefault(int(number), []).append(float(deviation))
     return {number: float(np.median(found)) for number, found in deviations.items() if len(found) >= MIN_MODELS}
