@@ -330,12 +330,11 @@ def test_model_without_undisturbed_visit_is_excluded(files, chance):
     assert "model_2" not in answer.output
 
 
-def test_repetition_without_undisturbed_visit_does_not_matter(files, chance):
-    first, second = dataset(chance), dataset(chance)
-    again = first.assign(replicate=1)
-    again.at[2, "visit_disturbed"] = [True] * VISITS
-    answer = run(*files(a=pd.concat([first, again], ignore_index=True), b=second))
-    assert (answer.exit_code, "no significant regression" in answer.output) == (0, True)
+def test_datasets_without_samples_are_compared_by_their_latencies(chance):
+    first, second = (dataset(chance).drop(columns="wall_samples_ms") for _ in "ab")
+    assert compared(first, second).regressions == []
+    second[LATENCY] *= np.where(second["model"] == "model_2", 1.5, 1.0)
+    assert compared(first, second).regressions == ["model_2"]
 
 
 def test_disturbed_visits_do_not_count(chance):
