@@ -14,6 +14,7 @@ import yaml
 from perfcast.config import read_extended
 from perfcast.errors import UsageError
 from perfcast.factors import ASKED, MAX_SETS, factor_named
+from perfcast.fit.options import MIN_ROWS
 from perfcast.models.sheet import format_sheet
 from perfcast.models.spec import ModelSpec
 from perfcast.project_files import find_project_file
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 TABLE, CONFIG, SHEET, TARGET = "combinations.csv", "config.yaml", "models.csv", "gaps"
 _LOCAL = "local"
+_FAMILIES = 2
 
 
 def combinations_table(gaps: Sequence[Gap]) -> pd.DataFrame:
@@ -75,8 +77,23 @@ def _sheet(source: Source, coverage: Coverage) -> str:
     names = dict.fromkeys(str(gap.levels[network]) for gap in coverage.gaps) if network == "model" else {}
     if source.models is None or not names or not set(names) <= set(source.models["model"]):
         raise UsageError("no models.csv beside the results says how the models are made")
-    rows = source.models.set_index("model").loc[list(names)]
+    rows = _enough(source.models, list(names))
     return format_sheet([_spec(row) for _, row in rows.iterrows()])
+
+
+def _enough(models: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the rows of these models, and of as many others as the workflow needs to train on.
+
+    Raises:
+        UsageError: there are not as many.
+    """
+    families = models.set_index("model")["family"]
+    own = set(families[names])
+    others = sorted(set(models["model"]) - set(names), key=lambda name: (families[name] in own, name))
+    chosen = [*names, *others[: max(0, MIN_ROWS - len(names), int(len(own) < _FAMILIES))]]
+    if len(chosen) < MIN_ROWS or families[chosen].nunique() < _FAMILIES:
+        raise UsageError(f"the workflow trains on {MIN_ROWS} models of {_FAMILIES} families, which models.csv lacks")
+    return models.set_index("model").loc[chosen]
 
 
 def _spec(row: pd.Series) -> ModelSpec:

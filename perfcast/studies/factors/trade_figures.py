@@ -80,7 +80,8 @@ def _panel(
         name = ", ".join(f"{factor_name(mark)} {level_with_unit(mark, level)}" for mark, level in levels.items())
         traces.append(_points(chosen, roles, {**style, "size": 9}, name or title))
     alt = f"Memory against time of {len(rows)} conditions: {title}."
-    return Figure(f"memory-time-{number}", title, alt, tuple(traces), {**_axes(roles), "showlegend": bool(any(marks))})
+    axes = {name: {"title": axis["title"]} for name, axis in _axes(roles).items()}
+    return Figure(f"memory-time-{number}", title, alt, tuple(traces), {**axes, "showlegend": bool(any(marks))})
 
 
 def _marked(rows: pd.DataFrame, marks: tuple[str, str]) -> list[tuple[dict[str, object], pd.DataFrame]]:

@@ -26,6 +26,11 @@ def _database() -> pd.DataFrame:
         parameters |= {"layers": int(layers), "units": int(units)}
         name = model.removesuffix(f"_{size}")
         rows.append((model, name, "mlp", size, "dense", json.dumps(parameters)))
+    for layers in (1, 2, 3):
+        parameters = {"builder": "basic_model", "input_shape": [32, 32, 3], "seed": 0}
+        parameters |= {"conv_layers": layers, "filter_size": 3, "filters": 8, "strides": 1}
+        name = f"basic_model_{layers}_3_8_1"
+        rows.append((f"{name}_32", name, "basic_model", "32", "synthetic", json.dumps(parameters)))
     return pd.DataFrame(rows, columns=["model", "name", "family", "input_size", "source", "parameters"])
 
 
