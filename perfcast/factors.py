@@ -13,7 +13,7 @@ from perfcast.runner.workloads import DEFAULT as DEFAULT_WORKLOAD
 from perfcast.runner.workloads import WORKLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -47,24 +47,31 @@ class Factor:
     is_categorical: bool = True
     default: Any = None
     schema: Mapping[str, Any] | None = field(default=None, hash=False)
-    toolchains: tuple[str, ...] = ()
-    """Those whose option it is; none for a factor of all."""
+    owner: Literal["", "toolchain", "workload"] = ""
+    """The factor that it is an option of; none for a factor of all."""
+    owners: tuple[str, ...] = ()
+    """Those whose option it is, such as names of toolchains."""
+
+    def is_used(self, values: Mapping[str, Collection[Any]]) -> bool:
+        """Return whether it means something under some of these values of its owner."""
+        return not self.owner or any(name in self.owners for name in values[self.owner])
 
 
-def _options() -> tuple[Factor, ...]:
-    """Return the toolchains' own options, one factor for all of a name."""
+def _options(owner: Literal["toolchain", "workload"], plugs: Mapping[str, Any]) -> tuple[Factor, ...]:
+    """Return the own options of toolchains or workloads, one factor for all of a name."""
     owners: dict[str, list[str]] = {}
     options: dict[str, dict[str, Any]] = {}
-    for toolchain in TOOLCHAINS.values():
-        for name, option in toolchain.OPTIONS.items():
-            owners.setdefault(name, []).append(toolchain.name)
+    for plug in plugs.values():
+        for name, option in plug.OPTIONS.items():
+            owners.setdefault(name, []).append(plug.name)
             options.setdefault(name, option)
     return tuple(
         Factor(
             name,
-            interpreter="toolchain",
+            interpreter=owner,
             is_categorical=option["type"] in (str, bool),
-            toolchains=tuple(owners[name]),
+            owner=owner,
+            owners=tuple(owners[name]),
             **option,
         )
         for name, option in options.items()
@@ -98,7 +105,7 @@ FACTORS = (
         default="float32",
         schema={"enum": ["float32"]},
     ),
-    *_options(),
+    *_options("toolchain", TOOLCHAINS),
     Factor(
         "threads",
         int,
@@ -116,6 +123,7 @@ FACTORS = (
         default=1,
         schema={"type": "integer", "minimum": 1, "maximum": 65536},
     ),
+    *_options("workload", WORKLOADS),
     Factor(
         "clock_mhz", float, "device", "Clock frequency that the device was fixed at.", unit="MHz", is_categorical=False
     ),
@@ -214,7 +222,7 @@ def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
     vary = {name: list(values) for name, values in (description.get("vary") or {}).items()}
     given = dict(description.get("fixed") or {})
     used = _used(given, vary)
-    here = [factor for factor in ASKED if not factor.toolchains or used.intersection(factor.toolchains)]
+    here = [factor for factor in ASKED if factor.is_used(used)]
     return {
         "fixed": {factor.name: factor.default for factor in here if factor.name not in vary} | given,
         "vary": vary,
@@ -227,9 +235,10 @@ def _combined(fixed: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> It
     before = set()
     for values in itertools.product(*lists):
         chosen = dict(zip((factor.name for factor in ASKED), values, strict=True))
-        own = {f.name: chosen[f.name] for f in ASKED if not f.toolchains or chosen["toolchain"] in f.toolchains}
+        used = {name: (value,) for name, value in chosen.items()}
+        own = {factor.name: chosen[factor.name] for factor in ASKED if factor.is_used(used)}
         key = tuple(own.items())
-        if key not in before:  # Else they differ in an option that this toolchain lacks.
+        if key not in before:  # Else they differ in an option that this toolchain or workload lacks.
             before.add(key)
             yield own
 
@@ -238,12 +247,15 @@ def _refuse_foreign_options(fixed: Mapping[str, Any], vary: Mapping[str, Any]) -
     used = _used(fixed, vary)
     for factor in ASKED:
         asked_for = factor.name in vary or fixed.get(factor.name, factor.default) != factor.default
-        if asked_for and factor.toolchains and not used.intersection(factor.toolchains):
-            raise UsageError(f"factors: {', '.join(sorted(used))} has no option {factor.name}; remove it")
+        if asked_for and not factor.is_used(used):
+            names = ", ".join(sorted(used[factor.owner]))
+            raise UsageError(f"factors: {names} has no option {factor.name}; remove it")
 
 
-def _used(fixed: Mapping[str, Any], vary: Mapping[str, Any]) -> set[str]:
-    return set(vary.get("toolchain") or [fixed.get("toolchain", DEFAULT)])
+def _used(fixed: Mapping[str, Any], vary: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the toolchains and the workloads that a description asks for."""
+    defaults = {"toolchain": DEFAULT, "workload": DEFAULT_WORKLOAD}
+    return {name: set(vary.get(name) or [fixed.get(name, default)]) for name, default in defaults.items()}
 
 
 def _has(chosen: FactorSet, entry: Mapping[str, Any]) -> bool:

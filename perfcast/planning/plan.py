@@ -16,6 +16,7 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.features.table import features_table
 from perfcast.planning import costs
+from perfcast.runner.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +138,8 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, target: Target, m
 
 
 def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
-    latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"]
+    inferences_each = WORKLOADS[target.factors["workload"]].inferences(target.factors)
+    latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"] * inferences_each
     loading, running = costs.peaks_mb(features, target.factors)
     # A value that was just added to those that vary has not been measured yet.
     if predictor and predictor.knows(target.factors):
@@ -145,8 +147,8 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
         latency = _predicted(predictions, _LATENCY, "prediction", latency)
         running = _predicted(predictions, _MEMORY, "upper", running)
     visits = float(target.protocol.visits)  # The adaptive protocol may stop earlier, a busy machine needs more.
-    inferences = visits * target.protocol.iterations_per_visit
-    once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + inferences * latency / 1e3
+    samples = visits * target.protocol.iterations_per_visit
+    once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + samples * latency / 1e3
     return pd.DataFrame(
         {
             "latency_ms": latency,

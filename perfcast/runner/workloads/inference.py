@@ -18,9 +18,16 @@ class Inference:
         *("first_call_s", "ram_load_peak_mb", "ram_run_peak_mb", "allocator_peak_mb", "system_drop_mb"),
     )
     """Columns of the dataset that its samples and memory give, for predictors to learn."""
+    OPTIONS = {}
+    """Factors of its own by name, each with `type`, `description`, `default` and `schema` (JSON schema)."""
 
     def __init__(self, factors):
         self.factors = factors
+
+    @classmethod
+    def inferences(cls, factors):
+        """Return how many times a sample runs the model."""
+        return 1
 
     def load(self, toolchain, task):
         """Return what makes one sample: a function from the inputs to a list of outputs, arrays on the host."""
