@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 README = Path(__file__).parents[1] / "config/README.md"
-SCHEMAS = ("config", "target", "imported", "mapping")
+SCHEMAS = ("config", "target", "imported", "mapping", "sweep")
 _KINDS = {"string": "text", "object": "mapping", "array": "list", "boolean": "true or false"}
 _TABLE = r"(?<=## `{name}`\n)((?:(?!#|\|).*\n)*)(?:\|.*\n)+"
 

@@ -145,7 +145,7 @@ def with_defaults(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema `config`, `target`, `imported` or `mapping`."""
+    """Return the schema `config`, `target`, `imported`, `mapping` or `sweep`."""
     loaded = load(f"{name}.schema.yaml")
     if name == "target":
         loaded["properties"]["factors"] = factors_schema()

@@ -17,6 +17,7 @@ from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan
 from perfcast.cli.predict import predict
 from perfcast.cli.study import study, study_command
+from perfcast.cli.sweep import sweep
 from perfcast.errors import PerfcastError
 from perfcast.models.external.kinds import ENDINGS
 from perfcast.storage import write_table
@@ -50,6 +51,7 @@ main.add_command(plan)
 main.add_command(measure)
 main.add_command(study)
 main.add_command(study_command("comparison", "compare"))
+main.add_command(sweep)
 main.add_command(bundle)
 main.add_command(ingest)
 main.add_command(fit)
