@@ -16,6 +16,7 @@ from perfcast.errors import DataError
 from perfcast.factors import FACTORS
 from perfcast.network.records import FLOAT_BYTES
 from perfcast.runner.toolchains import TOOLCHAINS
+from perfcast.runner.workloads import WORKLOADS
 from perfcast.stability import impossible
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def _why_impossible(row: dict[str, Any], features: pd.Series, peaks: dict[str, f
         return None
     # An embedding reads few of its rows, and normalisations are folded: only these weights are read for certain.
     read = FLOAT_BYTES * (features["conv_parameters"] + features["fc_parameters"])
-    return impossible(row["latency_ms"], float(features["macs"]) * row["batch"], float(read), peaks)
+    workload = WORKLOADS.get(row["workload"])
+    examples = workload.examples(row) if workload else row["batch"]
+    return impossible(row["latency_ms"], float(features["macs"]) * examples, float(read), peaks)
 
 
 def _checked(table: pd.DataFrame, features_version: int | None) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def trace_weightless(
     return WeightlessGraph(
         serialized=graph.SerializeToString(deterministic=True),
         interface={
-            "inputs": [_node(spec, spec.name) for spec in inputs],
+            "inputs": [_node(spec, spec.name) | limit for spec, limit in zip(inputs, _limits(model), strict=True)],
             "outputs": [_node(t, t.name, key="tensor") for t in traced.outputs],
             "graph_forces_xla": forces_xla(graph),
             "weights": len(drawn),
@@ -106,6 +106,18 @@ def _inference(model: keras.Model, variables: list[Any]) -> Any:
 def _node(tensor: Any, name: str, key: str = "node") -> dict[str, Any]:
     shape = [None if size is None else int(size) for size in tensor.shape[1:]]
     return {key: name, "shape": shape, "dtype": tensor.dtype.name}
+
+
+def _limits(model: keras.Model) -> list[dict[str, int]]:
+    """Return `below` of each input that an embedding reads: how many rows that has."""
+    import keras
+
+    rows: dict[int, int] = {}
+    for layer in model._flatten_layers():
+        nodes = layer._inbound_nodes if isinstance(layer, keras.layers.Embedding) else ()
+        for tensor in (tensor for node in nodes for tensor in node.input_tensors):
+            rows[id(tensor)] = min(rows.get(id(tensor), layer.input_dim), layer.input_dim)
+    return [{"below": rows[id(tensor)]} if id(tensor) in rows else {} for tensor in model.inputs]
 
 
 def _distributions(model: keras.Model) -> dict[str, str]:

@@ -8,7 +8,7 @@ BYTES = 256
 def draw_inputs(task, batch):
     """Return a random input of each shape: what networks see after preprocessing, 0 to 1.
 
-    Whole numbers are 0 or 1, bytes of any value.
+    Whole numbers are 0 or 1, or where the converter said of what they are an index, any; so are bytes.
     """
     generator = np.random.default_rng(task["seed"] + 1)
     return [as_type(item, generator.random([batch] + item["shape"], dtype=np.float32)) for item in task["inputs"]]
@@ -46,8 +46,13 @@ def wild(generator, shape):
 
 
 def as_type(item, values):
-    """Return values in an input's type; whole numbers may be indices, of which only 0 and 1 are sure to exist."""
+    """Return values in an input's type; whole numbers may be indices, of which only 0 and 1 are sure to exist.
+
+    An input that is known to be an index has `below`, the number of rows that there are.
+    """
     dtype = np.dtype(item["dtype"])
+    if "below" in item:
+        return np.minimum((np.abs(values) % 1 * item["below"]).astype(np.int64), item["below"] - 1).astype(dtype)
     if dtype == np.uint8:
         return (np.abs(values) * (BYTES - 1)).astype(np.int64).astype(dtype)
     if dtype.kind in "iub":

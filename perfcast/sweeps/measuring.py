@@ -117,11 +117,16 @@ def evaluated(row: Mapping[str, Any], iterations: int) -> Evaluated:
         order = sorted(range(len(row["visit"])), key=lambda place: disturbed[row["visit"][place]])
         samples_s = tuple(row["wall_samples_ms"][place] * _MS for place in sorted(order[:iterations]))
     reason = row["trust_reason"] if is_measured else row["reason"]
-    numbers = [float(row[name]) * _MS for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
+    typical_s, low_s, high_s = (
+        float(row[name]) * _MS if is_measured else float("nan")
+        for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
+    )
     return Evaluated(
-        samples_s,
-        *(numbers if is_measured else [float("nan")] * len(numbers)),
-        row["trust"] if is_measured else row["status"],
-        "" if pd.isna(reason) else str(reason),
-        row,
+        samples_s=samples_s,
+        typical_s=typical_s,
+        low_s=low_s,
+        high_s=high_s,
+        status=row["trust"] if is_measured else row["status"],
+        reason="" if pd.isna(reason) else str(reason),
+        row=row,
     )

@@ -26,6 +26,10 @@ class Evaluation(Inference):
     def inferences(cls, factors):
         return -(-factors["evaluation_inputs"] // factors["batch"])
 
+    @classmethod
+    def examples(cls, factors):
+        return int(factors["evaluation_inputs"])
+
     def load(self, toolchain, task):
         """Return a `Pass`; the model is loaded twice where the batch does not divide the inputs."""
         batch, total = self.factors["batch"], self.total(task)

@@ -29,6 +29,11 @@ class Inference:
         """Return how many times a sample runs the model."""
         return 1
 
+    @classmethod
+    def examples(cls, factors):
+        """Return how many inputs a sample is of."""
+        return factors["batch"]
+
     def load(self, toolchain, task):
         """Return what makes one sample: a function from the inputs to a list of outputs, arrays on the host."""
         return toolchain.load(task)

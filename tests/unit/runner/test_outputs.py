@@ -164,6 +164,17 @@ def test_inputs_are_of_their_type_and_unlike_each_other(kind):
     assert peaks[0] <= first.min() < first.max() <= peaks[1]
 
 
+@pytest.mark.parametrize("kind", ["int32", "int64", "float32"])
+@pytest.mark.parametrize("below", [1, 5, 20_000, 40_000_001])
+def test_indices_stay_below_the_number_of_rows(kind, below):
+    entry = {"seed": 3, "inputs": [{"shape": [2000], "dtype": kind, "below": below}]}
+    (first,) = draw_inputs(entry, 2)
+    assert len(np.unique(first)) > min(below - 1, 1000)
+    for (values,) in [(first,), *other_inputs(entry, 2)]:
+        assert values.dtype == np.dtype(kind)
+        assert 0 <= values.min() <= values.max() < max(below, 2)
+
+
 def test_noop_outputs_are_checked_too():
     """Its outputs depend on its inputs, and differ from zero."""
     toolchain = NoopToolchain({"batch": 2})

@@ -100,6 +100,17 @@ def test_features_count_what_is_computed(family):
     assert descriptor["inputs"][0]["dtype"] == ("int32" if family == "text" else "float32")
 
 
+@pytest.mark.heavy
+def test_words_are_drawn_from_the_whole_vocabulary(tmp_path):
+    from perfcast.export.artifacts import ArtifactStore
+    from perfcast.export.stage import export_model
+
+    store = ArtifactStore(tmp_path)
+    text, image = (export_model(spec_of(family), store).programs[0] for family in ("text", "fashion_mnist"))
+    assert text.interface["inputs"] == [{"node": "input_0", "shape": [56], "dtype": "int32", "below": 20_000}]
+    assert "below" not in image.interface["inputs"][0]
+
+
 def test_names_hold_what_differs_from_the_document():
     assert spec_of("fashion_mnist", 10, 8).model == "fashion_mnist_10_8_28"
     assert spec_of("text").model == "text_4_3_56"
