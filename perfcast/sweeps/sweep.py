@@ -81,6 +81,7 @@ class Sweep:
         """
         wanted = {(one.spec.model, one.training_batch): one.spec for one in self.combinations}
         trained = {}
+        store.sweep()
         with progress(len(wanted) * self.config.epochs, f"training {self.family} (epochs)") as advance:
             for (model, batch), spec in wanted.items():
                 recipe = Recipe.of_config(self.config, batch)

@@ -9,6 +9,8 @@ import yaml
 
 from perfcast.bench.target import Target
 from perfcast.errors import UsageError
+from perfcast.progress import quiet
+from perfcast.sweeps import training
 from perfcast.sweeps.combinations import combinations_of
 from perfcast.sweeps.config import parse_ini
 from perfcast.sweeps.data.corpus import Corpus, Labelled
@@ -16,7 +18,7 @@ from perfcast.sweeps.measuring import Evaluated, evaluated, sweep_target
 from perfcast.sweeps.output import _FROM_MEASUREMENT, dataset_of, published_table, write_family
 from perfcast.sweeps.report import heading_of, predictions_of
 from perfcast.sweeps.sweep import Result, Sweep
-from perfcast.sweeps.training import Trained
+from perfcast.sweeps.training import Trained, training_store
 from tests.measured import FOLDER, needs
 
 PUBLISHED = FOLDER / "complexity_scaling/mnist-acer.csv"
@@ -147,6 +149,26 @@ def test_other_degrees_of_freedom_have_tables_of_their_own(tmp_path):
     about = json.loads((tmp_path / "fashion_mnist_filters8_inference_batch16.json").read_text())
     assert about["batch_size_is"] == "the batch size of training"
     assert about["inference_batch"] == [16]
+
+
+def test_an_interruption_loses_the_training_in_flight(tmp_path, monkeypatch):
+    sweep, results = swept()
+    begun = []
+
+    def train(spec, recipe, corpus, advance):
+        begun.append((spec.model, recipe.batch))
+        if begun.count(begun[-1]) == 1 and len(begun) == 3:
+            raise KeyboardInterrupt
+        return results[0].trained
+
+    monkeypatch.setattr(training, "_train", train)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.train(training_store(tmp_path), quiet)
+    trained = sweep.train(training_store(tmp_path), quiet)
+    models = [("text_4_3_56", 1), ("text_4_3_56", 4), ("text_6_3_56", 1), ("text_6_3_56", 4)]
+    assert begun == [*models[:3], *models[2:]]
+    assert list(trained) == models
+    assert trained["text_6_3_56", 4] == results[0].trained
 
 
 def row_of(**changes):
