@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from perfcast.sweeps.config import SweepConfig
 
 _VISITS = 5
-_MS = 1e-3
+_MS_PER_S = 1e3
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def evaluated(row: Mapping[str, Any], iterations: int) -> Evaluated:
     if is_measured:
         disturbed = dict(enumerate(row["visit_disturbed"]))
         order = sorted(range(len(row["visit"])), key=lambda place: disturbed[row["visit"][place]])
-        samples_s = tuple(row["wall_samples_ms"][place] * _MS for place in sorted(order[:iterations]))
+        samples_s = tuple(row["wall_samples_ms"][place] / _MS_PER_S for place in sorted(order[:iterations]))
     reason = row["trust_reason"] if is_measured else row["reason"]
     typical_s, low_s, high_s = (
-        float(row[name]) * _MS if is_measured else float("nan")
+        float(row[name]) / _MS_PER_S if is_measured else float("nan")
         for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
     )
     return Evaluated(

@@ -23,7 +23,6 @@ def structure_of(spec: ModelSpec) -> list[str]:
 
     from perfcast.models.build import build_model
 
-    keras.backend.clear_session()
     with keras.StatelessScope(initialize_variables=False):
         return structure_lines(build_model(spec))
 

@@ -42,7 +42,7 @@ def spec_of(family, layers=4, filter_size=3, size=None, **parameters):
 
 
 def built(spec):
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     with keras.StatelessScope(initialize_variables=False):
         return build_model(spec)
 
