@@ -122,19 +122,19 @@ def corpus(family, training_inputs=None):
 
 
 def first_of(family):
-    return combinations_of(parse_ini("[CONFIGURATION]\n", "defaults"), family)[0].spec
+    return combinations_of(parse_ini("[CONFIGURATION]\nVocabulary = 500\n", "small"), family)[0].spec
 
 
-@pytest.mark.parametrize(("family", "at_least"), [("fashion_mnist", 0.6), ("text", 0.9)])
+@pytest.mark.parametrize(("family", "at_least"), [("fashion_mnist", 0.4), ("text", 0.8)])
 def test_training_learns(tmp_path, family, at_least):
-    recipe = Recipe(batch=16, epochs=3, learning_rate=0.003, dropout=0.2, seed=0)
+    recipe = Recipe(batch=16, epochs=2, learning_rate=0.005, dropout=0.2, seed=0)
     epochs = []
     trained = train_once(
-        first_of(family), recipe, corpus(family), training_store(tmp_path), lambda n=1: epochs.append(n)
+        first_of(family), recipe, corpus(family, 600), training_store(tmp_path), lambda n=1: epochs.append(n)
     )
     assert trained.accuracy > at_least
     assert trained.losses[-1] < trained.losses[0]
-    assert epochs == [1, 1, 1]
+    assert epochs == [1, 1]
     labels = corpus(family).evaluation.labels
     assert trained.accuracy == pytest.approx(np.mean(np.array(trained.predicted) == labels))
 
@@ -168,7 +168,9 @@ def test_each_setting_is_another_training(changes):
 
 def test_a_loss_that_grows_without_end_is_kept_as_missing(tmp_path):
     recipe = Recipe(1, 2, 10.0, 0.0, 0)
-    trained = train_once(first_of("text"), recipe, corpus("text", 40), training_store(tmp_path), lambda _=1: None)
+    trained = train_once(
+        first_of("fashion_mnist"), recipe, corpus("fashion_mnist", 40), training_store(tmp_path), lambda _=1: None
+    )
     assert 0 <= trained.accuracy <= 1
     assert all(loss is None or np.isfinite(loss) for loss in trained.losses)
     (key,) = training_store(tmp_path).all_keys()
