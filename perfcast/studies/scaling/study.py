@@ -75,7 +75,7 @@ STUDY = Study(
     summary="Find how time scales with a network, and where that breaks.",
     help=(
         "Find how time scales with layers, filter sizes, batch sizes and other factors: correlations, scaling laws, "
-        "thresholds, scatter, and whether the claims of the published study hold (docs/scaling.md)."
+        "thresholds, scatter, and whether the claims of the published study hold (docs/scaling-study.md)."
     ),
     inputs=("DATA...",),
     run=_run,
