@@ -44,7 +44,7 @@ class Law:
         name: of the law.
         cells: mean absolute error in % of combinations held out: between those measured.
         levels: mean absolute error in % of whole levels held out: beyond and between those measured; NaN where no
-            factor has enough of them.
+            factor has enough of them. Levels without which factors cannot be told apart are not held out.
         worse: by how many percentage points ``cells`` is above that of the best law, and
         worse_low: the lower end of the 95% interval of that; above 0, the best law is better by more than chance.
     """
@@ -174,7 +174,7 @@ def _level_folds(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _level_error(name: Name, values: np.ndarray, times: np.ndarray) -> float:
-    folds = list(_level_folds(values))
+    folds = [fold for fold in _level_folds(values) if is_full(_design(np.log(values[~fold])))]
     if not folds:
         return np.nan
     found = [_errors(name, values, times, fold) for fold in folds]

@@ -169,12 +169,17 @@ def _parted(
         sums, rows = (_where(table, splits, name) for table in (found.sums, found.rows))
         part = replace(found, sums=sums, rows=rows, seen=int(sums["count"].sum()))
         try:
-            sets.append(_observations(source, form, factors, part, notes, " · ".join((source.label, *name))))
+            label = " · ".join((source.label, *map(_part_label, splits, name)))
+            sets.append(_observations(source, form, factors, part, notes, label))
         except UsageError as error:
             problems.append(f"{error}.")
     if not sets:
         raise UsageError(problems[0].removesuffix("."))
     return (replace(sets[0], notes=(*sets[0].notes, *problems)), *sets[1:])
+
+
+def _part_label(column: str, value: str) -> str:
+    return columns.shown(value if column == "family" else f"{column.replace('_', ' ')} {value}")
 
 
 def _where(table: pd.DataFrame, names: list[str], values: tuple) -> pd.DataFrame:
