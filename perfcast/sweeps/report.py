@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfcast.text import escape_control, format_number
+from perfcast.text import escape_control, format_number, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def heading_of(sweep: Sweep, result: Result, structure: list[str]) -> list[str]:
         f"Degrees of freedom: {degrees_of_freedom(result)}",
         "Model structure:",
         *structure,
-        f"Training: {config.epochs} epochs, learning rate {config.learning_rate:g}, dropout {config.dropout:g}, "
+        f"Training: {pluralize(config.epochs, 'epoch')}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}, "
         f"{len(sweep.corpus.training):,} inputs, {format_number(result.trained.seconds)}s",
         f"Data: {sweep.corpus.source}",
         "Evaluation starting...",
