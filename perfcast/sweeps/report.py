@@ -46,8 +46,8 @@ def heading_of(sweep: Sweep, result: Result, structure: list[str]) -> list[str]:
         f"Degrees of freedom: {degrees_of_freedom(result)}",
         "Model structure:",
         *structure,
-        f"Training: {pluralize(config.epochs, 'epoch')}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}, "
-        f"{len(sweep.corpus.training):,} inputs, {format_number(result.trained.seconds)}s",
+        f"Training: {pluralize(config.epochs, 'epoch')}, learning rate {config.learning_rate:g}, "
+        f"dropout {config.dropout:g}, {len(sweep.corpus.training):,} inputs, {format_number(result.trained.seconds)}s",
         f"Data: {sweep.corpus.source}",
         "Evaluation starting...",
         f"Iterations of evaluation: {config.evaluation_iterations}",
