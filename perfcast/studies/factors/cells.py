@@ -59,9 +59,10 @@ def _as_text(value: object) -> str | None:
 
 
 def levels_in(column: pd.Series, kind: Kind) -> pd.Series:
-    """Return a factor's levels: numbers or texts; missing ones stay missing."""
+    """Return a factor's levels: numbers, missing where they are out of range, or texts."""
     if kind == "numbers":
-        return numbers_in(column)
+        numbers = numbers_in(column)
+        return numbers.where(numbers.abs() < _LARGEST)
     return column.map(lambda value: str(value).strip(), na_action="ignore").astype(object).where(column.notna(), None)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from perfcast.cli import main
@@ -156,6 +156,7 @@ CELLS = st.one_of(
 @given(
     st.lists(st.tuples(st.sampled_from("AB"), CELLS, st.sampled_from([1, 2, 4]), CELLS, CELLS), min_size=1, max_size=15)
 )
+@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])  # Making an example smaller takes minutes.
 def test_any_cells_make_a_page_or_one_line(rows):
     frame = pd.DataFrame(rows, columns=["network", "build", "threads", "Time (ms)", "Memory (MB)"], dtype=object)
     try:
