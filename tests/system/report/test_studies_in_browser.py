@@ -12,9 +12,11 @@ from browser import check_page, find_chromium
 
 from perfcast.pages import write_page
 from perfcast.studies.comparison.study import STUDY as COMPARISON
+from perfcast.studies.factors.study import STUDY as FACTORS
 from tests.conftest import ROOT
 from tests.system.runs import snakemake
 from tests.system.small_campaign import check_out
+from tests.unit.factors.simulated import simulated
 
 TARGETS = ("many", "one")
 ENTRY = '    "perfcast.studies.toy",\n'
@@ -101,6 +103,16 @@ def test_the_page_of_a_comparison_is_drawn_and_fits(models, tmp_path):
     check = check_page(tmp_path / "page.html", screenshots=tmp_path)
     assert check.faults() == []
     assert [width.plots for width in check.widths] == [2, 2]
+
+
+@in_browser
+def test_the_page_of_test_results_is_drawn_and_fits(tmp_path):
+    simulated(0)[0].to_csv(tmp_path / "tests.csv", index=False)
+    findings = FACTORS.run([tmp_path / "tests.csv"], FACTORS.chosen({}))
+    write_page(tmp_path / "page.html", findings.page)
+    check = check_page(tmp_path / "page.html", screenshots=tmp_path)
+    assert check.faults() == []
+    assert check.widths[0].plots == check.widths[1].plots > 10
 
 
 def measured(chance, models, factor):
