@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import socket
@@ -150,4 +151,5 @@ def cut(session: psutil.Process) -> None:
     """Kill what serves a link, and nothing that it started."""
     servers = [session, *(child for child in session.children() if child.name() == "sshd")]
     for process in reversed(servers):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

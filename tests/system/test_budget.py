@@ -13,6 +13,7 @@ def test_the_next_run_goes_on_where_the_budget_ended(tmp_path, root):
     first = pd.read_parquet(tmp_path / DATASET)
     assert set(first["stopped_by"]) == {"budget"}
     assert set(first["visits"]) == {1}
+    assert set(first["replicate"]) == {0}  # Repetitions wait until there is time for them.
     visits = campaign.visits()
 
     # What a budget ended is measured further, and what is complete is not.
@@ -25,7 +26,9 @@ def test_the_next_run_goes_on_where_the_budget_ended(tmp_path, root):
     second = pd.read_parquet(tmp_path / DATASET)
     assert second["stopped_by"].isna().all()
     assert set(second["visits"]) == {3}
-    assert {key: made[:1] for key, made in campaign.visits().items()} == visits
+    assert set(second["replicate"]) == {0, 1}
+    made = campaign.visits()
+    assert {key: made[key][:1] for key in visits} == visits
     assert campaign.run("--dry-run", "--", DATASET).jobs == []
 
 

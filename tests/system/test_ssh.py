@@ -1,5 +1,6 @@
 """Measuring over SSH: a private server, its own Python, the toolchain that runs nothing."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from perfcast.bench.campaign import Campaign
@@ -45,7 +47,8 @@ def board(tmp_path, monkeypatch):
     monkeypatch.setattr("perfcast.bench.retry.FIRST_PAUSE_S", 0.1)
     yield board
     for process in board.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # It may have ended by itself meanwhile.
+            process.kill()
     board.down()
 
 
