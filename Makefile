@@ -1,7 +1,7 @@
 # perfcast: `make run` measures this machine and predicts; `make check` is for every edit, `make test` for every commit.
 PYTHON ?= python3
-# How many tests run side by side.
-JOBS ?= 2
+# How many tests run side by side: three keep two processors busy, as tests wait a third of the time.
+JOBS ?= 3
 # What `make test-slow` looks for slow tests in.
 SLOW ?= tests
 # Where SLOW names tests of which none is to run alone, pytest ends with this status.
@@ -19,7 +19,7 @@ help:
 	@echo "make default-predictor  measure this machine, and make the default predictor of it"
 	@echo "make setup          only install what perfcast needs, into $(VENV)"
 	@echo "make check          linters and fast unit tests, in under 2 minutes"
-	@echo "make test           linters and every test but the slow ones, in under 10 minutes"
+	@echo "make test           linters and every test but the slow ones: 17 minutes on 2 cores"
 	@echo "make test-slow      the tests that take minutes each, and many examples of those that draw their inputs"
 	@echo "make test-campaign  measure all of this machine's models, and check what comes of it"
 	@echo "make benchmark      overhead of measuring, against a process per model"
