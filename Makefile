@@ -7,7 +7,7 @@ SLOW ?= tests
 # Where SLOW names tests of which none is to run alone, pytest ends with this status.
 NONE_COLLECTED := 5
 # How long `make run` measures; empty: until the protocol is complete.
-BUDGET ?= 5m
+BUDGET ?= 4m
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1

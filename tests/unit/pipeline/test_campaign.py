@@ -38,7 +38,7 @@ def test_a_campaign_has_its_defaults_filled_in(folder, root):
         "results/manifests",
         "results/quick",
     )
-    assert campaign.config["fit"]["splits"] == 200
+    assert campaign.config["fit"]["splits"] == 100
     assert len(campaign.models.specs) == 10
     assert campaign.models.summary == "10 models; 0 random combinations discarded\n"
     assert list(campaign.shards) == [0, 1, 2]
