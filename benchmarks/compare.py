@@ -25,11 +25,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from model_lists import MIDDLING, campaign_in, exported, records_of, specs_of
+from model_lists import MIDDLING, campaign_in, exported, specs_of
 from scipy import stats
 
-from perfcast.dataset.build import build_dataset
-from perfcast.features.table import features_table
+from perfcast.dataset.measured import measured_dataset
+from perfcast.progress import track
 from perfcast.studies.comparison.comparison import Options, compare
 from perfcast.studies.comparison.pairs import pair
 from tests.unit.simulated_campaigns import LOADS, Models, row, slowed
@@ -55,13 +55,7 @@ ONE_THREAD_PAIRS = 3
 def measured(folder, exports_folder, exports, description, **factors):
     """Return the dataset of a real campaign."""
     campaign = campaign_in(folder, exports_folder, **factors)
-    records = records_of(campaign, exports, description)
-    descriptors = [campaign.artifacts.descriptor(record["artifact"]) for record in records]
-    models = pd.DataFrame({name: [descriptor[name] for descriptor in descriptors] for name in ("model", "source")})
-    environments = {
-        record["environment"]: campaign.measurements.environment(record["environment"]) for record in records
-    }
-    return build_dataset(records, features_table(descriptors), models, environments)
+    return measured_dataset(campaign.measurements, campaign.artifacts, campaign.measure(exports, track, description))
 
 
 def found_in(first, second, threshold=THRESHOLD):

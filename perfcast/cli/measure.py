@@ -151,16 +151,11 @@ def _next_repetition(campaign: Campaign, export: Export, environment: dict[str, 
 
 def _one(campaign: Campaign, key: str, is_new: bool) -> Measured:
     """Return a measurement with its row as a dataset would have it."""
-    import pandas as pd
-
-    from perfcast.dataset.build import build_dataset
-    from perfcast.features.table import features_table
+    from perfcast.dataset.measured import measured_dataset
 
     record = campaign.measurements.measurement(key)
     environment = campaign.measurements.environment(record["environment"])
-    descriptor = campaign.artifacts.descriptor(record["artifact"])
-    models = pd.DataFrame({"model": [descriptor["model"]], "source": [descriptor["source"]]})
-    table = build_dataset([record], features_table([descriptor]), models, {record["environment"]: environment})
+    table = measured_dataset(campaign.measurements, campaign.artifacts, [key])
     row = {str(name): _plain(value) for name, value in table.iloc[0].items()}
     return Measured(record, row, environment, is_new)
 

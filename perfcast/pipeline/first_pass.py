@@ -9,9 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfcast.bench.target import Replicates
-from perfcast.dataset.build import build_dataset
-from perfcast.export.exports import model_table
-from perfcast.features.table import features_table
+from perfcast.dataset.measured import measured_dataset
 from perfcast.pages import write_page
 from perfcast.storage import write_table, write_text
 from perfcast.studies.registry import find_study
@@ -48,10 +46,8 @@ def measure_first(campaign: Campaign, exports: list[Export], of: int, progress: 
     """
     once = replace(campaign.target, replicates=Replicates(0.0, 0))
     first = replace(campaign, target=once, budget_s=min(BUDGET_S, campaign.budget_s or BUDGET_S))
-    records = [campaign.measurements.measurement(key) for key in first.measure(exports, progress, "first pass")]
-    environments = {name: campaign.measurements.environment(name) for name in {r["environment"] for r in records}}
-    descriptors = [campaign.artifacts.descriptor(export.artifact) for export in exports]
-    table = build_dataset(records, features_table(descriptors), model_table(exports, campaign.artifacts), environments)
+    keys = first.measure(exports, progress, "first pass")
+    table = measured_dataset(campaign.measurements, campaign.artifacts, keys)
     table.attrs["first_pass_of"] = of
     return table
 

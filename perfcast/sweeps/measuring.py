@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perfcast.bench.target import Protocol, Replicates
-from perfcast.dataset.build import build_dataset
+from perfcast.dataset.measured import measured_dataset
 from perfcast.errors import UsageError
 from perfcast.factors import in_words
-from perfcast.features.table import features_table
 from perfcast.runner.workloads.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -96,13 +95,7 @@ def evaluate(
         BenchmarkError: the runner ended early.
     """
     keys = campaign.measure(exports, progress, description)
-    records = [campaign.measurements.measurement(key) for key in keys]
-    environments = {
-        name: campaign.measurements.environment(name) for name in sorted({r["environment"] for r in records})
-    }
-    descriptors = [campaign.artifacts.descriptor(export.artifact) for export in exports]
-    models = pd.DataFrame([{name: found[name] for name in ("model", "source")} for found in descriptors])
-    dataset = build_dataset(records, features_table(descriptors), models, environments)
+    dataset = measured_dataset(campaign.measurements, campaign.artifacts, keys)
     iterations = campaign.target.protocol.iterations
     rows = [{str(name): value for name, value in row.items()} for row in dataset.to_dict("records")]
     return {(row["model"], row["batch"]): evaluated(row, iterations) for row in rows}
