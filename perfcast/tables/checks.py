@@ -14,7 +14,7 @@ from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
 
-_MAX_VALUE = 1e30
+MAX_VALUE = 1e30
 _BEYOND, _NEGATIVE = "is out of range", "is negative"
 _INCOMPLETE = Problem("", "a feature is missing or infinite", EXCLUDED)
 # Counts, sizes and shares: the registry's, and those that only tables from elsewhere have.
@@ -48,17 +48,21 @@ def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame,
     found, lines = {}, []
     for name, metric in mapping.metrics.items():
         value = numbers[metric.column].to_numpy()
-        finite = np.isfinite(value)
-        wrong = {
-            "is missing": np.isnan(value),
-            "is infinite": np.isinf(value),
-            "is zero": value == 0,
-            _NEGATIVE: finite & (value < 0),
-            _BEYOND: finite & (value > 0) & ((value > _MAX_VALUE) | (value < 1 / _MAX_VALUE)),
-        }
+        wrong = {"is missing": np.isnan(value)} | impossible_values(value)
         lines += [at_rows(table, rows, Problem(metric.column, what, EXCLUDED)) for what, rows in wrong.items()]
         found[name] = np.where(np.any(list(wrong.values()), axis=0), np.nan, value)
     return pd.DataFrame(found, index=table.index), lines
+
+
+def impossible_values(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return which numbers no metric can have, by the reason; what is missing is none of them."""
+    finite = np.isfinite(values)
+    return {
+        "is infinite": np.isinf(values),
+        "is zero": values == 0,
+        _NEGATIVE: finite & (values < 0),
+        _BEYOND: finite & (values > 0) & ((values > MAX_VALUE) | (values < 1 / MAX_VALUE)),
+    }
 
 
 def _incomplete(features: pd.DataFrame) -> np.ndarray:
@@ -66,7 +70,7 @@ def _incomplete(features: pd.DataFrame) -> np.ndarray:
 
 
 def _beyond(features: pd.DataFrame) -> np.ndarray:
-    return ~_incomplete(features) & (np.abs(features.to_numpy(dtype=float)) > _MAX_VALUE)
+    return ~_incomplete(features) & (np.abs(features.to_numpy(dtype=float)) > MAX_VALUE)
 
 
 def _negative(features: pd.DataFrame) -> np.ndarray:

@@ -41,12 +41,15 @@ def feature_columns(table: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
 
 def holds_numbers(column: pd.Series) -> bool:
     """Return whether a column holds numbers and nothing else, missing values aside; dates are not numbers."""
-    numbers = _parsed(column)
+    numbers = parsed(column)
     return bool(numbers.notna().any() and (numbers.notna() | column.isna()).all())
 
 
-def _parsed(column: pd.Series) -> pd.Series:
-    """Return a column's numbers, NaN where there is none: pandas would take dates for nanoseconds."""
+def parsed(column: pd.Series) -> pd.Series:
+    """Return a column's numbers, NaN for what is not a number.
+
+    As text: pandas takes dates for nanoseconds, and cannot take lists and dictionaries at all.
+    """
     readable = column if is_numeric_dtype(column) else column.astype("str")
     return pd.to_numeric(readable, errors="coerce").astype("float64")
 
@@ -60,7 +63,7 @@ def numbers_of(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     found = {}
     for name in names:
         column = table[name]
-        numbers = _parsed(column)
+        numbers = parsed(column)
         wrong = numbers.isna() & column.notna()
         if wrong.any():
             _refuse_text(table, name, wrong.to_numpy())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from perfcast.tables.checks import MAX_VALUE, impossible_values
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 from perfcast.tables.units import split_quantity
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Kind = Literal["numbers", "quantities", "text", "nested", "empty"]
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "?")
-_LARGEST, _SMALLEST = 1e30, 1e-30
 _CONVERTED = "converted"
 
 
@@ -62,7 +62,7 @@ def levels_in(column: pd.Series, kind: Kind) -> pd.Series:
     """Return a factor's levels: numbers, missing where they are out of range, or texts."""
     if kind == "numbers":
         numbers = numbers_in(column)
-        return numbers.where(numbers.abs() < _LARGEST)
+        return numbers.where(numbers.abs() < MAX_VALUE)
     return column.map(lambda value: str(value).strip(), na_action="ignore").astype(object).where(column.notna(), None)
 
 
@@ -78,16 +78,8 @@ def measured_in(part: pd.DataFrame, name: str, unit: Unit | None) -> tuple[pd.Se
         numbers, converted = _with_units(column, numbers, unit)
         lines.append(at_rows(part, converted, Problem(name, "has another unit than the column", _CONVERTED)))
         texts &= numbers.isna()
-    values = numbers.to_numpy()
-    with np.errstate(invalid="ignore"):
-        wrong = {
-            "is missing": column.isna().to_numpy(),
-            "is not a number": texts.to_numpy(),
-            "is infinite": np.isinf(values),
-            "is zero": values == 0,
-            "is negative": np.isfinite(values) & (values < 0),
-            "is out of range": (np.isfinite(values) & (values > _LARGEST)) | ((values > 0) & (values < _SMALLEST)),
-        }
+    wrong = {"is missing": column.isna().to_numpy(), "is not a number": texts.to_numpy()}
+    wrong |= impossible_values(numbers.to_numpy())
     lines += [at_rows(part, rows, Problem(name, what, EXCLUDED)) for what, rows in wrong.items() if rows.any()]
     return numbers.mask(np.any(list(wrong.values()), axis=0)), lines
 

@@ -24,7 +24,7 @@ DATASET_FEATURES = ("layers", "kernel_size_max", "filters_max", "input_size", "p
 """Features of the descriptor that may be factors of a dataset, the ones that a builder chooses first."""
 _MAX_FACTORS = 8
 _SHOWN, _LONGEST = 8, 60
-_UNIT = re.compile(r"(?:[_ ]|[\[(])(ns|us|µs|ms|s|min|h)[\])]?\Z")
+_UNIT = re.compile(rf"(?:[_ ]|[\[(])({'|'.join(SECONDS)})[\])]?\Z")
 _TIME_WORDS = ("time", "latency", "duration", "elapsed", "seconds")
 
 

@@ -1,4 +1,4 @@
-"""Numbers in columns of text, with units or without, and what stands there that is no number."""
+"""Numbers in columns of text, with units or without, and what is not a number there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from perfcast.studies.scaling.columns import SECONDS
+from perfcast.tables.numbers import parsed
 from perfcast.text import one_line
 
-_WITH_UNIT = r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(ns|us|µs|ms|s|min|h)\s*$"
+_WITH_UNIT = rf"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*({'|'.join(SECONDS)})\s*$"
 _SHOWN = 40
 
 
@@ -36,7 +36,7 @@ class Numbers:
 
 def numbers_in(column: pd.Series) -> Numbers:
     """Return a column of counts or sizes as numbers."""
-    values = _parsed(column)
+    values = parsed(column).to_numpy(copy=True)
     wrong = np.isnan(values) & column.notna().to_numpy()
     return Numbers(values, wrong, np.zeros(len(values), bool), example=_first(column, wrong))
 
@@ -69,12 +69,6 @@ def share_of_numbers(column: pd.Series) -> float:
         return 1.0
     found = times_in(known.reset_index(drop=True), 1.0)
     return 1 - float(found.wrong.mean())
-
-
-def _parsed(column: pd.Series) -> np.ndarray:
-    # As text: pandas takes dates for nanoseconds, and cannot take lists and dictionaries at all.
-    readable = column if is_numeric_dtype(column) else column.astype("str")
-    return pd.to_numeric(readable, errors="coerce").to_numpy(float, na_value=np.nan).copy()
 
 
 def _first(column: pd.Series, wrong: np.ndarray) -> str:

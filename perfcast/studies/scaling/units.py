@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.pages.formatting import number
+from perfcast.studies.scaling.columns import SECONDS
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.observations import Observations
 
-_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+_UNITS = ("s", "ms", "µs", "ns")
 _LEAST = 0.1
 
 
@@ -48,4 +49,5 @@ def unit_of_time(seconds: float, is_known: bool = True) -> Unit:
     """Return the unit in which a time is 0.1 at least."""
     if not is_known:
         return Unit("", 1.0)
-    return Unit(*next(((name, size) for name, size in _UNITS if seconds >= _LEAST * size), _UNITS[-1]))
+    name = next((name for name in _UNITS if seconds >= _LEAST * SECONDS[name]), _UNITS[-1])
+    return Unit(name, SECONDS[name])
