@@ -60,7 +60,7 @@ def time_table(count):
         begin = time.perf_counter()
         results = read_source([path], Asked()).results
         read = time.perf_counter() - begin
-        factors_page(analyse(results, suggestions=12, keep_outliers=False)).html()
+        factors_page(analyse(results, suggestions=12, keep_outliers=False), ()).html()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         size = path.stat().st_size / 2**20
     whole = time.perf_counter() - begin

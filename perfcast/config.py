@@ -48,21 +48,32 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a configuration.
+
+    Raises:
+        UsageError: it is absent, larger than any configuration, or not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > _MAX_BYTES:
+            raise UsageError(f"{path}: has more than {_MAX_BYTES:,} bytes, which no configuration needs")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+
+
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file.
 
     Raises:
         UsageError: it is absent or no YAML, gives a key twice or refers to itself.
     """
+    text = read_text(path)
     try:
-        data = path.read_bytes()
-        if len(data) > _MAX_BYTES:
-            raise UsageError(f"{path}: has more than {_MAX_BYTES:,} bytes, which no configuration needs")
-        return yaml.load(data.decode("utf-8-sig"), _StrictLoader)  # a SafeLoader
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+        return yaml.load(text, _StrictLoader)  # a SafeLoader
     except _Refused as error:
         raise UsageError(f"{path}, {error}") from error
     except yaml.YAMLError as error:

@@ -22,6 +22,11 @@ _TAKEN = {*INPUT_KEYS, "out", "figures"}
 """Names that no option can have: what every study has."""
 
 
+def listed_names(text: str | None) -> tuple[str, ...]:
+    """Return the names that an option lists with commas between them, each once; none where it is not given."""
+    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of a study, on the command line and in the configuration alike.

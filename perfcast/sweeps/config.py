@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfcast.config import read_mapping, schema
+from perfcast.config import read_mapping, read_text, schema
 from perfcast.errors import UsageError
 from perfcast.models.naming import parse_value
 from perfcast.schema import first_problem, with_schema_defaults
@@ -32,7 +32,6 @@ INI_NAMES = {
 """The document's names of options, in lower case; an INI file may use all others by their own names."""
 
 MAX_COMBINATIONS = 10_000
-_LARGEST = 1_000_000
 _SHOWN = 60
 
 
@@ -100,7 +99,7 @@ def read_config(path: Path, given: Mapping[str, Any] | None = None) -> SweepConf
         return _checked(read_mapping(path) | dict(given or {}), {}, str(path))
     if path.suffix not in (".ini", ".cfg"):
         raise UsageError(f"{path}: a sweep's configuration must end in .ini or .yaml")
-    return parse_ini(_text_of(path), str(path), given)
+    return parse_ini(read_text(path), str(path), given)
 
 
 def parse_ini(text: str, origin: str, given: Mapping[str, Any] | None = None) -> SweepConfig:
@@ -123,18 +122,6 @@ def parse_ini(text: str, origin: str, given: Mapping[str, Any] | None = None) ->
         names[option] = key
         values[option] = _value_of(value, option, properties[option], f"{origin}: {key}")
     return _checked(values | dict(given or {}), names, origin)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        if len(data) > _LARGEST:
-            raise UsageError(f"{path}: has more than {_LARGEST:,} bytes, which no configuration needs")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def _entries(text: str, origin: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import BLUE, GREY, category_styles, markers
 from perfcast.pages.scatter_matrix import scatter_matrix
 from perfcast.studies.factors.builds import follow, networks_of
-from perfcast.studies.factors.description import coded_columns, correlations
+from perfcast.studies.factors.description import coded_columns
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.roles import PERFORMANCE, level_text
 from perfcast.studies.factors.wording import compared, condition_text, factor_name, level_with_unit
@@ -36,7 +36,7 @@ _MOST_FACTORS = 12
 def correlation_figures(results: Results) -> tuple[Figure, ...]:
     """Return the heatmap of correlations, and the scatter matrix of metrics and numbers."""
     table, labels = coded_columns(results)
-    matrix = correlations(results).rename(index=labels, columns=labels)
+    matrix = table.corr().rename(index=labels, columns=labels)
     heat = heatmap(
         Frame("correlations", "Pearson's correlations", caption="Unadjusted: one factor may stand for another."),
         matrix,

@@ -84,8 +84,6 @@ def best_conditions(analysis: Analysis) -> list[str]:
     time, memory = roles.first("time"), roles.first("memory")
     if table is None or time is None or memory is None:
         return []
-    assert time is not None
-    assert memory is not None
     best = table.loc[(table[time.column] * table[memory.column]).idxmin()]
     where = condition_text({name: best[name] for name in roles.factors})
     count = int(table["front"].sum())

@@ -15,7 +15,6 @@ from perfcast.studies.factors.figures import (
     effects_figure,
     performance_figures,
 )
-from perfcast.studies.factors.published import published_claims
 from perfcast.studies.factors.roles import PERFORMANCE
 from perfcast.studies.factors.trade_figures import front_figure, panel_figures, panels_left_out
 from perfcast.studies.statistics.claims import claims_table
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 
     from perfcast.pages import Table
     from perfcast.studies.factors.analysis import Analysis
+    from perfcast.studies.statistics.claims import Claim
 
 _MANY_LABELS = 6
 
 
-def summary(analysis: Analysis, how: str) -> tuple[str | Table, ...]:
-    """Return what the command prints."""
-    claims = published_claims(analysis)
+def summary(analysis: Analysis, claims: Sequence[Claim], how: str) -> tuple[str | Table, ...]:
+    """Return what the command prints; for the arguments see `factors_page`."""
     counts = ", ".join(
         f"{sum(claim.verdict == verdict for claim in claims)} {verdict}"
         for verdict in ("confirmed", "contradicted", "confounded", "open")
@@ -57,8 +56,14 @@ def _factors(analysis: Analysis) -> str:
     return ", ".join(map(escape_control, analysis.results.roles.factors)) or "none"
 
 
-def factors_page(analysis: Analysis, how: str = "") -> Page:
-    """Return the page of test results; a section that the data does not allow says why."""
+def factors_page(analysis: Analysis, claims: Sequence[Claim], how: str = "") -> Page:
+    """Return the page of test results; a section that the data does not allow says why.
+
+    Args:
+        analysis: of the results.
+        claims: the findings that were published with them; none for other results.
+        how: how to measure what was not tested, in a sentence; empty where no campaign was written.
+    """
     parts: tuple[tuple[str, str, Callable[[], Section]], ...] = (
         ("answer", "The answer", lambda: _answer(analysis)),
         ("data", "What was read", lambda: _data(analysis)),
@@ -70,7 +75,7 @@ def factors_page(analysis: Analysis, how: str = "") -> Page:
         ("untested", "What was not tested", lambda: _untested(analysis, how)),
     )
     sections = [section_or_reason(*part) for part in parts]
-    if claims := published_claims(analysis):
+    if claims:
         table = claims_table(claims, "Findings that were published with these results, and what the data says")
         sections.insert(2, Section("claims", "Published findings", tables=(table,)))
     return Page("What drives time and memory", findings.lead(analysis), _facts(analysis), tuple(sections))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.errors import UsageError
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.cells import kind_of, levels_in, without_markers
+from perfcast.studies.study import listed_names
 from perfcast.tables.reading import ROW, TABLE
 from perfcast.tables.units import Unit, name_without_unit, split_quantity, unit_in_name
 from perfcast.text import escape_control, format_list, shorten
@@ -118,11 +119,7 @@ class Asked:
 def asked_of(options: Mapping[str, Any]) -> Asked:
     """Return what the study's options name: lists have commas between the columns."""
     single = {name: options.get(name) or "" for name in ("network", "build", "id")}
-    return Asked(_split(options.get("metrics")), _split(options.get("factors")), **single)
-
-
-def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+    return Asked(listed_names(options.get("metrics")), listed_names(options.get("factors")), **single)
 
 
 def find_roles(table: pd.DataFrame, asked: Asked) -> Roles:

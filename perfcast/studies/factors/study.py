@@ -18,13 +18,15 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
     from perfcast.studies.factors.analysis import analyse, effects_table
     from perfcast.studies.factors.campaign import write_campaign
     from perfcast.studies.factors.page import factors_page, summary
+    from perfcast.studies.factors.published import published_claims
     from perfcast.studies.factors.roles import asked_of
     from perfcast.studies.factors.source import read_source
 
     source = read_source(paths, asked_of(options))
     found = analyse(source.results, suggestions=options["suggest"], keep_outliers=options["keep_outliers"])
     files, how = write_campaign(Path(options["campaign"]), found.coverage, source) if options["campaign"] else ({}, "")
-    return Findings(summary(found, how), factors_page(found, how), effects_table(found), files)
+    claims = published_claims(found)
+    return Findings(summary(found, claims, how), factors_page(found, claims, how), effects_table(found), files)
 
 
 STUDY = Study(
@@ -45,12 +47,7 @@ STUDY = Study(
         Option("network", "Column that says which network ran.", _NAMES),
         Option("build", "Column that says which build of the software ran it.", _NAMES),
         Option("id", "Column that names a row, to merge on.", _NAMES),
-        Option(
-            "suggest",
-            "How many untested combinations to suggest.",
-            {"type": "integer", "minimum": 0, "maximum": 200},
-            12,
-        ),
+        Option("suggest", "How many untested combinations to suggest.", _COUNT, 12),
         Option("keep_outliers", "Keep what contradicts all other results in the models.", {"type": "boolean"}, False),
         Option(
             "campaign",

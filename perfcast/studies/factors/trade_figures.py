@@ -45,27 +45,32 @@ def marked_factors(analysis: Analysis) -> tuple[str, str]:
 
 def panel_figures(analysis: Analysis) -> tuple[Figure, ...]:
     """Return memory against time, a figure for each network and setting of the factors that are not marked."""
-    roles, table = analysis.results.roles, analysis.trade
+    table = analysis.trade
     if table is None:
         return ()
-    colour, shape = marked_factors(analysis)
-    own = {alias.factor for alias in analysis.aliases if alias.is_attribute}
-    panel = [name for name in roles.factors if name not in (colour, shape, roles.build, *own)]
+    marks = marked_factors(analysis)
+    panel = _panel_factors(analysis, marks)
     groups = list(table.groupby(panel, observed=True)) if panel else [((), table)]
     groups.sort(key=lambda group: -len(group[1]))
     return tuple(
-        _panel(analysis, dict(zip(panel, key, strict=True)), rows, (colour, shape), number)
+        _panel(analysis, dict(zip(panel, key, strict=True)), rows, marks, number)
         for number, (key, rows) in enumerate(groups[:_MOST_PANELS])
     )
 
 
+def _panel_factors(analysis: Analysis, marks: tuple[str, str]) -> list[str]:
+    """Return the factors that are alike in all points of a figure: not marked, no network's own, not the build."""
+    roles = analysis.results.roles
+    own = {alias.factor for alias in analysis.aliases if alias.is_attribute}
+    return [name for name in roles.factors if name not in (*marks, roles.build, *own)]
+
+
 def panels_left_out(analysis: Analysis) -> int:
     """Return how many settings have no figure of their own."""
-    roles, table = analysis.results.roles, analysis.trade
+    table = analysis.trade
     if table is None:
         return 0
-    own = {alias.factor for alias in analysis.aliases if alias.is_attribute}
-    panel = [name for name in roles.factors if name not in (*marked_factors(analysis), roles.build, *own)]
+    panel = _panel_factors(analysis, marked_factors(analysis))
     return max(0, len(table[panel].drop_duplicates()) - _MOST_PANELS) if panel else 0
 
 

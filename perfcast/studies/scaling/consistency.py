@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,8 +109,7 @@ def outliers_of(observations: Observations) -> tuple[Outlier, ...]:
     """Return the combinations whose time is far off those of their neighbours, the farthest first.
 
     Neighbours differ in one factor only, that whose levels do the same in all combinations of the others, as far as
-    this is so of any. Far is a factor of 1.5 at least, and 8 robust
-    standard deviations of all such distances.
+    this is so of any. Far is a factor of 1.5 at least, and 8 robust standard deviations of all such distances.
     """
     blocks = [blocks_of(observations, factor) for factor in observations.factors]
     usable = [each for each in blocks if len(each.levels) >= _MIN_LEVELS and len(each.paired) > 1]
@@ -174,8 +173,6 @@ def _named(observations: Observations, outlier: Outlier) -> str:
 
 def without(observations: Observations, outliers: Sequence[Outlier]) -> Observations:
     """Return a data set without the combinations far off."""
-    from dataclasses import replace
-
     columns = [factor.column for factor in observations.factors]
     values = {outlier.values for outlier in outliers}
 

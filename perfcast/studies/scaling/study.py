@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.studies.study import Findings, Option, Study
+from perfcast.studies.study import Findings, Option, Study, listed_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,12 +33,8 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
 def _choices(options: Mapping[str, Any]) -> Choices:
     from perfcast.studies.scaling.columns import Choices
 
-    factors, splits = (_names(options[name]) for name in ("factors", "by"))
+    factors, splits = (listed_names(options[name]) for name in ("factors", "by"))
     return Choices(options["time"] or "", factors, splits, options["unit"] or "", options["inputs"])
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _observed(paths: Sequence[Path], choices: Choices) -> tuple[list[Observations], list[str]]:

@@ -13,6 +13,7 @@ from perfcast.cli import main
 from perfcast.errors import UsageError
 from perfcast.studies.factors.analysis import analyse
 from perfcast.studies.factors.page import factors_page, summary
+from perfcast.studies.factors.published import published_claims
 from perfcast.studies.factors.results import collect
 from perfcast.studies.factors.roles import Asked, find_roles
 from perfcast.studies.factors.source import read_source
@@ -24,8 +25,8 @@ def page_of(table, **asked):
     rows = table.assign(**{ROW: np.arange(1, len(table) + 1), TABLE: "table.csv"})
     results = collect([rows], find_roles(rows, Asked(**asked)))
     found = analyse(results, suggestions=3, keep_outliers=False)
-    page = factors_page(found)
-    printed = [line for line in summary(found, "") if isinstance(line, str)]
+    page = factors_page(found, published_claims(found))
+    printed = [line for line in summary(found, published_claims(found), "") if isinstance(line, str)]
     return found, page, " ".join(printed)
 
 

@@ -111,7 +111,7 @@ def test_what_was_never_tested_is_suggested(found):
 
 
 def test_every_axis_has_a_title_and_every_figure_a_description(found):
-    page = factors_page(found)
+    page = factors_page(found, published_claims(found))
     assert [section.key for section in page.sections][:3] == ["answer", "data", "claims"]
     for figure in page.figures:
         assert figure.missing or figure.alt
