@@ -29,9 +29,9 @@ DROPOUT = 0.75
 """Share of the units that training drops, as in the document; inference drops none."""
 
 _UNITS = 64
-_FEWEST_LAYERS, _MOST_LAYERS = 4, 200
-_MOST = 10_000
-_MOST_WORDS = 10_000_000
+_MIN_LAYERS, _MAX_LAYERS = 4, 200
+_MAX_VALUE = 10_000
+_MAX_WORDS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class Classifier:
 
 
 CLASSIFIERS = {
-    "fashion_mnist": Classifier(28, 10, {"filters": 64, "channels": 1}, {"filters": _MOST, "channels": _MOST}),
+    "fashion_mnist": Classifier(
+        28, 10, {"filters": 64, "channels": 1}, {"filters": _MAX_VALUE, "channels": _MAX_VALUE}
+    ),
     "text": Classifier(
         56,
         2,
         {"filters": 64, "embedding": 256, "vocabulary": 20_000},
-        {"filters": _MOST, "embedding": _MOST, "vocabulary": _MOST_WORDS},
+        {"filters": _MAX_VALUE, "embedding": _MAX_VALUE, "vocabulary": _MAX_WORDS},
     ),
 }
 """The catalogue's builders by name, which are its families too."""
@@ -108,10 +110,10 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
 
 def _values(classifier: Classifier, parameters: dict[str, Any]) -> dict[str, int]:
     only(parameters, ("layers", "filter_size", *classifier.defaults))
-    layers = whole_number(parameters, "layers", _MOST_LAYERS)
-    if layers < _FEWEST_LAYERS or layers % 2:
-        raise UsageError(f"parameter 'layers' must be an even number from {_FEWEST_LAYERS}, not {layers}")
-    values = {"layers": layers, "filter_size": whole_number(parameters, "filter_size", _MOST)}
+    layers = whole_number(parameters, "layers", _MAX_LAYERS)
+    if layers < _MIN_LAYERS or layers % 2:
+        raise UsageError(f"parameter 'layers' must be an even number from {_MIN_LAYERS}, not {layers}")
+    values = {"layers": layers, "filter_size": whole_number(parameters, "filter_size", _MAX_VALUE)}
     given = classifier.defaults | parameters
     return values | {key: whole_number(given, key, most) for key, most in classifier.limits.items()}
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perfcast.pages.rendering import Page, Section
     from perfcast.pages.tables import Cell, Table
 
-_MOST_ROWS = 50
+_MAX_ROWS = 50
 _MARKUP = re.compile(r"[\\`*\[\]<|~$#]|&(?=#?\w)|(?<![^\W_])_|_(?![^\W_])")
 _START = re.compile(r"^(?=[-+=>])|^\d+(?=[.)])")
 
@@ -82,10 +82,10 @@ def _table(table: Table) -> str:
     rows = [
         [_escaped(column.label) or " " for column in table.columns],
         ["---:" if column.numeric else "---" for column in table.columns],
-        *([_cell(cell) for cell in row.cells] for row in table.rows[:_MOST_ROWS]),
+        *([_cell(cell) for cell in row.cells] for row in table.rows[:_MAX_ROWS]),
     ]
     written = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    left = len(table.rows) - _MOST_ROWS
+    left = len(table.rows) - _MAX_ROWS
     return f"{heading}\n\n{written}" + (f"\n\n{pluralize(left, 'more row')} in the page." if left > 0 else "")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def section_or_reason(key: str, title: str, make: Callable[[], Section]) -> Section:
-    """Return the section that ``make`` returns, or one that says why there is none.
+    """Return the section that ``make`` returns, or one that gives the reason why it cannot be computed.
 
     Args:
         key, title: of the section.

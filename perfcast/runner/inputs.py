@@ -8,7 +8,7 @@ BYTES = 256
 def draw_inputs(task, batch):
     """Return a random input of each shape: what networks see after preprocessing, 0 to 1.
 
-    Whole numbers are 0 or 1, or where the converter said of what they are an index, any; so are bytes.
+    Integers are 0 or 1, or where the converter said of what they are an index, any; so are bytes.
     """
     generator = np.random.default_rng(task["seed"] + 1)
     return [as_type(item, generator.random([batch] + item["shape"], dtype=np.float32)) for item in task["inputs"]]
@@ -46,7 +46,7 @@ def wild(generator, shape):
 
 
 def as_type(item, values):
-    """Return values in an input's type; whole numbers may be indices, of which only 0 and 1 are sure to exist.
+    """Return values in an input's type; integers may be indices, of which only 0 and 1 are sure to exist.
 
     An input that is known to be an index has `below`, the number of rows that there are.
     """

@@ -18,7 +18,7 @@ from perfcast.tables.pickles import Made, Name, plain_values
 
 MAX_BUILT_BYTES = 256 * 2**20
 """Of all arrays together: one piece of data may stand for several of them."""
-_MOST_COLUMNS = 10_000
+_MAX_COLUMNS = 10_000
 _BYTES_PER_OBJECT = 64
 _TYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))
 _OBJECTS = frozenset(("O", "O4", "O8"))
@@ -152,7 +152,7 @@ def _columns(names: list[Any] | None, blocks: list[tuple[Any, Any]], budget: _Bu
     Raises:
         UsageError: names are missing or repeated, or a column is in no block or in two.
     """
-    if not names or len(names) > _MOST_COLUMNS or not all(isinstance(name, str) for name in names):
+    if not names or len(names) > _MAX_COLUMNS or not all(isinstance(name, str) for name in names):
         raise _refusal("its columns have no names")
     if len(set(names)) < len(names):
         raise _refusal("two columns have the same name")

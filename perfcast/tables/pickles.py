@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 2**20
 MAX_OPERATIONS = 2_000_000
-_LONGEST_MAPPING = 1000
+_MAX_KEYS = 1000
 """Keys could be chosen to collide, which takes quadratic time."""
-_LARGEST_INTEGER = 2**64
-_LONGEST_NAME = 80
+_MAX_INTEGER = 2**64
+_MAX_NAME_LENGTH = 80
 _BROKEN = (ValueError, IndexError, KeyError, OverflowError, struct.error, MemoryError)
 
 
@@ -69,7 +69,7 @@ def plain_values(data: bytes, known: Mapping[str, str]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return escape_control(shorten(str(value), _LONGEST_NAME))
+    return escape_control(shorten(str(value), _MAX_NAME_LENGTH))
 
 
 class _Machine:
@@ -102,7 +102,7 @@ class _Machine:
         return self._stack[0]
 
     def _push(self, value: Any) -> None:
-        if isinstance(value, int) and abs(value) >= _LARGEST_INTEGER:
+        if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
             raise UsageError("holds an integer of more than 64 bits; save it as CSV")
         self._stack.append(value)
 
@@ -160,8 +160,8 @@ class _Machine:
         if not isinstance(found, dict):
             raise ValueError("sets items of what is not a mapping")
         found.update(_pairs(pairs))
-        if len(found) > _LONGEST_MAPPING:
-            raise UsageError(f"holds a mapping of more than {_LONGEST_MAPPING:,} keys; save it as CSV")
+        if len(found) > _MAX_KEYS:
+            raise UsageError(f"holds a mapping of more than {_MAX_KEYS:,} keys; save it as CSV")
 
     def set_item(self, _: Any) -> None:
         value, key = self.pop(), self.pop()

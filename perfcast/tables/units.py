@@ -76,7 +76,7 @@ _CELL = re.compile(r"\s*([+-]?[0-9.]{1,40}(?:[eE][+-]?[0-9]{1,4})?)\s*([A-Za-zµ
 
 
 def unit_of(symbol: str) -> Unit | None:
-    """Return the unit of this symbol, None where there is none."""
+    """Return the unit of this symbol, None if it is not known."""
     return _UNITS.get(_OTHER_SPELLINGS.get(symbol, symbol))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.results import Results
     from perfcast.studies.factors.roles import Metric
 
-_FEWEST = 3
+_MIN_CONDITIONS = 3
 """Conditions, below which nothing is modelled."""
 
 
@@ -104,7 +104,7 @@ def _of_metric(
     keep_outliers: bool,
 ) -> MetricAnalysis:
     cells = results.cells[metric.column]
-    if len(cells.mean) < _FEWEST or not results.roles.factors:
+    if len(cells.mean) < _MIN_CONDITIONS or not results.roles.factors:
         return MetricAnalysis(metric, None)
     if metric == PERFORMANCE:  # It follows from time and memory, and changes where they do.
         changes = tuple(change for each in before for change in each.changes)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 MAX_NETWORKS = 60
 """Beyond these, networks are not looked at one by one."""
-_FEWEST_BUILDS = 3
-_LARGEST_RUNS = 200
+_MIN_BUILDS = 3
+_MAX_RUNS = 200
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Change:
         builds: from this one on, in order, until the next change or the last build.
         low, high: between which builds the change is, with 95% confidence.
         ratio: after over before.
-        p_value: of so clear a change where there is none.
+        p_value: of so clear a change without one.
         lines: how many settings of the other factors were followed.
         along: what else became another at exactly this build, in words; empty for nothing.
     """
@@ -120,7 +120,7 @@ def build_changes(
     found, reasons = [], []
     for network in networks:
         followed = follow(results, metric, network, aliases)
-        reason = "" if followed else f"fewer than {_FEWEST_BUILDS} builds were tested under the same conditions"
+        reason = "" if followed else f"fewer than {_MIN_BUILDS} builds were tested under the same conditions"
         reason = reason or (_undecided(followed) if followed else "")
         if reason or followed is None:
             reasons.append(f"{level_text(network)}: {reason}" if roles.network else reason)
@@ -148,7 +148,7 @@ def follow(results: Results, metric: Metric, network: object, aliases: Sequence[
     names = [table[name] for name in lines] or [np.zeros(len(table))]
     grouped = [group for _, group in table.groupby(names, observed=True) if group[roles.build].is_unique]
     longest = max(grouped, key=len, default=None)
-    if longest is None or len(longest) < _FEWEST_BUILDS:
+    if longest is None or len(longest) < _MIN_BUILDS:
         return None
     builds = ordered_levels(longest[roles.build])
     used = [group.set_index(roles.build) for group in grouped if set(builds) <= set(group[roles.build])]
@@ -167,7 +167,7 @@ def _runs(results: Results, metric: Metric, rows: pd.DataFrame, roles: Roles) ->
     names = list(roles.factors)
     known = results.rows[results.rows[metric.column].notna()]
     groups = {
-        key: np.log(values.to_numpy(dtype=float)[:_LARGEST_RUNS])
+        key: np.log(values.to_numpy(dtype=float)[:_MAX_RUNS])
         for key, values in known.groupby(names, observed=True)[metric.column]
     }
     return tuple(groups[tuple(row)] for row in rows[names].itertuples(index=False))

@@ -114,7 +114,7 @@ def _target(measured: str, dataset: pd.DataFrame, coverage: Coverage, roles: Rol
     """Return the description of the target: as that of the ``measured`` one, but for the factors.
 
     Raises:
-        UsageError: a factor is none that a target can set, there are too many combinations, or the description of the
+        UsageError: a target cannot set one of the factors, there are too many combinations, or the description of the
             measured target is missing.
     """
     varied = [name for name in coverage.factors if name != roles.network]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.roles import Roles
 
 _TINY = 1e-9
-_MOST_LINEAR = 6
+_MAX_LINEAR = 6
 _ENOUGH = 2
 """Levels from which on a number is taken as a number."""
 
@@ -154,7 +154,7 @@ def range_text(levels: Sequence[object], among: Sequence[object]) -> str:
         else:
             runs.append([place])
     texts = [_run_text([level_text(among[place]) for place in run]) for run in runs]
-    shown = texts[:_MOST_LINEAR]
+    shown = texts[:_MAX_LINEAR]
     more = f" and {len(texts) - len(shown)} more" if len(texts) > len(shown) else ""
     return ", ".join(shown) + more
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 _SURE = 0.01
-_SHARE_CONTRADICTING, _MOST_CONTRADICTING = 0.05, 20
+_SHARE_CONTRADICTING, _MAX_CONTRADICTING = 0.05, 20
 """Of the conditions: where more seem to contradict the model, the model is wrong."""
-_FEWEST_CLUSTERS = 8
-_MOST_COMPARED = 4
+_MIN_CLUSTERS = 8
+_MAX_COMPARED = 4
 _NO_SHARE = 1e-12
-_MOST_NETWORKS = 12
+_MAX_NETWORKS = 12
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _contradicting(cells: Cells, terms: Terms) -> dict[int, float]:
     The worst is taken out, and the rest is looked at again: two of them could hide each other.
     """
     matrix, rows, found = terms.matrix, np.arange(len(cells.mean)), dict[int, float]()
-    most = min(_MOST_CONTRADICTING, max(1, int(_SHARE_CONTRADICTING * len(cells.mean))))
+    most = min(_MAX_CONTRADICTING, max(1, int(_SHARE_CONTRADICTING * len(cells.mean))))
     while len(found) < most:
         p_values, differences = studentised(matrix[rows], cells.mean[rows])
         if not len(p_values) or len(rows) * p_values.min() > _SURE:
@@ -190,7 +190,7 @@ def _clusters(cells: Cells, roles: Roles) -> np.ndarray | None:
         return None
     codes = cells.conditions[roles.network].factorize()[0]
     several = len(codes) > len(np.unique(codes))
-    return codes if several and len(np.unique(codes)) >= _FEWEST_CLUSTERS else None
+    return codes if several and len(np.unique(codes)) >= _MIN_CLUSTERS else None
 
 
 def _known_variance(cells: Cells) -> np.ndarray | None:
@@ -217,7 +217,7 @@ def _effects(fitted: _Fitted, name: str, count: int) -> list[Effect]:
     effects = [_effect(fitted, name, pair, count, joint=joint) for pair in pairs]
     network, table = fitted.setting.roles.network, fitted.setting.cells.conditions
     differs = any(set(term.factors) == {name, network} for term in fitted.terms)
-    if name != network and differs and table[network].nunique() <= _MOST_NETWORKS:
+    if name != network and differs and table[network].nunique() <= _MAX_NETWORKS:
         for level in fitted.setting.coded[network].levels:
             if table.loc[table[network] == level, name].nunique() > 1:
                 effects += [_effect(fitted, name, pair, count, network=level) for pair in pairs]
@@ -232,9 +232,9 @@ def _compared(fitted: _Fitted, name: str) -> tuple[list[tuple[object, object]], 
     """
     roles, coding = fitted.setting.roles, fitted.setting.coded[name]
     levels = coding.levels
-    if coding.kind != "levels" or (len(levels) > _MOST_COMPARED and name in (roles.build, *roles.numeric)):
+    if coding.kind != "levels" or (len(levels) > _MAX_COMPARED and name in (roles.build, *roles.numeric)):
         return [(levels[0], levels[-1])], False
-    if len(levels) <= _MOST_COMPARED:
+    if len(levels) <= _MAX_COMPARED:
         return [(levels[0], level) for level in levels[1:]], False
     values = [0.0, *(fitted.fit.coefficients[place] for place in fitted.places(name))]
     return [(levels[int(np.argmin(values))], levels[int(np.argmax(values))])], True

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _ROW = 46
 _LABEL = 22
 _MATRIX = 6
-_MOST_NETWORKS = 12
-_MOST_FACTORS = 12
+_MAX_NETWORKS = 12
+_MAX_FACTORS = 12
 
 
 def correlation_figures(results: Results) -> tuple[Figure, ...]:
@@ -47,7 +47,7 @@ def correlation_figures(results: Results) -> tuple[Figure, ...]:
     metrics = [metric.column for metric in results.usable()]
     shown = [*metrics, *numbers][:_MATRIX]
     network = results.roles.network
-    is_few = bool(network) and results.conditions[network].nunique() <= _MOST_NETWORKS
+    is_few = bool(network) and results.conditions[network].nunique() <= _MAX_NETWORKS
     coloured = table.assign(**{network: results.rows[network].map(level_text)}) if is_few else table
     frame = Frame("scatter-matrix", "Scatter matrix")
     return heat, scatter_matrix(frame, coloured, {name: labels[name] for name in shown}, network if is_few else None)
@@ -114,7 +114,7 @@ def builds_figure(analysis: Analysis, each: MetricAnalysis, number: int) -> Figu
         for network in networks_of(results.cells[each.metric.column], roles)
         if (found := follow(results, each.metric, network, analysis.aliases))
     }
-    shown = dict(itertools.islice(followed.items(), _MOST_NETWORKS))
+    shown = dict(itertools.islice(followed.items(), _MAX_NETWORKS))
     if not shown:
         return frame.without("No network was tested with three builds under the same conditions.")
     styles = category_styles([level_text(network) for network in shown])
@@ -166,11 +166,11 @@ def performance_figures(analysis: Analysis) -> tuple[Figure, ...]:
     if not usable:
         return ()
     metric = PERFORMANCE if PERFORMANCE in usable else usable[0]
-    is_few = bool(roles.network) and results.conditions[roles.network].nunique() <= _MOST_NETWORKS
+    is_few = bool(roles.network) and results.conditions[roles.network].nunique() <= _MAX_NETWORKS
     table = results.rows.assign(**{name: results.rows[name].map(level_text) for name in roles.factors})
     found = []
-    for number, name in enumerate(roles.factors[:_MOST_FACTORS]):
-        if results.conditions[name].nunique() > 2 * _MOST_NETWORKS:
+    for number, name in enumerate(roles.factors[:_MAX_FACTORS]):
+        if results.conditions[name].nunique() > 2 * _MAX_NETWORKS:
             continue
         title = f"{metric.name} against {factor_name(name)}"
         frame = Frame(f"performance-{number}", title, roles.label_of(name), metric.label, log="y")
@@ -181,7 +181,7 @@ def performance_figures(analysis: Analysis) -> tuple[Figure, ...]:
 
 def coverage_figure(analysis: Analysis) -> Figure:
     """Return which share of the level pairs of each two factors was tested."""
-    names = list(analysis.coverage.factors)[:_MOST_FACTORS]
+    names = list(analysis.coverage.factors)[:_MAX_FACTORS]
     conditions = analysis.results.conditions
     frame = Frame(
         "coverage",

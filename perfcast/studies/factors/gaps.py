@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.roles import Roles
 
 MAX_CANDIDATES = 5000
-_MOST_COLUMNS = 400
+_MAX_COLUMNS = 400
 _UNKNOWN, _SMALL = 1e-3, 1.0
 """Prior precision of a main effect and of an interaction, relative to that of a run."""
 
@@ -126,7 +126,7 @@ def _basis(levels: dict[str, tuple[object, ...]], roles: Roles) -> _Basis:
     owners: list[tuple[str, ...]] = [(), *((name,) for name in levels for _ in range(widths[name]))]
     for one, other in sorted(itertools.combinations(levels, 2), key=lambda pair: widths[pair[0]] * widths[pair[1]]):
         width = widths[one] * widths[other]
-        if len(owners) + width <= _MOST_COLUMNS:
+        if len(owners) + width <= _MAX_COLUMNS:
             owners += [(one, other)] * width
     return _Basis(tuple(owners), levels, roles)
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TINY = 1e-9
-_LARGEST_CLUSTER = 2000
+_MAX_CLUSTER = 2000
 _FREE = 0.02
-_LARGEST_LOG = 700.0
+_MAX_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _meat(q: np.ndarray, residuals: np.ndarray, groups: np.ndarray | None) -> np
 
 
 def _score(q: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    if len(q) > _LARGEST_CLUSTER:
+    if len(q) > _MAX_CLUSTER:
         return q.T @ residuals
     return q.T @ (np.linalg.pinv(np.eye(len(q)) - q @ q.T, rcond=1e-8, hermitian=True) @ residuals)
 
@@ -131,7 +131,7 @@ def joint_p_value(found: Fit, places: Sequence[int]) -> float:
 
 def ratio_of(log: float) -> float:
     """Return the ratio whose logarithm this is; one beyond any number is the largest one."""
-    return float(np.exp(np.clip(log, -_LARGEST_LOG, _LARGEST_LOG)))
+    return float(np.exp(np.clip(log, -_MAX_LOG, _MAX_LOG)))
 
 
 def is_exact(residuals: np.ndarray, values: np.ndarray) -> bool:

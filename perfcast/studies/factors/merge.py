@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _OWN = (ROW, TABLE)
-_LARGEST_WHOLE = 2**53
+_MAX_WHOLE = 2**53
 _NAMED = 8
 
 
@@ -74,7 +74,7 @@ def _key(value: object) -> str:
         number = float(text)
     except ValueError:
         return text
-    return str(int(number)) if number.is_integer() and abs(number) < _LARGEST_WHOLE else text
+    return str(int(number)) if number.is_integer() and abs(number) < _MAX_WHOLE else text
 
 
 def _one_per_id(table: pd.DataFrame, row_id: str, lines: list[pd.DataFrame]) -> pd.DataFrame:

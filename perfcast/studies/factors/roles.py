@@ -29,7 +29,7 @@ _BUILD = re.compile(r"build|version|commit|release|revision", re.IGNORECASE)
 _ID = re.compile(r"(^|[^A-Za-z])(id|ID|Id)$|[a-z](Id|ID)$")
 _NAMED = 12
 _DIFFERENT = 0.8
-_LONGEST = 80
+_MAX_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -241,4 +241,4 @@ def _named_like(pattern: re.Pattern[str], names: Sequence[str]) -> str:
 
 def level_text(level: object) -> str:
     """Return a level as people read it: 5 for 5.0."""
-    return f"{level:.10g}" if isinstance(level, float) else shorten(escape_control(level), _LONGEST)
+    return f"{level:.10g}" if isinstance(level, float) else shorten(escape_control(level), _MAX_LENGTH)

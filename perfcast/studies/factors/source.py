@@ -113,7 +113,7 @@ def _of_datasets(paths: Sequence[Path], asked: Asked) -> Source:
 
 
 def _model_database(paths: Sequence[Path]) -> pd.DataFrame | None:
-    """Return how each model is made, from the database beside the results; None where there is none."""
+    """Return how each model is made, from the database beside the results; None without it."""
     files = [file for path in paths if (file := results_folder(path).parent / MODELS).is_file()]
     tables = [pd.concat(table_parts(file), ignore_index=True) for file in files]
     return pd.concat(tables).drop_duplicates("model") if tables and all("model" in table for table in tables) else None

@@ -17,7 +17,7 @@ from perfcast.text import escape_control
 if TYPE_CHECKING:
     from perfcast.studies.factors.analysis import Analysis
 
-_MOST = 200
+_MAX_ROWS = 200
 _DIGITS = 9
 """As many as the statistics of published results have."""
 
@@ -43,9 +43,9 @@ def problems(analysis: Analysis) -> Table:
     """Return what is wrong with rows, one line each."""
     found = analysis.results.problems
     rows = tuple(
-        text_row(*(escape_control(each) for each in line)) for line in found.head(_MOST).itertuples(index=False)
+        text_row(*(escape_control(each) for each in line)) for line in found.head(_MAX_ROWS).itertuples(index=False)
     )
-    more = f" (the first {_MOST} of {analysis.results.problem_count:,})" if len(found) > _MOST else ""
+    more = f" (the first {_MAX_ROWS} of {analysis.results.problem_count:,})" if len(found) > _MAX_ROWS else ""
     columns = (*texts("Table", wide=True), *numbers("Row"), *texts("Column", "Value", "Problem", "Done"))
     return Table(f"Rows that could not be used as they are{more}", columns, rows, empty="There are none.")
 
@@ -130,7 +130,7 @@ def steps(analysis: Analysis) -> Table:
             "replicates" if step.by_replicates else "the model",
             mark="warn" if step.p_value < ALPHA and step.ratio > 1 else "",
         )
-        for name, step in found[:_MOST]
+        for name, step in found[:_MAX_ROWS]
     )
     columns = (
         *texts("Metric", "Network", "Builds"),
@@ -157,7 +157,7 @@ def front(analysis: Analysis) -> Table:
                 number_cell(row[memory.column]),
             )
         )
-        for _, row in chosen.head(_MOST).iterrows()
+        for _, row in chosen.head(_MAX_ROWS).iterrows()
     )
     return Table(caption, columns, rows)
 

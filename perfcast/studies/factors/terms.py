@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.roles import Roles
 
 _ALPHA = 0.05
-_FEWEST_LEFT = 5
+_MIN_LEFT = 5
 """Conditions beyond the model's columns, below which builds enter as a trend and nothing is added."""
-_MOST_ADDED = 12
+_MAX_ADDED = 12
 _NARROW = 4
 _CONDITIONS_PER_COLUMN = 25
-_MOST_INNER = 10
+_MAX_INNER = 10
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _main_terms(setting: Setting, left_out: dict[str, str]) -> tuple[Setting, li
     roles, size = setting.roles, len(setting.cells.mean)
     order = sorted(roles.factors, key=lambda name: (name == roles.build, name != roles.network))
     width = 1 + sum(setting.coded[name].width for name in order)
-    if roles.build in roles.numeric and size - width < _FEWEST_LEFT:
+    if roles.build in roles.numeric and size - width < _MIN_LEFT:
         trend = replace(setting.coded[roles.build], kind="linear")
         setting = replace(setting, coded={**setting.coded, roles.build: trend})
     terms: list[Term] = []
@@ -112,7 +112,7 @@ def _extended(setting: Setting, terms: list[Term], changes: Sequence[Change]) ->
     """Return the terms with those others that explain more than chance, the best first (Bonferroni)."""
     candidates = [*_steps(setting, terms, changes), *_pairs(setting, terms), *_curves(setting, terms)]
     size, values = len(setting.cells.mean), setting.cells.mean
-    for _ in range(_MOST_ADDED):
+    for _ in range(_MAX_ADDED):
         q = np.linalg.qr(setting.matrix(terms))[0]
         residuals = values - q @ (q.T @ values)
         if is_exact(residuals, values):
@@ -156,7 +156,7 @@ def _curves(setting: Setting, terms: Sequence[Term]) -> list[Term]:
     return [
         Term(f"{escape_control(name)}, not a power law", (name,), is_curve=True)
         for name in names
-        if setting.coded[name].kind != "levels" and len(setting.coded[name].levels) <= _MOST_INNER + 2
+        if setting.coded[name].kind != "levels" and len(setting.coded[name].levels) <= _MAX_INNER + 2
     ]
 
 
@@ -164,7 +164,7 @@ def _p_value(columns: np.ndarray, q: np.ndarray, residuals: np.ndarray, size: in
     """Return the p-value of adding columns to a model; 1 where they are not all its own, or would leave too little."""
     explained, added = gain(q, residuals, columns)
     left = size - q.shape[1] - added
-    if added < columns.shape[1] or left < _FEWEST_LEFT:
+    if added < columns.shape[1] or left < _MIN_LEFT:
         return 1.0
     rest = float(residuals @ residuals) - explained
     if rest <= 1e-12 * float(residuals @ residuals):

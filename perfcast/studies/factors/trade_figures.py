@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.analysis import Analysis
     from perfcast.studies.factors.roles import Roles
 
-_MOST_PANELS = 8
-_MOST_DRAWN = 2000
-_MOST_NETWORKS = 12
+_MAX_PANELS = 8
+_MAX_DRAWN = 2000
+_MAX_NETWORKS = 12
 
 
 def marked_factors(analysis: Analysis) -> tuple[str, str]:
@@ -54,7 +54,7 @@ def panel_figures(analysis: Analysis) -> tuple[Figure, ...]:
     groups.sort(key=lambda group: -len(group[1]))
     return tuple(
         _panel(analysis, dict(zip(panel, key, strict=True)), rows, marks, number)
-        for number, (key, rows) in enumerate(groups[:_MOST_PANELS])
+        for number, (key, rows) in enumerate(groups[:_MAX_PANELS])
     )
 
 
@@ -71,7 +71,7 @@ def panels_left_out(analysis: Analysis) -> int:
     if table is None:
         return 0
     panel = _panel_factors(analysis, marked_factors(analysis))
-    return max(0, len(table[panel].drop_duplicates()) - _MOST_PANELS) if panel else 0
+    return max(0, len(table[panel].drop_duplicates()) - _MAX_PANELS) if panel else 0
 
 
 def _panel(
@@ -111,7 +111,7 @@ def _style(analysis: Analysis, levels: dict[str, object], marks: tuple[str, str]
 
 def _points(rows: pd.DataFrame, roles: Roles, marker: dict[str, Any], name: str) -> dict[str, Any]:
     time, memory = roles.first("time"), roles.first("memory")
-    drawn = rows.head(_MOST_DRAWN)
+    drawn = rows.head(_MAX_DRAWN)
     texts = [condition_hover(row, roles.factors) for _, row in drawn.iterrows()]
     return markers(
         finite(drawn[memory.column] if memory else []),
@@ -139,7 +139,7 @@ def front_figure(analysis: Analysis) -> Figure:
     if table is None or time is None or memory is None:
         return frame.without("There is no condition with both a time and a memory.")
     networks = table[roles.network].map(level_text) if roles.network else table[time.column].map(lambda _: "")
-    if networks.nunique() > _MOST_NETWORKS:
+    if networks.nunique() > _MAX_NETWORKS:
         networks = networks.map(lambda _: "all networks")
     styles = category_styles(list(networks))
     traces = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.effects import Effect
     from perfcast.studies.factors.roles import Metric, Roles
 
-_SMALLEST_P = 1e-4
+_MIN_P = 1e-4
 _PLAIN_WORDS = ("True", "False", "true", "false", "yes", "not set", "none")
 
 
@@ -30,7 +30,7 @@ def p_text(p_value: float) -> str:
     """Return a p-value as people read it, after a sign of comparison."""
     if not math.isfinite(p_value):
         return "p unknown"
-    return f"p < {_SMALLEST_P}" if p_value < _SMALLEST_P else f"p = {fmt.number(p_value, 2)}"
+    return f"p < {_MIN_P}" if p_value < _MIN_P else f"p = {fmt.number(p_value, 2)}"
 
 
 def factor_name(factor: str) -> str:

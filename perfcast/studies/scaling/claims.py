@@ -48,7 +48,7 @@ class _Tested:
 
     Attributes:
         statement: what was claimed.
-        p_value: of its test; NaN where there is none.
+        p_value: of its test; NaN if it could not be tested.
         verdict: takes whether the test is significant.
         evidence: the number and the test.
     """

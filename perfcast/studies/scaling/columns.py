@@ -23,7 +23,7 @@ INPUTS_OF_DOCUMENT = 2000
 DATASET_FEATURES = ("layers", "kernel_size_max", "filters_max", "input_size", "parameters", "macs", "sum_activations")
 """Features of the descriptor that may be factors of a dataset, the ones that a builder chooses first."""
 _MAX_FACTORS = 8
-_SHOWN, _LONGEST = 8, 60
+_SHOWN, _MAX_LENGTH = 8, 60
 _UNIT = re.compile(rf"(?:[_ ]|[\[(])({'|'.join(SECONDS)})[\])]?\Z")
 _TIME_WORDS = ("time", "latency", "duration", "elapsed", "seconds")
 
@@ -139,7 +139,7 @@ _SWEPT = (
 
 def shown(name: object) -> str:
     """Return a name that a stranger wrote as one short line."""
-    return one_line(str(name), _LONGEST)
+    return one_line(str(name), _MAX_LENGTH)
 
 
 def key(name: object) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_DATA_SETS = 12
 """Of one table; a page of more cannot be read."""
-_MOST_MISSING = 0.5
+_MAX_MISSING = 0.5
 _ALIKE, _SAME = 0.98, 0.9999
 """Rank correlations from which on two features, or any two factors, cannot be told apart."""
 _MIXED = 300.0
@@ -216,7 +216,7 @@ def _chosen(
 ) -> tuple[tuple[Factor, ...], pd.DataFrame, tuple[str, ...]]:
     """Return the factors to analyse, the combinations where all of them are known, and what was left out."""
     missing = {factor.column: float(sums[factor.column].isna().mean()) for factor in factors}
-    unknown = [factor for factor in factors if missing[factor.column] > _MOST_MISSING]
+    unknown = [factor for factor in factors if missing[factor.column] > _MAX_MISSING]
     known = sums[sums[[f.column for f in factors if f not in unknown]].notna().all(axis=1)]
     constant = [f for f in factors if f not in unknown and known[f.column].nunique() < 2]
     varying = [factor for factor in factors if factor not in unknown and factor not in constant]

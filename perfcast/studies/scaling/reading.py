@@ -23,7 +23,7 @@ PIECE = 500_000
 """Rows held at once."""
 _HEAD = 1000
 _SEPARATORS = ",;\t"
-_LEAST_NUMERIC = 0.5
+_MIN_NUMERIC = 0.5
 _DATASET_COLUMNS = ("measurement", "model", "latency_ms")
 _BROKEN = (OSError, ValueError, TypeError, NotImplementedError, EOFError, ImportError, csv.Error)
 """What pandas, pyarrow and the packings raise over files that are something else."""
@@ -143,4 +143,4 @@ def _counts_rows(name: str) -> bool:
 def _can_hold_numbers(column: pd.Series) -> bool:
     if is_bool_dtype(column):
         return False
-    return is_numeric_dtype(column) or share_of_numbers(column) >= _LEAST_NUMERIC
+    return is_numeric_dtype(column) or share_of_numbers(column) >= _MIN_NUMERIC

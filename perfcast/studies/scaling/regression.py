@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 _FULL = 1e-9
-_LARGEST = 700.0
+_MAX_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _freedom(weights: np.ndarray, basis: np.ndarray, leverage: np.ndarray) -> fl
 
 def bounded_exp(logs: np.ndarray | float) -> np.ndarray:
     """Return the exponential of logarithms; of what is extrapolated beyond any number, a very large one."""
-    return np.exp(np.minimum(logs, _LARGEST))
+    return np.exp(np.minimum(logs, _MAX_LOG))
 
 
 def is_full(design: np.ndarray) -> bool:

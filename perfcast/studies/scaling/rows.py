@@ -36,7 +36,7 @@ class Removed:
         reasons: how many rows were left out for which reason.
         with_units: how many times carry their unit.
         noisy: how many times are kept although their measurement was noisy.
-        examples: the first value that is no number, by reason.
+        examples: the first value that is not a number, by reason.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perfcast.studies.scaling.observations import Observations
 
 _UNITS = ("s", "ms", "µs", "ns")
-_LEAST = 0.1
+_MIN_SHOWN = 0.1
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ def unit_of_time(seconds: float, is_known: bool = True) -> Unit:
     """Return the unit in which a time is 0.1 at least."""
     if not is_known:
         return Unit("", 1.0)
-    name = next((name for name in _UNITS if seconds >= _LEAST * SECONDS[name]), _UNITS[-1])
+    name = next((name for name in _UNITS if seconds >= _MIN_SHOWN * SECONDS[name]), _UNITS[-1])
     return Unit(name, SECONDS[name])

@@ -10,7 +10,7 @@ makes them exact however few levels there are:
 - where it is: the interval holds each place at which the gain of the best place is no surprise (M. Knowles,
   D. Siegmund, H. Zhang, "Confidence regions in semilinear regression", 1991).
 
-Further breaks are sought with those found in place, until one is not significant: where there is none, a false one is
+Further breaks are sought with those found in place, until one is not significant: without any, a false one is
 found with probability alpha, over all of them.
 """
 
@@ -40,7 +40,7 @@ _STEPS = 10
 _HALVINGS = 7
 _MISSED = 0.05
 _LIKELY = 0.8
-_FEWEST = {"level": 2, "slope": 3}
+_MIN_LEVELS = {"level": 2, "slope": 3}
 """Levels that a change needs, and what a curve without it must leave: the size of the change, its place where that may
 be between levels, and noise."""
 _TINY = 1e-9
@@ -55,7 +55,7 @@ class Break:
             which may be between two levels.
         low, high: the 95% interval of ``level``. It covers more than 95% where a break is so clear that only one level
             is possible.
-        p_value: how likely so clear a break is where there is none, with the other breaks in place.
+        p_value: how likely so clear a break is without one, with the other breaks in place.
         before, after: of kind `level`: the mean on either side, as far as the next break; of kind `slope`: the slope.
     """
 
@@ -123,7 +123,7 @@ def undecided(
         UsageError: as `find_breaks`.
     """
     curve = _curve(levels, values, replicates)
-    count, fewest = len(curve.x), _FEWEST[kind]
+    count, fewest = len(curve.x), _MIN_LEVELS[kind]
     if count < fewest:
         return f"{count} {'level' if count == 1 else 'levels'}: a change of {kind} takes {fewest} at least"
     if count - (fewest - 1) + curve.freedom < fewest:
@@ -261,7 +261,7 @@ def _next_break(curve: _Curve, places: np.ndarray, breaks: Sequence[float], kind
     gains = (directions.T @ left) ** 2
     total = float(left @ left) + curve.within
     place = float(places[int(np.argmax(gains))])
-    if total <= _TINY**2 * float(curve.scaled @ curve.scaled) or len(left) + curve.freedom < _FEWEST[kind]:
+    if total <= _TINY**2 * float(curve.scaled @ curve.scaled) or len(left) + curve.freedom < _MIN_LEVELS[kind]:
         return place, 1.0
     best = _best_share(*_errors(len(left), curve.freedom, DRAWS), directions)
     return place, _share(best, float(gains.max()) / total)

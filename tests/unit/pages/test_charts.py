@@ -97,7 +97,7 @@ def test_one_value_or_level_is_drawn():
     drawn(heatmap(FRAME, table))
 
 
-def test_a_section_that_cannot_be_computed_says_why_and_the_page_has_the_rest():
+def test_impossible_section_gives_its_reason():
     def fails():
         raise DataError("all rows have one level of batch")
 

@@ -48,7 +48,7 @@ def test_tables_keep_their_rows_and_the_page_has_the_rest():
     assert "10 more rows in the page." in text
 
 
-def test_a_page_with_a_template_of_its_own_is_written_from_its_sentences():
+def test_page_with_its_own_template_is_written_from_its_sentences():
     table = Table("Cap", (Column("a"),), (), empty="Nothing.")
     page = Page("Title", others=(Figure("f", "Drawn", "alt"), Figure("g", "Not drawn", "alt", missing="No data.")))
     text = markdown(page, ("1. a sentence", table))

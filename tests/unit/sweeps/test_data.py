@@ -173,7 +173,7 @@ def keras_datasets(monkeypatch):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_without_a_network_the_default_takes_its_place_and_that_is_said(keras_datasets, family):
+def test_default_data_without_a_network_is_reported(keras_datasets, family):
     said = []
     corpus = corpus_of(family, [], ALL, said.append)
     assert corpus.is_default
