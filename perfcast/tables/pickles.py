@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ _MAX_KEYS = 1000
 """Keys could be chosen to collide, which takes quadratic time."""
 _MAX_INTEGER = 2**64
 _MAX_NAME_LENGTH = 80
-_BROKEN = (ValueError, IndexError, KeyError, OverflowError, struct.error, MemoryError)
+_BROKEN = (ValueError, IndexError, KeyError, OverflowError, struct.error, MemoryError, DeprecationWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,20 @@ def plain_values(data: bytes, known: Mapping[str, str]) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise UsageError(f"is larger than {MAX_BYTES // 2**20} MiB; save it as CSV or Parquet")
-    machine = _Machine(known)
     try:
-        for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
-            if count == MAX_OPERATIONS:
-                raise UsageError(f"has more than {MAX_OPERATIONS:,} operations; save it as CSV or Parquet")
-            machine.do(operation.name, argument)
-        return machine.result()
+        # No writer of pickles makes an escape that does not exist: Python only warns of it.
+        with warnings.catch_warnings(action="error", category=DeprecationWarning):
+            return _run(data, _Machine(known))
     except _BROKEN as error:
         raise UsageError(f"is not a complete pickle ({_shown(error)})") from error
+
+
+def _run(data: bytes, machine: _Machine) -> Any:
+    for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
+        if count == MAX_OPERATIONS:
+            raise UsageError(f"has more than {MAX_OPERATIONS:,} operations; save it as CSV or Parquet")
+        machine.do(operation.name, argument)
+    return machine.result()
 
 
 def _shown(value: Any) -> str:

@@ -216,6 +216,12 @@ def test_too_much_data_is_refused(monkeypatch):
         frame_from_pickle(b"N" * 2000)
 
 
+@pytest.mark.parametrize("text", [rb"'\p'", rb"'\777'", rb"'\x4'", rb"'\'", b"'\xc3'"])
+def test_text_with_a_wrong_escape_is_refused(text):
+    with pytest.raises(UsageError, match="is not a complete pickle"):
+        frame_from_pickle(b"S" + text + b"\n.")
+
+
 SOUND = forged(frame(["a", "b"], two()))
 OPERATIONS = [operation.code.encode("latin-1") for operation in pickletools.opcodes]
 
