@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfcast.bench.target import Target, runs_apart
 from perfcast.bench.transport import LocalTransport, Transport
 from perfcast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from perfcast.bench.target import Target
 
 
 def open_transport(target: Target, hosts: Sequence[str] | None = None, log: Path | None = None) -> Transport:
@@ -28,7 +27,7 @@ def open_transport(target: Target, hosts: Sequence[str] | None = None, log: Path
     if target.is_local:
         if hosts:
             raise UsageError(f"hosts: {target.name} measures this machine; remove hosts, or choose another target")
-        if not target.in_container:
+        if not runs_apart(target.transport):
             return LocalTransport(log)
     from perfcast.bench.remote.description import Remote
     from perfcast.bench.remote.shell import ThisMachine

@@ -221,10 +221,15 @@ def _check_metrics(metrics: Mapping[str, Any], sets: Iterable[FactorSet]) -> Non
 
 
 def _check_transport(transport: dict[str, Any]) -> None:
-    if transport["kind"] == "ssh":
+    if transport["kind"] == "ssh" or runs_apart(transport):
         return
-    if not transport.get("container") and (given := sorted(set(transport) - {"kind", "container"})):
-        raise UsageError(f"transport.{given[0]}: is only for kind ssh or a container; remove it")
+    if given := sorted(set(transport) - {"kind", "container"}):
+        raise UsageError(f"transport.{given[0]}: is only for kind ssh, a container or another python; remove it")
+
+
+def runs_apart(transport: Mapping[str, Any]) -> bool:
+    """Return whether this machine runs models apart from perfcast: in a container, or by another interpreter."""
+    return bool(transport.get("container")) or "python" in transport
 
 
 def read_description(path: Path) -> dict[str, Any]:

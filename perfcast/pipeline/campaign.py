@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfcast.bench.target import runs_apart
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
 from perfcast.pipeline.checks import check_store, checked_models, tool_versions
 from perfcast.pipeline.shards import specs_by_shard
@@ -68,7 +69,7 @@ class Campaign(Settings):
     @property
     def is_probed(self) -> bool:
         """Whether the devices are asked for what they have before anything is measured."""
-        return self.is_remote or bool(self.description["transport"].get("container"))
+        return self.is_remote or runs_apart(self.description["transport"])
 
 
 def read_campaign(config: dict[str, Any], origin: str, base: Path, *, conda: bool = False) -> Campaign:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,29 @@ def test_measured_model_is_measured_again_only_on_request(folder):
     table = pd.read_csv("out.csv")
     assert list(table["model"]) == [FIRST, SECOND]
     assert list(table["replicate"]) == [1, 0]
+
+
+def measured_by(python, folder):
+    path = folder / "config/targets/idle.yaml"
+    transport = {"kind": "local", "python": str(python)}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"transport": transport}))
+    return run(SECOND)
+
+
+def test_another_python_of_this_machine_measures(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    python, used = folder / "python", folder / "used"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {used}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert measured_by(python, folder).exit_code in (0, 1)
+    assert len(stored(folder)) == 2
+    assert used.exists()
+
+
+def test_a_python_that_is_absent_is_refused(folder):
+    answer = measured_by("/nowhere/python", folder)
+    assert answer.exit_code == 2
+    assert "there is no /nowhere/python: install Python 3.6 or later" in answer.stderr
 
 
 def test_a_budget_is_spent_and_the_next_call_goes_on(folder):
