@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 Quantity = Literal["time", "memory", "frequency", "power", "energy", "rate"]
 
 
@@ -32,6 +35,7 @@ _UNITS: dict[str, Unit] = {
         Unit("ms", "time", 1.0),
         Unit("s", "time", 1e3),
         Unit("min", "time", 6e4),
+        Unit("h", "time", 3.6e6),
         Unit("B", "memory", 1e-6),
         Unit("kB", "memory", 1e-3),
         Unit("MB", "memory", 1.0),
@@ -70,9 +74,11 @@ _OTHER_SPELLINGS = {
     "mw": "mW",
     "mj": "mJ",
 }
+_MS_PER_S = 1e3
 _IN_BRACKETS = re.compile(r"[(\[]\s*([A-Za-zµμ]{1,8})\s*[)\]]\s*$")
-_AS_ENDING = re.compile(r"_([A-Za-zµμ]{1,8})$")
-_CELL = re.compile(r"\s*([+-]?[0-9.]{1,40}(?:[eE][+-]?[0-9]{1,4})?)\s*([A-Za-zµμ]{1,8})\s*")
+# At the end of a name, an `h` is a height more often than hours.
+_AS_ENDING = re.compile(r"[_ ](?!h$)([A-Za-zµμ]{1,8})$")
+_CELL = r"\A\s*([+-]?[0-9.]{1,40}(?:[eE][+-]?[0-9]{1,4})?)\s*([A-Za-zµμ]{1,8})\s*\Z"
 
 
 def unit_of(symbol: str) -> Unit | None:
@@ -80,8 +86,13 @@ def unit_of(symbol: str) -> Unit | None:
     return _UNITS.get(_OTHER_SPELLINGS.get(symbol, symbol))
 
 
+def seconds_of(symbol: str) -> float:
+    """Return how many s a unit of time is."""
+    return _UNITS[_OTHER_SPELLINGS.get(symbol, symbol)].factor / _MS_PER_S
+
+
 def unit_in_name(name: str) -> Unit | None:
-    """Return the unit that a column's name ends with, in brackets or after an underscore; None without one."""
+    """Return the unit that a column's name ends with, in brackets or after an underscore or blank; None without one."""
     found = _IN_BRACKETS.search(name) or _AS_ENDING.search(name)
     return unit_of(found[1]) if found else None
 
@@ -93,13 +104,15 @@ def name_without_unit(name: str) -> str:
     return _IN_BRACKETS.sub("", name).rstrip() if _IN_BRACKETS.search(name) else _AS_ENDING.sub("", name)
 
 
-def split_quantity(text: str) -> tuple[float, Unit] | None:
-    """Return the number and the unit in a cell such as `12.5 ms`; None where it is something else."""
-    found = _CELL.fullmatch(text)
-    unit = unit_of(found[2]) if found else None
-    if found is None or unit is None:
-        return None
-    try:
-        return float(found[1]), unit
-    except ValueError:
-        return None
+def quantities_in(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return the amount in cells such as `12.5 ms`, NaN elsewhere, and the `Unit` of each, None elsewhere.
+
+    An amount is in ms, MB, MHz, mW or mJ.
+    """
+    texts = column.map(lambda value: value if isinstance(value, str) else "").astype("str")
+    parts = texts.str.extract(_CELL)
+    numbers = pd.to_numeric(parts[0], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    units = np.empty(len(column), dtype=object)
+    for place in np.flatnonzero(~np.isnan(numbers)):
+        units[place] = unit_of(parts[1].iloc[place])
+    return numbers * np.array([unit.factor if unit else np.nan for unit in units], dtype=float), units

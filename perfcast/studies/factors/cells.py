@@ -10,7 +10,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from perfcast.tables.checks import MAX_VALUE, impossible_values
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
-from perfcast.tables.units import split_quantity
+from perfcast.tables.units import quantities_in
 
 if TYPE_CHECKING:
     from perfcast.tables.units import Unit
@@ -25,8 +25,15 @@ def without_markers(column: pd.Series) -> pd.Series:
     """Return a column with what stands for a missing value missing."""
     if is_numeric_dtype(column) or is_bool_dtype(column):
         return column
+    if _is_text(column):
+        return column.mask(column.str.strip().isin(MISSING))
     texts = [isinstance(value, str) and value.strip() in MISSING for value in column]
     return column.mask(np.array(texts, dtype=bool))
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Return whether all cells are texts, as those of text tables are: then pandas can do without a loop."""
+    return isinstance(column.dtype, pd.StringDtype)
 
 
 def kind_of(column: pd.Series) -> Kind:
@@ -38,19 +45,19 @@ def kind_of(column: pd.Series) -> Kind:
         return "text"
     if is_numeric_dtype(column):
         return "numbers"
-    if any(isinstance(value, dict | list | tuple | set | np.ndarray) for value in known):
+    if not _is_text(column) and any(isinstance(value, dict | list | tuple | set | np.ndarray) for value in known):
         return "nested"
     if numbers_in(known).notna().all():
         return "numbers"
-    values = known.astype(str)
-    return "quantities" if values.map(split_quantity).notna().mean() > 0.5 else "text"
+    amounts, _ = quantities_in(known)
+    return "quantities" if np.isfinite(amounts).mean() > 0.5 else "text"
 
 
 def numbers_in(column: pd.Series) -> pd.Series:
     """Return a column's numbers, NaN where there is something else."""
     if is_bool_dtype(column):
         return pd.Series(np.nan, index=column.index)
-    readable = column if is_numeric_dtype(column) else column.map(_as_text)
+    readable = column if is_numeric_dtype(column) or _is_text(column) else column.map(_as_text)
     return pd.to_numeric(readable, errors="coerce").astype("float64")
 
 
@@ -63,7 +70,8 @@ def levels_in(column: pd.Series, kind: Kind) -> pd.Series:
     if kind == "numbers":
         numbers = numbers_in(column)
         return numbers.where(numbers.abs() < MAX_VALUE)
-    return column.map(lambda value: str(value).strip(), na_action="ignore").astype(object).where(column.notna(), None)
+    texts = column.str.strip() if _is_text(column) else column.map(lambda value: str(value).strip(), na_action="ignore")
+    return texts.astype(object).where(column.notna(), None)
 
 
 def measured_in(part: pd.DataFrame, name: str, unit: Unit | None) -> tuple[pd.Series, list[pd.DataFrame]]:
@@ -91,10 +99,7 @@ def _with_units(column: pd.Series, numbers: pd.Series, unit: Unit | None) -> tup
     """
     if unit is None:
         return numbers, np.zeros(len(column), dtype=bool)
-    found, converted = numbers.to_numpy(copy=True), np.zeros(len(column), dtype=bool)
-    for place, value in enumerate(column):
-        quantity = split_quantity(value) if isinstance(value, str) else None
-        if quantity and quantity[1].quantity == unit.quantity:
-            found[place] = quantity[0] * quantity[1].factor / unit.factor
-            converted[place] = quantity[1] != unit
-    return pd.Series(found, index=column.index), converted
+    amounts, units = quantities_in(column)
+    is_same = np.array([each is not None and each.quantity == unit.quantity for each in units], dtype=bool)
+    found = np.where(is_same, amounts / unit.factor, numbers)
+    return pd.Series(found, index=column.index), is_same & (units != unit)

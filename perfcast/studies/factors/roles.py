@@ -11,7 +11,7 @@ from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.cells import kind_of, levels_in, without_markers
 from perfcast.studies.study import listed_names
 from perfcast.tables.reading import ROW, TABLE
-from perfcast.tables.units import Unit, name_without_unit, split_quantity, unit_in_name
+from perfcast.tables.units import Unit, name_without_unit, quantities_in, unit_in_name
 from perfcast.text import escape_control, format_list, shorten
 
 if TYPE_CHECKING:
@@ -199,8 +199,7 @@ def _unit(name: str, column: pd.Series) -> Unit | None:
     if (unit := unit_in_name(name)) is not None:
         return unit
     known = column.dropna()
-    texts = known[[isinstance(value, str) for value in known]]
-    found = [quantity[1] for text in texts if (quantity := split_quantity(text))]
+    found = [unit for unit in quantities_in(known)[1] if unit]
     return max(set(found), key=lambda unit: (found.count(unit), unit.symbol)) if len(found) > len(known) / 2 else None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from perfcast.errors import UsageError
 from perfcast.factors import CATEGORICAL, NUMERIC
+from perfcast.tables.units import seconds_of, unit_in_name
 from perfcast.text import format_list, one_line
 
 if TYPE_CHECKING:
@@ -16,15 +17,12 @@ if TYPE_CHECKING:
 Kind = Literal["document", "sweep", "dataset", "other"]
 Role = Literal["layers", "filter_size", "batch", "other"]
 
-SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-"""What a time's unit is in s."""
 INPUTS_OF_DOCUMENT = 2000
 """Inputs that one mean time of the document covers, as its examples print it."""
 DATASET_FEATURES = ("layers", "kernel_size_max", "filters_max", "input_size", "parameters", "macs", "sum_activations")
 """Features of the descriptor that may be factors of a dataset, the ones that a builder chooses first."""
 _MAX_FACTORS = 8
 _SHOWN, _MAX_LENGTH = 8, 60
-_UNIT = re.compile(rf"(?:[_ ]|[\[(])({'|'.join(SECONDS)})[\])]?\Z")
 _TIME_WORDS = ("time", "latency", "duration", "elapsed", "seconds")
 
 
@@ -153,10 +151,10 @@ def factor_of(column: str) -> Factor:
     return Factor(column, label, role, unit)
 
 
-def unit_of(column: str) -> str:
+def _time_unit(column: str) -> str:
     """Return the unit of time that a column's name ends in, such as `ms` of `latency_ms`; empty for none."""
-    found = _UNIT.search(column)
-    return found[1] if found else ""
+    found = unit_in_name(column)
+    return found.symbol if found and found.quantity == "time" else ""
 
 
 def form_of(numeric: Mapping[str, bool], choices: Choices, origin: str) -> Form:
@@ -173,12 +171,12 @@ def form_of(numeric: Mapping[str, bool], choices: Choices, origin: str) -> Form:
     _refuse_missing(numeric, choices, origin)
     kind = _kind(numeric)
     time = choices.time or _time(numeric, kind, origin)
-    unit = choices.unit or unit_of(time) or ("s" if kind == "document" else "")
+    unit = choices.unit or _time_unit(time) or ("s" if kind == "document" else "")
     total = _total(numeric, kind, time)
     splits = choices.splits or _splits(numeric, kind)
     factors = _factors(numeric, kind, choices, {time, total, *splits})
     inputs = choices.inputs or _INPUTS.get(kind)
-    return Form(kind, time, SECONDS[unit] if unit else None, total, factors, splits, inputs)
+    return Form(kind, time, seconds_of(unit) if unit else None, total, factors, splits, inputs)
 
 
 def _refuse_missing(numeric: Mapping[str, bool], choices: Choices, origin: str) -> None:
@@ -217,7 +215,7 @@ def _time(columns: Mapping[str, bool], kind: Kind, origin: str) -> str:
 
 
 def _is_time(name: str) -> bool:
-    return bool(unit_of(name)) or any(word in name.casefold() for word in _TIME_WORDS)
+    return bool(_time_unit(name)) or any(word in name.casefold() for word in _TIME_WORDS)
 
 
 def _total(columns: Mapping[str, bool], kind: Kind, time: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from perfcast.studies.scaling.columns import SECONDS
 from perfcast.tables.numbers import parsed
+from perfcast.tables.units import quantities_in, seconds_of
 from perfcast.text import one_line
 
-_WITH_UNIT = rf"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*({'|'.join(SECONDS)})\s*$"
+if TYPE_CHECKING:
+    import pandas as pd
+
 _SHOWN = 40
 
 
@@ -52,8 +54,9 @@ def times_in(column: pd.Series, seconds: float | None) -> Numbers:
     plain = numbers_in(column)
     if not plain.wrong.any():
         return Numbers(plain.values * (seconds or 1.0), plain.wrong, plain.bare)
-    parts = column[plain.wrong].astype("str").str.extract(_WITH_UNIT)
-    carried = pd.to_numeric(parts[0], errors="coerce").to_numpy() * parts[1].map(SECONDS).to_numpy(float)
+    amounts, units = quantities_in(column[plain.wrong])
+    is_time = np.array([unit is not None and unit.quantity == "time" for unit in units], dtype=bool)
+    carried = np.where(is_time, amounts * seconds_of("ms"), np.nan)
     values = plain.values * (seconds or 1.0)
     values[plain.wrong] = carried
     wrong = plain.wrong & np.isnan(values)

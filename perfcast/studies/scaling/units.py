@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.pages.formatting import number
-from perfcast.studies.scaling.columns import SECONDS
+from perfcast.tables.units import seconds_of
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.observations import Observations
@@ -49,5 +49,5 @@ def unit_of_time(seconds: float, is_known: bool = True) -> Unit:
     """Return the unit in which a time is 0.1 at least."""
     if not is_known:
         return Unit("", 1.0)
-    name = next((name for name in _UNITS if seconds >= _MIN_SHOWN * SECONDS[name]), _UNITS[-1])
-    return Unit(name, SECONDS[name])
+    name = next((name for name in _UNITS if seconds >= _MIN_SHOWN * seconds_of(name)), _UNITS[-1])
+    return Unit(name, seconds_of(name))
