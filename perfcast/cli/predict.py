@@ -104,7 +104,8 @@ def _predict_tables(
     from perfcast.tables.factors import factors_of
     from perfcast.tables.identity import families_of
     from perfcast.tables.mapping import load_mapping
-    from perfcast.tables.reading import ROW, TABLE, tables_as_they_stand, without_markers
+    from perfcast.tables.reading import TABLE, tables_as_they_stand, without_markers
+    from perfcast.tables.text_tables import ROW
 
     mapping = load_mapping(mapping_file).without_factors(factors)
     wanted = list(dict.fromkeys(name for metric in predictor.metrics.values() for name in metric.features))

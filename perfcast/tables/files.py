@@ -5,7 +5,6 @@ Text tables and Parquet are never held in memory as a whole. The other kinds hav
 
 from __future__ import annotations
 
-import itertools
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -15,37 +14,44 @@ import pandas as pd
 
 from perfcast.errors import UsageError, naming
 from perfcast.tables.pickled_frames import frame_from_pickle
-from perfcast.tables.reading import ROW, TABLE, broken_tables_refused, numbered_records, refuse_names
+from perfcast.tables.reading import TABLE, broken_tables_refused, refuse_names
+from perfcast.tables.text_tables import PART_ROWS, ROW, Layout, column_names, delimiter_of, first_row, text_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-PART_ROWS = 200_000
 MAX_WHOLE_BYTES = 64 * 2**20
 """Of a file that has to be read as a whole."""
 _PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_TEXT = (".csv", ".tsv", ".txt")
 _LINES = (".jsonl", ".ndjson")
-KINDS = (*_DELIMITERS, ".parquet", ".xlsx", ".json", *_LINES, ".pickle", ".pkl")
+KINDS = (*_TEXT, ".parquet", ".xlsx", ".json", *_LINES, ".pickle", ".pkl")
 
 
-def table_parts(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame]:
+def table_parts(
+    path: Path, rows: int | None = None, columns: Sequence[str] | None = None, *, as_text: bool = True
+) -> Iterator[pd.DataFrame]:
     """Yield a table in parts of at most ``rows`` rows, with the columns `ROW` and `TABLE` of where each stands.
 
-    By default, a part has `PART_ROWS` rows. The cells of text tables are text; those of others are what the file says.
+    Args:
+        path: of the table.
+        rows: of a part; `PART_ROWS` where not given.
+        columns: those wanted, of text tables and Parquet; all where not given.
+        as_text: whether the cells of text tables stay text; else a column of numbers is one. Those of other tables are
+            what the file says.
 
     Raises:
         UsageError: it is absent, of an unknown kind, damaged, too large for its kind, or names two columns alike.
     """
-    kind, most = _kind(path), rows or PART_ROWS
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; name a table ({', '.join(KINDS)})")
+    kind, most = _kind(path), rows or PART_ROWS
     with broken_tables_refused(path):
-        if kind in _DELIMITERS:
-            parts = _text_parts(path, _DELIMITERS[kind], most)
+        if kind in _TEXT:
+            parts = text_parts(path, _layout(path, as_text=as_text), most, columns)
         elif kind == ".parquet":
-            parts = _parquet_parts(path, most)
+            parts = _parquet_parts(path, most, columns)
         else:
             parts = _numbered(path, _whole(path, kind))
         for part in parts:
@@ -54,33 +60,32 @@ def table_parts(path: Path, rows: int | None = None) -> Iterator[pd.DataFrame]:
 
 def _kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if len(suffixes) > 1 and suffixes[-1] in _PACKED and suffixes[-2] in _DELIMITERS:
+    if len(suffixes) > 1 and suffixes[-1] in _PACKED and suffixes[-2] in _TEXT:
         return suffixes[-2]
     if not suffixes or suffixes[-1] not in KINDS:
         raise UsageError(f"{path}: not a table of a known kind; known are {', '.join(KINDS)}")
     return suffixes[-1]
 
 
-def _text_parts(path: Path, delimiter: str, rows: int) -> Iterator[pd.DataFrame]:
-    records = numbered_records(path, delimiter)
-    names = [name or f"Unnamed: {place}" for place, name in enumerate(next(records)[1])]
+def _layout(path: Path, *, as_text: bool) -> Layout:
+    delimiter = delimiter_of(path)
+    names = column_names([name.strip() for name in first_row(path, delimiter)])
     refuse_names(path, names)
-    while part := list(itertools.islice(records, rows)):
-        columns = zip(*(fields for _, fields in part), strict=True)
-        cells = {name: pd.array(column, dtype="str") for name, column in zip(names, columns, strict=True)}
-        yield pd.DataFrame(cells).assign(**{ROW: np.array([line for line, _ in part], dtype=int)})
+    return Layout(names, delimiter, as_text=as_text)
 
 
-def _parquet_parts(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+def _parquet_parts(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:
         refuse_names(path, file.schema_arrow.names)
         first = 1
-        for batch in file.iter_batches(batch_size=rows):
+        for batch in file.iter_batches(rows, columns=None if columns is None else list(columns)):
             part = batch.to_pandas()
             yield part.assign(**{ROW: np.arange(first, first + len(part))})
             first += len(part)
+        if first == 1:
+            yield file.schema_arrow.empty_table().to_pandas().assign(**{ROW: np.array([], dtype=int)})
 
 
 def _numbered(path: Path, table: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -11,7 +11,8 @@ from pandas.api.types import is_numeric_dtype
 from perfcast.errors import UsageError
 from perfcast.tables.names import refuse_collisions
 from perfcast.tables.patterns import MAX_LENGTH
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from perfcast.text import format_list
 
 if TYPE_CHECKING:

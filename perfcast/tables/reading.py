@@ -10,14 +10,12 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
-from pandas.io.common import get_handle
 
 from perfcast.dataset.reading import read_dataset
 from perfcast.errors import UsageError
-from perfcast.text import pluralize
+from perfcast.tables.text_tables import ROW, Layout, column_names, first_row, text_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,12 +23,12 @@ if TYPE_CHECKING:
 
     from perfcast.tables.mapping import Mapping
 
-ROW, TABLE = "__row__", "__table__"
-"""The columns that say where a row stands: its line in the file, or its number in a Parquet table, and the file."""
+TABLE = "__table__"
+"""The column that says which file a row is of; `ROW` is its line there, or its number in a table without lines."""
 
 # pandas' and pyarrow's own errors are ValueErrors; a packing that nothing here can read is an ImportError.
 _BROKEN = (
-    *(ValueError, EOFError, ImportError, csv.Error),
+    *(ValueError, TypeError, NotImplementedError, EOFError, ImportError, csv.Error),
     *(zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError),
 )
 
@@ -115,46 +113,11 @@ def _read(path: Path, mapping: Mapping, needed: Sequence[str], whose: str) -> pd
 
 
 def _text(path: Path, mapping: Mapping, needed: Sequence[str]) -> pd.DataFrame:
-    lines, records = _records(path)
-    if mapping.columns is None:
-        names = [name or f"Unnamed: {place}" for place, name in enumerate(records[0])]
-        lines, records = lines[1:], records[1:]
-    else:
-        names = _names(path, len(records[0]), mapping, needed)
+    first = first_row(path)
+    has_header = mapping.columns is None
+    names = column_names(first) if has_header else _names(path, len(first), mapping, needed)
     refuse_names(path, names)
-    columns = zip(*records, strict=True) if records else [()] * len(names)
-    cells = {name: pd.array(column, dtype="str") for name, column in zip(names, columns, strict=True)}
-    return pd.DataFrame(cells).assign(**{ROW: np.array(lines, dtype=int)})
-
-
-def _records(path: Path) -> tuple[list[int], list[list[str]]]:
-    """Return the lines that a table's records begin in, and their fields, as many in each as in the first."""
-    found = list(numbered_records(path))
-    return [line for line, _ in found], [fields for _, fields in found]
-
-
-def numbered_records(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Yield the line that each record of a text table begins in, and its fields, as many in each as in the first.
-
-    Raises:
-        UsageError: there is none, or one has more or fewer fields: they would be read as other columns' than theirs.
-        OSError, ValueError, csv.Error: it cannot be read, or is not text.
-    """
-    with get_handle(path, "r", encoding="utf-8-sig", compression="infer") as opened:
-        reader = csv.reader(opened.handle, delimiter=delimiter, skipinitialspace=True, strict=True)
-        begin, count = 1, 0
-        for fields in reader:
-            if fields and count and len(fields) != count:
-                raise UsageError(
-                    f"{path}: cannot be read as a table: line {begin} has {pluralize(len(fields), 'field')}, the first "
-                    f"{count}; put what has a comma in quotes, and no comma after the last field"
-                )
-            if fields:
-                count = len(fields)
-                yield begin, fields
-            begin = reader.line_num + 1
-    if not count:
-        raise UsageError(f"{path}: is empty")
+    return pd.concat(text_parts(path, Layout(names, has_header=has_header)), ignore_index=True)
 
 
 def _names(path: Path, count: int, mapping: Mapping, needed: Sequence[str]) -> list[str]:

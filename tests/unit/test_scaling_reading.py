@@ -174,7 +174,9 @@ def test_a_table_without_use_is_refused_in_one_line(tmp_path, document, change, 
 def test_a_file_that_is_no_table_is_refused(tmp_path, content):
     for name in ("x.csv", "x.parquet"):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UsageError, match=r"cannot be read as a table|no column|no row|no factor"):
+        with pytest.raises(
+            UsageError, match=r"cannot be read as a table|is empty|is not UTF-8 text|no column|no row|no factor"
+        ):
             observe(tmp_path / name, Choices())
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from perfcast.errors import UsageError
 from perfcast.studies.factors.cells import without_markers
 from perfcast.tables.problems import EXCLUDED, KEPT, Problem, at_rows
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from perfcast.text import escape_control, format_list
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from perfcast.errors import UsageError
 from perfcast.studies.factors.cells import kind_of, levels_in, measured_in, without_markers
 from perfcast.studies.factors.roles import PERFORMANCE
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows, listed
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

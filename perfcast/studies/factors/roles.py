@@ -10,7 +10,8 @@ from perfcast.errors import UsageError
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.cells import kind_of, levels_in, without_markers
 from perfcast.studies.study import listed_names
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from perfcast.tables.units import Unit, name_without_unit, quantities_in, unit_in_name
 from perfcast.text import escape_control, format_list, shorten
 

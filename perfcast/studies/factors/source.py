@@ -18,7 +18,8 @@ from perfcast.studies.factors.roles import Asked, Roles, find_roles
 from perfcast.studies.results import DATASET, read_results, results_folder
 from perfcast.tables.files import table_parts
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import numpy as np
 from perfcast.studies.factors.analysis import analyse
 from perfcast.studies.factors.results import collect
 from perfcast.studies.factors.roles import Asked, find_roles
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from tests.unit.factors.simulated import SWITCHED, Truth, simulated
 
 

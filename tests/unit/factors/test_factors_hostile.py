@@ -17,7 +17,8 @@ from perfcast.studies.factors.published import published_claims
 from perfcast.studies.factors.results import collect
 from perfcast.studies.factors.roles import Asked, find_roles
 from perfcast.studies.factors.source import read_source
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from tests.unit.factors.simulated import simulated
 
 

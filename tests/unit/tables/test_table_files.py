@@ -9,7 +9,8 @@ import pytest
 
 from perfcast.errors import UsageError
 from perfcast.tables.files import table_parts
-from perfcast.tables.reading import ROW, TABLE
+from perfcast.tables.reading import TABLE
+from perfcast.tables.text_tables import ROW
 from tests.unit.tables.forged_pickles import array, dtype, forged, frame
 
 ROWS = pd.DataFrame({"name": ["x", "y", "z"], "Time (ms)": [1.5, 2.0, 3.0]})
