@@ -1,4 +1,4 @@
-"""Training a classifier and what it then says of examples that it has not seen; each result is kept in a store."""
+"""Training a classifier and what it then says of examples that it has not seen; results and weights are kept."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from perfcast.checksummed import ChecksummedStore
-from perfcast.errors import SourceError
+from perfcast.errors import SourceError, StoreError
 from perfcast.models.scaling import build_to_train
 from perfcast.storage import digest_of_json
 from perfcast.sweeps.data.images import as_inputs
 from perfcast.sweeps.data.texts import Vocabulary
+from perfcast.sweeps.weights import keep_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import keras
     import numpy as np
 
     from perfcast.models.spec import ModelSpec
@@ -105,7 +107,9 @@ def train_once(spec: ModelSpec, recipe: Recipe, corpus: Corpus, store: Checksumm
         advance(recipe.epochs)
         return _trained(record)
     try:
-        trained = _train(spec, recipe, corpus, advance)
+        trained = _train(spec, recipe, corpus, advance, lambda model: keep_weights(model, store, key))
+    except StoreError:
+        raise
     except Exception as error:  # Whatever the runtime raises.
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"{spec.model}: training with batch {recipe.batch} failed: {reason}") from error
@@ -118,9 +122,12 @@ def _trained(record: dict[str, Any]) -> Trained:
     return Trained(record["accuracy"], seconds=record["seconds"], **lists)
 
 
-def _train(spec: ModelSpec, recipe: Recipe, corpus: Corpus, advance: Advance) -> Trained:
+def _train(
+    spec: ModelSpec, recipe: Recipe, corpus: Corpus, advance: Advance, keep: Callable[[keras.Model], None]
+) -> Trained:
     import keras
 
+    # It frees the network before, too, whose graphs refer to themselves.
     keras.backend.clear_session()
     keras.utils.set_random_seed(recipe.seed)
     model = build_to_train(spec, recipe.dropout)
@@ -133,11 +140,23 @@ def _train(spec: ModelSpec, recipe: Recipe, corpus: Corpus, advance: Advance) ->
         inputs, corpus.training.labels, recipe.batch, recipe.epochs, verbose=0, callbacks=[each_epoch]
     ).history
     seconds = time.monotonic() - start
-    scores = model.predict(encode(corpus.evaluation.items), batch_size=_PREDICTED_AT_ONCE, verbose=0)
-    predicted = scores.argmax(axis=1)
+    keep(model)
+    predicted = classes_of(model, encode(corpus.evaluation.items))
     losses = tuple(float(loss) if math.isfinite(loss) else None for loss in history["loss"])
     accuracy = float((predicted == corpus.evaluation.labels).mean())
     return Trained(accuracy, tuple(map(int, predicted)), losses, seconds)
+
+
+def classes_of(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """Return the class that a network finds most likely for each input, by number.
+
+    Operation by operation: `predict` would trace a graph for each network that is used this once.
+    """
+    import numpy as np
+
+    starts = range(0, len(inputs), _PREDICTED_AT_ONCE)
+    parts = [np.asarray(model(inputs[start : start + _PREDICTED_AT_ONCE], training=False)) for start in starts]
+    return np.concatenate(parts).argmax(axis=1)
 
 
 def encoder_of(spec: ModelSpec, corpus: Corpus) -> Callable[[Any], np.ndarray]:

@@ -155,7 +155,7 @@ def test_an_interruption_loses_the_training_in_flight(tmp_path, monkeypatch):
     sweep, results = swept()
     begun = []
 
-    def train(spec, recipe, corpus, advance):
+    def train(spec, recipe, corpus, advance, keep):
         begun.append((spec.model, recipe.batch))
         if begun.count(begun[-1]) == 1 and len(begun) == 3:
             raise KeyboardInterrupt

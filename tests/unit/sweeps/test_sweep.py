@@ -13,12 +13,14 @@ from click.testing import CliRunner
 from perfcast.bench.record import MeasurementStore
 from perfcast.cli import main
 from perfcast.errors import SourceError
-from perfcast.sweeps import training
+from perfcast.models.scaling import build_to_train
+from perfcast.sweeps import training, weights
 from perfcast.sweeps.combinations import combinations_of
 from perfcast.sweeps.config import parse_ini
 from perfcast.sweeps.data.choice import corpus_of
 from perfcast.sweeps.data.corpus import Wanted
 from perfcast.sweeps.training import Recipe, train_once, training_store
+from perfcast.sweeps.weights import weights_file
 
 pytestmark = pytest.mark.heavy
 
@@ -137,6 +139,42 @@ def test_training_learns(tmp_path, family, at_least):
     assert epochs == [1, 1]
     labels = corpus(family).evaluation.labels
     assert trained.accuracy == pytest.approx(np.mean(np.array(trained.predicted) == labels))
+
+
+def weights_of(store):
+    return sorted(path.name.removesuffix(".weights.h5") for path in store.folder.glob("*.weights.h5"))
+
+
+def test_predictions_follow_from_the_weights_that_are_kept(tmp_path):
+    spec, recipe, data = first_of("text"), Recipe(16, 1, 0.005, 0.2, 0), corpus("text", 64)
+    store = training_store(tmp_path)
+    trained = train_once(spec, recipe, data, store, lambda _=1: None)
+    (key,) = store.all_keys()
+    assert weights_of(store) == [key]
+    model = build_to_train(spec, recipe.dropout)
+    model.load_weights(weights_file(store, key))
+    found = training.classes_of(model, training.encoder_of(spec, data)(data.evaluation.items))
+    assert tuple(found) == trained.predicted
+    assert weights_file(store, key).stat().st_size < 1.1 * 4 * model.count_params() + 50_000
+
+
+def test_of_too_many_weights_the_newest_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "MAX_WEIGHTS_BYTES", 1)
+    data, store = corpus("fashion_mnist", 32), training_store(tmp_path)
+    for seed in (0, 1):
+        recipe = Recipe(16, 1, 0.001, 0.75, seed)
+        train_once(first_of("fashion_mnist"), recipe, data, store, lambda _=1: None)
+    assert weights_of(store) == [training.training_key(first_of("fashion_mnist"), recipe, data)]
+    assert len(store.all_keys()) == 2
+
+
+def test_many_networks_are_trained_without_a_warning(tmp_path, capfd):
+    """TensorFlow warns of functions that are traced again and again."""
+    recipe, data, store = Recipe(8, 1, 0.001, 0.75, 0), corpus("fashion_mnist", 32), training_store(tmp_path)
+    config = parse_ini("[CONFIGURATION]\nFilters = 1 2 3 4 5 6\nTot_Layers = 4\nFilter_Size = 3\n", "small")
+    for one in combinations_of(config, "fashion_mnist"):
+        train_once(one.spec, recipe, data, store, lambda _=1: None)
+    assert "retracing" not in capfd.readouterr().err
 
 
 def test_a_training_is_kept_and_known_again(tmp_path, monkeypatch):
