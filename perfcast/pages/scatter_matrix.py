@@ -98,7 +98,7 @@ def _density(values: np.ndarray, at: int, count: int) -> dict[str, Any]:
     from scipy.stats import gaussian_kde
 
     known = thinned(values[np.isfinite(values)], _OF_DENSITY)
-    varies = len(known) > 1 and float(known.max()) > float(known.min())
+    varies = len(known) > 1 and float(known.std()) > 0
     places = np.linspace(known.min(), known.max(), _STEPS) if varies else known[:1]
     heights = gaussian_kde(known)(places) if varies else np.ones(1)
     return {
