@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from perfcast.studies.scaling.claims import Rules, judged_claims
 from perfcast.studies.scaling.columns import factor_of
+from perfcast.studies.scaling.laws import power_fit
 from perfcast.studies.scaling.observations import Observations
+from perfcast.studies.scaling.spread import spreads_of
+from perfcast.studies.scaling.thresholds import thresholds_of
+from perfcast.studies.statistics.regression import coefficient
 
 DOCUMENT = {"Layers": (4, 6, 8, 10), "BatchSize": (1, 4, 16, 64), "ConvSize": (3, 5, 8)}
 EXPONENTS = {"Layers": 1.5, "BatchSize": 0.1, "ConvSize": 0.7}
@@ -39,6 +44,11 @@ NOISES = {
     "runs differ more than repetitions": Noise(0.03, 0.03, run=3, repetitions=5),
     "both": Noise(0.02, 0.2, run=2, repetitions=5, tails=5),
     "both, a third not measured": Noise(0.02, 0.2, run=2, repetitions=5, tails=5, kept=0.67),
+}
+
+THRESHOLD_NOISES = {
+    "equal scatter": Noise(run=1, repetitions=3),
+    "scatter grows 4-fold with layers": Noise(0.02, 0.08, run=1, repetitions=3, tails=5),
 }
 
 
@@ -96,3 +106,49 @@ def observations_of(rows):
         total="",
         has_unit=True,
     )
+
+
+def simulated(logs=power_law, noise=NOISES["equal scatter"], levels=DOCUMENT, random=0):
+    """Return what a study reads of times whose logarithms ``logs`` returns; ``random`` is a seed or a generator."""
+    table = combinations(levels)
+    return observations_of(noisy(table, logs(table), noise, np.random.default_rng(random)))
+
+
+def covered(rows):
+    """Return, by factor, whether the interval of its exponent holds the true one."""
+    cells = observations_of(rows).cells
+    fit = power_fit(cells[list(EXPONENTS)].to_numpy(), cells["log_time"].to_numpy())
+    found = [coefficient(fit, place) for place in range(1, len(EXPONENTS) + 1)]
+    return [each.low <= true <= each.high for each, true in zip(found, EXPONENTS.values(), strict=True)]
+
+
+def bent(levels, change, noise, random):
+    """Return data whose exponent over layers changes at an inner level drawn at random, and that level."""
+    inner = levels[1:-1]
+    level = float(inner[random.integers(len(inner))])
+    found = simulated(
+        lambda table: with_bend(power_law(table), table["Layers"], level, change),
+        noise,
+        {**DOCUMENT, "Layers": levels},
+        random,
+    )
+    return found, level
+
+
+def near(observations, level, levels):
+    """Return whether a threshold over layers is within one level of the planted one; whether its interval holds that.
+
+    The second is None where none was found.
+    """
+    breaks = thresholds_of(observations, 0.05)[0].breaks
+    if not breaks:
+        return False, None
+    best = min(breaks, key=lambda each: abs(np.log(each.level / level)))
+    place = levels.index(int(level))
+    low, high = levels[max(place - 1, 0)], levels[min(place + 1, len(levels) - 1)]
+    return low <= best.level <= high, best.low <= level * (1 + 1e-9) and level <= best.high * (1 + 1e-9)
+
+
+def claims_of(observations):
+    """Return the document's claims, with what a data set says of them."""
+    return judged_claims(observations, Rules(), spreads_of(observations))

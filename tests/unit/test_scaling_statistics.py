@@ -6,38 +6,22 @@ import pytest
 from scipy import stats
 
 from perfcast.studies.scaling.blocks import blocks_of, level_ratios
-from perfcast.studies.scaling.claims import Rules, judged_claims
 from perfcast.studies.scaling.consistency import divisor_sentences, outliers_of, without
 from perfcast.studies.scaling.correlations import compare_correlations
-from perfcast.studies.scaling.laws import laws_of, power_fit
+from perfcast.studies.scaling.laws import laws_of
 from perfcast.studies.scaling.profiles import profile_of
-from perfcast.studies.scaling.regression import robust_fit
 from perfcast.studies.scaling.shapes import shapes_of
 from perfcast.studies.scaling.spread import spreads_of
 from perfcast.studies.scaling.thresholds import thresholds_of
-from tests.unit.simulated_scaling import (
-    DOCUMENT,
-    EXPONENTS,
-    NOISES,
-    Noise,
-    combinations,
-    noisy,
-    observations_of,
-    power_law,
-    with_bend,
-)
+from perfcast.studies.statistics.regression import coefficient, fit
+from tests.unit import simulated_scaling as simulations
+from tests.unit.simulated_scaling import DOCUMENT, EXPONENTS, NOISES, Noise, observations_of, power_law, simulated
 
 SEVEN = (2, 4, 8, 16, 32, 64, 128)
 
 
-def simulated(logs=None, noise=NOISES["equal scatter"], levels=DOCUMENT, seed=0):
-    table = combinations(levels)
-    values = power_law(table) if logs is None else logs(table)
-    return observations_of(noisy(table, values, noise, np.random.default_rng(seed)))
-
-
 def claim(observations, words):
-    return next(each for each in judged_claims(observations, Rules()) if words in each.statement)
+    return next(each for each in simulations.claims_of(observations) if words in each.statement)
 
 
 # ---- laws ------------------------------------------------------------------------------------------------------------
@@ -47,19 +31,22 @@ def test_errors_are_hc2():
     random = np.random.default_rng(0)
     design = np.column_stack([np.ones(12), random.standard_normal(12)])
     response = random.standard_normal(12)
-    fit = robust_fit(design, response)
+    found = fit(design, response)
     inverse = np.linalg.inv(design.T @ design)
     leverage = np.diag(design @ inverse @ design.T)
     residuals = response - design @ inverse @ design.T @ response
     covariance = inverse @ (design.T * (residuals**2 / (1 - leverage))) @ design @ inverse
-    assert np.allclose(fit.errors, np.sqrt(np.diag(covariance)))
+    for place in (0, 1):
+        each = coefficient(found, place)
+        error = (each.high - each.low) / 2 / stats.t.ppf(0.975, each.freedom)
+        assert error == pytest.approx(np.sqrt(covariance[place, place]))
 
 
 def test_freedom_is_that_of_student_in_two_equal_groups_and_of_welch_in_unequal_ones():
     """Of a difference of two means, HC2 with these degrees of freedom is the test of Welch with equal variances."""
     for sizes in ((6, 6), (3, 9)):
         design = np.column_stack([np.ones(12), np.repeat([0.0, 1.0], sizes)])
-        freedom = robust_fit(design, np.arange(12.0) ** 2).freedom[1]
+        freedom = coefficient(fit(design, np.arange(12.0) ** 2), 1).freedom
         shares = np.array([1 / size for size in sizes])
         expected = shares.sum() ** 2 / (shares**2 / (np.array(sizes) - 1)).sum()
         assert np.isclose(freedom, expected)
@@ -67,7 +54,7 @@ def test_freedom_is_that_of_student_in_two_equal_groups_and_of_welch_in_unequal_
 
 def test_exponents_are_found_exactly_without_noise():
     laws = laws_of(simulated(noise=Noise(1e-9, 1e-9)))
-    assert {each.factor.column: round(each.value, 5) for each in laws.exponents} == EXPONENTS
+    assert {each.factor.column: round(each.found.value, 5) for each in laws.exponents} == EXPONENTS
     assert laws.laws[0].name in ("power", "piecewise")
     assert laws.laws[0].cells < 1e-5
 
@@ -78,7 +65,12 @@ def test_exponents_are_found_exactly_without_noise():
         ("logarithmic", lambda t: np.log(1 + 2 * np.log(t["Layers"]) + np.log(t["ConvSize"]))),
         ("linear", lambda t: np.log(1 + t["Layers"] + 2 * t["ConvSize"])),
         ("power", lambda t: 3 * np.log(t["Layers"]) + 0.5 * np.log(t["ConvSize"])),
-        ("piecewise", lambda t: with_bend(4 * np.log(t["Layers"]), t["Layers"], 6, -3.5) + 0.5 * np.log(t["ConvSize"])),
+        (
+            "piecewise",
+            lambda t: (
+                simulations.with_bend(4 * np.log(t["Layers"]), t["Layers"], 6, -3.5) + 0.5 * np.log(t["ConvSize"])
+            ),
+        ),
     ],
 )
 def test_the_law_that_made_the_times_predicts_best(name, logs):
@@ -103,15 +95,9 @@ def test_what_cannot_be_fitted_is_said():
 def test_intervals_of_exponents_cover_as_often_as_they_say(kind):
     """Of 400 data sets; benchmarks/scaling.py takes more. Chance leaves the bounds once in 500 correct tests."""
     sets, random = 400, np.random.default_rng(3)
-    table = combinations(DOCUMENT)
-    covered = np.zeros(len(EXPONENTS))
-    for _ in range(sets):
-        means = noisy(table, power_law(table), NOISES[kind], random).assign(log=lambda t: np.log(t["time"]))
-        cells = means.groupby(means["Layers"] * 1e6 + means["BatchSize"] * 1e3 + means["ConvSize"]).mean()
-        fit = power_fit(cells[list(EXPONENTS)].to_numpy(), cells["log"].to_numpy())
-        for place, true in enumerate(EXPONENTS.values(), start=1):
-            low, high = fit.interval(place)
-            covered[place - 1] += low <= true <= high
+    table = simulations.combinations(DOCUMENT)
+    drawn = (simulations.noisy(table, power_law(table), NOISES[kind], random) for _ in range(sets))
+    covered = np.sum([simulations.covered(rows) for rows in drawn], axis=0)
     low, high = stats.binom.ppf([0.001, 0.999], sets, 0.95)
     assert ((covered >= low) & (covered <= high)).all(), covered / sets
 
@@ -121,31 +107,23 @@ def test_intervals_of_exponents_cover_as_often_as_they_say(kind):
 
 @pytest.mark.heavy
 def test_planted_thresholds_are_found_within_one_level():
-    noises = (Noise(run=1, repetitions=3), Noise(0.02, 0.08, run=1, repetitions=3, tails=5))
-    found = 0
+    noises, found = tuple(simulations.THRESHOLD_NOISES.values()), 0
     for seed in range(40):
-        place = int(np.random.default_rng(seed).integers(1, len(SEVEN) - 1))
-        observations = simulated(
-            lambda t, at=place: with_bend(power_law(t), t["Layers"], SEVEN[at], -1.0),
-            noises[seed % 2],
-            {**DOCUMENT, "Layers": SEVEN},
-            seed,
-        )
-        levels = [each.level for each in thresholds_of(observations, 0.05)[0].breaks]
-        found += any(SEVEN[place - 1] <= level <= SEVEN[place + 1] for level in levels)
+        observations, level = simulations.bent(SEVEN, -1.0, noises[seed % 2], np.random.default_rng(seed))
+        found += simulations.near(observations, level, SEVEN)[0]
     assert found >= 36
 
 
 @pytest.mark.heavy
 def test_no_threshold_is_found_where_there_is_none():
-    found = [thresholds_of(simulated(seed=seed, noise=NOISES["both"]), 0.05) for seed in range(40)]
+    found = [thresholds_of(simulated(random=seed, noise=NOISES["both"]), 0.05) for seed in range(40)]
     # Two are expected; more than six have a probability of 0.3%.
     assert sum(any(each.breaks for each in thresholds) for thresholds in found) <= 6
 
 
 def test_a_threshold_is_found_where_a_third_was_not_measured():
     observations = simulated(
-        lambda t: with_bend(power_law(t), t["Layers"], 16, -1.0),
+        lambda t: simulations.with_bend(power_law(t), t["Layers"], 16, -1.0),
         Noise(run=1, repetitions=3, kept=0.67),
         {**DOCUMENT, "Layers": SEVEN},
     )
@@ -160,7 +138,7 @@ def test_two_levels_are_too_few_for_a_threshold():
 
 
 def test_profiles_take_off_what_the_others_explain():
-    rows = noisy(combinations(DOCUMENT), power_law(combinations(DOCUMENT)), Noise(1e-6, 1e-6), np.random.default_rng(0))
+    rows = simulated(noise=Noise(1e-6, 1e-6)).rows.drop(columns=["total", "inputs"])
     random = np.random.default_rng(1)
     scattered = rows.assign(Layers=random.uniform(2, 100, len(rows)))
     scattered["time"] *= (scattered["Layers"] / rows["Layers"]) ** EXPONENTS["Layers"]
@@ -175,21 +153,25 @@ def test_profiles_take_off_what_the_others_explain():
 # ---- scatter ---------------------------------------------------------------------------------------------------------
 
 
+def scatter_over(observations, factor):
+    return {each.scale: each for each in spreads_of(observations) if each.factor == factor}
+
+
 def test_scatter_that_grows_is_found_on_its_scale():
     growing = simulated(noise=Noise(0.02, 0.3, repetitions=5))
     layers, _, filters = growing.factors
-    found = {each.scale: each for each in spreads_of(growing, layers)}
+    found = scatter_over(growing, layers)
     assert found["unexplained"].differs_p < 1e-6
     assert found["unexplained"].grows
     assert 8 < found["unexplained"].ratio < 25
-    assert {each.scale: each for each in spreads_of(growing, filters)}["unexplained"].differs_p > 0.01
+    assert scatter_over(growing, filters)["unexplained"].differs_p > 0.01
 
 
 def test_brown_forsythe_is_that_of_scipy():
     observations = simulated(noise=Noise(0.1, 0.4))
-    rows, layers = observations.rows, observations.factors[0]
+    rows = observations.rows
     groups = [times for _, times in rows.groupby("Layers")["time"]]
-    absolute = spreads_of(observations, layers)[0]
+    absolute = spreads_of(observations)[0]
     assert absolute.differs_p == pytest.approx(stats.levene(*groups, center="median").pvalue)
     assert absolute.ratio == pytest.approx(groups[-1].std() / groups[0].std())
 
@@ -198,8 +180,8 @@ def test_brown_forsythe_is_that_of_scipy():
 def test_scatter_alike_at_all_levels_is_rarely_called_different():
     alarms = 0
     for seed in range(60):
-        observations = simulated(seed=seed, noise=Noise(repetitions=3))
-        found = {each.scale: each for each in spreads_of(observations, observations.factors[0])}
+        observations = simulated(random=seed, noise=Noise(repetitions=3))
+        found = scatter_over(observations, observations.factors[0])
         alarms += found["unexplained"].differs_p < 0.05
     assert alarms <= 8
 
@@ -226,7 +208,7 @@ def test_claims_that_do_not_hold_are_contradicted():
 
 def test_a_table_without_layers_has_no_claims_about_them():
     observations = simulated(lambda t: np.log(t["BatchSize"] + 1), levels={"BatchSize": (1, 4, 16, 64)})
-    (only,) = judged_claims(observations, Rules())
+    (only,) = simulations.claims_of(observations)
     assert only.verdict == "open"
     assert "not tested" in only.evidence
 

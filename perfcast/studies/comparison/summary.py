@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.pages import Column, Row, Table, text_row
 from perfcast.studies.comparison.comparison import FASTER, SAME, SLOWER, UNDECIDED
+from perfcast.studies.statistics.significance import p_number
 from perfcast.text import format_number, pluralize, shorten
 
 if TYPE_CHECKING:
@@ -58,12 +59,8 @@ def _row(row: Any) -> Row:
 
 
 def _net(row: Any) -> tuple[str, str, str]:
-    p_value = _p_value(min(row.slower_p, row.faster_p))
-    return f"{row.net_ratio:.3f}", f"{row.low:.3f} to {row.high:.3f}", p_value
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    p_value = min(row.slower_p, row.faster_p)
+    return f"{row.net_ratio:.3f}", f"{row.low:.3f} to {row.high:.3f}", p_number(p_value)
 
 
 def preface(comparison: Comparison) -> list[str]:

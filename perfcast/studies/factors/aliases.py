@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.pages import formatting as fmt
-from perfcast.studies.factors.design import Term, codings, ordered_levels, range_text, rank, term_columns
-from perfcast.studies.factors.inference import ratio_of
+from perfcast.studies.factors.design import Term, codings, ordered_levels, range_text, term_columns
 from perfcast.studies.factors.roles import level_text
+from perfcast.studies.statistics.regression import rank
+from perfcast.studies.statistics.significance import ratio_of
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from perfcast.studies.factors.design import ordered_levels
-from perfcast.studies.factors.inference import ratio_of
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.statistics.changepoints import find_breaks, undecided
-from perfcast.studies.statistics.significance import adjusted
+from perfcast.studies.statistics.regression import Estimate, student
+from perfcast.studies.statistics.significance import adjusted, ratio_of
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -263,23 +262,16 @@ def _differences(cells: Cells, lines: list[str], build: str, pair: tuple[object,
 
 
 def _step(metric: Metric, difference: _Difference, spread: Spread | None) -> Step:
-    log, inverse = difference.log, difference.inverse
+    found = Estimate(difference.log)
+    if spread is not None and spread.variance > 0:
+        found = student(difference.log, float(np.sqrt(spread.variance * difference.inverse)), spread.dof)
+    ratio, low, high = map(ratio_of, (found.value, found.low, found.high))
+    by_replicates = spread is not None and spread.by_replicates
     named = (difference.network, metric.column, difference.before, difference.after)
-    ratio = ratio_of(log)
-    if spread is None or not spread.variance > 0:
-        unknown = float("nan")
-        return Step(*named, ratio, unknown, unknown, unknown, by_replicates=False)
-    error = np.sqrt(spread.variance * inverse)
-    margin = float(stats.t.ppf(0.975, spread.dof) * error)
-    p_value = float(2 * stats.t.sf(abs(log) / error, spread.dof))
-    low, high = ratio_of(log - margin), ratio_of(log + margin)
-    return Step(*named, ratio, low, high, p_value, spread.by_replicates)
+    return Step(*named, ratio, low, high, found.p_value, by_replicates)
 
 
 def _adjusted(steps: list[Step]) -> tuple[Step, ...]:
     """Return steps with p-values that hold over all of them."""
-    p_values = np.array([step.p_value for step in steps])
-    if not len(steps) or np.isnan(p_values).any():
-        return tuple(steps)
-    together = adjusted(p_values, np.ones(len(steps)))
+    together = adjusted([step.p_value for step in steps])
     return tuple(replace(step, p_value=float(each)) for step, each in zip(steps, together, strict=True))

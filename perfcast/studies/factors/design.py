@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from perfcast.studies.factors.roles import Roles
 
-_TINY = 1e-9
 _MAX_LINEAR = 6
 _ENOUGH = 2
 """Levels from which on a number is taken as a number."""
@@ -132,16 +131,6 @@ def term_columns(term: Term, table: pd.DataFrame, coded: dict[str, Coding], role
 def model_matrix(terms: Sequence[Term], table: pd.DataFrame, coded: dict[str, Coding], roles: Roles) -> np.ndarray:
     """Return the columns of a model with a constant, one row per condition in ``table``."""
     return np.column_stack([np.ones(len(table)), *(term_columns(term, table, coded, roles) for term in terms)])
-
-
-def rank(matrix: np.ndarray) -> int:
-    """Return the rank of a matrix whose columns may be of any scale."""
-    if not matrix.size:
-        return 0
-    lengths = np.linalg.norm(matrix, axis=0)
-    scaled = matrix / np.where(lengths > 0, lengths, 1)
-    sizes = np.linalg.eigvalsh(scaled.T @ scaled)
-    return int((sizes > _TINY).sum())
 
 
 def range_text(levels: Sequence[object], among: Sequence[object]) -> str:

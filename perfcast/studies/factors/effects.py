@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perfcast.studies.factors.builds import Change, Spread
-from perfcast.studies.factors.inference import Fit, estimate, fit, joint_p_value, ratio_of, studentised
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.factors.terms import Setting, Terms, choose_terms
+from perfcast.studies.statistics.regression import Fit, estimate, fit, joint_p_value, studentised
+from perfcast.studies.statistics.significance import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,10 +194,10 @@ def _clusters(cells: Cells, roles: Roles) -> np.ndarray | None:
     return codes if several and len(np.unique(codes)) >= _MIN_CLUSTERS else None
 
 
-def _known_variance(cells: Cells) -> np.ndarray | None:
+def _known_variance(cells: Cells) -> tuple[np.ndarray, int] | None:
     if not cells.replicates or not cells.run_variance > 0:
         return None
-    return np.append(cells.run_variance / cells.count, cells.replicates)
+    return cells.run_variance / cells.count, cells.replicates
 
 
 def _share(fitted: _Fitted, name: str) -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.aliases import never_together
 from perfcast.studies.factors.description import suspected_units
-from perfcast.studies.factors.inference import ratio_of
 from perfcast.studies.factors.roles import PERFORMANCE
 from perfcast.studies.factors.wording import (
     change_sentence,
@@ -16,10 +15,10 @@ from perfcast.studies.factors.wording import (
     condition_text,
     effect_sentence,
     factor_name,
-    p_text,
     step_sentence,
     times,
 )
+from perfcast.studies.statistics.significance import p_text, ratio_of
 from perfcast.tables.problems import kinds
 from perfcast.text import escape_control, format_list
 

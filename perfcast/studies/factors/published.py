@@ -12,8 +12,9 @@ from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.description import coded_columns
 from perfcast.studies.factors.effects import model_of
 from perfcast.studies.factors.roles import PERFORMANCE
-from perfcast.studies.factors.wording import interval, p_text, times
+from perfcast.studies.factors.wording import interval, times
 from perfcast.studies.statistics.claims import Claim
+from perfcast.studies.statistics.significance import p_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

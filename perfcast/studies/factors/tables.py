@@ -11,7 +11,8 @@ from perfcast.studies.factors.aliases import inflation_text
 from perfcast.studies.factors.builds import ALPHA
 from perfcast.studies.factors.description import STATISTICS, describe, levels_of
 from perfcast.studies.factors.roles import level_text
-from perfcast.studies.factors.wording import compared, factor_name, level_with_unit, p_text, times
+from perfcast.studies.factors.wording import compared, factor_name, level_with_unit, times
+from perfcast.studies.statistics.significance import p_number
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def effects(analysis: Analysis) -> Table:
                 Cell(compared(effect)),
                 Cell(times(effect.ratio), strong=effect.is_significant),
                 Cell(fmt.span(effect.ratio_low, effect.ratio_high)),
-                Cell(p_text(effect.p_value)),
+                Cell(p_number(effect.p_value)),
                 Cell(times(effect.raw_ratio)),
                 Cell(fmt.percent(100 * each.model.shares[effect.factor]) if not effect.within else ""),
                 Cell(_with(analysis, effect.factor)),
@@ -102,7 +103,7 @@ def changes(analysis: Analysis) -> Table:
             level_text(change.builds[0]),
             f"{level_text(change.low)} – {level_text(change.high)}",
             times(change.ratio),
-            p_text(change.p_value),
+            p_number(change.p_value),
             change.along,
             mark="warn" if change.along else "",
         )
@@ -126,7 +127,7 @@ def steps(analysis: Analysis) -> Table:
             f"{level_text(step.before)} to {level_text(step.after)}",
             times(step.ratio),
             fmt.span(step.low, step.high),
-            p_text(step.p_value),
+            p_number(step.p_value),
             "replicates" if step.by_replicates else "the model",
             mark="warn" if step.p_value < ALPHA and step.ratio > 1 else "",
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from perfcast.studies.factors.design import Coding, Term, codings, model_matrix, rank, term_columns
-from perfcast.studies.factors.inference import gain, is_exact
+from perfcast.studies.factors.design import Coding, Term, codings, model_matrix, term_columns
 from perfcast.studies.factors.roles import level_text
+from perfcast.studies.statistics.regression import gain, is_exact, rank
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.roles import level_text
+from perfcast.studies.statistics.significance import p_text
 from perfcast.tables.units import name_without_unit, unit_in_name
 from perfcast.text import escape_control
 
@@ -17,20 +18,12 @@ if TYPE_CHECKING:
     from perfcast.studies.factors.effects import Effect
     from perfcast.studies.factors.roles import Metric, Roles
 
-_MIN_P = 1e-4
 _PLAIN_WORDS = ("True", "False", "true", "false", "yes", "not set", "none")
 
 
 def times(ratio: float) -> str:
     """Return a ratio as people read it: `×0.2`."""
     return f"×{fmt.number(ratio)}"
-
-
-def p_text(p_value: float) -> str:
-    """Return a p-value as people read it, after a sign of comparison."""
-    if not math.isfinite(p_value):
-        return "p unknown"
-    return f"p < {_MIN_P}" if p_value < _MIN_P else f"p = {fmt.number(p_value, 2)}"
 
 
 def factor_name(factor: str) -> str:

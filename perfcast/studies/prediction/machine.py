@@ -9,6 +9,7 @@ import numpy as np
 
 from perfcast.pages import formatting as fmt
 from perfcast.studies.prediction.drift import MIN_SPAN_S, MIN_VISITS, trend
+from perfcast.studies.statistics.significance import p_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def drift_view(visits: pd.DataFrame) -> DriftView:
     if found is None:
         text = f"Drift of the machine is unknown: fewer than {MIN_VISITS} visits, or all within {MIN_SPAN_S} s."
         return DriftView(text, False, "drift unknown")
-    size, chance = fmt.percent(abs(found.percent)), f"Mann and Kendall's test, p {_p(found.p_value)}"
+    size, chance = fmt.percent(abs(found.percent)), f"Mann and Kendall's test, {p_text(found.p_value)}"
     slower = "slower" if found.percent > 0 else "faster"
     if not found.is_sure:
         return DriftView(
@@ -113,7 +114,3 @@ def _trend(visits: pd.DataFrame, column: str) -> Trend | None:
         return None
     seconds = (visits["at"] - visits["at"].min()).dt.total_seconds().to_numpy()
     return trend(np.asarray(seconds, float), visits[column].to_numpy(dtype=float))
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"

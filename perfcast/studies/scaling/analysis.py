@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from perfcast.studies.scaling.claims import judged_claims
 from perfcast.studies.scaling.consistency import outliers_of, without
 from perfcast.studies.scaling.correlations import METHODS, correlations
@@ -57,26 +55,22 @@ class Analysis:
 def analyse(observations: Observations, rules: Rules) -> Analysis:
     """Return all that is found in a data set."""
     outliers = outliers_of(observations)
-    spreads = [each for factor in observations.factors for each in spreads_of(observations, factor)]
+    spreads = spreads_of(observations)
     return Analysis(
         observations,
         {method: correlations(observations, method) for method in METHODS},
         laws_of(observations),
         thresholds_of(observations, rules.alpha),
         _adjusted(spreads),
-        _claims(observations, outliers, rules),
+        _claims(observations, spreads, outliers, rules),
         outliers,
     )
 
 
 def _adjusted(spreads: Sequence[Spread]) -> tuple[Spread, ...]:
     """Return spreads with p-values adjusted over all of them: those of differences, and those of trends."""
-    if not spreads:
-        return ()
-    equal = np.ones(len(spreads))
     differs, trends = (
-        adjusted(np.nan_to_num(np.array(values), nan=1.0), equal)
-        for values in ([each.differs_p for each in spreads], [each.trend_p for each in spreads])
+        adjusted(values) for values in ([each.differs_p for each in spreads], [each.trend_p for each in spreads])
     )
     return tuple(
         replace(each, differs_p=float(first), trend_p=float(second))
@@ -84,12 +78,15 @@ def _adjusted(spreads: Sequence[Spread]) -> tuple[Spread, ...]:
     )
 
 
-def _claims(observations: Observations, outliers: tuple[Outlier, ...], rules: Rules) -> tuple[Claim, ...]:
+def _claims(
+    observations: Observations, spreads: Sequence[Spread], outliers: tuple[Outlier, ...], rules: Rules
+) -> tuple[Claim, ...]:
     """Return the claims, and for each whether it rests on combinations far off the others."""
-    claims = judged_claims(observations, rules)
+    claims = judged_claims(observations, rules, spreads)
     if not outliers or not claims:
         return claims
-    others = {claim.statement: claim.verdict for claim in judged_claims(without(observations, outliers), rules)}
+    rest = without(observations, outliers)
+    others = {claim.statement: claim.verdict for claim in judged_claims(rest, rules, spreads_of(rest))}
     what = pluralize(len(outliers), "combination", "combinations")
     return tuple(
         claim

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
-from perfcast.studies.scaling.regression import bounded_exp
+from perfcast.studies.statistics.regression import Estimate, mean_of
+from perfcast.studies.statistics.significance import ratio_of
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor
@@ -89,19 +89,11 @@ def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Ratio:
     unequal variances nor what is common to a run make the interval too short.
     """
     known = differences[~np.isnan(differences)]
-    count = len(known)
-    if not count:
+    if not len(known):
         return Ratio(np.nan, np.nan, np.nan, np.nan, 0)
-    middle = float(known.mean())
-    if count < MIN_BLOCKS:
-        return Ratio(float(np.exp(middle)), np.nan, np.nan, np.nan, count)
-    error = float(known.std(ddof=1)) / np.sqrt(count)
-    if error == 0:
-        value = float(bounded_exp(middle))
-        return Ratio(value, value, value, 1.0 if middle == 0 else 0.0, count)
-    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
-    value, low, high = (float(bounded_exp(log)) for log in (middle, middle - reach, middle + reach))
-    return Ratio(value, low, high, float(2 * stats.t.sf(abs(middle) / error, count - 1)), count)
+    found = mean_of(known, confidence) if len(known) >= MIN_BLOCKS else Estimate(float(known.mean()))
+    value, low, high = map(ratio_of, (found.value, found.low, found.high))
+    return Ratio(value, low, high, found.p_value, len(known))
 
 
 def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:
@@ -113,6 +105,5 @@ def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:
     found = {}
     for place in range(1, count + 1):
         ratio = mean_ratio(blocks.logs[:, place] - blocks.logs[:, 0], 1 - alpha / count)
-        adjusted = min(1.0, ratio.p_value * count) if ratio.p_value == ratio.p_value else np.nan
-        found[float(blocks.levels[place])] = Ratio(ratio.value, ratio.low, ratio.high, adjusted, ratio.blocks)
+        found[float(blocks.levels[place])] = replace(ratio, p_value=float(np.minimum(1.0, ratio.p_value * count)))
     return found

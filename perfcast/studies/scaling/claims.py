@@ -11,13 +11,12 @@ from perfcast.pages.formatting import number, percent
 from perfcast.studies.scaling.blocks import blocks_of, level_ratios, mean_ratio
 from perfcast.studies.scaling.correlations import compare_correlations
 from perfcast.studies.scaling.shapes import shapes_of
-from perfcast.studies.scaling.spread import spreads_of
 from perfcast.studies.statistics.claims import Claim
-from perfcast.studies.statistics.significance import adjusted
+from perfcast.studies.statistics.significance import adjusted, p_text
 from perfcast.text import format_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from perfcast.studies.scaling.blocks import Blocks, Ratio
     from perfcast.studies.scaling.columns import Factor, Role
@@ -59,41 +58,39 @@ class _Tested:
     evidence: str
 
 
-def judged_claims(observations: Observations, rules: Rules) -> tuple[Claim, ...]:
+def judged_claims(observations: Observations, rules: Rules, spreads: Sequence[Spread]) -> tuple[Claim, ...]:
     """Return the document's claims that a data set has the factors for, with verdicts.
 
     P-values are adjusted over all of them (Holm). A perfcast dataset has networks of all kinds, of which nothing was
     claimed.
+
+    Args:
+        observations: the data set.
+        rules: when a claim counts as decided.
+        spreads: of the data set, with p-values that are not adjusted.
     """
     if observations.kind == "dataset":
         return ()
-    tested = list(_tested(observations, rules))
-    known = [each for each in tested if not np.isnan(each.p_value)]
-    p_values = np.array([each.p_value for each in known])
-    after = dict(zip(map(id, known), adjusted(p_values, np.ones(len(known))), strict=True)) if known else {}
-    return tuple(_judged(each, after.get(id(each)), rules.alpha) for each in tested)
+    tested = list(_tested(observations, rules, spreads))
+    p_values = adjusted([each.p_value for each in tested])
+    return tuple(_judged(each, float(p_value), rules.alpha) for each, p_value in zip(tested, p_values, strict=True))
 
 
-def _judged(tested: _Tested, p_value: float | None, alpha: float) -> Claim:
-    if p_value is None:
+def _judged(tested: _Tested, p_value: float, alpha: float) -> Claim:
+    if np.isnan(p_value):
         return Claim(tested.statement, "open", tested.evidence)
-    evidence = f"{tested.evidence}: p {p_text(float(p_value))} after Holm's correction"
-    return Claim(tested.statement, tested.verdict(bool(p_value <= alpha)), evidence)
+    evidence = f"{tested.evidence}: {p_text(p_value)} after Holm's correction"
+    return Claim(tested.statement, tested.verdict(p_value <= alpha), evidence)
 
 
-def p_text(value: float) -> str:
-    """Return a p-value as `= 0.012` or `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def _tested(observations: Observations, rules: Rules) -> Iterator[_Tested]:
+def _tested(observations: Observations, rules: Rules, spreads: Sequence[Spread]) -> Iterator[_Tested]:
     layers = _in_role(observations, "layers")
     filters = _in_role(observations, "filter_size")
     for factor in layers:
         yield _logarithmic(blocks_of(observations, factor), rules)
-        yield _spreading(observations, factor, "of both networks")
+        yield _spreading(spreads, factor, "of both networks")
     for factor in filters:
-        yield _spreading(observations, factor, f"of {TEXT}")
+        yield _spreading(spreads, factor, f"of {TEXT}")
     for factor in _in_role(observations, "batch"):
         statement = f"{factor.label} has no influence on time (said of both networks)"
         yield _without_influence(statement, observations, factor, rules)
@@ -143,9 +140,9 @@ def _untested(statement: str, why: str) -> _Tested:
     return _Tested(statement, np.nan, lambda _: "open", f"not tested: {why}")
 
 
-def _spreading(observations: Observations, factor: Factor, whose: str) -> _Tested:
+def _spreading(spreads: Sequence[Spread], factor: Factor, whose: str) -> _Tested:
     statement = f"The variance of time grows with {factor.name} (said {whose})"
-    found = {each.scale: each for each in spreads_of(observations, factor)}
+    found = {each.scale: each for each in spreads if each.factor == factor}
     if "absolute" not in found:
         return _untested(statement, f"it takes three times at each of two levels of {factor.name}")
     spread = found["absolute"]
@@ -155,7 +152,7 @@ def _spreading(observations: Observations, factor: Factor, whose: str) -> _Teste
 
     evidence = (
         f"standard deviation at the highest level {number(spread.ratio)} times that at the lowest"
-        f"{_relative(found.get('relative'))}; equal at all levels: p {p_text(spread.differs_p)} (Brown-Forsythe); "
+        f"{_relative(found.get('relative'))}; equal at all levels: {p_text(spread.differs_p)} (Brown-Forsythe); "
         "trend of distances from the median"
     )
     return _Tested(statement, spread.trend_p, verdict, evidence)
@@ -165,7 +162,7 @@ def _relative(spread: Spread | None) -> str:
     """Say what remains where the scatter is taken relative to the time itself."""
     if spread is None:
         return ""
-    return f", relative to the time {number(spread.ratio)} times (p {p_text(spread.trend_p)})"
+    return f", relative to the time {number(spread.ratio)} times ({p_text(spread.trend_p)})"
 
 
 def _without_influence(statement: str, observations: Observations, factor: Factor, rules: Rules) -> _Tested:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
 
 from perfcast.studies.scaling.blocks import MAX_LEVELS
-from perfcast.studies.scaling.regression import Fit, bounded_exp, is_full, robust_fit
+from perfcast.studies.statistics.regression import coefficient, fit, mean_of, rank
+from perfcast.studies.statistics.significance import bounded_exp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Predict = Callable[[np.ndarray], np.ndarray]
     from perfcast.studies.scaling.columns import Factor
     from perfcast.studies.scaling.observations import Observations
+    from perfcast.studies.statistics.regression import Estimate, Fit
 
 Name = Literal["power", "piecewise", "logarithmic", "linear", "constant"]
 
@@ -62,16 +63,11 @@ class Exponent:
 
     Attributes:
         factor: the one.
-        value: the exponent.
-        low, high: its 95% interval; NaN where too little was measured.
-        p_value: of no influence.
+        found: the exponent with its interval.
     """
 
     factor: Factor
-    value: float
-    low: float
-    high: float
-    p_value: float
+    found: Estimate
 
 
 @dataclass(frozen=True)
@@ -106,14 +102,9 @@ def laws_of(observations: Observations) -> Laws:
     values = cells[[factor.column for factor in factors]].to_numpy(float)
     if reason := _why_not(values, factors):
         return Laws(missing=reason)
-    fit = power_fit(values, cells["log_time"].to_numpy(float))
-    exponents = tuple(
-        Exponent(factor, float(fit.coefficients[place]), *fit.interval(place), fit.p_value(place))
-        for place, factor in enumerate(factors, start=1)
-    )
-    whole = float(cells["log_time"].to_numpy(float).var())
-    explained = 1 - float(fit.residuals.var()) / whole if whole else np.nan
-    return Laws(_compared(values, cells["time"].to_numpy(float)), exponents, explained)
+    found = power_fit(values, cells["log_time"].to_numpy(float))
+    exponents = tuple(Exponent(factor, coefficient(found, place)) for place, factor in enumerate(factors, start=1))
+    return Laws(_compared(values, cells["time"].to_numpy(float)), exponents, found.explained)
 
 
 def _why_not(values: np.ndarray, factors: tuple[Factor, ...]) -> str:
@@ -121,14 +112,19 @@ def _why_not(values: np.ndarray, factors: tuple[Factor, ...]) -> str:
         return "no factor has only values above zero"
     if len(values) < len(factors) + 3:
         return f"{len(values)} combinations are too few for a law in {len(factors)} factors"
-    if not is_full(_design(np.log(values))):
+    if not _is_full(values):
         return "some factors vary along with each other exactly: their parts cannot be told apart"
     return ""
 
 
 def power_fit(values: np.ndarray, log_times: np.ndarray) -> Fit:
     """Fit a power law: one row of values per combination, all above zero; the first coefficient is ln a."""
-    return robust_fit(_design(np.log(values)), log_times)
+    return fit(_design(np.log(values)), log_times)
+
+
+def _is_full(values: np.ndarray) -> bool:
+    """Return whether the parts of all factors can be told apart."""
+    return rank(_design(np.log(values))) > values.shape[1]
 
 
 def _design(values: np.ndarray) -> np.ndarray:
@@ -142,15 +138,13 @@ def _compared(values: np.ndarray, times: np.ndarray) -> tuple[Law, ...]:
     ranked = sorted(errors, key=lambda name: float(errors[name].mean()))
     best = errors[ranked[0]]
     return tuple(
-        Law(name, float(errors[name].mean()), beyond[name], *_paired_difference(errors[name] - best)) for name in ranked
+        Law(name, float(errors[name].mean()), beyond[name], *_difference(errors[name] - best)) for name in ranked
     )
 
 
-def _paired_difference(differences: np.ndarray) -> tuple[float, float]:
-    """Return the mean of differences, and the lower end of its 95% interval."""
-    mean, count = float(differences.mean()), len(differences)
-    error = differences.std(ddof=1) / np.sqrt(count)
-    return mean, float(mean - stats.t.ppf(0.975, count - 1) * error)
+def _difference(differences: np.ndarray) -> tuple[float, float]:
+    found = mean_of(differences)
+    return found.value, found.low
 
 
 def _cell_folds(count: int) -> list[np.ndarray]:
@@ -174,7 +168,7 @@ def _level_folds(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _level_error(name: Name, values: np.ndarray, times: np.ndarray) -> float:
-    folds = [fold for fold in _level_folds(values) if is_full(_design(np.log(values[~fold])))]
+    folds = [fold for fold in _level_folds(values) if _is_full(values[~fold])]
     if not folds:
         return np.nan
     found = [_errors(name, values, times, fold) for fold in folds]

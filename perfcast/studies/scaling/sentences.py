@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfcast.pages.formatting import number, percent
-from perfcast.studies.scaling.claims import p_text
 from perfcast.studies.scaling.consistency import divisor_sentences, outlier_sentence
 from perfcast.studies.scaling.units import unit_for
+from perfcast.studies.statistics.significance import p_text
 from perfcast.text import format_list, format_number, pluralize
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _threshold(threshold: Thresholds) -> str:
 def _break(found: Break) -> str:
     return (
         f"the exponent changes from {found.before:.2f} to {found.after:.2f} at {format_number(found.level)} "
-        f"({place_of(found)}, p {p_text(found.p_value)})"
+        f"({place_of(found)}, {p_text(found.p_value)})"
     )
 
 
@@ -98,9 +98,8 @@ def _of_laws(analysis: Analysis) -> list[str]:
     if laws.missing:
         return [f"No scaling law was fitted: {laws.missing}."]
     told = [
-        f"{each.factor.name}^{each.value:.2f} ({each.low:.2f} to {each.high:.2f})"
-        if each.low == each.low
-        else f"{each.factor.name}^{each.value:.2f}"
+        f"{each.factor.name}^{each.found.value:.2f}"
+        + (f" ({each.found.low:.2f} to {each.found.high:.2f})" if each.found.low == each.found.low else "")
         for each in laws.exponents
     ]
     best = laws.laws[0]
@@ -147,8 +146,8 @@ def _of_spread(analysis: Analysis) -> list[str]:
             continue
         told.append(
             f"Scatter by {factor.name}: the standard deviation at the highest level is {number(absolute.ratio)} times "
-            f"that at the lowest (equal at all levels: p {p_text(absolute.differs_p)}, Brown-Forsythe, after Holm's "
-            f"correction); relative to the time {number(relative.ratio)} times (p {p_text(relative.differs_p)})."
+            f"that at the lowest (equal at all levels: {p_text(absolute.differs_p)}, Brown-Forsythe, after Holm's "
+            f"correction); relative to the time {number(relative.ratio)} times ({p_text(relative.differs_p)})."
         )
     return told
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
 
 from perfcast.studies.scaling.blocks import MIN_BLOCKS
+from perfcast.studies.statistics.regression import mean_of
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.blocks import Blocks
 
 Shape = Literal["logarithmic", "linear", "power"]
 _MIN_LEVELS = 3
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,9 @@ def shapes_of(blocks: Blocks) -> Shapes | None:
         "power": _distances(scaled, np.exp(_line(np.log(scaled), logs))),
     }
     rival = min(distances, key=lambda name: float(distances[name].mean()))
-    p_value = min(1.0, 2 * _paired_p(own - distances[rival]))
-    reach = float(stats.t.ppf(0.975, len(own) - 1) * own.std(ddof=1) / np.sqrt(len(own)))
-    mean = float(own.mean())
-    return Shapes(mean, mean - reach, rival, float(distances[rival].mean()), p_value, len(own))
+    p_value = min(1.0, 2 * mean_of(own - distances[rival]).p_value)
+    mean = mean_of(own)
+    return Shapes(mean.value, mean.low, rival, float(distances[rival].mean()), p_value, len(own))
 
 
 def _line(values: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -70,9 +68,3 @@ def _line(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _distances(values: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     return np.sqrt(((values - fitted) ** 2).mean(axis=1))
-
-
-def _paired_p(differences: np.ndarray) -> float:
-    if np.ptp(differences) < _ROUNDING:
-        return 1.0 if abs(differences[0]) < _ROUNDING else 0.0
-    return float(stats.ttest_1samp(differences, 0).pvalue)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from perfcast.studies.scaling.blocks import blocks_of
 from perfcast.studies.scaling.profiles import level_ranges
-from perfcast.studies.scaling.regression import robust_fit
+from perfcast.studies.statistics.regression import coefficient, fit
 
 if TYPE_CHECKING:
     from perfcast.studies.scaling.columns import Factor
@@ -54,13 +54,19 @@ class Spread:
     levels: tuple[float, ...]
 
 
-def spreads_of(observations: Observations, factor: Factor) -> tuple[Spread, ...]:
-    """Return how the scatter of times depends on a factor, on each scale that the data has."""
+def spreads_of(observations: Observations) -> tuple[Spread, ...]:
+    """Return how the scatter of times depends on each factor, on each scale that the data has."""
+    return tuple(each for factor in observations.factors for each in _over(observations, factor) if each is not None)
+
+
+def _over(observations: Observations, factor: Factor) -> list[Spread | None]:
     rows = observations.rows
     values, times = rows[factor.column].to_numpy(float), rows["time"].to_numpy(float)
-    found = [_spread(factor, "absolute", values, times), _spread(factor, "relative", values, np.log(times))]
-    found.append(_spread(factor, "unexplained", *_unexplained(observations, factor)))
-    return tuple(each for each in found if each is not None)
+    return [
+        _spread(factor, "absolute", values, times),
+        _spread(factor, "relative", values, np.log(times)),
+        _spread(factor, "unexplained", *_unexplained(observations, factor)),
+    ]
 
 
 def _unexplained(observations: Observations, factor: Factor) -> tuple[np.ndarray, np.ndarray]:
@@ -106,5 +112,5 @@ def _trend(levels: list[float], groups: list[np.ndarray]) -> tuple[float, float]
     heights = np.log(levels) if min(levels) > 0 else np.asarray(levels)
     distances = np.concatenate([np.abs(group - np.median(group)) for group in groups])
     places = np.concatenate([np.full(len(group), height) for group, height in zip(groups, heights, strict=True)])
-    fit = robust_fit(np.column_stack([np.ones(len(places)), places - places.mean()]), distances)
-    return float(fit.coefficients[1]), fit.p_value(1)
+    slope = coefficient(fit(np.column_stack([np.ones(len(places)), places - places.mean()]), distances), 1)
+    return slope.value, slope.p_value

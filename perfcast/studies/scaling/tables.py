@@ -10,11 +10,11 @@ import pandas as pd
 from perfcast.pages import Table, text_row
 from perfcast.pages import formatting as fmt
 from perfcast.pages.tables import numbers, texts
-from perfcast.studies.scaling.claims import p_text
 from perfcast.studies.scaling.laws import FORMULAS
 from perfcast.studies.scaling.profiles import level_ranges
 from perfcast.studies.scaling.sentences import place_of
 from perfcast.studies.scaling.units import Unit, unit_for, unit_of_time
+from perfcast.studies.statistics.significance import p_number, p_text
 from perfcast.text import format_number
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from perfcast.studies.scaling.analysis import Analysis
     from perfcast.studies.scaling.columns import Factor
     from perfcast.studies.scaling.thresholds import Thresholds
+    from perfcast.studies.statistics.regression import Estimate
 
 
 def laws_table(analysis: Analysis) -> Table:
@@ -50,13 +51,13 @@ def laws_table(analysis: Analysis) -> Table:
 
 def exponents_table(analysis: Analysis) -> Table:
     """Return the exponents of the power law and the thresholds, by factor."""
-    exponents = {each.factor: each for each in analysis.laws.exponents}
+    exponents = {each.factor: each.found for each in analysis.laws.exponents}
     rows = []
     for found in analysis.thresholds:
         exponent = exponents.get(found.factor)
         shown = (fmt.MISSING,) * 2
         if exponent is not None:
-            shown = (fmt.number(exponent.value), _interval(exponent.low, exponent.high))
+            shown = (fmt.number(exponent.value), _interval(exponent))
         rows.append(text_row(found.factor.axis, *shown, thresholds_in_words(found), found.profile.basis))
     columns = (
         *texts("Factor"),
@@ -66,8 +67,8 @@ def exponents_table(analysis: Analysis) -> Table:
     return Table("Exponents of the power law, and where they change", columns, tuple(rows), empty="No factor has any.")
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{low:.2f} to {high:.2f}" if np.isfinite(low) and np.isfinite(high) else fmt.MISSING
+def _interval(found: Estimate) -> str:
+    return fmt.MISSING if np.isnan(found.low) else f"{found.low:.2f} to {found.high:.2f}"
 
 
 def thresholds_in_words(found: Thresholds) -> str:
@@ -77,7 +78,7 @@ def thresholds_in_words(found: Thresholds) -> str:
     if not found.breaks:
         return f"none found; a change of the exponent by {fmt.number(found.detectable)} probably would be"
     return "; ".join(
-        f"{format_number(each.level)} ({place_of(each)}): exponent {each.before:.2f} below, {each.after:.2f} above (p "
+        f"{format_number(each.level)} ({place_of(each)}): exponent {each.before:.2f} below, {each.after:.2f} above ("
         f"{p_text(each.p_value)})"
         for each in found.breaks
     )
@@ -90,8 +91,8 @@ def spread_table(analysis: Analysis) -> Table:
             each.factor.label,
             each.scale,
             fmt.number(each.ratio),
-            p_text(each.differs_p).removeprefix("= "),
-            f"{'up' if each.grows else 'down'}, p {p_text(each.trend_p)}",
+            p_number(each.differs_p),
+            f"{'up' if each.grows else 'down'}, {p_text(each.trend_p)}",
         )
         for each in analysis.spreads
     )
@@ -154,7 +155,7 @@ def factors_frame(analyses: Sequence[Analysis]) -> pd.DataFrame:
 
 
 def _factor_rows(analysis: Analysis) -> Iterator[dict[str, object]]:
-    exponents = {each.factor: each for each in analysis.laws.exponents}
+    exponents = {each.factor: each.found for each in analysis.laws.exponents}
     thresholds = {each.factor: each for each in analysis.thresholds}
     spreads = {(each.factor, each.scale): each for each in analysis.spreads}
     for factor in analysis.observations.factors:
