@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from perfcast.models.spec import ModelSpec
 
-SOURCES = ("keras_applications", "synthetic", "dense", "scaling")
+SOURCES = ("keras_applications", "synthetic", "dense", "scaling", "classic", "convolution")
 """The catalogues, as sheets and specs name them and as the modules beside this one are named."""
 
 

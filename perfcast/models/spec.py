@@ -19,7 +19,7 @@ class ModelSpec:
     Attributes:
         name: the network without its input size, as `densenet121` or `basic_model_3_5_32_2`.
         family: the networks it is left out with in validation, as `densenet` or `basic_model`.
-        source: the catalogue that builds it (`keras_applications`, `synthetic`, `dense`, `scaling`), or `file` or
+        source: the catalogue that builds it (a name of `perfcast.models.build.SOURCES`), or `file` or
             `tensorflow_hub` for external models.
         builder: what the catalogue builds, as `DenseNet121`; path or address of an external model.
         input_shape: height, width and channels of one input, without the batch axis; of other networks than
