@@ -171,7 +171,10 @@ def rows_of_part(dataset: pd.DataFrame, part: FactorSet) -> pd.DataFrame:
 
 def numeric_factors(dataset: pd.DataFrame, features: tuple[str, ...]) -> tuple[str, ...]:
     """Return the numeric factors that vary in a dataset and are not among its ``features``."""
-    return tuple(name for name in varying(_usable_rows(dataset)) if name in NUMERIC and name not in features)
+    rows = _usable_rows(dataset)
+    # A workload without this option has no value of it, which is not another number.
+    varied = (name for name in varying(rows) if rows[name].nunique() > 1)
+    return tuple(name for name in varied if name in NUMERIC and name not in features)
 
 
 def _usable_rows(dataset: pd.DataFrame) -> pd.DataFrame:
