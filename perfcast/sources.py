@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import PerfcastError, UsageError, naming
 from perfcast.export.key import export_key
-from perfcast.export.stage import build, export_models, put_built
+from perfcast.export.stage import build, export_model, put_built
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.kinds import kind_of
 from perfcast.models.external.reading import describe_external, export_external
@@ -17,7 +17,7 @@ from perfcast.models.sheet import read_sheet
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from perfcast.export.artifacts import ArtifactStore
@@ -114,11 +114,11 @@ def describe_source(source: str, library: Library, options: ReadOptions) -> dict
         return _from_sheet(library.find(source), library.store)
 
 
-def export_source(source: str, library: Library, options: ReadOptions) -> Export:
+def export_source(source: str, library: Library, options: ReadOptions, formats: Collection[str] = ()) -> Export:
     """Export what a source names to the library's store, from which it can be measured; see `describe_source`.
 
     A model of a sheet becomes the artifact that the workflow makes of it; so does an external model, under its
-    own name.
+    own name. ``formats`` are those of programs that are wanted besides those that every model has.
 
     Raises:
         UsageError: the source is missing, of an unknown kind or of one that no toolchain runs, or its inputs
@@ -128,8 +128,8 @@ def export_source(source: str, library: Library, options: ReadOptions) -> Export
     with naming(source):
         kind = kind_of(source)
         if kind is not None:
-            return put_built(*export_external(kind, source, options), library.store)
-        return export_models([with_content(library.find(source))], library.store)[0]
+            return put_built(*export_external(kind, source, options), library.store, formats)
+        return export_model(with_content(library.find(source)), library.store, formats)
 
 
 def _from_sheet(spec: ModelSpec, store: ArtifactStore) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from perfcast.runner.shapes import NOTHING_BEFORE, plan_with, task_with
-from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.variables import conditions_of
 from perfcast.storage import digest_of_json
 
@@ -75,8 +74,8 @@ def plan_entry(key: str, export: Export, program: Program) -> dict[str, Any]:
 
 
 def program_of(export: Export, target: Target) -> Program:
-    """Return the program that a target's toolchain runs of an export, or why there is none."""
-    return export.program(TOOLCHAINS[target.factors["toolchain"]].FORMATS)
+    """Return the program of an export that a target of one factor set runs, or why there is none."""
+    return export.program(target.formats)
 
 
 def programs_of(artifacts: ArtifactStore, exports: Iterable[Export], target: Target) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.config import check, default_of, read_extended, schema
 from perfcast.errors import UsageError
 from perfcast.factors import factor_sets, with_written_defaults
+from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.workloads import WORKLOADS
 from perfcast.schema import with_schema_defaults
 
@@ -148,6 +149,16 @@ class Target:
     def parts(self) -> list[Target]:
         """Return this target once per factor set, each with that one alone."""
         return [replace(self, factor_sets=(chosen,)) for chosen in self.factor_sets]
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats of the programs that its toolchains run for its workloads, the best first."""
+        found = (
+            WORKLOADS[chosen["workload"]].program_format(chosen, name)
+            for chosen in self.factor_sets
+            for name in TOOLCHAINS[chosen["toolchain"]].FORMATS
+        )
+        return tuple(dict.fromkeys(found))
 
     @property
     def is_local(self) -> bool:

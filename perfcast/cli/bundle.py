@@ -37,11 +37,11 @@ def bundle(settings: Settings, out: Path) -> None:
     from perfcast.models.collect import collect
     from perfcast.progress import track
 
+    target = settings.target
     specs = collect(settings.sheets, settings.config["models"]["synthetic"]).specs
     artifacts = ArtifactStore(settings.store)
     with native_libraries_silent(), track(len(specs), "exporting") as advance:
-        exports = export_models(specs, artifacts, advance)
-    target = settings.target
+        exports = export_models(specs, artifacts, advance, target.formats)
     packed = write_bundle(out, target, settings.description, exports, artifacts)
     click.echo(
         f"{out}: {packed.measurements} measurements of {packed.graphs} networks for {target.name}, "

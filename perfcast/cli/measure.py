@@ -66,7 +66,7 @@ def measure(request: Request, settings: Settings, budget: float | None, again: b
     if out:
         check_ending(out, _ENDINGS)
     store = request.store or settings.store
-    exports, failures = request.exports(store, settings.sheets)
+    exports, failures = request.exports(store, settings.sheets, settings.target.formats)
     budget_s = settings.budget_s if budget is None else budget
     measured = _measured(settings, store, exports, budget_s, again) if exports else []
     if out and measured:

@@ -90,12 +90,15 @@ class Request:
             described = describe_sources(self.sources, self._library(self.store or _STORE), options)
             return features_table(described.descriptors), described.failures
 
-    def exports(self, store: Path, sheets: tuple[Path, ...]) -> tuple[list[Export], list[PerfcastError]]:
+    def exports(
+        self, store: Path, sheets: tuple[Path, ...], formats: tuple[str, ...]
+    ) -> tuple[list[Export], list[PerfcastError]]:
         """Return the exports of all sources that can be measured, each once in order, and why the rest cannot be.
 
         Args:
             store: where they go, and where those made before are found.
             sheets: that are looked in first.
+            formats: of programs that are wanted besides those that every model has.
 
         Raises:
             UsageError: an input shape is malformed.
@@ -109,7 +112,7 @@ class Request:
         with native_libraries_silent():
             for source in self.sources:
                 try:
-                    exports.append(export_source(source, self._library(store, sheets), options))
+                    exports.append(export_source(source, self._library(store, sheets), options, formats))
                 except PerfcastError as error:
                     failures.append(error)
         return list({export.artifact: export for export in exports}.values()), failures

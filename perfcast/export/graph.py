@@ -51,13 +51,11 @@ def trace_weightless(
     import tensorflow as tf
 
     variables = model.variables
-    known = [(None, *shape) for shape in shapes] or [tensor.shape for tensor in model.inputs]
-    types = [tensor.dtype for tensor in model.inputs]
-    inputs = [tf.TensorSpec(*pair, name=f"input_{i}") for i, pair in enumerate(zip(known, types, strict=True))]
+    inputs = input_specs(model, shapes)
     weights = [tf.TensorSpec(v.shape, v.dtype, name=f"weight_{i}") for i, v in enumerate(variables)]
     traced = tf.function(_inference(model, variables), autograph=False).get_concrete_function(inputs, weights)
     graph = traced.graph.as_graph_def()
-    used = _keep_used_weights(graph, _distributions(model))
+    used = _keep_used_weights(graph, distributions_of(model))
     if keep_values:
         _embed_values(graph, used, variables)
     canonicalise(graph)
@@ -65,8 +63,8 @@ def trace_weightless(
     return WeightlessGraph(
         serialized=graph.SerializeToString(deterministic=True),
         interface={
-            "inputs": [_node(spec, spec.name) | limit for spec, limit in zip(inputs, _limits(model), strict=True)],
-            "outputs": [_node(t, t.name, key="tensor") for t in traced.outputs],
+            "inputs": describe_inputs(model, inputs),
+            "outputs": [describe_tensor(t, t.name, key="tensor") for t in traced.outputs],
             "graph_forces_xla": forces_xla(graph),
             "weights": len(drawn),
             "weight_bytes": sum(math.prod(weight.shape) * weight.dtype.size for weight in drawn),
@@ -103,7 +101,22 @@ def _inference(model: keras.Model, variables: list[Any]) -> Any:
     return infer
 
 
-def _node(tensor: Any, name: str, key: str = "node") -> dict[str, Any]:
+def input_specs(model: keras.Model, shapes: Sequence[Sequence[int]]) -> list[Any]:
+    """Return the specification of each input, `input_0` first; without ``shapes`` they are the model's own."""
+    import tensorflow as tf
+
+    known = [(None, *shape) for shape in shapes] or [tensor.shape for tensor in model.inputs]
+    types = [tensor.dtype for tensor in model.inputs]
+    return [tf.TensorSpec(*pair, name=f"input_{i}") for i, pair in enumerate(zip(known, types, strict=True))]
+
+
+def describe_inputs(model: keras.Model, specs: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return what a runner has to know of each input; of an index also `below`, how many there are."""
+    return [describe_tensor(spec, spec.name) | limit for spec, limit in zip(specs, _limits(model), strict=True)]
+
+
+def describe_tensor(tensor: Any, name: str, key: str = "node") -> dict[str, Any]:
+    """Return what a runner has to know of a tensor whose first axis is the batch, under its name's ``key``."""
     shape = [None if size is None else int(size) for size in tensor.shape[1:]]
     return {key: name, "shape": shape, "dtype": tensor.dtype.name}
 
@@ -120,8 +133,8 @@ def _limits(model: keras.Model) -> list[dict[str, int]]:
     return [{"below": rows[id(tensor)]} if id(tensor) in rows else {} for tensor in model.inputs]
 
 
-def _distributions(model: keras.Model) -> dict[str, str]:
-    """Return the placeholder's distribution of each weight, by placeholder name.
+def distributions_of(model: keras.Model) -> dict[str, str]:
+    """Return the distribution that each weight is drawn from, by name: `weight_<place in model.variables>`.
 
     Kernels follow He et al. 2015 (arXiv:1502.01852), so that activations neither vanish nor explode;
     variances and scales are positive; nothing is constant, since equal values are not typical.

@@ -13,7 +13,7 @@ from perfcast.bench.target import resolved
 from perfcast.code_digest import SourceTree
 from perfcast.export.key import makers_of, not_run
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
-from perfcast.export.programs import installed_code
+from perfcast.export.programs import formats_on_request, installed_code
 from perfcast.pipeline import budget
 from perfcast.pipeline.campaign import FIT_TOOLS
 from perfcast.pipeline.shards import PerJob, per_shard, specs_by_shard
@@ -77,7 +77,7 @@ def _of_measuring(campaign: Campaign, code: SourceTree) -> dict[str, Parameters]
     return first | {
         "check_target": device,
         "collect_models": {"specs": per_shard(map(_described, shards))},
-        "export_shard": _of_export(shards, code) | count | {"tools": _versions(campaign, EXPORT_TOOLS)},
+        "export_shard": _of_export(campaign, shards, code) | count,
         "list_models": store | {"code": _code("list_models", code)},
         "extract_features": {"code": _code("extract_features", code)},
         "benchmark_shard": store | device | count | _of_benchmark(campaign, shards, code),
@@ -111,12 +111,14 @@ def _first_results(campaign: Campaign) -> str:
     return f"{campaign.target_results}/first_pass"
 
 
-def _of_export(shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
+def _of_export(campaign: Campaign, shards: Sequence[Sequence[ModelSpec]], code: SourceTree) -> Parameters:
     # The cache knows a job by its script and parameters, not by its wildcards: hence the models' digest.
     makers = [makers_of(*shard) for shard in shards]
     codes = {used: _code("export_shard", code, *used, without=not_run(used)) for used in makers}
     return {
+        "tools": _versions(campaign, EXPORT_TOOLS),
         "converters": installed_code(),
+        "formats": formats_on_request(campaign.target.formats),
         "models": per_shard(digest_of_json(_described(shard)) for shard in shards),
         "code": per_shard(codes[used] for used in makers),
     }

@@ -88,7 +88,7 @@ def make_plan(
     """
     artifacts = ArtifactStore(settings.store)
     with progress(len(specs), "exporting") as advance:
-        exports = export_models(specs, artifacts, advance)
+        exports = export_models(specs, artifacts, advance, settings.target.formats)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
     features = features_table([artifacts.descriptor(export.artifact) for export in exports])
     planned = [

@@ -5,20 +5,25 @@ import numpy as np
 BYTES = 256
 
 
+def shape_of(item, batch):
+    """Return the whole shape of an input or output: the batch comes first, unless all of a batch share one."""
+    return ([batch] if item.get("batched", True) else []) + item["shape"]
+
+
 def draw_inputs(task, batch):
     """Return a random input of each shape: what networks see after preprocessing, 0 to 1.
 
     Integers are 0 or 1, or where the converter said of what they are an index, any; so are bytes.
     """
     generator = np.random.default_rng(task["seed"] + 1)
-    return [as_type(item, generator.random([batch] + item["shape"], dtype=np.float32)) for item in task["inputs"]]
+    return [as_type(item, generator.random(shape_of(item, batch), dtype=np.float32)) for item in task["inputs"]]
 
 
 def other_inputs(task, batch):
     """Yield further inputs of the same shapes, unlike each other in sign, size and structure."""
     generator = np.random.default_rng(task["seed"] + 2)
     for make in (noise, zeros, wild, negative, ones, ramp):
-        yield [as_type(item, make(generator, [batch] + item["shape"])) for item in task["inputs"]]
+        yield [as_type(item, make(generator, shape_of(item, batch))) for item in task["inputs"]]
 
 
 def noise(generator, shape):

@@ -6,7 +6,7 @@ import traceback
 
 from perfcast.runner.clocks import process_time_ns
 from perfcast.runner.memory import SystemMemory, peak_rss_bytes, release_free_memory, reset_peak
-from perfcast.runner.outputs import ImplausibleOutputError, Repeatable
+from perfcast.runner.outputs import ImplausibleOutputError
 from perfcast.runner.sampling import run_for, time_runs, time_without_pause
 
 QUICK_TRIES, ALL_TRIES = 2, 6
@@ -44,7 +44,7 @@ class Subject:
         self.discard = protocol["discard"] // protocol["visits"]
         self.warmup_s = protocol.get("warmup_s", 0)
         self.memory = {}
-        self.repeatable = Repeatable(task)
+        self.repeatable = workload.repeatable(task)
         self.system = SystemMemory()
         self.run = self.inputs = self.computed_on = None
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from perfcast.runner.inputs import other_inputs
+from perfcast.runner.inputs import other_inputs, shape_of
 
 COMPARED = 4096
 TOLERANCE, COARSE_TOLERANCE = 1e-3, 2e-2  # Of numbers of 32 bits or more, and of fewer.
@@ -23,7 +23,7 @@ def check_outputs(task, outputs, batch):
             "the model has %d outputs, the export lists %d" % (len(outputs), len(task["outputs"]))
         )
     for item, output in zip(task["outputs"], outputs):
-        shape, expected = list(output.shape), [batch] + item["shape"]
+        shape, expected = list(output.shape), shape_of(item, batch)
         if shape != expected:
             raise ImplausibleOutputError(
                 "output %s has the shape %s, the export says %s" % (item["tensor"], shape, expected)

@@ -27,7 +27,9 @@ class Toolchain:
     PACKAGES = ()
     """What must be installed where it runs, as pip takes it."""
     FORMATS = ()
-    """Formats of the programs that it runs, the best first: each has a converter in `perfcast.export.programs`."""
+    """Formats of the programs that it runs, the best first: each has a converter in `perfcast.export.programs`.
+
+    Those of inference programs; a workload with programs of its own derives their formats from these."""
     OPTIONS = {}
     """Factors of its own by name, each with `type`, `description`, `default` and `schema` (JSON schema)."""
     COMPUTES = True
@@ -58,7 +60,7 @@ class Toolchain:
         """Return a function from the inputs, arrays, to a list of outputs.
 
         A task has `program` (a file's path), `inputs` and `outputs` (as the program's converter described them, each
-        with `shape` without the batch, and `dtype`) and `seed`.
+        with `shape` without the batch, `dtype`, and `batched` false where all of a batch share one) and `seed`.
         """
         raise NotImplementedError
 

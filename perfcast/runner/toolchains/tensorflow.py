@@ -107,25 +107,31 @@ class TensorFlowToolchain(Toolchain):
     def load(self, task):
         import numpy as np
 
+        from perfcast.runner.inputs import shape_of
+
         tf = self.tf
         graph_def = self._graph_of(task)
         generator = np.random.default_rng(task["seed"])
         graph = tf.Graph()
         with graph.as_default():
             inputs = [
-                tf.compat.v1.placeholder(item["dtype"], [self.factors["batch"]] + item["shape"])
+                tf.compat.v1.placeholder(item["dtype"], shape_of(item, self.factors["batch"]))
                 for item in task["inputs"]
             ]
             bound = {item["node"] + ":0": tensor for item, tensor in zip(task["inputs"], inputs)}
+            filled = []
             if self.factors["weights_as"] == "variable":
-                fill = self._variables(graph_def, bound, generator)
+                self._bind_variables(graph_def, bound, generator, filled)
             else:
-                graph_def = self._with_constants(graph_def, generator)
-                fill = tf.no_op()
+                self._embed_constants(graph_def, generator)
             # The prefix keeps the import's names apart from those of the variables.
             outputs = tf.graph_util.import_graph_def(
                 graph_def, bound, [item["tensor"] for item in task["outputs"]], name="model"
             )
+            for node, shape, distribution in self._weights(graph_def, "VarHandleOp"):
+                handle = graph.get_tensor_by_name("model/%s:0" % node.name)
+                self._fill(handle, node, shape, distribution, generator, filled)
+            fill = tf.group(filled)
         del graph_def
         session = tf.compat.v1.Session(graph=graph, config=self._session_config())
         session.run(fill)
@@ -161,13 +167,13 @@ class TensorFlowToolchain(Toolchain):
         return config
 
     @staticmethod
-    def _weights(graph_def):
+    def _weights(graph_def, operation="Placeholder"):
         for node in graph_def.node:
-            if node.op == "Placeholder" and "_weight_distribution" in node.attr:
+            if node.op == operation and "_weight_distribution" in node.attr:
                 shape = [size.size for size in node.attr["shape"].shape.dim]
                 yield node, shape, node.attr["_weight_distribution"].s.decode()
 
-    def _with_constants(self, graph_def, generator):
+    def _embed_constants(self, graph_def, generator):
         from perfcast.runner.weights import draw
 
         for node, shape, distribution in self._weights(graph_def):
@@ -179,26 +185,29 @@ class TensorFlowToolchain(Toolchain):
             tensor.tensor_shape.CopyFrom(node.attr["shape"].shape)
             tensor.tensor_content = values.tobytes()
             del node.attr["shape"], node.attr["_weight_distribution"]
-        return graph_def
 
-    def _variables(self, graph_def, bound, generator):
-        """Bind a variable to each weight; return the operation that gives all of them values, one after the other.
+    def _bind_variables(self, graph_def, bound, generator, filled):
+        """Bind a variable to each weight."""
+        tf = self.tf
+        for node, shape, distribution in self._weights(graph_def):
+            dtype = node.attr["dtype"].type
+            handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=node.name)
+            bound[node.name + ":0"] = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+            self._fill(handle, node, shape, distribution, generator, filled)
+
+    def _fill(self, handle, node, shape, distribution, generator, filled):
+        """Add an operation that gives a variable its values behind those of `filled`, one after the other.
 
         The drawn array becomes the variable's buffer without a copy. (Assigning slices would put a variable into
         copy-on-read mode for good: every inference would copy it.)
         """
         from perfcast.runner.weights import draw
 
-        tf, filled = self.tf, []
-        for node, shape, distribution in self._weights(graph_def):
-            dtype = tf.dtypes.as_dtype(node.attr["dtype"].type)
-            handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=node.name)
-            bound[node.name + ":0"] = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
-            values = functools.partial(draw, generator, shape, distribution, dtype.as_numpy_dtype)
-            with tf.control_dependencies(filled[-1:]):
-                value = tf.ensure_shape(tf.numpy_function(values, [], dtype), shape)
-                filled.append(tf.raw_ops.AssignVariableOp(resource=handle, value=value))
-        return tf.group(filled)
+        tf, dtype = self.tf, self.tf.dtypes.as_dtype(node.attr["dtype"].type)
+        values = functools.partial(draw, generator, shape, distribution, dtype.as_numpy_dtype)
+        with tf.control_dependencies(filled[-1:]):
+            value = tf.ensure_shape(tf.numpy_function(values, [], dtype), shape)
+            filled.append(tf.raw_ops.AssignVariableOp(resource=handle, value=value))
 
     def computed_on(self):
         import numpy as np

@@ -5,9 +5,11 @@ A package may register another one as an entry point of the group `perfcast.work
 
 from perfcast.runner.plugs import find_plugs
 from perfcast.runner.workloads.evaluation import Evaluation
+from perfcast.runner.workloads.forward_backward import ForwardBackward
 from perfcast.runner.workloads.inference import Inference
+from perfcast.runner.workloads.training_step import TrainingStep
 
-WORKLOADS = find_plugs((Inference, Evaluation), "perfcast.workloads")
+WORKLOADS = find_plugs((Inference, Evaluation, ForwardBackward, TrainingStep), "perfcast.workloads")
 DEFAULT = Inference.name
 METRICS = tuple(dict.fromkeys(column for plug in WORKLOADS.values() for column in plug.METRICS))
 """Columns of the dataset that the samples of any workload give."""

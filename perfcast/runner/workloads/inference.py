@@ -25,6 +25,11 @@ class Inference:
         self.factors = factors
 
     @classmethod
+    def program_format(cls, factors, runs):
+        """Return the format of the programs that it needs of a toolchain which runs inference programs of a format."""
+        return runs
+
+    @classmethod
     def inferences(cls, factors):
         """Return how many times a sample runs the model."""
         return 1
@@ -43,6 +48,12 @@ class Inference:
         from perfcast.runner.inputs import draw_inputs
 
         return draw_inputs(task, self.factors["batch"])
+
+    def repeatable(self, task):
+        """Return what is given the outputs of some samples, and raises ImplausibleOutputError where they differ."""
+        from perfcast.runner.outputs import Repeatable
+
+        return Repeatable(task)
 
     def check(self, task, outputs):
         """Raise ImplausibleOutputError where outputs are not those of a model that works."""

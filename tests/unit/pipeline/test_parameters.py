@@ -42,6 +42,7 @@ ADDED = "dense,mlp,32,layers=4;units=16\n"
 OPTIONS = {
     "nothing": (TARGET, "visits: 2", "visits: 2", set()),
     "a factor": (TARGET, "threads: null", "threads: 1", MEASURING),
+    "a workload with its own program": (TARGET, "workload: inference", "workload: training_step", EXPORT | MEASURING),
     "more iterations": (TARGET, "iterations: 12", "iterations: 14", MEASURING),
     "a time under load": (TARGET, "soak_s: null", "soak_s: 0.1", MEASURING),
     "a longer time limit": (TARGET, "time_limit_s: 600", "time_limit_s: 601", MEASURING),
