@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from perfcast.studies.factors.design import natural_key, range_text
-from perfcast.studies.factors.trade import unbeaten
 from perfcast.studies.statistics.regression import coefficient, fit
 from tests.unit.factors.judged import analysed, judge
 from tests.unit.factors.simulated import simulated
@@ -88,11 +87,6 @@ def test_intervals_hold_what_they_should_under_unequal_variances():
         found = coefficient(fit(design, values), 1)
         held += found.low < 0 < found.high
     assert held / 300 == pytest.approx(0.95, abs=0.03)
-
-
-def test_the_front_is_what_nothing_beats():
-    time, memory = np.array([1.0, 2, 3, 1, 2]), np.array([3.0, 2, 1, 3, 3])
-    assert unbeaten(time, memory).tolist() == [True, True, True, True, False]
 
 
 def test_versions_are_in_the_order_of_people():
