@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-Interpreter = Literal["device", "runner", "toolchain", "workload", "protocol"]
+Interpreter = Literal["device", "runner", "toolchain", "workload", "setting", "protocol"]
 
 MAX_SETS = 1000
 """Combinations of one target: each starts the toolchain once per shard, so more are a mistake in the description."""
@@ -31,7 +31,8 @@ class Factor:
         name: as targets, records, datasets and the command's options name it.
         type: of its values.
         interpreter: who gives it its meaning. `device`: found there, a target cannot ask for it. `protocol`: follows
-            from the target's protocol.
+            from the target's protocol. `setting`: it is set on the device; a target that does not name it leaves the
+            setting of this name as it is, and its factor sets lack it.
         description: one sentence for users.
         unit: of its values, None for none.
         is_categorical: whether its values are names that part predictors; else it is a number, a feature of them.
@@ -51,6 +52,11 @@ class Factor:
     """The factor that it is an option of; none for a factor of all."""
     owners: tuple[str, ...] = ()
     """Those whose option it is, such as names of toolchains."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether factor sets may lack it."""
+        return bool(self.owner) or self.interpreter == "setting"
 
     def is_used(self, values: Mapping[str, Collection[Any]]) -> bool:
         """Return whether it means something under some of these values of its owner."""
@@ -127,6 +133,13 @@ FACTORS = (
     Factor(
         "clock_mhz", float, "device", "Clock frequency that the device was fixed at.", unit="MHz", is_categorical=False
     ),
+    Factor(
+        "nvpmodel",
+        int,
+        "setting",
+        "Power mode of a Jetson, a number in its /etc/nvpmodel.conf.",
+        schema={"type": "integer", "minimum": 0, "maximum": 99},
+    ),
     Factor("protocol", str, "protocol", "Protocol by which a model was timed."),
 )
 
@@ -135,9 +148,11 @@ CATEGORICAL = tuple(factor.name for factor in FACTORS if factor.is_categorical)
 NUMERIC = tuple(factor.name for factor in FACTORS if not factor.is_categorical)
 ASKED = tuple(factor for factor in FACTORS if factor.schema is not None)
 """Those that a target's description may fix or vary."""
+SETTINGS = tuple(factor for factor in ASKED if factor.interpreter == "setting")
+"""Those that are settings of the device."""
 
 FactorSet = dict[str, Any]
-"""A value for each factor that a target may ask for."""
+"""A value for each factor that a target may ask for; see `Factor.is_partial`."""
 
 
 def factor_named(name: str) -> Factor:
@@ -154,8 +169,15 @@ def varying(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in table and table[name].nunique(dropna=False) > 1)
 
 
+def settings_in(chosen: Mapping[str, Any]) -> FactorSet:
+    """Return those of a factor set's values that are settings of the device."""
+    return {factor.name: chosen[factor.name] for factor in SETTINGS if factor.name in chosen}
+
+
 def _in_full(factor: Factor) -> str:
     """Return a factor's description with its default, which is no schema's: it stands in for what does not vary."""
+    if factor in SETTINGS:
+        return f"{factor.description} Default: as `settings` has it."
     return f"{factor.description} Default: `{json.dumps(factor.default).strip(chr(34))}`."
 
 
@@ -222,7 +244,7 @@ def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
     vary = {name: list(values) for name, values in (description.get("vary") or {}).items()}
     given = dict(description.get("fixed") or {})
     used = _used(given, vary)
-    here = [factor for factor in ASKED if factor.is_used(used)]
+    here = [factor for factor in ASKED if factor.is_used(used) and factor not in SETTINGS]
     return {
         "fixed": {factor.name: factor.default for factor in here if factor.name not in vary} | given,
         "vary": vary,
@@ -232,11 +254,12 @@ def with_written_defaults(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _combined(fixed: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> Iterator[FactorSet]:
     lists = [vary.get(factor.name) or [fixed.get(factor.name, factor.default)] for factor in ASKED]
-    before = set()
+    before, unset = set(), {factor.name for factor in SETTINGS if factor.name not in (*fixed, *vary)}
     for values in itertools.product(*lists):
         chosen = dict(zip((factor.name for factor in ASKED), values, strict=True))
         used = {name: (value,) for name, value in chosen.items()}
-        own = {factor.name: chosen[factor.name] for factor in ASKED if factor.is_used(used)}
+        here = [factor.name for factor in ASKED if factor.is_used(used)]
+        own = {name: chosen[name] for name in here if name not in unset}
         key = tuple(own.items())
         if key not in before:  # Else they differ in an option that this toolchain or workload lacks.
             before.add(key)

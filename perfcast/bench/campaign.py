@@ -119,7 +119,7 @@ class Campaign:
         return [replace(self, target=target) for target in self.target.parts()]
 
     def parts_in_environments(self) -> Iterator[tuple[Campaign, dict[str, Any]]]:
-        """Yield each of `parts` and its environment; the target is asked once per toolchain.
+        """Yield each of `parts` and its environment; the target is asked once per toolchain and power mode.
 
         Raises:
             BenchmarkError: the target does not answer.
@@ -148,7 +148,7 @@ class Campaign:
         return tasks_of(exports, self.target, self.measurements.fingerprints.of(environment))
 
     def _begun(self, device: Device, exports: list[Export]) -> list[_Part]:
-        """Return what there is to do under each factor set; the device is asked once per toolchain what it is."""
+        """Return what there is to do under each factor set; the device is asked what it is only where that differs."""
         begun = []
         for part, probe in self._asked(lambda part: part._admitted(device)):
             tasks = part.tasks(exports, probe.environment)
@@ -156,13 +156,13 @@ class Campaign:
         return begun
 
     def _asked(self, ask: Callable[[Campaign], _Answer]) -> Iterator[tuple[Campaign, _Answer]]:
-        """Yield each part and what its device answers, which depends on no factor but the toolchain."""
+        """Yield each part and what its device answers, which depends on the toolchain and on factors that are set."""
         answers: dict[str, _Answer] = {}
         for part in self.parts():
-            toolchain = part.target.factors["toolchain"]
-            if toolchain not in answers:
-                answers[toolchain] = ask(part)
-            yield part, answers[toolchain]
+            asked = digest_of_json([part.target.factors["toolchain"], part.target.all_settings])
+            if asked not in answers:
+                answers[asked] = ask(part)
+            yield part, answers[asked]
 
     def _finish_parts(self, parts: list[_Part], device: Device, exports: list[Export], advance: Advance) -> None:
         """Measure what the store lacks under each factor set, each with its share of the time that is left."""

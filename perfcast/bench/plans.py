@@ -29,7 +29,7 @@ def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
     return plan_with(
         factors=target.factors | {"device_kind": target.device_kind},
         protocol=target.protocol.to_dict(),
-        settings=target.settings,
+        settings=target.all_settings,
         environment_variables=target.environment_variables,
         soak_s=target.soak_s,
         time_limit_s=target.time_limit_s,
@@ -48,7 +48,7 @@ def probe_arguments(target: Target, calibrated: bool) -> list[str]:
     """Return the runner's arguments that have it say what a target's device is, and time the calibration workload."""
     factors = target.factors | {"device_kind": target.device_kind}
     calibrate = ["--calibrate", str(factors["threads"])] if calibrated else []
-    asked = ["--probe", factors["toolchain"], "--settings", json.dumps(target.settings), *calibrate]
+    asked = ["--probe", factors["toolchain"], "--settings", json.dumps(target.all_settings), *calibrate]
     return asked + variable_arguments(factors, target.environment_variables)
 
 

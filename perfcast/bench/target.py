@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.config import check, default_of, read_extended, schema
 from perfcast.errors import UsageError
-from perfcast.factors import factor_sets, with_written_defaults
+from perfcast.factors import factor_sets, settings_in, with_written_defaults
 from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.workloads import WORKLOADS
 from perfcast.schema import with_schema_defaults
@@ -146,6 +146,11 @@ class Target:
         (only,) = self.factor_sets
         return only
 
+    @property
+    def all_settings(self) -> dict[str, Any]:
+        """The settings to apply, those that are factors included; of a target that has just one factor set."""
+        return self.settings | settings_in(self.factors)
+
     def parts(self) -> list[Target]:
         """Return this target once per factor set, each with that one alone."""
         return [replace(self, factor_sets=(chosen,)) for chosen in self.factor_sets]
@@ -181,6 +186,7 @@ class Target:
         _check_transport(values["transport"])
         values = with_schema_defaults(values, schema("target"))
         sets = factor_sets(resolved(values["factors"], values["transport"]["kind"]))
+        _refuse_twice(values["settings"] or {}, sets)
         _check_metrics(values.get("metrics", {}), sets)  # Without them where only measuring is asked for.
         return cls(
             name=name,
@@ -229,6 +235,13 @@ def _check_metrics(metrics: Mapping[str, Any], sets: Iterable[FactorSet]) -> Non
             if metric["column"] not in known:
                 what = f"the workload {workload} does not measure {metric['column']}"
                 raise UsageError(f"metrics.{name}.column: {what}; take one of {', '.join(known)}")
+
+
+def _refuse_twice(settings: Mapping[str, Any], sets: Iterable[FactorSet]) -> None:
+    """Refuse a setting that is a factor as well."""
+    for chosen in sets:
+        if both := [name for name in settings_in(chosen) if settings.get(name) is not None]:
+            raise UsageError(f"factors: {both[0]} is one of the settings, too; set settings.{both[0]} to null")
 
 
 def _check_transport(transport: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from perfcast.factors import Factor
 
-_TYPES = {str: click.STRING, int: click.IntRange(min=1), float: click.FloatRange(min=0, min_open=True)}
+_TYPES = {str: click.STRING, float: click.FloatRange(min=0, min_open=True)}
 
 
 def factor_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,4 +35,6 @@ def _option(factor: Factor) -> Callable[..., Any]:
     help_text = f"Value of this factor. {factor.description}"
     if factor.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", factor.name, default=None, help=help_text)
-    return click.option(flag, factor.name, type=_TYPES[factor.type], help=help_text)
+    least = (factor.schema or {}).get("minimum", 1)
+    kind = click.IntRange(min=least) if factor.type is int else _TYPES[factor.type]
+    return click.option(flag, factor.name, type=kind, help=help_text)

@@ -45,8 +45,8 @@ _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]
 
 def _factor_column(factor: Factor) -> pa.Column:
     """Return the check of a factor's column; a number is positive where it is known."""
-    if factor.owner:
-        return pa.Column(nullable=True, required=False)  # Missing of a toolchain or workload that lacks the option.
+    if factor.is_partial:
+        return pa.Column(nullable=True, required=False)  # Missing of what lacks the option, or leaves the setting.
     if factor.is_categorical:
         return pa.Column(factor.type)
     return pa.Column(factor.type, pa.Check.gt(0), nullable=factor.type is float)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.environment import differing
 from perfcast.errors import DataError
+from perfcast.factors import settings_in
 from perfcast.runner.protocol import fingerprint_of
+from perfcast.storage import digest_of_json
 from perfcast.text import one_line
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ def fingerprints_of(
 def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:
     """Refuse records of one toolchain that were made in different environments, such as under another governor.
 
+    Environments may differ in the settings that are factors.
+
     Args:
         records: measurements of one target.
         environments: the environments that they name, by digest.
@@ -34,8 +38,16 @@ def refuse_mixed_fingerprints(records: Sequence[dict[str, Any]], environments: M
     Raises:
         DataError: one line with the differing facts, how many measurements have each value, and what to do.
     """
-    for toolchain in dict.fromkeys(record["factors"]["toolchain"] for record in records):
-        _refuse_mixed([record for record in records if record["factors"]["toolchain"] == toolchain], environments)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(digest_of_json(_what_is_set(record["factors"])), []).append(record)
+    for group in groups.values():
+        _refuse_mixed(group, environments)
+
+
+def _what_is_set(factors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the factors that environments differ by."""
+    return {"toolchain": factors["toolchain"]} | settings_in(factors)
 
 
 def _refuse_mixed(records: Sequence[dict[str, Any]], environments: Mapping[str, dict[str, Any]]) -> None:

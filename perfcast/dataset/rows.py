@@ -62,7 +62,7 @@ def _factor_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         factor.name: _number(values[factor.name]) if factor.type is float else values[factor.name]
         for factor in FACTORS
-        if factor.name in values or not factor.owner
+        if factor.name in values or not factor.is_partial
     }
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from perfcast.bench.target import Target
 from perfcast.config import check, read_yaml
-from perfcast.errors import UsageError
-from perfcast.factors import ASKED, CATEGORICAL, FACTORS, NAMES, NUMERIC, factor_sets, in_words, varying
+from perfcast.dataset.fingerprint import refuse_mixed_fingerprints
+from perfcast.dataset.rows import measurement_row
+from perfcast.errors import DataError, UsageError
+from perfcast.factors import ASKED, CATEGORICAL, FACTORS, NAMES, NUMERIC, SETTINGS, factor_sets, in_words, varying
 from tests.unit.campaigns import dummy_exports, idle_campaign, measure, tasks_of
 
 pytestmark = pytest.mark.heavy
@@ -26,7 +28,9 @@ def test_every_factor_is_categorical_or_a_number():
 
 def test_target_without_vary_has_one_set_of_defaults():
     (chosen,) = factor_sets({})
-    assert chosen == {factor.name: factor.default for factor in ASKED if factor.owner != "workload"}
+    assert chosen == {
+        factor.name: factor.default for factor in ASKED if factor.owner != "workload" and factor not in SETTINGS
+    }
 
 
 def test_all_combinations_come_in_the_order_of_the_lists():
@@ -117,3 +121,36 @@ def test_value_added_to_vary_measures_only_new_combinations(tmp_path, root):
     records = {record["key"]: record for record in measure(wider, exports)}
     assert {key: records[key] for key in kept} == kept
     assert len(records) == 6
+
+
+def test_power_modes_of_a_board_are_set_one_after_the_other(campaign, exports, runner):
+    records = measure(varied(campaign, nvpmodel=[0, 1]), exports[:1])
+    assert [plan["settings"] for plan in runner.plans] == [{"nvpmodel": 0}, {"nvpmodel": 1}]
+    assert [record["factors"]["nvpmodel"] for record in records] == [0, 1]
+    assert [measurement_row(record)["nvpmodel"] for record in records] == [0, 1]
+    assert len({record["key"] for record in records}) == 2
+
+
+def test_environments_may_differ_in_what_factors_set():
+    def measured(mode, factors):
+        settings = {"settings": {"nvpmodel": mode}, "machine": {}, "software": {}, "variables": {}}
+        return {"environment": mode, "fingerprint": mode, "target": "nano", "factors": factors}, settings
+
+    found = [measured(mode, {"toolchain": "noop", "nvpmodel": mode}) for mode in (0, 1)]
+    environments = {record["environment"]: environment for record, environment in found}
+    refuse_mixed_fingerprints([record for record, _ in found], environments)
+    unset = [record | {"factors": {"toolchain": "noop"}} for record, _ in found]
+    with pytest.raises(DataError, match="different environments: nvpmodel is 0 in 1, 1 in 1"):
+        refuse_mixed_fingerprints(unset, environments)
+
+
+def test_target_that_names_no_power_mode_has_the_keys_it_had(tmp_path, root):
+    (chosen,) = idle_campaign(tmp_path, root).target.factor_sets
+    assert "nvpmodel" not in chosen
+
+
+def test_setting_that_is_also_a_factor_is_refused(root):
+    description = read_yaml(root / "config/targets/local.yaml")
+    twice = description | {"factors": {"vary": {"nvpmodel": [0, 1]}}, "settings": {"nvpmodel": 0}}
+    with pytest.raises(UsageError, match=r"nvpmodel is one of the settings, too; set settings\.nvpmodel to null"):
+        Target.from_dict("board", twice)

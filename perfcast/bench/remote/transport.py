@@ -166,7 +166,7 @@ class HostDevice:
             BenchmarkError: the runner ended early or answered what it should not.
         """
         self.make_ready()
-        return Probe.of_answers(self._keeping(target.settings, probe_arguments(target, calibrated)).answers())
+        return Probe.of_answers(self._keeping(target.all_settings, probe_arguments(target, calibrated)).answers())
 
     def run(self, plan: dict[str, Any], graphs: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
         """Bring the graphs there that the device lacks, then yield the runner's answers as they are made.
