@@ -54,6 +54,7 @@ def plan_of(exports, artifacts):
         protocol=PROTOCOL,
         settings={},
         environment_variables={},
+        power="off",
         soak_s=None,
         time_limit_s=600,
         seed=0,

@@ -10,6 +10,7 @@ import yaml
 
 from perfcast.errors import UsageError
 from perfcast.factors import factors_schema
+from perfcast.runner.power import ASKED, POWER_METRICS
 from perfcast.runner.variables import GPU_VARIABLES, VARIABLES, listed_pattern
 from perfcast.runner.workloads import METRICS
 from perfcast.schema import check_values, load
@@ -161,9 +162,10 @@ def schema(name: str) -> dict[str, Any]:
     if name == "target":
         loaded["properties"]["factors"] = factors_schema()
         metric = loaded["properties"]["metrics"]["additionalProperties"]["properties"]
-        metric["column"]["enum"] = list(METRICS)
+        metric["column"]["enum"] = [*METRICS, *POWER_METRICS]
         known = ", ".join(name for name, _ in VARIABLES + GPU_VARIABLES)
         hint = f"perfcast records {known}, and a target sets no others"
+        loaded["properties"]["power"]["enum"] = [*ASKED, False]
         variables = loaded["properties"]["environment_variables"]
         variables["propertyNames"] = {"pattern": listed_pattern(), "hint": hint}
     return loaded

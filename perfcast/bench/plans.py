@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from perfcast.runner.power import OFF
 from perfcast.runner.shapes import NOTHING_BEFORE, plan_with, task_with
 from perfcast.runner.variables import conditions_of
 from perfcast.storage import digest_of_json
@@ -31,6 +32,7 @@ def plan_of(target: Target, entries: list[dict[str, Any]]) -> dict[str, Any]:
         protocol=target.protocol.to_dict(),
         settings=target.all_settings,
         environment_variables=target.environment_variables,
+        power=target.power,
         soak_s=target.soak_s,
         time_limit_s=target.time_limit_s,
         seed=int(digest_of_json(sorted(entry["key"] for entry in entries))[:8], 16),
@@ -48,7 +50,9 @@ def probe_arguments(target: Target, calibrated: bool) -> list[str]:
     """Return the runner's arguments that have it say what a target's device is, and time the calibration workload."""
     factors = target.factors | {"device_kind": target.device_kind}
     calibrate = ["--calibrate", str(factors["threads"])] if calibrated else []
-    asked = ["--probe", factors["toolchain"], "--settings", json.dumps(target.all_settings), *calibrate]
+    power = {"asked": target.power, "device_kind": target.device_kind}
+    read = ["--power", json.dumps(power)] if target.power != OFF else []
+    asked = ["--probe", factors["toolchain"], "--settings", json.dumps(target.all_settings), *calibrate, *read]
     return asked + variable_arguments(factors, target.environment_variables)
 
 

@@ -12,6 +12,7 @@ from perfcast.bench.environment import differing, in_words
 from perfcast.bench.tasks import device_factors
 from perfcast.bench.visits import Visits
 from perfcast.errors import BenchmarkError
+from perfcast.runner.power import OFF
 from perfcast.runner.protocol import (
     BUDGET,
     DONE,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from perfcast.export.artifacts import ArtifactStore
 
 _INVALID = frozenset({"failed", "rejected"})
+_DEVICE_FACTS = ("peaks", "clock_resolution_ns", "power")
 
 
 @dataclass
@@ -174,7 +176,12 @@ class ResultCollector:
     def _take_peaks(self, answer: dict[str, Any]) -> None:
         if self._device_facts:
             raise BenchmarkError("the runner reported the device's peaks twice")
-        self._device_facts = {name: answer[name] for name in ("peaks", "clock_resolution_ns")}
+        self._refuse_unasked_power(answer)
+        self._device_facts = {name: answer[name] for name in _DEVICE_FACTS if name in answer}
+
+    def _refuse_unasked_power(self, answer: Mapping[str, Any]) -> None:
+        if "power" in answer and self.target.power == OFF:
+            raise BenchmarkError("the runner reported power, which was not requested")
 
     def _take_visit(self, answer: dict[str, Any]) -> None:
         self.store.freezes.end(self.device)
@@ -198,6 +205,7 @@ class ResultCollector:
         return visits if visits and visits.environment == self._environment else Visits(self._environment)
 
     def _check_visit(self, answer: dict[str, Any], task: Task, due: int) -> None:
+        self._refuse_unasked_power(answer)
         protocol = self.target.protocol
         if answer["visit"] != due or due >= protocol.max_visits:
             expected = f"visit {due}" if due < protocol.max_visits else "no further visit"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.config import check, default_of, read_extended, schema
 from perfcast.errors import UsageError
 from perfcast.factors import factor_sets, settings_in, with_written_defaults
+from perfcast.runner.power import OFF, POWER_METRICS
 from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.workloads import WORKLOADS
 from perfcast.schema import with_schema_defaults
@@ -139,6 +140,7 @@ class Target:
     settings: dict[str, Any] = field(default_factory=dict)
     environment_variables: dict[str, str | None] = field(default_factory=dict)
     soak_s: float | None = None
+    power: str = OFF
 
     @property
     def factors(self) -> FactorSet:
@@ -185,9 +187,10 @@ class Target:
         """Return the target that a checked description stands for."""
         _check_transport(values["transport"])
         values = with_schema_defaults(values, schema("target"))
+        power = values["power"] or OFF  # YAML reads `off` as false.
         sets = factor_sets(resolved(values["factors"], values["transport"]["kind"]))
         _refuse_twice(values["settings"] or {}, sets)
-        _check_metrics(values.get("metrics", {}), sets)  # Without them where only measuring is asked for.
+        _check_metrics(values.get("metrics", {}), sets, power)  # None where only measuring is asked for.
         return cls(
             name=name,
             description=values.get("description", ""),
@@ -203,6 +206,7 @@ class Target:
             settings=dict(values["settings"] or {}),
             environment_variables=dict(values["environment_variables"]),
             soak_s=None if values["soak_s"] is None else float(values["soak_s"]),
+            power=power,
         )
 
 
@@ -227,10 +231,13 @@ def resolved(factors: Mapping[str, Any], transport: str) -> dict[str, Any]:
     return written
 
 
-def _check_metrics(metrics: Mapping[str, Any], sets: Iterable[FactorSet]) -> None:
-    """Refuse metrics that a workload of the target does not have."""
+def _check_metrics(metrics: Mapping[str, Any], sets: Iterable[FactorSet], power: str) -> None:
+    """Refuse metrics that a workload of the target does not have, or that need power to be measured."""
+    for name, metric in metrics.items():
+        if metric["column"] in POWER_METRICS and power == OFF:
+            raise UsageError(f"metrics.{name}.column: {metric['column']} is not measured; set power: auto")
     for workload in dict.fromkeys(chosen["workload"] for chosen in sets):
-        known = WORKLOADS[workload].METRICS
+        known = (*WORKLOADS[workload].METRICS, *POWER_METRICS)
         for name, metric in metrics.items():
             if metric["column"] not in known:
                 what = f"the workload {workload} does not measure {metric['column']}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 2
-_ABOUT = ("visit", "round", "started_at", "state", "calibration", "disturbed")
+_ABOUT = ("visit", "round", "started_at", "state", "calibration", "disturbed", "power")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Visits:
 
     Attributes:
         environment: digest of the environment.
-        made: each as the runner answered it: `visit`, `round`, `started_at`, `state`, `calibration`, `disturbed` and
-            `samples`.
+        made: each as the runner answered it: `visit`, `round`, `started_at`, `state`, `calibration`, `disturbed`,
+            `samples`, and `power` where the target asks for it and a source is there.
     """
 
     environment: str
@@ -39,7 +39,7 @@ class Visits:
 
     def about(self) -> list[dict[str, Any]]:
         """Return each visit without its samples, as in a measurement's record."""
-        return [{name: visit[name] for name in _ABOUT} for visit in self.made]
+        return [{name: visit[name] for name in _ABOUT if name in visit} for visit in self.made]
 
     def samples(self) -> dict[str, list[Any] | None]:
         """Return the samples of all visits as equally long lists, with `visit` and `round` of each.

@@ -208,8 +208,17 @@ def _facts(row: Mapping[str, Any]) -> dict[str, str]:
         "pattern": f"{row['pattern'].replace('_', ' ')}; {row['visits']} visits{disturbed}",
         "percentiles": f"{', '.join(percentiles)} ms of all samples",
         "memory": f"{_mb(row, 'run')} running, {_mb(row, 'load')} loading, above the null model",
+        **({"energy": _energy(row)} if row["energy_run_mj"] is not None else {}),
         "includes": row["includes"],
     }
+
+
+def _energy(row: Mapping[str, Any]) -> str:
+    run, above, mean, idle = (
+        format_number(row[name])
+        for name in ("energy_run_mj", "energy_run_above_idle_mj", "power_mean_w", "power_idle_w")
+    )
+    return f"{run} mJ per run, {above} of it above rest; {mean} W, at rest {idle} W, read from {row['power_source']}"
 
 
 def _mb(row: Mapping[str, Any], name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pandera.pandas as pa
 
-from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LISTS
+from perfcast.dataset.columns import ENERGIES, PUBLISHED_LATENCIES, SAMPLE_LISTS, VISIT_LISTS
 from perfcast.dataset.fingerprint import fingerprints_of, refuse_mixed_fingerprints
 from perfcast.dataset.noise import noise_floors
 from perfcast.dataset.reading import SCHEMA_VERSION
@@ -30,14 +30,14 @@ _TEXT = [
     *("model", "name", "family", "source", "artifact", "measurement", "environment", "fingerprint", "target"),
     *("includes", "status", "started_at"),
 ]
-_OPTIONAL_TEXT = ["reason", "stopped_by", "trust", "trust_reason", "pattern"]
+_OPTIONAL_TEXT = ["reason", "stopped_by", "trust", "trust_reason", "pattern", "power_source", "power_reason"]
 _LATENCIES = ["latency_ms", "latency_high_ms", "latency_sustained_ms", *PUBLISHED_LATENCIES]
 _NUMBERS = [
     *("process_mean_ms", "calibration_ms", "ram_load_peak_mb", "ram_run_peak_mb"),
     *("allocator_peak_mb", "system_drop_mb", "unmeasured_peak_mb", "load_s", "first_call_s", "overhead_s", "timed_s"),
     *("latency_low_ms", "normality_p", "outlier_gain_percent", "load_1_minute"),
     *("others_cpus", "cpu_mhz", "temperature_c"),
-    "swapped_pages",
+    *("swapped_pages", "power_rate_hz", "power_idle_w", "power_mean_w", *ENERGIES),
 ]
 _COUNTS = ["visits", "disturbed_visits", "runs", "replicate"]
 _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]

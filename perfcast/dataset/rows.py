@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfcast.dataset.columns import PUBLISHED_LATENCIES, SAMPLE_LISTS
+from perfcast.dataset.power import power_columns
 from perfcast.factors import FACTORS
 from perfcast.runner.workloads import WORKLOADS
 from perfcast.stability import Series, judge, learn_machine
@@ -54,6 +55,7 @@ def measurement_row(record: dict[str, Any], machine: Machine | None = None) -> d
         **_timing_columns(record),
         **_memory_columns(record["memory"]),
         **visit_columns(record["visits"]),
+        **power_columns(record),
     }
 
 

@@ -12,6 +12,7 @@ from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import FitOptions, Metric
 from perfcast.fit.persistence.folder import check_replaceable, save_predictor
 from perfcast.fit.selection import select_features
+from perfcast.runner.power import POWER_METRICS
 from perfcast.storage import digest_of_file
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def options_of(
 
     Args:
         dataset: one row per measurement or imported row.
-        metrics: column and unit of each metric.
+        metrics: column and unit of each metric; those of power are not fitted where the device has no source.
         choices: the section `fit` of a configuration.
         jobs: processes to use.
 
@@ -55,8 +56,13 @@ def options_of(
     """
     features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])
     implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}
-    chosen = {name: Metric(**metric) for name, metric in metrics.items()}
+    chosen = {name: Metric(**metric) for name, metric in metrics.items() if _is_offered(dataset, metric["column"])}
     return FitOptions(tuple(features), chosen, jobs=jobs, implausible=implausible, **choices)
+
+
+def _is_offered(dataset: pd.DataFrame, column: str) -> bool:
+    """Return whether a metric can be there: power is measured only where the device has a source."""
+    return column not in POWER_METRICS or (column in dataset and bool(dataset[column].notna().any()))
 
 
 def learn(dataset: pd.DataFrame, options: FitOptions, folders: FitFolders, progress: Progress) -> Evaluation:

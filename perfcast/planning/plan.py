@@ -16,6 +16,7 @@ from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
 from perfcast.features.table import features_table
 from perfcast.planning import costs
+from perfcast.runner.power import seconds_per_visit
 from perfcast.runner.workloads import WORKLOADS
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _planned(
     """Return the plan of one factor set, one row per model, and the memory that the device has (MB)."""
     missing = Counter(task.model for task in part.missing(part.tasks(exports, environment)))
     models = _identity(exports, part.artifacts, part.target, missing).assign(**part.target.factors)
-    models = models.join(_costs(features, models["measurements"], part.target, predictor))
+    models = models.join(_costs(features, models["measurements"], part.target, environment, predictor))
     limit = _memory_limit_mb(part.target, environment)
     models["warning"] = [_warning(row, part.target, limit) for row in models.to_dict("records")]
     return models, limit
@@ -137,7 +138,13 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, target: Target, m
     return pd.DataFrame(rows)
 
 
-def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: Predictor | None) -> pd.DataFrame:
+def _costs(
+    features: pd.DataFrame,
+    times: pd.Series,
+    target: Target,
+    environment: dict[str, Any],
+    predictor: Predictor | None,
+) -> pd.DataFrame:
     inferences_each = WORKLOADS[target.factors["workload"]].inferences(target.factors)
     latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"] * inferences_each
     loading, running = costs.peaks_mb(features, target.factors)
@@ -149,10 +156,11 @@ def _costs(features: pd.DataFrame, times: pd.Series, target: Target, predictor: 
     visits = float(target.protocol.visits)  # The adaptive protocol may stop earlier, a busy machine needs more.
     samples = visits * target.protocol.iterations_per_visit
     once = costs.overhead_s(features, visits) + visits * target.protocol.warmup_s + samples * latency / 1e3
+    unlimited = (target.soak_s or 0.0) + visits * seconds_per_visit(environment["settings"].get("power"))
     return pd.DataFrame(
         {
             "latency_ms": latency,
-            "time_s": times * (once.clip(upper=target.time_limit_s) + (target.soak_s or 0.0)),
+            "time_s": times * (once.clip(upper=target.time_limit_s) + unlimited),
             "once_s": once,
             "memory_mb": costs.NULL_MB + pd.concat([loading, running], axis=1).max(axis=1),
         }

@@ -17,6 +17,8 @@ from perfcast.runner.effort import History
 from perfcast.runner.machine import read_environment
 from perfcast.runner.models import Model, Process
 from perfcast.runner.peaks import measure_peaks
+from perfcast.runner.power import OFF, facts_of, source_asked_for
+from perfcast.runner.power.metering import Meter
 from perfcast.runner.protocol import DONE, ENVIRONMENT, PEAKS, REFUSED, RUNNER_VERSION
 from perfcast.runner.rounds import Rounds
 from perfcast.runner.system_files import boot_id
@@ -48,10 +50,20 @@ class Bench:
         self.calibration = Calibration(plan["factors"]["threads"])
         self.spare_cpus = max(0, len(usable_cpus()) - plan["factors"]["threads"])
         self.usual = UsualCalibration(self.calibration, plan["calibration_ns"])
+        self.power, self.no_power_because = source_asked_for(plan["power"], plan["factors"]["device_kind"])
+        self.meter = Meter(self.power) if self.power else None
         self.null_memory = {}
         self.settled_programs = set()
         self.computed_on = None
         self.spawns = False
+
+    def device_facts(self):
+        """Return what is found out once about the device, and where power is read if that was asked for."""
+        peaks = measure_peaks(self.toolchain, self.parent_pid, self.spawns)
+        facts = {"peaks": peaks, "clock_resolution_ns": resolution_ns(), "computed_on": self.computed_on}
+        if self.plan["power"] != OFF:
+            facts["power"] = facts_of(self.power, self.no_power_because)
+        return facts
 
     def answer(self, event, **values):
         """Write a line of the answer, and wait until it is taken."""
@@ -138,7 +150,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
             gc.freeze()
         bench = Bench(plan, toolchain, acknowledge, parent_pid)
         # As the host will have stored it.
-        environment = read_environment(toolchain, outcome, given=given, variables=variables)
+        environment = read_environment(toolchain, outcome, given=given, variables=variables, power=bench.power)
         environment = json.loads(json.dumps(environment))
         try:
             looks = bench.usual.first_ns
@@ -150,8 +162,7 @@ def run_campaign(plan, given=None, acknowledge=lambda: None, parent_pid=None):
                 calibration_ns=looks,
             )
             bench.measure_null()
-            peaks = measure_peaks(toolchain, parent_pid, bench.spawns)
-            bench.answer(PEAKS, peaks=peaks, clock_resolution_ns=resolution_ns(), computed_on=bench.computed_on)
+            bench.answer(PEAKS, **bench.device_facts())
             rounds_of(plan, bench, bench.models(environment), start).run()
         finally:
             end_all()

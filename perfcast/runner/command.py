@@ -21,6 +21,7 @@ def main():
     parser.add_argument("--wait", action="store_true", help="wait for a line on standard input after each answer")
     parser.add_argument("--probe", metavar="TOOLCHAIN", help="say what this machine is")
     parser.add_argument("--settings", metavar="JSON", type=json.loads, default={}, help="of a probe: what to set first")
+    parser.add_argument("--power", metavar="JSON", type=json.loads, help="of a probe: where to read power, of what")
     parser.add_argument("--calibrate", metavar="THREADS", type=int, help="of a probe: time the machine as well")
     parser.add_argument("--variables", metavar="JSON", type=json.loads, help="conditions of the environment variables")
     parser.add_argument("--given", metavar="JSON", type=json.loads, help="the device's settings, applied already")
@@ -94,14 +95,16 @@ def probe(arguments):
     from perfcast.runner.apply_settings import applied_with
     from perfcast.runner.calibration import Calibration, first_looks
     from perfcast.runner.machine import read_environment
+    from perfcast.runner.power import source_asked_for
     from perfcast.runner.system_files import boot_id
     from perfcast.runner.toolchains import importing, toolchain_named
 
     variables = recorded(os.environ, arguments.variables) if arguments.variables else {}
     toolchain, given, looks = toolchain_named(arguments.probe, {}), arguments.given, None
+    power, _ = source_asked_for(**arguments.power) if arguments.power else (None, None)
     with applied_with(given, arguments.settings) as outcome:
         with importing(toolchain):
-            environment = read_environment(toolchain, outcome, given=given, variables=variables)
+            environment = read_environment(toolchain, outcome, given=given, variables=variables, power=power)
         if arguments.calibrate:
             looks = first_looks(Calibration(arguments.calibrate))
     emit(ENVIRONMENT, runner_version=RUNNER_VERSION, boot=boot_id(), environment=environment, calibration_ns=looks)

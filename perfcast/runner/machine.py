@@ -23,12 +23,13 @@ THROTTLE_COUNTS = (
 )
 
 
-def read_environment(toolchain, outcome=None, root="/", given=None, variables=None):
+def read_environment(toolchain, outcome=None, root="/", given=None, variables=None, power=None):
     """Return what the machine is: `protocol.PARTS`; the same each time, as long as nothing is changed.
 
     `outcome` is what `applied` yields: what it could not set becomes part of the settings, in words. `given` is what
     whoever started this in a container knows better: which machine it is and how it is set. `variables` are the
-    environment variables that go on record.
+    environment variables that go on record. `power` is the source that power is read from, None where it is not
+    measured: then the environment is what it is without.
     """
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text(under(root, "/etc/os-release")) or "", re.MULTILINE)
     refused = sorted((outcome or {}).get("refused", {}).items())
@@ -49,6 +50,7 @@ def read_environment(toolchain, outcome=None, root="/", given=None, variables=No
             memory_limit_bytes=memory_limit_bytes(root),
             cpu_quota=cpu_quota(root),
             refused="; ".join("%s: %s" % item for item in refused) or None,
+            **({"power": power.in_words()} if power else {}),
         ),
         "variables": dict(variables or {}),
     }

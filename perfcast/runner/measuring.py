@@ -51,7 +51,7 @@ class Subject:
     def obey(self, command):
         """Do what a command says; return the answer with the time that it took in here, and the CPUs' time."""
         start, used = time.monotonic(), process_time_ns()
-        todo = {"load": self.load, "visit": self.visit, "sustain": self.sustain}[command["do"]]
+        todo = {"load": self.load, "visit": self.visit, "sustain": self.sustain, "repeat": self.repeat}[command["do"]]
         with explained(self.toolchain):
             answer = todo(**command.get("with", {}))
         return dict(answer, seconds=time.monotonic() - start, cpu_ns=process_time_ns() - used)
@@ -101,10 +101,15 @@ class Subject:
 
     def sustain(self, seconds):
         """Run without pause for so long, then time as many samples as a visit has."""
-        elapsed = run_for(self.run, self.inputs, seconds)
+        elapsed, _ = run_for(self.run, self.inputs, seconds)
         return {
             "sustained": {"wall_ns": time_without_pause(self.run, self.inputs, self.iterations), "seconds": elapsed}
         }
+
+    def repeat(self, seconds):
+        """Run without pause for so long; return how long it took and how many runs that was."""
+        elapsed, runs = run_for(self.run, self.inputs, seconds)
+        return {"repeated": {"seconds": elapsed, "runs": runs}}
 
 
 def look_deeper(toolchain, workload, task):

@@ -40,6 +40,7 @@ class Model:
         """
         start = time.monotonic()
         visit = {"started_at": wall_clock(), "state": read_state()}
+        idle_w = bench.meter and bench.meter.idle_w()
         if self.process is None:
             self.process = Process(bench, self.task, bench.protocol)
             self.process.load()
@@ -54,6 +55,8 @@ class Model:
         visit["calibration"] = {"before_ns": before, "after_ns": bench.calibration.time_ns()}
         visit["state"]["others_cpus"] = others.used_cpus(process_time_ns() - used_before + used_ns)
         visit["state"]["swapped_meanwhile"] = None if swapped_before is None else swapped_pages() - swapped_before
+        if bench.meter:
+            visit["power"] = bench.meter.under_load(self.process, idle_w)
         self.cost_s = time.monotonic() - start
         self.process.spent_s += self.cost_s
         return visit
@@ -139,6 +142,11 @@ class Process:
         if self.is_resting:
             self.load_known()
         return self.ask("sustain", seconds=seconds)["sustained"]
+
+    def repeat(self, seconds):
+        """Run for so many seconds, which do not count for the time limit; return how long it took, and the runs."""
+        self.limit_s += seconds
+        return self.ask("repeat", seconds=seconds)["repeated"]
 
     def ask(self, what, **arguments):
         command = {"do": what, "with": arguments}

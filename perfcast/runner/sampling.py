@@ -39,13 +39,14 @@ def time_runs(run, inputs, iterations, compare):
 
 
 def run_for(run, inputs, seconds):
-    """Run without pause for so many seconds; return how long it took in s."""
-    start = perf_counter_ns()
+    """Run without pause for so many seconds; return how long it took in s, and how many runs that was."""
+    start, runs = perf_counter_ns(), 0
     while True:
         run(*inputs)
+        runs += 1
         elapsed = (perf_counter_ns() - start) * 1e-9
         if elapsed >= seconds:
-            return elapsed
+            return elapsed, runs
 
 
 def time_without_pause(run, inputs, iterations):

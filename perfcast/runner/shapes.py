@@ -4,6 +4,7 @@ The runner makes answers, and the host checks them as JSON schemas say, since de
 makes plans, and the runner sees that nothing is missing. Standard library only.
 """
 
+from perfcast.runner.power.base import MAX_W
 from perfcast.runner.protocol import (
     BUDGET,
     DONE,
@@ -24,6 +25,7 @@ PLAN = {
     "protocol": "the target's, as in a measurement's record",
     "settings": "what to set on the device",
     "environment_variables": "what the target sets; None removes one",
+    "power": "where to read power: a source, `auto` or `off`",
     "soak_s": "how long a model runs before its sustained latency is timed, None to skip this",
     "time_limit_s": "of a model",
     "seed": "of the order of visits",
@@ -106,6 +108,10 @@ SAMPLES = record(
     steal_ns=COUNTS,
     interrupt_ns=COUNTS,
 )
+WATTS = dict(RATE, maximum=MAX_W)
+POWER = record(idle_w=WATTS, mean_w=WATTS, seconds=RATE, runs=DURATION, readings=DURATION)
+WORDS = {"type": ["string", "null"], "maxLength": 2000}
+POWER_SOURCE = record(source=WORDS, parts=WORDS, rate_hz=optional(RATE), block_s=optional(RATE), reason=WORDS)
 MEASURED = {
     "key": KEY,
     "status": {"const": "measured"},
@@ -131,6 +137,21 @@ FAILED = dict(
     reason={"type": "string", "minLength": 1, "maxLength": 2000},
     memory=record(peak_bytes=AMOUNT),
 )
+DEVICE = {
+    "peaks": record(flops_per_s=RATE, bytes_per_s=RATE, seconds=SECONDS),
+    "clock_resolution_ns": DURATION,
+    "computed_on": COMPUTED_ON,
+}
+VISITED = {
+    "key": KEY,
+    "visit": COUNT,
+    "round": COUNT,
+    "started_at": MOMENT,
+    "state": mapping({"type": ["number", "null"]}, 100),
+    "calibration": record(before_ns=DURATION, after_ns=DURATION),
+    "disturbed": BOOLEAN,
+    "samples": SAMPLES,
+}
 ANSWERS = {
     DONE: [{}],
     ENVIRONMENT: [
@@ -143,13 +164,7 @@ ANSWERS = {
     ],
     STARTED: [{"boot": BOOT}],
     ENDED: [{}],
-    PEAKS: [
-        {
-            "peaks": record(flops_per_s=RATE, bytes_per_s=RATE, seconds=SECONDS),
-            "clock_resolution_ns": DURATION,
-            "computed_on": COMPUTED_ON,
-        }
-    ],
+    PEAKS: [DEVICE, dict(DEVICE, power=POWER_SOURCE)],
     LACKING: [
         {
             "names": {
@@ -162,18 +177,7 @@ ANSWERS = {
     ],
     RECEIVED: [{"count": COUNT}],
     VISITING: [{"key": KEY}],
-    VISIT: [
-        {
-            "key": KEY,
-            "visit": COUNT,
-            "round": COUNT,
-            "started_at": MOMENT,
-            "state": mapping({"type": ["number", "null"]}, 100),
-            "calibration": record(before_ns=DURATION, after_ns=DURATION),
-            "disturbed": BOOLEAN,
-            "samples": SAMPLES,
-        }
-    ],
+    VISIT: [VISITED, dict(VISITED, power=optional(POWER))],
     MEASUREMENT: [MEASURED, FAILED],
 }
 """The fields that an answer to each event has besides `event`, with the schema of each; one of several shapes."""

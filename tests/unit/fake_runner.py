@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--settings")
     parser.add_argument("--variables")
     parser.add_argument("--calibrate")
+    parser.add_argument("--power")
     arguments = parser.parse_args()
     wishes = json.loads(Path(os.environ["FAKE_RUNNER"]).read_text())
     if arguments.probe:
@@ -77,7 +78,7 @@ def spoiled(plan, wishes):
 
 def changed(answer, changes):
     for name, value in changes.items():
-        answer[name] = changed(answer[name], value) if isinstance(value, dict) else value
+        answer[name] = changed(answer.get(name, {}), value) if isinstance(value, dict) else value
     return answer
 
 

@@ -56,6 +56,7 @@ def plan_of(tasks, protocol=PUBLISHED, factors=None, **changes):
         "protocol": protocol,
         "settings": {},
         "environment_variables": {},
+        "power": "off",
         "soak_s": None,
         "time_limit_s": 60,
         "seed": 7,
