@@ -15,6 +15,8 @@ _METRICS = {
     "memory": "Memory (RAM)",
     "memory_mb": "Memory",
     "power_mw": "Power",
+    "power_w": "Power",
+    "energy_mj": "Energy per run",
 }
 _ALGORITHMS = {
     "poly": "Ridge polynomial",

@@ -9,6 +9,7 @@ from perfcast.pages.formatting import words
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.calibration import SOURCE
 from perfcast.studies.prediction.cautions import cautions
+from perfcast.studies.prediction.energy import energy_view, power_sentence
 from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
@@ -51,12 +52,16 @@ def report_page(
     samples = series.sample_browser(data)
     examples = series.pattern_examples(data)
     visits = series.visit_table(data.dataset)
+    energy = energy_view(data)
     shown = _figures(data, examples, visits)
     return prediction_page(
         "measured.html.j2",
         title or f"{target}: measured and predicted",
         data,
-        [*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]],
+        [
+            *(*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]),
+            *([energy.figure] if energy else []),
+        ],
         samples.series,
         cautions=cautions(data.dataset),
         measured=measured_sentence(data.dataset),
@@ -70,6 +75,8 @@ def report_page(
         machine=machine_notes(data.dataset, visits),
         includes=sorted(set(data.dataset["includes"].dropna())),
         environment=environment_view(data),
+        power=power_sentence(data.dataset),
+        energy=energy,
     )
 
 

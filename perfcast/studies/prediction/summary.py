@@ -10,6 +10,7 @@ from perfcast.pages import formatting as fmt
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.cautions import cautions
+from perfcast.studies.prediction.energy import power_sentence
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, metric_results
 from perfcast.studies.prediction.machine import drift_view
 from perfcast.studies.prediction.series import visit_table
@@ -179,10 +180,12 @@ def measured_sentence(dataset: pd.DataFrame) -> str:
 
 
 def summary_lines(dataset: pd.DataFrame, evaluation: Evaluation) -> list[str]:
-    """Return a target's summary: what was measured, trust, repeatability, one line per metric; without line ends."""
+    """Return a target's summary: what was measured, trust, repeatability, power, errors; without line ends."""
     errors = metric_lines(evaluation) or ["errors: nothing was fitted"]
     trusted = f"trust: {trust_sentence(dataset)}; {drift_view(visit_table(dataset)).short}"
-    lines = [*cautions(dataset), measured_sentence(dataset), trusted, _repeatability(dataset, evaluation), *errors]
+    power = f"power: {power_sentence(dataset)}"
+    noise = _repeatability(dataset, evaluation)
+    lines = [*cautions(dataset), measured_sentence(dataset), trusted, noise, power, *errors]
     # Terminals and grep want the plain space.
     return [line.replace(fmt.SPACE, " ") for line in lines]
 

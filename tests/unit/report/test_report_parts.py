@@ -349,18 +349,19 @@ def test_environments_are_flattened(data):
     assert rows[0] == ["machine › host", "nano-07"]
 
 
-def test_summary_is_six_lines(campaign):
+def test_summary_is_seven_lines(campaign):
     found = tuple(summary_lines(campaign.dataset, campaign.evaluation))
     lines = Findings(found, Page("x"), files={"predictor": Path("r/predictor")}).summary("r/report.html")
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert lines[0] == "40 models measured in 8 families, 3 failed, 6 measured again"
     assert lines[1] == "trust: 30 of 40 models trusted (75.0 %), 5 noisy, 5 rejected, 0 impossible; no drift"
     assert lines[2].startswith("repeatability, median difference: latency 1.10 % (95th percentile 3.40 %)")
+    assert lines[3] == "power: not measured: not asked for"
     assert (
-        "17.3 % error on held-out families, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[3]
+        "17.3 % error on held-out families, the choice of algorithm included (95 % interval 13.9 – 22.6 %)" in lines[4]
     )
-    assert "published best accuracy" in lines[3]
-    assert lines[5] == "report: r/report.html; predictor: r/predictor"
+    assert "published best accuracy" in lines[4]
+    assert lines[6] == "report: r/report.html; predictor: r/predictor"
     assert all("\n" not in line and formatting.SPACE not in line for line in lines)
 
 
@@ -368,7 +369,7 @@ def test_summary_without_a_predictor(campaign):
     dataset = campaign.dataset
     lines = summary_lines(dataset, Evaluation())
     assert lines[2].startswith("repeatability, median difference: latency 0.403 %")
-    assert lines[3:] == ["errors: nothing was fitted"]
+    assert lines[4:] == ["errors: nothing was fitted"]
     unknown = dataset.copy()
     unknown.attrs = {}
     assert summary_lines(unknown, Evaluation())[2] == "repeatability: unknown, none of 6 repetitions is valid"
