@@ -128,7 +128,8 @@ def test_the_summary_says_what_was_measured_and_how_long_it_took(done):
     lines = (done / "results/quick/summary.txt").read_text().splitlines()
     assert any(line.startswith(f"{MODELS} models measured") for line in lines)
     assert sum("trusted" in line for line in lines) >= 1
-    assert 6 <= len(lines) <= 10
+    assert sum(line.startswith("power: ") for line in lines) == 1
+    assert 7 <= len(lines) <= 11
 
 
 def test_predicting_from_a_descriptor_needs_no_tensorflow(done):
