@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_MERGED_ROWS = 1_000_000
 """Of each of several tables, which are held in memory to be merged; one table alone may have any number."""
 MODELS = "models.csv"
-_OWN_METRICS = ("latency_ms", "ram_run_peak_mb")
+_OWN_METRICS = ("latency_ms", "ram_run_peak_mb", "energy_run_mj")
 _NETWORK, _BUILD, _TARGET = "model", "toolchain_version", "target"
 _ENVIRONMENTS = ("fingerprint", "environment")
 """What says where something was measured: the part of it that changes numbers, else all of it."""

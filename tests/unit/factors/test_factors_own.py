@@ -28,6 +28,13 @@ def test_what_varied_in_a_dataset_are_its_factors(results):
     assert found.cells["latency_ms"].replicates == 2
 
 
+def test_energy_is_a_metric_where_power_was_measured(results, tmp_path):
+    table = pd.read_parquet(results / "local/dataset.parquet")
+    table.assign(energy_run_mj=10 * table["latency_ms"]).to_parquet(tmp_path / "dataset.parquet")
+    found = read_source([tmp_path], Asked()).results
+    assert [metric.column for metric in found.roles.measured] == ["latency_ms", "ram_run_peak_mb", "energy_run_mj"]
+
+
 def test_versions_of_a_runtime_are_builds(results, tmp_path):
     old = write_results(tmp_path / "old", version="2.9.1", factor=1.3)
     found = read_source([results / "local", old / "local"], Asked()).results

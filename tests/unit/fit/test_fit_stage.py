@@ -6,9 +6,12 @@ import pytest
 from perfcast.config import schema
 from perfcast.errors import UsageError
 from perfcast.features.definitions import FEATURES
+from perfcast.fit.deploy import fit_predictor
+from perfcast.fit.evaluate import evaluate
 from perfcast.fit.options import ALGORITHMS
 from perfcast.fit.stage import FitFolders, options_of
 from perfcast.storage import digest_of
+from tests.unit.fit.conftest import FEATURES as TRAINED_ON
 
 METRICS = {"latency_ms": {"column": "latency_ms", "unit": "ms"}}
 CHOICES = {"splits": 1, "seed": 3, "test_share": 0.2, "interval": 0.8}
@@ -33,6 +36,18 @@ def test_imported_dataset_names_its_own_features():
     options = options_of(dataset, METRICS, CHOICES, 1)
     assert options.features == ("cells", "width")
     assert options.implausible == {"cells": ("width",)}
+
+
+def test_energy_is_a_metric_with_a_predictor_of_its_own(dataset):
+    powered = dataset.assign(latency_ms=dataset["latency_mean_ms"], energy_run_mj=12.0 * dataset["latency_mean_ms"])
+    powered.attrs["features"] = list(TRAINED_ON)
+    energy = {"energy_mj": {"column": "energy_run_mj", "unit": "mJ"}}
+    options = options_of(powered, METRICS | energy, CHOICES | {"algorithms": ["poly"]}, 1)
+    predictor = fit_predictor(powered, evaluate(powered, options), options)
+    found = predictor.predict(powered).set_index("metric")
+    assert set(found.loc["energy_mj", "unit"]) == {"mJ"}
+    ratios = found.loc["energy_mj", "prediction"].to_numpy() / found.loc["latency_ms", "prediction"].to_numpy()
+    assert ratios == pytest.approx(12.0, rel=1e-6)
 
 
 def test_an_option_out_of_range_is_refused():
