@@ -38,6 +38,7 @@ _NUMBERS = [
     *("latency_low_ms", "normality_p", "outlier_gain_percent", "load_1_minute"),
     *("others_cpus", "cpu_mhz", "temperature_c"),
     *("swapped_pages", "power_rate_hz", "power_idle_w", "power_mean_w", *ENERGIES),
+    *("peak_flops_per_s", "peak_bytes_per_s"),
 ]
 _COUNTS = ["visits", "disturbed_visits", "runs", "replicate"]
 _OPTIONAL_COUNTS = ["warmup", "proven_outliers"]

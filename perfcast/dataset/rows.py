@@ -54,6 +54,7 @@ def measurement_row(record: dict[str, Any], machine: Machine | None = None) -> d
         **_judged_columns(record, machine),
         **_timing_columns(record),
         **_memory_columns(record["memory"]),
+        **_peak_columns(record["peaks"]),
         **visit_columns(record["visits"]),
         **power_columns(record),
     }
@@ -163,6 +164,11 @@ def _memory_columns(memory: dict[str, Any] | None) -> dict[str, float]:
         "system_drop_mb": _number(memory.get("system_drop_bytes")) * _MB,
         "unmeasured_peak_mb": _number(memory.get("peak_bytes")) * _MB,
     }
+
+
+def _peak_columns(peaks: dict[str, float] | None) -> dict[str, float]:
+    """Return the device's measured peaks; missing where they were not measured."""
+    return {f"peak_{name}": _number((peaks or {}).get(name)) for name in ("flops_per_s", "bytes_per_s")}
 
 
 def visit_columns(visits: Sequence[dict[str, Any]]) -> dict[str, Any]:
