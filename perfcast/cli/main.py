@@ -16,6 +16,7 @@ from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, end, say
 from perfcast.cli.plan import plan
 from perfcast.cli.predict import predict
+from perfcast.cli.profile import profile
 from perfcast.cli.study import study, study_command
 from perfcast.cli.sweep import sweep
 from perfcast.errors import PerfcastError
@@ -49,6 +50,7 @@ def main() -> None:
 
 main.add_command(plan)
 main.add_command(measure)
+main.add_command(profile)
 main.add_command(study)
 main.add_command(study_command("comparison", "compare"))
 main.add_command(sweep)

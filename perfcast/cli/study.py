@@ -15,6 +15,8 @@ from perfcast.studies.registry import find_study, study_packages
 from perfcast.text import escape_control
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from perfcast.pages import Table
     from perfcast.studies.study import Findings, Option, Study
 
@@ -113,12 +115,17 @@ def _key(name: str) -> str:
     return f"input {name}".lower()
 
 
-def _show(findings: Findings) -> None:
-    for line in findings.lines:
+def show_lines(lines: Iterable[str | Table]) -> None:
+    """Print sentences and tables."""
+    for line in lines:
         if isinstance(line, str):
             click.echo(escape_control(line))
         else:
             _show_table(line)
+
+
+def _show(findings: Findings) -> None:
+    show_lines(findings.lines)
     for name, path in findings.files.items():
         click.echo(f"{name}: {escape_control(path)}")
 

@@ -79,6 +79,14 @@ class Toolchain:
         """
         return
 
+    def tracer(self):
+        """Return what runs that which was loaded last, and says which operations ran and when; None where it cannot.
+
+        A function from the inputs to {"wall_ns", "operations": [{"node", "operation", "start_ns", "end_ns"}]}: a node
+        of the program, the kind of operation that was run for it, and when, on a clock of its own.
+        """
+        return
+
     def status_of(self, error):
         """Return the status that an exception of the runtime stands for, None for `failed`."""
         return

@@ -219,6 +219,11 @@ class TensorFlowToolchain(Toolchain):
         feeds = {tensor: np.zeros(tensor.shape, tensor.dtype.as_numpy_dtype) for tensor in inputs}
         return placed_on(self.tf, session, outputs, feeds)
 
+    def tracer(self):
+        from perfcast.runner.step_trace import StepTracer
+
+        return StepTracer(self.tf, *self.loaded)
+
     def allocator_peak_bytes(self):
         kind = self.factors.get("device_kind", "cpu").upper()
         try:

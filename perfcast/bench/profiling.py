@@ -1,0 +1,85 @@
+"""Profiling: a model's steps on this machine, operation by operation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.bench.plans import plan_entry, program_of
+from perfcast.bench.profiles import profile_table
+from perfcast.errors import SourceError, UsageError
+from perfcast.models.external.keras_files import quiet_errors
+from perfcast.runner.clocks import perf_counter_ns
+from perfcast.runner.machine import read_machine
+from perfcast.runner.toolchains import TOOLCHAINS
+from perfcast.runner.workloads import WORKLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from perfcast.bench.target import Target
+    from perfcast.export.artifacts import ArtifactStore
+    from perfcast.export.exports import Export
+
+_WARM_UP = 3
+"""Steps before those that count, with and without tracing: the first of each builds what it runs."""
+
+
+def profile_model(target: Target, export: Export, artifacts: ArtifactStore, steps: int) -> pd.DataFrame:
+    """Return the profile of a model under the one factor set of a target, as `perfcast.bench.profiles` describes it.
+
+    The model runs in this process, without and with tracing in turns, ``steps`` times each.
+
+    Raises:
+        UsageError: the target is not this machine's CPU, its toolchain does not trace, or its workload is no single
+            step.
+        SourceError: the model has no program for the target, or cannot be run.
+    """
+    factors = target.factors | {"device_kind": target.device_kind}
+    toolchain = TOOLCHAINS[factors["toolchain"]](factors)
+    workload = WORKLOADS[factors["workload"]](factors)
+    _refuse(target, workload)
+    task = _task(target, export, artifacts)
+    with quiet_errors(factors["toolchain"], "run"):
+        toolchain.preload()
+        run, inputs = workload.load(toolchain, task), workload.inputs(task)
+        workload.check(task, run(*inputs))
+        tracer = toolchain.tracer()
+        if tracer is None:
+            raise UsageError(f"{target.name}: {factors['toolchain']} does not trace operations; tensorflow does")
+        # In turns, so that what disturbs the machine disturbs both.
+        pairs = [(_timed(run, inputs), tracer(inputs)) for _ in range(_WARM_UP + steps)][_WARM_UP:]
+    about = {
+        "model": export.spec.model,
+        "target": target.name,
+        "device": target.device_name or read_machine()["cpu"],
+        "toolchain_version": toolchain.version(),
+        "optimizer": factors.get("optimizer", ""),
+        **{name: factors[name] for name in ("toolchain", "workload", "threads", "batch")},
+    }
+    layers = [layer["name"] for layer in artifacts.descriptor(export.artifact)["layers"]]
+    untraced, traces = zip(*pairs, strict=True)
+    return profile_table(about, untraced, traces, layers)
+
+
+def _refuse(target: Target, workload: Any) -> None:
+    if not target.is_local or target.in_container or target.device_kind != "cpu":
+        raise UsageError(f"{target.name}: only this machine's CPU can be profiled; choose such a target")
+    if workload.examples(workload.factors) != target.factors["batch"]:
+        raise UsageError(f"{target.name}: a sample of {workload.name} is many steps; profile another workload")
+
+
+def _task(target: Target, export: Export, artifacts: ArtifactStore) -> dict[str, Any]:
+    program = program_of(export, target)
+    if program.digest is None:
+        raise SourceError(program.reason)
+    artifacts.verify(export.artifact, [program])
+    path = artifacts.program_path(export.artifact, program)
+    return plan_entry("", export, program) | {"program": str(path)}
+
+
+def _timed(run: Callable[..., Any], inputs: Sequence[Any]) -> int:
+    start = perf_counter_ns()
+    run(*inputs)
+    return perf_counter_ns() - start

@@ -1,0 +1,123 @@
+"""Profiles of operations, as `perfcast profile` writes them: read and summed up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from perfcast.bench.profiles import COLUMNS, KEYS, STEP
+from perfcast.errors import UsageError
+from perfcast.pages.formatting import escape_control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ENDINGS = (".csv", ".parquet")
+_NUMBERS = ("threads", "batch", *STEP, "calls", "time_ms")
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Where the time of a step goes.
+
+    Attributes:
+        model, place, workload: what was profiled; the place is target and threads, the workload has its optimizer.
+        batch: inputs per step.
+        steps: how many were traced.
+        step_ms: median time of a step without tracing.
+        traced_ms: mean time of a traced step.
+        busy_ms: of that, with at least one operation computing.
+        by_operation, by_layer: columns `name`, `calls`, `time_ms` and `share` (of all operations' time), in order.
+    """
+
+    model: str
+    place: str
+    workload: str
+    batch: int
+    steps: int
+    step_ms: float
+    traced_ms: float
+    busy_ms: float
+    by_operation: pd.DataFrame
+    by_layer: pd.DataFrame
+
+    @property
+    def label(self) -> str:
+        """What was profiled, in words."""
+        return f"{self.model}, {self.workload}, batch {self.batch}"
+
+    @property
+    def summed_ms(self) -> float:
+        """The time of all operations, those at the same time counted each."""
+        return float(self.by_operation["time_ms"].sum())
+
+    @property
+    def parallel_ms(self) -> float:
+        """How much of that passed while another operation computed, too."""
+        return self.summed_ms - self.busy_ms
+
+    @property
+    def idle_ms(self) -> float:
+        """How much of a traced step passed without any operation."""
+        return self.traced_ms - self.busy_ms
+
+
+def read_breakdowns(path: Path) -> tuple[Breakdown, ...] | None:
+    """Return the profiles of a file, None of a folder or file that holds something else.
+
+    Raises:
+        UsageError: it is a profile with a value that none can have: one line.
+    """
+    table = _table(path)
+    if table is None or not set(COLUMNS) <= set(table.columns):
+        return None
+    numbers = table[list(_NUMBERS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    if not len(table) or not (np.isfinite(numbers) & (numbers >= 0)).all():
+        raise UsageError(f"{path}: not a profile: it has no rows, or a time or count that is not a positive number")
+    if (bad := ~(table["traced_ms"] >= table["busy_ms"])).any():
+        row = int(np.flatnonzero(bad)[0]) + 1
+        raise UsageError(f"{path}: row {row}: busy_ms is more than traced_ms; profile the model again")
+    return tuple(breakdowns_of(table))
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    if not path.is_file() or path.suffix not in _ENDINGS:
+        return None
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError, TypeError, NotImplementedError):
+        return None
+
+
+def breakdowns_of(table: pd.DataFrame) -> Iterator[Breakdown]:
+    """Yield each profile of a table as `perfcast profile` writes it."""
+    texts = table.fillna({"optimizer": "", "layer": ""})
+    for values, rows in texts.groupby(list(KEYS), sort=False):
+        about: dict[str, Any] = dict(zip(KEYS, values, strict=True))
+        first = rows.iloc[0]
+        optimizer = f" · {about['optimizer']}" if about["optimizer"] else ""
+        threads = int(about["threads"])
+        yield Breakdown(
+            escape_control(about["model"]),
+            escape_control(f"{about['target']}, {threads} thread{'s' if threads > 1 else ''}"),
+            escape_control(f"{about['workload']}{optimizer}"),
+            int(about["batch"]),
+            int(first["steps"]),
+            float(first["step_ms"]),
+            float(first["traced_ms"]),
+            float(first["busy_ms"]),
+            _summed(rows, "operation"),
+            _summed(rows, "layer"),
+        )
+
+
+def _summed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    found = rows.groupby(column, sort=True)[["calls", "time_ms"]].sum().reset_index(names="name")
+    found["name"] = found["name"].map(escape_control)
+    total = found["time_ms"].sum()
+    found["share"] = found["time_ms"] / total if total else 0.0
+    return found.sort_values("time_ms", ascending=False, kind="stable", ignore_index=True)
