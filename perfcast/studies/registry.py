@@ -19,6 +19,7 @@ STUDIES = (
     "perfcast.studies.factors",
     "perfcast.studies.prediction",
     "perfcast.studies.scaling",
+    "perfcast.studies.training",
 )
 """Packages, each with a module `study` that holds its declaration as STUDY; the last part is the study's name."""
 

@@ -72,7 +72,8 @@ def test_wrong_command_line_exits_with_2(arguments, words):
     [
         (
             {"unheard_of": {"targets": ["a"]}},
-            "studies.unheard_of: unknown study; known are comparison, factors, prediction, scaling, toy_study",
+            "studies.unheard_of: unknown study; known are comparison, factors, prediction, scaling, training, "
+            "toy_study",
         ),
         ({"comparison": {}}, "studies.comparison: name either targets or files: A, B"),
         (

@@ -1,0 +1,57 @@
+"""The study `training`: what it takes and what it finds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfcast.studies.study import Findings, Option, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
+    from perfcast.studies.training.answers import Rules, answers_of
+    from perfcast.studies.training.cells import read_cells
+    from perfcast.studies.training.operations import read_breakdowns
+    from perfcast.studies.training.page import summary, training_page
+    from perfcast.studies.training.tables import cells_frame
+
+    rules = Rules(options["alpha"], options["margin"])
+    profiles = {path: read_breakdowns(path) for path in paths}
+    breakdowns = [each for found in profiles.values() for each in found or ()]
+    cells, notes = read_cells([path for path in paths if profiles[path] is None])
+    answers = answers_of(cells, rules)
+    page = training_page(answers, breakdowns, notes, rules)
+    return Findings(summary(answers, breakdowns, notes), page, cells_frame(cells))
+
+
+STUDY = Study(
+    summary="Find what training costs here: convolutions and operations.",
+    help=(
+        "Find what convolutions cost forward and backward, which operations the time of a step goes to, "
+        "and whether the claims of the published study hold (docs/training-study.md)."
+    ),
+    inputs=("RESULTS...",),
+    run=_run,
+    options=(
+        Option(
+            "margin",
+            "Relative difference in time that does not matter.",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            0.1,
+        ),
+        Option(
+            "alpha",
+            "Probability of a false verdict, over what one claim on one target rests on.",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
+            0.05,
+        ),
+    ),
+    table="one row per convolution, workload and batch",
+    input_help=(
+        "the folder of a target's results, a file dataset.parquet, or a profile (.parquet or .csv) that "
+        "`perfcast profile` wrote"
+    ),
+)
