@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.stability.machine import Machine, learn, posterior
+from perfcast.stability.learning import expected, learn
+from perfcast.stability.machine import Calibration
 from perfcast.stability.noise import Resolution, noise_of
 from perfcast.stability.outliers import proven_outliers, unhindered
+from perfcast.stability.posterior import posterior
 from perfcast.stability.segments import Segments
 from perfcast.stability.warmup import warm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfcast.stability.machine import Posterior
+    from perfcast.stability.machine import Machine
+    from perfcast.stability.posterior import Posterior
     from perfcast.stability.series import Series
 
+LEARNED_FROM = 60
+"""From so many models a machine is learned: it has fourteen parameters, and a model has 5 visits or more."""
 CONFIDENCE = 0.95
 RUN_SD = 0.02
 """From one quarter of an hour to the next a machine is as a whole faster or slower by some per cent, all models alike,
@@ -57,16 +62,26 @@ class Location:
 def learn_machine(measured: Sequence[Series]) -> Machine:
     """Return how the machine disturbs on which all of ``measured`` was measured: one measurement or more.
 
-    First of the samples that no recorded cause can have slowed down, then of all but the proven outliers.
+    It is learned from all samples but the proven outliers of the machine that is expected.
     """
-    warmed = [warm(series)[0] for series in measured]
-    free = [Segments.of(series, unhindered(series, chosen)) for series, chosen in zip(measured, warmed, strict=True)]
-    first = learn(free)
-    kept = [
-        Segments.of(series, chosen & ~_outliers(series, chosen, segments, first))
-        for series, chosen, segments in zip(measured, warmed, free, strict=True)
-    ]
-    return learn(kept, first)
+    calibration = Calibration.of(np.concatenate([np.log(_calibrations(series, series.visits)) for series in measured]))
+    first, kept = expected(calibration), []
+    for series in _spread_out(measured):
+        chosen, _ = warm(series)
+        outliers = _outliers(series, chosen, Segments.of(series, unhindered(series, chosen)), first)
+        kept.append(Segments.of(series, chosen & ~outliers))
+    return learn(kept, calibration)
+
+
+def _spread_out(measured: Sequence[Series]) -> list[Series]:
+    """Return at most `LEARNED_FROM` measurements, from the fastest to the slowest model."""
+    ordered = sorted(measured, key=lambda series: float(np.median(series.wall_ms)))
+    return [ordered[index] for index in np.unique(np.linspace(0, len(ordered) - 1, LEARNED_FROM).round().astype(int))]
+
+
+def _calibrations(series: Series, visits: Sequence[int]) -> list[float]:
+    """Return the calibration workload's times in ms around ``visits``, NaN where unknown."""
+    return [series.calibration_ms.get(visit, np.nan) for visit in visits]
 
 
 def locate(series: Series, chosen: np.ndarray, machine: Machine) -> Location:
@@ -100,10 +115,9 @@ def locate(series: Series, chosen: np.ndarray, machine: Machine) -> Location:
 
 
 def _expected_ms(series: Series, ms: float, machine: Machine) -> np.ndarray:
-    visits = series.visits
-    calibrations = np.log([series.calibration_ms.get(visit, np.nan) for visit in visits])
-    slowness = dict(zip(visits, machine.slowness(calibrations), strict=True))
-    return ms * np.exp(machine.slope * np.array([slowness[visit] for visit in series.visit.tolist()]))
+    visits, places = np.unique(series.visit, return_inverse=True)
+    slowing = machine.slowing(np.log(_calibrations(series, visits.tolist())))
+    return ms * np.exp(slowing[places])
 
 
 def _outliers(series: Series, chosen: np.ndarray, free: Segments, machine: Machine) -> np.ndarray:
