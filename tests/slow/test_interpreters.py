@@ -63,6 +63,22 @@ def test_the_runner_measures(python, tmp_path):
     assert sum(answer["event"] == "visit" for answer in answers) == 8
 
 
+def test_a_power_source_is_found(python, tmp_path):
+    file = RunnerFile.of(RUNNER)
+    (tmp_path / file.name).write_bytes(file.content)
+    tool = tmp_path / "tegrastats"
+    tool.write_text("#!/bin/sh\nwhile :; do echo 'RAM 1/2MB VDD_IN 5080mW/5080mW'; sleep 0.05; done\n")
+    tool.chmod(0o755)
+    asked = json.dumps({"asked": "auto", "device_kind": "gpu"})
+    command = [python, file.name, "--probe", "noop", "--power", asked]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    answer = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, check=True, timeout=60, env=os.environ | {"PATH": path}
+    )
+    power = json.loads(answer.stdout)["environment"]["settings"]["power"]
+    assert power == "tegrastats (the board's input), 10 readings a second for 2 s"
+
+
 def test_offline_bundle_measures(python, tmp_path, root):
     """Where the terminal knows no letters but ASCII, and a model's name is none."""
     description = read_description(root / "config/targets/raspberry_pi4.yaml")

@@ -1,5 +1,7 @@
 """The targets that ship: each with a description, a profile, and a link for the profile where it is another device."""
 
+import re
+
 import pytest
 import yaml
 
@@ -130,6 +132,16 @@ def test_dangerous_values_are_refused_before_sending(description, tmp_path, key,
     path.write_text(yaml.safe_dump(description))
     with pytest.raises(UsageError, match=rf"^{path}: transport"):
         read_description(path)
+
+
+def test_board_may_vary_its_power_mode(root, tmp_path):
+    text = (root / "docs/boards.md").read_text()
+    (example,) = re.findall(r"```yaml\n(extends: jetson_nano\.yaml\n.*?)```", text, re.DOTALL)
+    path = tmp_path / "modes.yaml"
+    path.write_text(example.replace("jetson_nano.yaml", f"{root}/config/targets/jetson_nano.yaml"))
+    parts = Target.from_dict("modes", read_description(path)).parts()
+    assert [part.all_settings["nvpmodel"] for part in parts] == [0, 1]
+    assert {part.all_settings["jetson_clocks"] for part in parts} == {True}
 
 
 def test_metric_of_another_workload_is_refused(description, monkeypatch):

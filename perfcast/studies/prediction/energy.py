@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from perfcast.studies.prediction.inputs import ReportData
 
-_NOT_ASKED_FOR = "not asked for"
 _MAX_LISTED = 50
 _MEMORY = "ram_run_peak_mb"
 
@@ -37,14 +36,20 @@ def power_sentence(dataset: pd.DataFrame) -> str:
     """Return where power was read and what it typically was, or why it was not measured."""
     known = _with_energy(dataset)
     if known.empty:
-        reasons = dataset["power_reason"].dropna().mode().tolist() if "power_reason" in dataset else []
-        return f"not measured: {reasons[0] if reasons else _NOT_ASKED_FOR}"
+        return f"not measured: {_why_not(dataset)}"
     sources = ", ".join(sorted(set(known["power_source"].dropna())))
     idle, mean, energy = (known[name].median() for name in ("power_idle_w", "power_mean_w", "energy_run_mj"))
     return (
         f"read from {sources} for {fmt.pluralize(len(known), 'measurement')}; medians: {fmt.number(idle)} W at rest, "
         f"{fmt.number(mean)} W under load, {fmt.number(energy)} mJ per run"
     )
+
+
+def _why_not(dataset: pd.DataFrame) -> str:
+    for column, words in (("power_reason", "{}"), ("power_source", "{} gave no usable reading; the log says why")):
+        if column in dataset and dataset[column].notna().any():
+            return words.format(dataset[column].dropna().mode()[0])
+    return "not asked for"
 
 
 def energy_view(data: ReportData) -> EnergyView | None:

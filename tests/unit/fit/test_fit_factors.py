@@ -1,5 +1,7 @@
 """Factors in predictors: numeric ones are learned from, categorical ones part the predictor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +71,18 @@ def asked(predictor, toolchain, threads, batch):
     models = make_models(40, seed=1)
     found = predictor.predict(models, {"toolchain": toolchain, "threads": threads, "batch": batch})
     return found, device(models, toolchain, threads, batch, seed=1)["latency_ms"].to_numpy()
+
+
+def test_each_power_mode_has_its_own_predictor(tmp_path):
+    modes = [device(make_models(), name, 1, 1).assign(nvpmodel=mode, toolchain="a") for mode, name in enumerate(SLOWER)]
+    measured = pd.concat(modes, ignore_index=True)
+    options = replace(OPTIONS, algorithms=["poly"])
+    save_predictor(fit_predictor(measured, evaluate(measured, options), options), tmp_path / "predictor")
+    loaded = load_predictor(tmp_path / "predictor")
+    fast, slow = (loaded.predict(make_models(), {"nvpmodel": mode})["prediction"] for mode in (0, 1))
+    assert (slow / fast).to_numpy() == pytest.approx(10, rel=0.2)
+    with pytest.raises(UsageError, match="nvpmodel 7: the predictor was trained on 0, 1"):
+        loaded.predict(make_models(), {"nvpmodel": 7})
 
 
 @pytest.mark.parametrize("toolchain", SLOWER)

@@ -40,6 +40,12 @@ def test_page_without_power_says_why_once(campaign):
     assert summary_lines(unpowered.dataset, campaign.evaluation).count(f"power: not measured: {NO_SENSOR}") == 1
 
 
+def test_source_that_never_gave_a_reading_is_named(powered):
+    broken = powered.dataset.assign(energy_run_mj=np.nan)
+    assert power_sentence(broken) == "not measured: ina3221 gave no usable reading; the log says why"
+    assert power_sentence(broken.assign(power_source=None)) == "not measured: not asked for"
+
+
 def test_page_with_power_shows_the_front_of_energy_memory_and_time(powered):
     page = page_of(powered)
     assert '<h2 id="energy-title">Energy</h2>' in page.html()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perfcast.runner.power import find_source, source_asked_for
+from perfcast.runner.power import find_source, seconds_per_visit, source_asked_for
 from perfcast.runner.power.base import MAX_W, AbsentError
 from perfcast.runner.power.ina3221 import Ina3221
 from perfcast.runner.power.metering import Meter
@@ -291,6 +291,12 @@ def test_source_asked_for_by_name_must_be_there(bare, capsys):
     assert source_asked_for("off", "gpu") == (None, None)
     with pytest.raises(SystemExit, match="unknown power source plug; known are auto, off, rapl"):
         source_asked_for("plug", "gpu")
+
+
+def test_cost_of_a_source_is_known_from_the_environment_that_names_it(bare):
+    old_board(bare)
+    assert seconds_per_visit(Ina3221(str(bare.root)).in_words()) == pytest.approx(4.4)
+    assert seconds_per_visit(None) == 0.0
 
 
 def test_rapl_follows_a_counter_that_wraps_around_meanwhile(bare):
