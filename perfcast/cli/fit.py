@@ -129,6 +129,16 @@ def _show_evaluation(evaluation: Evaluation) -> None:
             f"error on held-out families, choice of algorithm included: {metric['chosen_without_family']['mape']:.1f}%"
         )
         click.echo(_intervals(metric, evaluation.summary["interval"]))
+        if found := metric["running_out"]:
+            click.echo(_running_out(found, metric["unit"]))
+
+
+def _running_out(found: dict[str, Any], unit: str) -> str:
+    return (
+        f"{found['ran_out']} of {pluralize(found['rows'], 'run')} ran out of memory, half of those that need "
+        f"{format_number(found['half'])} {unit}; called right on held-out families: {found['called_right']:.1%}, "
+        f"{found['found']:.1%} of those that ran out found"
+    )
 
 
 def _intervals(metric: dict[str, Any], share: float) -> str:

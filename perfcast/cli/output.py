@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -86,9 +87,10 @@ def show_predictions(predictions: pd.DataFrame, predictor: Predictor) -> None:
     rows = []
     for row in predictions.itertuples():
         interval = f"{format_number(row.lower)} to {format_number(row.upper)} {row.unit}"
-        warning = "" if row.in_domain else "unlike the training data: the interval may not hold"
         chosen = (str(getattr(row, name)) for name in factors)
-        rows.append((row.model, row.metric, *chosen, f"{format_number(row.prediction)} {row.unit}", interval, warning))
+        rows.append(
+            (row.model, row.metric, *chosen, f"{format_number(row.prediction)} {row.unit}", interval, _remarks(row))
+        )
     show_table(
         {
             "model": "left",
@@ -103,6 +105,17 @@ def show_predictions(predictions: pd.DataFrame, predictor: Predictor) -> None:
     for metric, coverage in predictor.coverage.items():
         if coverage < predictor.interval - COVERAGE_SLACK:
             click.echo(f"{metric}: on held-out families, the intervals held {coverage:.0%} of the time")
+
+
+def _remarks(row: Any) -> str:
+    """Return what must be said of a prediction, a row of `Predictor.predict`."""
+    remarks = []
+    risk = getattr(row, "out_of_memory", math.nan)
+    if not math.isnan(risk):
+        remarks.append(f"runs out of memory with a probability of {risk:.1%}")
+    if not row.in_domain:
+        remarks.append("unlike the training data: the interval may not hold")
+    return "; ".join(remarks)
 
 
 def show_table(columns: dict[str, str], rows: Sequence[Sequence[str]]) -> None:

@@ -15,7 +15,7 @@ from perfcast.cli.speed import speed_here
 from perfcast.default_predictor import PREDICTOR
 from perfcast.errors import DataError, UsageError
 from perfcast.storage import write_table
-from perfcast.text import format_list, pluralize
+from perfcast.text import escape_control, format_list, format_number, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,9 +42,19 @@ _NO_QUANTITY = r"[+-]?(0[0-9]|[0-9]{16})"
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write to instead of the terminal: .csv or .parquet.",
 )
+@click.option(
+    "--memory-mb",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Memory that there is, in MB: also print how likely it is exceeded, and the largest safe batch (95%).",
+)
 @factor_options
 def predict(
-    request: Request, folder: Path | None, mapping: Path | None, out: Path | None, factors: dict[str, Any]
+    request: Request,
+    folder: Path | None,
+    mapping: Path | None,
+    out: Path | None,
+    memory_mb: float | None,
+    factors: dict[str, Any],
 ) -> None:
     """Predict latency and memory, with prediction intervals.
 
@@ -60,6 +70,8 @@ def predict(
 
     if out:
         check_ending(out)
+    if mapping and memory_mb:
+        raise UsageError("--memory-mb: is for models; predictions for tables have a column out_of_memory instead")
     if mapping:
         tables = [Path(source) for source in request.sources]
         into = _apart_from(tables, out)
@@ -73,12 +85,39 @@ def predict(
             write_table(out, predictions)
         else:
             show_predictions(predictions, loaded)
+        if memory_mb:
+            _show_fit(loaded, table, factors, memory_mb)
         _say_never_varied(loaded, [factors])
         if not folder:
             click.echo(f"predictions are for {loaded.label}; measure your own target for others", err=True)
         if differs := speed_here(loaded, is_for_here=not folder):
             click.echo(differs, err=True)
     end(failures, len(table))
+
+
+def _show_fit(predictor: Predictor, table: pd.DataFrame, factors: Mapping[str, Any], memory_mb: float) -> None:
+    """Print how likely models are to need more memory than there is, and their largest safe batches."""
+    from perfcast.factors import NAMES
+    from perfcast.fit.will_it_fit import SAFE, will_it_fit
+
+    found = will_it_fit(predictor, table, factors, memory_mb)
+    for row in found.to_dict("records"):
+        chosen = ", ".join([row["metric"], *(f"{name} {row[name]}" for name in NAMES if name in row)])
+        risk = f"needs more than {format_number(memory_mb)} MB with a probability of {row['exceeds_memory']:.1%}"
+        click.echo(escape_control(f"{row['model']} ({chosen}): {risk}; {_safe_batches(row, SAFE)}"))
+
+
+def _safe_batches(row: Mapping[str, Any], safe: float) -> str:
+    import pandas as pd
+
+    batch, most = row["largest_safe_batch"], row["largest_measured_batch"]
+    if pd.isna(batch):
+        return "its largest safe batch is unknown, since the predictor was trained on one batch size"
+    if batch == 0:
+        return f"no batch is safe at {safe:.0%}"
+    return f"batches up to {batch} are safe at {safe:.0%}" + (
+        " (larger ones were not measured)" if batch == most else ""
+    )
 
 
 def _apart_from(paths: list[Path], out: Path | None) -> Path:
@@ -212,7 +251,7 @@ def _wide_alike(predictor: Predictor, features: pd.DataFrame, factors: dict[str,
     for name, metric in parts[0].metrics.items():
         prefix = f"{name}_" if len(parts[0].metrics) > 1 else ""
         found = metric.predict(features, numbers, ratios)
-        for column in ("prediction", "lower", "upper", "in_domain"):
+        for column in (name for name in found if name != "unit"):
             columns[prefix + column] = found[column].set_axis(features.index)
         # Of a row without a prediction nobody knows.
         columns[f"{prefix}in_domain"] = columns[f"{prefix}in_domain"].astype("boolean")

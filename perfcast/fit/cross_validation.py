@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ class CrossValidation:
         spreads: by algorithm and scheme, how far apart the members were (see `perfcast.fit.fitted.Prediction`).
         distances: by scheme, how far each row is from those trained on (see `perfcast.fit.domain`).
         inside: by scheme, whether each row is within the domain of those trained on.
+        censored: by algorithm and scheme, a number per censored row of the table, NaN where its model was not measured.
     """
 
     table: TrainingData
@@ -34,6 +35,7 @@ class CrossValidation:
     spreads: Mapping[tuple[str, str], np.ndarray]
     distances: Mapping[str, np.ndarray]
     inside: Mapping[str, np.ndarray]
+    censored: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     def has(self, algorithm: str, scheme: str) -> bool:
         """Return whether ``algorithm`` was validated by ``scheme``."""

@@ -89,6 +89,7 @@ def _fit_metric(name: str, table: TrainingData, evaluation: Evaluation, options:
                 "guaranteed": summary["interval_guaranteed"],
                 "coverage": summary["interval_coverage"],
             },
+            "running_out": summary["running_out"],
             "errors": {
                 "models": summary["models"],
                 "families": summary["families"],

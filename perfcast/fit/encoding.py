@@ -98,10 +98,11 @@ def fit_encoding(rows: TrainingData, physical: int = PLAIN, *, with_ratios: bool
 
 
 def _physics(rows: TrainingData, physical: int) -> Physics:
+    inputs, target, bounded = rows.with_bounds()
     if physical == PLAIN:
-        return fit_physical(rows.inputs, rows.additive, rows.target)
+        return fit_physical(inputs, rows.additive, target, bounded)
     if physical == ROBUST:
-        return fit_robust(rows.inputs, rows.additive, rows.target, rows.caps)
+        return fit_robust(inputs, rows.additive, target, rows.caps, bounded)
     return no_physics(rows.inputs.shape[1])
 
 

@@ -127,6 +127,7 @@ def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Any, Any]
     spreads: dict[tuple[str, str], np.ndarray] = {}
     distances: dict[str, np.ndarray] = {}
     inside: dict[str, np.ndarray] = {}
+    censored: dict[tuple[str, str], np.ndarray] = {}
     made = {scheme: equivalent_scheme(table, scheme) for scheme in SCHEMES}
     for part, result in done:
         if not isinstance(part, _HeldOut) or part.metric != metric:
@@ -134,12 +135,14 @@ def _validation(metric: str, table: TrainingData, done: Sequence[tuple[Any, Any]
         for scheme in (scheme for scheme, source in made.items() if source == part.scheme):
             if part.algorithm:
                 key = part.algorithm, scheme
-                predictions.setdefault(key, np.empty(len(table)))[part.test] = result.values
-                spreads.setdefault(key, np.empty(len(table)))[part.test] = result.spreads
+                predictions.setdefault(key, np.empty(len(table)))[part.test] = result.measured.values
+                spreads.setdefault(key, np.empty(len(table)))[part.test] = result.measured.spreads
+                ran_out = table.censored.are_of(table.models[part.test])
+                censored.setdefault(key, np.full(len(table.censored), np.nan))[ran_out] = result.censored
             else:
                 distances.setdefault(scheme, np.empty(len(table)))[part.test] = result.distances
                 inside.setdefault(scheme, np.empty(len(table), dtype=bool))[part.test] = result.inside
-    return CrossValidation(table, predictions, spreads, distances, inside)
+    return CrossValidation(table, predictions, spreads, distances, inside, censored)
 
 
 def _feature_importance(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from perfcast.fit.encoding import Encoding
     from perfcast.fit.inputs import InputColumns
     from perfcast.fit.learners import Learner
+    from perfcast.fit.linear import LinearModel
     from perfcast.fit.mixture import MixtureOfExperts
 
 
@@ -49,7 +50,7 @@ class Ensemble:
 
     columns: InputColumns
     outlier_bounds: OutlierBounds
-    members: tuple[Fitted, ...]
+    members: tuple[Fitted | LinearModel, ...]
     experts: MixtureOfExperts | None = None
 
     def predict(self, inputs: np.ndarray, family_codes: np.ndarray) -> Prediction:

@@ -10,15 +10,17 @@ import numpy as np
 from perfcast.fit.encoding import ROBUST, Encoding, fit_encoding
 from perfcast.fit.families import encode_families, known_families
 from perfcast.fit.fitted import Ensemble, Fitted, Prediction
+from perfcast.fit.linear import LinearModel, fit_linear
 from perfcast.fit.measures import mape
 from perfcast.fit.mixture import fit_mixture
-from perfcast.fit.options import ENSEMBLE, MIXTURE
+from perfcast.fit.options import ENSEMBLE, LINEAR, MIXTURE
 from perfcast.fit.regressors import GRIDS, Settings, fit_learner
 from perfcast.fit.splits import Fold, grouped_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfcast.fit.censored import Censored
     from perfcast.fit.training_data import TrainingData
 
 TUNING_FOLDS = 3
@@ -41,7 +43,7 @@ class Trained:
     families: tuple[str, ...]
     members: tuple[tuple[str, Settings], ...]
 
-    def predict(self, rows: TrainingData) -> Prediction:
+    def predict(self, rows: TrainingData | Censored) -> Prediction:
         """Return predictions for ``rows``, whose target is not looked at."""
         return self.ensemble.predict(rows.inputs, encode_families(rows.families, self.families))
 
@@ -64,7 +66,7 @@ def train(algorithm: str, rows: TrainingData, groups: np.ndarray, seed: int) -> 
     return Trained(Ensemble(columns, bounds, members, experts), families, chosen)
 
 
-def fit(algorithm: str, settings: Settings, rows: TrainingData, seed: int) -> Fitted:
+def fit(algorithm: str, settings: Settings, rows: TrainingData, seed: int) -> Fitted | LinearModel:
     """Return ``algorithm`` with ``settings`` fitted on ``rows``."""
     return _fit_encoded(algorithm, settings, rows, _encodings(rows, [settings])[_kind(settings)], seed)
 
@@ -118,7 +120,9 @@ def _fit_encoded(
     encoding: Encoding,
     seed: int,
     families: tuple[str, ...] = (),
-) -> Fitted:
+) -> Fitted | LinearModel:
+    if algorithm == LINEAR:
+        return fit_linear(rows, averaged=bool(settings["averaged"]))
     encoded = np.hstack([encoding.encode(rows.inputs), encode_families(rows.families, families)])
     target = encoding.encode_target(rows.inputs, rows.target)
     if "gamma" in settings:  # of one input: distances grow with how many there are, but not with families

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 PUBLISHED_ALGORITHMS = ("poly", "svr", "mlp", "forest", "xgboost")
 """The five regressors of the published method, by their names in files."""
 
+LINEAR = "linear"
+"""A sum of physical terms; see `perfcast.fit.linear`."""
+
 ENSEMBLE = "ensemble"
 """The median of several regressors."""
 
 MIXTURE = "mixture_of_experts"
 """A physical model for each family, and the ensemble for networks of none; see `perfcast.fit.mixture`."""
 
-ALGORITHMS = (*PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE, MIXTURE)
+ALGORITHMS = (LINEAR, *PUBLISHED_ALGORITHMS, "extra_trees", "gaussian_process", ENSEMBLE, MIXTURE)
 """All that may be deployed."""
 
 BASELINES = ("flops_only", "nearest_neighbour")

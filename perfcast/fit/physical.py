@@ -8,7 +8,7 @@ import numpy as np
 
 _SHRINKAGE = 1e-3
 _LOG_FLOOR = 1e-12
-_ROUNDS = 20
+_ROUNDS, _BOUNDED_ROUNDS = 20, 10
 _TYPICAL = 0.005
 _CAPS = 28
 
@@ -47,7 +47,9 @@ def no_physics(features: int) -> Physics:
     return Physics(np.zeros(1 + features), np.zeros(features), np.zeros((0, 2), dtype=int), empty, empty)
 
 
-def fit_physical(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray) -> Physics:
+def fit_physical(
+    inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, bounded: np.ndarray | None = None
+) -> Physics:
     """Return the costs that make ``target`` a sum over features: non-negative least squares, relative error.
 
     Minimises Σ ((cost₀ + Σ costⱼ·inputⱼ) / target − 1)² over costs ≥ 0, so that a small and a large network
@@ -57,15 +59,33 @@ def fit_physical(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray) -
         inputs: rows × features.
         additive: features that may have a cost (booleans).
         target: one positive number a row.
+        bounded: rows whose target is a lower bound (booleans).
     """
     terms = with_one(inputs)[:, np.r_[True, additive]]
     costs = np.zeros(1 + inputs.shape[1])
-    costs[np.r_[True, additive]] = least_absolute(terms / target[:, None], np.inf, _SHRINKAGE, 1)
+    costs[np.r_[True, additive]] = least_squares(terms, target, bounded)
     nothing = no_physics(inputs.shape[1])
     return Physics(costs, nothing.roots, nothing.pairs, nothing.caps, nothing.capped)
 
 
-def fit_robust(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, pairs: np.ndarray) -> Physics:
+def least_squares(terms: np.ndarray, target: np.ndarray, bounded: np.ndarray | None = None) -> np.ndarray:
+    """Return costs, none negative, with the least squared relative errors.
+
+    Args:
+        terms: rows × costs.
+        target: one positive number a row.
+        bounded: rows whose target is a lower bound (booleans).
+    """
+    return least_absolute(terms / target[:, None], np.inf, _SHRINKAGE, 1, bounded=bounded)
+
+
+def fit_robust(
+    inputs: np.ndarray,
+    additive: np.ndarray,
+    target: np.ndarray,
+    pairs: np.ndarray,
+    bounded: np.ndarray | None = None,
+) -> Physics:
     """Return costs as `fit_physical` does, with square roots and caps, and of the absolute relative error.
 
     A few wrong rows then do not bend the costs of all (least absolute deviations, by iteratively reweighted
@@ -76,7 +96,7 @@ def fit_robust(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, pai
     every, caps = _caps(inputs, pairs)
     roots = np.sqrt(np.maximum(inputs, 0))[:, additive]
     terms = np.hstack([with_one(inputs)[:, np.r_[True, additive]], roots, _capped(inputs, every, caps)])
-    solution = least_absolute(terms / target[:, None], _TYPICAL, _SHRINKAGE, _ROUNDS)
+    solution = least_absolute(terms / target[:, None], _TYPICAL, _SHRINKAGE, _ROUNDS, bounded=bounded)
     linear, rooted, capped = np.split(solution, np.cumsum([1 + additive.sum(), additive.sum()]))
     costs, root_costs = np.zeros(1 + features), np.zeros(features)
     costs[np.r_[True, additive]], root_costs[additive] = linear, rooted
@@ -85,7 +105,12 @@ def fit_robust(inputs: np.ndarray, additive: np.ndarray, target: np.ndarray, pai
 
 
 def least_absolute(
-    terms: np.ndarray, knee: float, shrinkage: float, rounds: int, prior: np.ndarray | None = None
+    terms: np.ndarray,
+    knee: float,
+    shrinkage: float,
+    rounds: int,
+    prior: np.ndarray | None = None,
+    bounded: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return costs, none negative, that make the rows of ``terms`` sum to 1 with the least absolute error.
 
@@ -95,14 +120,17 @@ def least_absolute(
         shrinkage: how strongly costs are held to ``prior``, in units of the terms' root mean square.
         rounds: how often weights are found again (iteratively reweighted least squares).
         prior: costs to hold to; 0 where not given.
+        bounded: rows whose target is a lower bound (booleans): they count in rounds in which they sum to less than 1.
     """
     size = np.sqrt((terms**2).mean(axis=0))
     size = np.where(size > 0, size, 1.0)
     scaled, wanted = terms / size, np.zeros(terms.shape[1]) if prior is None else prior * size
-    found = _solve(scaled, np.ones(len(terms)), shrinkage, wanted)
-    for _ in range(rounds - 1):
-        weights = knee / np.maximum(np.abs(scaled @ found - 1), knee)
-        found = _solve(scaled, np.sqrt(weights), shrinkage, wanted)
+    bounded = np.zeros(len(terms), dtype=bool) if bounded is None else bounded
+    found = _solve(scaled, np.where(bounded, 0.0, 1.0), shrinkage, wanted)
+    for _ in range(max(rounds, _BOUNDED_ROUNDS if bounded.any() else 0) - 1):
+        errors = scaled @ found - 1
+        weights = np.minimum(1, np.divide(knee, np.abs(errors), where=errors != 0, out=np.ones(len(terms))))
+        found = _solve(scaled, np.sqrt(np.where(bounded & (errors > 0), 0.0, weights)), shrinkage, wanted)
     return found / size
 
 

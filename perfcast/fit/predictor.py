@@ -12,6 +12,7 @@ from perfcast.errors import UsageError
 from perfcast.factors import NAMES, NUMERIC
 from perfcast.fit.families import encode_families
 from perfcast.fit.inputs import BATCH, covered, full_effect
+from perfcast.fit.running_out import RunningOut
 from perfcast.fit.training_data import number_columns, part_label
 from perfcast.text import escape_control
 
@@ -47,7 +48,7 @@ class MetricPredictor:
         families: that it knows.
         combinations: the combinations of these factors that were measured, combinations × factors.
         model: regressors, domain and intervals.
-        details: what the manifest says besides: `members`, `domain`, `interval`, `errors`.
+        details: what the manifest says besides: `members`, `domain`, `interval`, `errors`, `running_out`.
     """
 
     unit: str
@@ -63,6 +64,12 @@ class MetricPredictor:
         """The columns it needs of a feature table."""
         return self.columns.features
 
+    @property
+    def running_out(self) -> RunningOut | None:
+        """How likely its device is to run out of memory; None where it never did."""
+        found = self.details.get("running_out")
+        return RunningOut(found["half"], found["scale"]) if found else None
+
     def predict(
         self,
         features: pd.DataFrame,
@@ -70,6 +77,8 @@ class MetricPredictor:
         ratios: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
         """Return `unit`, `prediction`, `lower`, `upper` and `in_domain`, one row per row of ``features``.
+
+        If some runs ran out of memory, also `out_of_memory`, the probability that this one does.
 
         A column `family` need not be there, and its families need not be known.
 
@@ -92,7 +101,11 @@ class MetricPredictor:
             [self._beyond(inputs[piece], chosen, family_codes[piece], ratios or {}) for piece in pieces],
             ignore_index=True,
         )
-        return found if covered(chosen, self.combinations) else found.assign(in_domain=False)
+        if not covered(chosen, self.combinations):
+            found = found.assign(in_domain=False)
+        if self.running_out is None:
+            return found
+        return found.assign(out_of_memory=self.running_out.probability(found["prediction"].to_numpy()))
 
     def _beyond(
         self, features: np.ndarray, chosen: np.ndarray, family_codes: np.ndarray, ratios: Mapping[str, float]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Settings = Mapping[str, float | bool]
 
 GRIDS: dict[str, tuple[Settings, ...]] = {
+    "linear": ({"physical": False, "averaged": False}, {"physical": False, "averaged": True}),
     "poly": tuple(
         {"physical": physical, "degree": degree, "alpha": alpha}
         for physical in (True, False)
@@ -66,7 +67,7 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
 """The settings each algorithm is tuned over; the first of the costly ones is what they have untuned.
 
 `physical` says whether the learner corrects a physical estimate; the rest are the library's parameters, but
-that `gamma` is meant to be divided by the number of inputs.
+that `gamma` is meant to be divided by the number of inputs, and `averaged` is explained in `perfcast.fit.linear`.
 """
 
 _KERNEL_ROWS = 400

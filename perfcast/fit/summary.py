@@ -11,6 +11,7 @@ from perfcast.fit.choice import chosen_without_family
 from perfcast.fit.intervals import conformal_quantile, enough_families
 from perfcast.fit.measures import clustered_interval, error_summary, mape
 from perfcast.fit.options import ALGORITHMS, BASELINES, DEPLOYMENT_SCHEME, SCHEMES
+from perfcast.fit.running_out import judged
 from perfcast.fit.training_data import rows_of_part
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def summarise(
             "families": len(set(table.families)),
             "input_sizes": len(set(table.sizes)),
             "excluded": table.excluded,
+            "ran_out_of_memory": len(table.censored),
+            "running_out": judged(validation, deployed[name]),
             "deployed": deployed[name],
             "chosen_without_family": error_summary(
                 table.target, chosen_without_family(validation), table.families, options.seed

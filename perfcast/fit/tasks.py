@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -45,9 +45,16 @@ def _split_error(rows: TrainingData, algorithm: str, split: int, test_share: flo
     return mape(test.target, fitted.predict(test.inputs, encode_families(test.families, ())))
 
 
+class FoldPredictions(NamedTuple):
+    """Predictions of the rows that a fold holds out, and of the censored ones of their models."""
+
+    measured: Prediction
+    censored: np.ndarray
+
+
 def predict_fold(
     rows: TrainingData, fold: Fold, algorithm: str, groups: np.ndarray, flops: int, seed: int
-) -> Prediction:
+) -> FoldPredictions:
     """Return predictions of the test rows of one fold of grouped cross-validation.
 
     Args:
@@ -60,9 +67,11 @@ def predict_fold(
     """
     training, test = _parted(rows, fold)
     if algorithm in BASELINES:
-        made = predict_baseline(algorithm, training.expanded(), test.expanded().inputs, flops)
-        return Prediction(made, np.zeros(len(made)))
-    return train(algorithm, training, groups[fold.train], seed).predict(test)
+        inputs, count = np.vstack([test.expanded().inputs, test.expanded().censored.inputs]), len(test)
+        made = predict_baseline(algorithm, training.expanded(), inputs, flops)
+        return FoldPredictions(Prediction(made[:count], np.zeros(count)), made[count:])
+    trained = train(algorithm, training, groups[fold.train], seed)
+    return FoldPredictions(trained.predict(test), trained.predict(test.censored).values)
 
 
 def locate_fold(rows: TrainingData, fold: Fold) -> Location:

@@ -13,10 +13,12 @@ from perfcast.dataset.valid import measured_rows, replicates_of, valid_rows
 from perfcast.errors import DataError
 from perfcast.factors import CATEGORICAL, NAMES, NUMERIC, varying
 from perfcast.features.plausible import fit_outlier_bounds, rules_of
+from perfcast.fit.censored import STATUS, Censored, lower_bounds
 from perfcast.fit.inputs import InputColumns, combinations
 from perfcast.fit.options import MIN_ROWS
 from perfcast.fit.selection import additive_features, cap_pairs, ratio_exponents
 from perfcast.storage import digest_of
+from perfcast.tables.units import is_memory
 
 if TYPE_CHECKING:
     from perfcast.factors import FactorSet
@@ -41,6 +43,7 @@ class TrainingData:
         models, networks, families, sizes: what each row is about; a network is a model whatever its input size.
         excluded: how many rows of the dataset were left out, by reason.
         implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_outlier_bounds` takes it.
+        censored: rows that ran out of memory; of another metric than memory none.
     """
 
     metric: Metric
@@ -55,6 +58,7 @@ class TrainingData:
     sizes: np.ndarray
     excluded: dict[str, int]
     implausible: tuple[np.ndarray, np.ndarray]
+    censored: Censored
 
     def __len__(self) -> int:
         return len(self.target)
@@ -102,8 +106,15 @@ class TrainingData:
         return fit_outlier_bounds(self.inputs, *self.implausible)
 
     def take(self, rows: np.ndarray) -> TrainingData:
-        """Return the rows numbered ``rows``."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _PER_ROW})
+        """Return the rows numbered ``rows``, and the censored ones of their models."""
+        taken = {name: getattr(self, name)[rows] for name in _PER_ROW}
+        return replace(self, **taken, censored=self.censored.take(self.censored.are_of(taken["models"])))
+
+    def with_bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return inputs and target with the bounds of censored rows after them, and which of all these are bounds."""
+        known = self.censored.take(self.censored.bounds > 0)
+        bounded = np.repeat([False, True], [len(self), len(known)])
+        return np.vstack([self.inputs, known.inputs]), np.r_[self.target, known.bounds], bounded
 
     def expanded(self) -> TrainingData:
         """Return the rows with the inputs that learners see, see `InputColumns.expanded`."""
@@ -114,16 +125,18 @@ class TrainingData:
             columns=InputColumns(self.columns.expanded_names),
             additive=np.r_[self.additive, self.additive[self.columns.work]],
             inputs=self.columns.expanded(self.inputs),
+            censored=self.censored.changed(self.columns.expanded),
         )
 
     def winsorized(self, bounds: OutlierBounds) -> TrainingData:
         """Return the rows with usual values in place of those beyond ``bounds``."""
-        return replace(self, inputs=bounds.winsorized(self.inputs))
+        return replace(self, inputs=bounds.winsorized(self.inputs), censored=self.censored.changed(bounds.winsorized))
 
     def digest(self) -> str:
         """Return the digest of all that is trained on."""
         names = "\n".join([*self.features, *map(str, self.models), *map(str, self.families)])
-        return digest_of(names.encode() + self.inputs.tobytes() + self.target.tobytes())
+        measured = names.encode() + self.inputs.tobytes() + self.target.tobytes()
+        return digest_of(measured + self.censored.inputs.tobytes() + self.censored.bounds.tobytes())
 
 
 def tables_of(dataset: pd.DataFrame, options: FitOptions) -> dict[str, TrainingData]:
@@ -214,8 +227,9 @@ def training_data(
     )
     _refuse_repeated(rows, columns.names)
     values = number_columns(rows, (metric.column,))[:, 0]
+    ran_out = _ran_out(dataset, metric)
     excluded = {
-        "not_measured": len(dataset) - len(measured),
+        "not_measured": len(dataset) - len(measured) - len(ran_out),
         "rejected": len(measured) - len(valid),
         "repetitions": len(valid) - len(first),
         "no_value": len(first) - len(rows),
@@ -228,6 +242,7 @@ def training_data(
     families = rows["family"].astype(str).to_numpy(dtype=object)
     additive = additive_features(options.features) if options.additive is None else options.additive
     _check_learnable(metric.column + part_label(part or {}), target, families, excluded)
+    models = rows["model"].astype(str).to_numpy(dtype=object)
     return TrainingData(
         metric=metric,
         part=part or {},
@@ -236,13 +251,34 @@ def training_data(
         additive=np.isin(columns.names, additive) & (inputs >= 0).all(axis=0) & (np.ptp(inputs, axis=0) > 0),
         inputs=inputs,
         target=target,
-        models=rows["model"].astype(str).to_numpy(dtype=object),
+        models=models,
         networks=_networks(rows),
         families=families,
         sizes=rows["input_size"].to_numpy(),
         excluded=excluded,
         implausible=rules_of(options.features, options.implausible),
+        censored=_censored(ran_out, columns, inputs, target, models),
     )
+
+
+def _ran_out(dataset: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Return the rows that ran out of memory; none for a metric that this says nothing of."""
+    if "status" not in dataset or not is_memory(metric.unit):
+        return dataset.iloc[:0]
+    rows = dataset[dataset["status"] == STATUS]
+    return rows[replicates_of(rows) == 0]
+
+
+def _censored(
+    rows: pd.DataFrame, columns: InputColumns, measured: np.ndarray, values: np.ndarray, names: np.ndarray
+) -> Censored:
+    # What was never started may lack factors.
+    rows = rows[rows[list(columns.names)].notna().all(axis=1)]
+    inputs = number_columns(rows, columns.names)
+    models = rows["model"].astype(str).to_numpy(dtype=object)
+    factors = slice(len(columns.features), None)
+    bounds = lower_bounds(inputs[:, factors], models, measured[:, factors], values, names)
+    return Censored(inputs, bounds, models, rows["family"].astype(str).to_numpy(dtype=object))
 
 
 def _networks(rows: pd.DataFrame) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 from perfcast.features.definitions import FEATURES
 from perfcast.tables.numbers import numbers_of
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
+from perfcast.tables.ran_out import unknown_value
 
 if TYPE_CHECKING:
     from perfcast.tables.mapping import Mapping
@@ -38,8 +39,13 @@ def wrong_features(table: pd.DataFrame, features: pd.DataFrame) -> list[pd.DataF
     return lines
 
 
-def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+def checked_values(table: pd.DataFrame, mapping: Mapping, out: np.ndarray) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Return the metrics' values by their names, NaN where they cannot be, and what is wrong with those.
+
+    Args:
+        table: as read.
+        mapping: what its columns mean.
+        out: which rows ran out of memory: what stands there is not what they need.
 
     Raises:
         UsageError: text stands where a number has to.
@@ -49,8 +55,9 @@ def checked_values(table: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame,
     for name, metric in mapping.metrics.items():
         value = numbers[metric.column].to_numpy()
         wrong = {"is missing": np.isnan(value)} | impossible_values(value)
-        lines += [at_rows(table, rows, Problem(metric.column, what, EXCLUDED)) for what, rows in wrong.items()]
-        found[name] = np.where(np.any(list(wrong.values()), axis=0), np.nan, value)
+        lines += [at_rows(table, rows & ~out, Problem(metric.column, what, EXCLUDED)) for what, rows in wrong.items()]
+        lines.append(at_rows(table, out, unknown_value(metric)))
+        found[name] = np.where(np.any([*wrong.values(), out], axis=0), np.nan, value)
     return pd.DataFrame(found, index=table.index), lines
 
 

@@ -17,6 +17,7 @@ from perfcast.tables.names import SIZE
 from perfcast.tables.numbers import encoded, feature_columns, numbers_of
 from perfcast.tables.outliers import disagreeing, outliers
 from perfcast.tables.problems import EXCLUDED, KEPT, REPLACED, Problem, at_rows, constant_columns, kinds, listed
+from perfcast.tables.ran_out import ran_out
 from perfcast.tables.reading import TABLE
 from perfcast.tables.repeats import merged
 from perfcast.text import pluralize
@@ -67,11 +68,12 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     table, features, lines = _valid(table, mapping)
     if table.empty:
         raise _nothing("0 rows are left", lines, several)
-    values, wrong = checked_values(table, mapping)
+    out = ran_out(table, mapping)
+    values, wrong = checked_values(table, mapping, out)
     lines += wrong
     factors = factors_of(table, mapping)
     inputs = pd.concat([features, factor_codes(factors)], axis=1)
-    stays, values, wrong = merged(table, inputs, values, mapping)
+    stays, values, wrong = merged(table, inputs, values, mapping, out)
     lines += wrong
     table, features, factors, values = table[stays], features[stays], factors[stays], values[stays]
     constant = [name for name in features if features[name].nunique() == 1]
@@ -83,7 +85,8 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
     lines.append(constant_columns(constant))
     # Of a feature of that name the dataset has the column already: they are one.
     more = features.drop(columns=SIZE, errors="ignore")
-    dataset = pd.concat([identity(table, mapping, factors), factors, more, values], axis=1).reset_index(drop=True)
+    about = identity(table, mapping, factors).assign(status=np.where(out[stays], "out_of_memory", "measured"))
+    dataset = pd.concat([about, factors, more, values], axis=1).reset_index(drop=True)
     return Imported(dataset, tuple(features), listed(lines))
 
 

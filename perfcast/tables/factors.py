@@ -30,13 +30,29 @@ def _column(table: pd.DataFrame, name: str, column: str) -> pd.Series:
     factor = factor_named(name)
     if not factor.is_categorical:
         return numbers_of(table, [column])[column]
-    texts = table[column].astype("str").where(table[column].notna(), None)
-    if factor.type is not bool:
-        return texts
+    return booleans_of(table, column, name) if factor.type is bool else _texts(table, column)
+
+
+def booleans_of(table: pd.DataFrame, column: str, what: str) -> pd.Series:
+    """Return a column's booleans, missing where nothing stands there.
+
+    Args:
+        table: as read.
+        column: its name.
+        what: it says, for the message.
+
+    Raises:
+        UsageError: other text stands there.
+    """
+    texts = _texts(table, column)
     values = texts.str.lower().map(_BOOLEANS)
     if (wrong := texts[values.isna() & texts.notna()]).size:
-        raise UsageError(f"column {column!r}: {wrong.iloc[0]!r} must be true or false, as {name} is")
+        raise UsageError(f"column {column!r}: {wrong.iloc[0]!r} must be true or false, as {what} is")
     return values
+
+
+def _texts(table: pd.DataFrame, column: str) -> pd.Series:
+    return table[column].astype("str").where(table[column].notna(), None)
 
 
 def factor_codes(factors: pd.DataFrame) -> pd.DataFrame:

@@ -57,6 +57,19 @@ class OneHot:
 
 
 @dataclass(frozen=True)
+class OutOfMemory:
+    """What marks the rows that ran out of memory.
+
+    Attributes:
+        column: says it.
+        values: the texts that do; empty where the column is of booleans.
+    """
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ImportedMetric:
     """What was measured: the column that holds it, its unit, and whether it must be asked for."""
 
@@ -77,6 +90,7 @@ class Mapping:
         features: None for all columns of numbers that nothing else names.
         implausible: features that are compared with the product of others.
         factors: the columns of factors, by their names (`perfcast.factors`).
+        oom: None where no row ran out of memory.
     """
 
     description: str
@@ -92,6 +106,7 @@ class Mapping:
     implausible: Values[str, tuple[str, ...]]
     factors: Values[str, str]
     one_hot: tuple[OneHot, ...]
+    oom: OutOfMemory | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -100,7 +115,8 @@ class Mapping:
         size = [self.input_size] if self.input_size else []
         encoded = [each.column for each in self.one_hot]
         metrics = [metric.column for metric in self.metrics.values()]
-        every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only]
+        oom = [self.oom.column] if self.oom else []
+        every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only, *oom]
         return tuple(dict.fromkeys([*every, *self.factors.values()]))
 
     def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
@@ -165,6 +181,7 @@ def _mapping(values: dict[str, Any]) -> Mapping:
         implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
         factors=dict(values.get("factors", {})),
         one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
+        oom=OutOfMemory(oom["column"], tuple(oom.get("values", ()))) if (oom := values.get("oom")) else None,
     )
 
 
@@ -200,6 +217,8 @@ def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
         if column in features or factor in features:
             raise UsageError(f"factors: {factor!r} is among the features, too; remove it there")
     for name in features:
+        if mapping.oom and name == mapping.oom.column:
+            raise UsageError(f"features: {name!r} is the column of oom; remove it, since predictions do not know it")
         if name in mapping.measured:
             raise UsageError(f"features: {name!r} is a metric; remove it, or it would be predicted from itself")
         if name in encoded:

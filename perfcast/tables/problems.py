@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_BOUND = "another value is out of the domain"
+_CONSTANT = "another value is out of the domain"
 EXCLUDED, KEPT, REPLACED, MERGED = "excluded", "kept", "replaced by the usual value", "added to that row"
+BOUND = "used as a lower bound"
 COLUMNS = ("table", "row", "column", "value", "problem", "done")
 
 _LISTED = 3
@@ -30,7 +31,7 @@ class Problem:
     Attributes:
         column: where; empty for the row as a whole.
         what: what is wrong, as people say it.
-        done: `EXCLUDED`, `KEPT`, `REPLACED` or `MERGED`.
+        done: `EXCLUDED`, `KEPT`, `REPLACED`, `MERGED` or `BOUND`.
     """
 
     column: str
@@ -57,7 +58,7 @@ def at_rows(rows: pd.DataFrame, wrong: np.ndarray, problem: Problem) -> pd.DataF
 
 def constant_columns(names: Sequence[str]) -> pd.DataFrame:
     """Return a line for each column that nothing can be learned from, since it is the same in all rows."""
-    line = {"table": "", "row": 0, "value": "", "problem": "is the same in all rows", "done": _BOUND}
+    line = {"table": "", "row": 0, "value": "", "problem": "is the same in all rows", "done": _CONSTANT}
     return pd.DataFrame([line | {"column": name} for name in names], columns=list(COLUMNS))
 
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 _DIFFERENT = 1e-9
 _REPEATED = Problem("", "repeats an earlier row", EXCLUDED)
 _COMPLEMENTS = Problem("", "has the features of an earlier row, and a value that it lacks", MERGED)
+_RAN_OUT = Problem("", "ran out of memory, unlike a row with the same features", EXCLUDED)
 _OTHER_BEFORE = "contradicts an earlier row with the same features"
 _OTHER_AFTER = "is contradicted by a later row with the same features"
 
 
 def merged(
-    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame, mapping: Mapping
+    table: pd.DataFrame, features: pd.DataFrame, values: pd.DataFrame, mapping: Mapping, out: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame, list[pd.DataFrame]]:
     """Return the rows that stay, the values of all rows, and what was done with rows that have others' features.
 
@@ -31,6 +32,7 @@ def merged(
         features: its rows' numbers, finite.
         values: a column a metric, NaN where there is no usable value.
         mapping: which columns the metrics are.
+        out: which rows ran out of memory.
     """
     group = features.groupby(list(features), sort=False).ngroup()
     known = values.notna()
@@ -39,11 +41,14 @@ def merged(
     contrary = known & ((values / first - 1).abs() > _DIFFERENT)
     doubted = earliest & contrary.groupby(group, sort=False).transform("any")
     says = known.any(axis=1)
-    stays = _first_of_each(group, says)
+    stays = _first_of_each(group, preferred=2 * says + out)
+    measured = says.groupby(group, sort=False).transform("any")
     new = ~stays & earliest.any(axis=1)
     lines = [
         at_rows(table, (says & ~stays & ~new & ~contrary.any(axis=1)).to_numpy(), _REPEATED),
         at_rows(table, new.to_numpy(), _COMPLEMENTS),
+        at_rows(table, (out & ~stays & ~measured).to_numpy(), _REPEATED),
+        at_rows(table, (out & measured).to_numpy(), _RAN_OUT),
     ]
     for name, metric in mapping.metrics.items():
         lines += [
@@ -54,7 +59,7 @@ def merged(
 
 
 def _first_of_each(group: pd.Series, preferred: pd.Series) -> pd.Series:
-    """Return the first preferred row of each group, or its first where none is (booleans)."""
-    order = (~preferred).astype(int).sort_values(kind="stable").index
+    """Return the first of the most ``preferred`` rows of each group (booleans)."""
+    order = (-preferred).sort_values(kind="stable").index
     first = ~group.loc[order].duplicated()
     return first.loc[group.index]

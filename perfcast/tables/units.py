@@ -91,6 +91,12 @@ def seconds_of(symbol: str) -> float:
     return _UNITS[_OTHER_SPELLINGS.get(symbol, symbol)].factor / _MS_PER_S
 
 
+def is_memory(symbol: str) -> bool:
+    """Return whether this is the symbol of a unit of memory."""
+    unit = unit_of(symbol)
+    return unit is not None and unit.quantity == "memory"
+
+
 def unit_in_name(name: str) -> Unit | None:
     """Return the unit that a column's name ends with, in brackets or after an underscore or blank; None without one."""
     found = _IN_BRACKETS.search(name) or _AS_ENDING.search(name)

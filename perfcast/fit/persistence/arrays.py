@@ -22,7 +22,9 @@ from perfcast.fit.encoding import Encoding
 from perfcast.fit.fitted import Ensemble, Fitted
 from perfcast.fit.intervals import Intervals
 from perfcast.fit.learners import LEARNERS
+from perfcast.fit.linear import LinearModel
 from perfcast.fit.mixture import MixtureOfExperts
+from perfcast.fit.options import LINEAR
 from perfcast.fit.persistence.validation import check_model
 from perfcast.fit.predictor import MetricModel
 
@@ -64,7 +66,7 @@ def to_bytes(model: MetricModel) -> bytes:
     if model.ensemble.experts is not None:
         arrays |= _flat("experts", model.ensemble.experts)
     for number, member in enumerate(model.ensemble.members):
-        arrays |= _flat(f"{number}.encoding", member.encoding) | _flat(f"{number}.learner", member.learner)
+        arrays |= _flat(str(number), member)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -83,13 +85,7 @@ def from_bytes(npz: str, algorithms: Sequence[str], shape: Shape, data: bytes) -
         PredictorError: the file is damaged, or does not hold what it should.
     """
     arrays = _read_arrays(npz, data)
-    members = tuple(
-        Fitted(
-            _part(npz, f"{number}.encoding", Encoding, arrays),
-            _part(npz, f"{number}.learner", LEARNERS[algorithm], arrays),
-        )
-        for number, algorithm in enumerate(algorithms)
-    )
+    members = tuple(_member(npz, str(number), algorithm, arrays) for number, algorithm in enumerate(algorithms))
     has_experts = any(key.startswith("experts.") for key in arrays)
     experts = _part(npz, "experts", MixtureOfExperts, arrays) if has_experts else None
     bounds = _part(npz, "outlier_bounds", OutlierBounds, arrays)
@@ -101,6 +97,14 @@ def from_bytes(npz: str, algorithms: Sequence[str], shape: Shape, data: bytes) -
     check_model(npz, model, len(shape.columns.features), shape.inputs, shape.families)
     _try_out(npz, model, shape)
     return model
+
+
+def _member(npz: str, prefix: str, algorithm: str, arrays: Arrays) -> Fitted | LinearModel:
+    if algorithm == LINEAR:
+        return _part(npz, prefix, LinearModel, arrays)
+    return Fitted(
+        _part(npz, f"{prefix}.encoding", Encoding, arrays), _part(npz, f"{prefix}.learner", LEARNERS[algorithm], arrays)
+    )
 
 
 def _flat(prefix: str, value: Any) -> dict[str, np.ndarray]:

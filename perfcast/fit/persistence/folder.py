@@ -224,7 +224,8 @@ def _load_metric(folder: Path, name: str, entry: dict[str, Any], factors: tuple[
         families=families,
         combinations=combinations,
         model=from_bytes(npz, algorithms, Shape(columns, combinations[0], len(families)), data),
-        details={key: entry[key] for key in ("members", "domain", "interval", "errors")},
+        details={key: entry[key] for key in ("members", "domain", "interval", "errors")}
+        | {"running_out": entry.get("running_out")},
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from perfcast.errors import PredictorError
 from perfcast.fit.learners import LEAF, Boosted, Forest, GaussianProcess
+from perfcast.fit.linear import LinearModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,10 @@ def check_model(name: str, model: MetricModel, features: int, inputs: int, famil
         _check_outlier_bounds(model.ensemble.outlier_bounds, features)
         _check_intervals(model.intervals)
         for member in model.ensemble.members:
-            _check_member(member, inputs, families)
+            if isinstance(member, LinearModel):
+                _check_linear(member, inputs)
+            else:
+                _check_member(member, inputs, families)
         if model.ensemble.experts is not None:
             _check_mixture(model.ensemble.experts, inputs)
     except _UnsoundError as error:
@@ -66,6 +70,14 @@ def _check_member(member: Fitted, features: int, families: int) -> None:
     if isinstance(learner, GaussianProcess):
         _check_shapes("learner", learner, {"length": (1,)})
         _require((learner.length > 0).all(), "learner.length", "is not a length")
+
+
+def _check_linear(model: LinearModel, inputs: int) -> None:
+    rest = model.rest
+    _require(rest.ndim == 1 and _are_indices(rest, inputs), "rest", "is not a list of inputs")
+    _require(_are_exponents(model.exponents, inputs + 1), "exponents", "is not a table of exponents")
+    _check_shapes("linear", model, {"costs": (len(model.exponents),)})
+    _check_not_negative("linear", model, "costs")
 
 
 def _check_encoding(encoding: Encoding, features: int) -> None:

@@ -26,6 +26,7 @@ _ALGORITHMS = {
     "xgboost": "XGBoost",
     "extra_trees": "Extra trees",
     "gaussian_process": "Gaussian process",
+    "linear": "Linear model",
     "ensemble": "Ensemble",
     "mixture_of_experts": "Mixture of experts",
     "flops_only": "FLOPs only (baseline)",

@@ -5,7 +5,7 @@ import pytest
 from sklearn.preprocessing import PolynomialFeatures
 from xgboost import DMatrix
 
-from perfcast.fit.learners import monomials
+from perfcast.fit.learners import LEARNERS, monomials
 from perfcast.fit.regressors import GRIDS, fit_estimator, learner_of
 
 
@@ -25,7 +25,7 @@ def library_answer(algorithm, settings, estimator, unseen):
     return estimator.predict(unseen)
 
 
-@pytest.mark.parametrize("algorithm", GRIDS)
+@pytest.mark.parametrize("algorithm", LEARNERS)
 def test_portable_learner_predicts_as_the_library(algorithm, data):
     encoded, target, unseen = data
     for settings in (GRIDS[algorithm][0], GRIDS[algorithm][-1]):

@@ -10,6 +10,7 @@ from perfcast.errors import UsageError
 from perfcast.features.definitions import FEATURES
 from perfcast.features.plausible import fit_outlier_bounds, rules_of
 from perfcast.fit.baselines import flops_only
+from perfcast.fit.censored import Censored
 from perfcast.fit.domain import fit_domain
 from perfcast.fit.encoding import PLAIN, ROBUST, fit_encoding
 from perfcast.fit.fitting import train, tune
@@ -88,6 +89,7 @@ def make_rows(inputs, target):
         sizes=rows,
         excluded={},
         implausible=(nothing, nothing.reshape(0, 0)),
+        censored=Censored(inputs[:0], target[:0], rows[:0], rows[:0]),
     )
 
 
