@@ -37,7 +37,7 @@ def table_parts(
     Args:
         path: of the table.
         rows: of a part; `PART_ROWS` where not given.
-        columns: those wanted, of text tables and Parquet; all where not given.
+        columns: those wanted, of text tables and Parquet, without `TABLE`; all where not given.
         as_text: whether the cells of text tables stay text; else a column of numbers is one. Those of other tables are
             what the file says.
 
@@ -55,7 +55,7 @@ def table_parts(
         else:
             parts = _numbered(path, _whole(path, kind))
         for part in parts:
-            yield part.assign(**{TABLE: str(path)})
+            yield part.assign(**{TABLE: str(path)}) if columns is None else part
 
 
 def _kind(path: Path) -> str:

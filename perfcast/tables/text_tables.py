@@ -115,7 +115,8 @@ def text_parts(
 def _plain(path: Path, block: list[str], layout: Layout, begin: int) -> tuple[np.ndarray, str, int]:
     """Return the line of each row in lines without quotes, their text, and the number of the line after them."""
     count, delimiter = len(layout.names), layout.delimiter
-    fields = np.fromiter((line.count(delimiter) + 1 for line in block), dtype=int, count=len(block))
+    counts = map(str.count, block, itertools.repeat(delimiter))
+    fields = np.fromiter(counts, dtype=int, count=len(block)) + 1
     is_row = np.ones(len(block), dtype=bool)
     for place in range(len(block)) if count == 1 else np.flatnonzero(fields != count):
         if not block[place].strip("\r\n"):
@@ -159,7 +160,7 @@ def _parsed(text: str, layout: Layout, columns: Sequence[str] | None, *, skip: b
     decimal = "," if layout.delimiter == ";" else "."
     kinds: dict[str, Any] = {"dtype": "str", "na_filter": False} if layout.as_text else {"decimal": decimal}
     frame = pd.read_csv(
-        io.StringIO(text),
+        io.BytesIO(text.encode()),
         sep=layout.delimiter,
         names=names,
         usecols=None if columns is None else list(columns),
