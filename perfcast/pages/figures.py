@@ -72,6 +72,12 @@ def markers(x: Sequence[Any], y: Sequence[Any], marker: dict[str, Any], hover: s
     return places | {"marker": marker, "hovertemplate": f"{hover}<extra></extra>"} | more
 
 
+def lines(x: Sequence[Any], y: Sequence[Any], line: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a trace of a line; nothing is shown when it is pointed at, unless ``more`` has a `hovertemplate`."""
+    hover = {} if "hovertemplate" in more else {"hoverinfo": "skip"}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line} | hover | more
+
+
 def category_styles(values: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return a colour and symbol for each of ``values``, the most frequent first; one grey for those beyond.
 

@@ -54,7 +54,7 @@ def test_freedom_is_that_of_student_in_two_equal_groups_and_of_welch_in_unequal_
 
 def test_exponents_are_found_exactly_without_noise():
     laws = laws_of(simulated(noise=Noise(1e-9, 1e-9)))
-    assert {each.factor.column: round(each.found.value, 5) for each in laws.exponents} == EXPONENTS
+    assert {factor.column: round(each.value, 5) for factor, each in laws.exponents.items()} == EXPONENTS
     assert laws.laws[0].name in ("power", "piecewise")
     assert laws.laws[0].cells < 1e-5
 
@@ -219,7 +219,7 @@ def test_ratios_to_the_lowest_level_hold_at_once():
     assert list(ratios) == [6, 8, 10]
     for level, ratio in ratios.items():
         assert ratio.low < (level / 4) ** 1.5 < ratio.high
-        assert ratio.blocks == 12
+        assert ratio.freedom == 11
 
 
 def test_shapes_of_equal_blocks_do_not_divide_by_zero():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.design import Term, codings, ordered_levels, range_text, term_columns
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.statistics.regression import rank
@@ -42,20 +41,6 @@ class Alias:
     by: tuple[str, ...]
     is_attribute: bool
     words: str
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """What of a factor the other factors' main effects explain.
-
-    Attributes:
-        factor: which.
-        inflation: how many times as wide its interval is as in a balanced design (the square root of the generalised
-            variance inflation factor, per column); infinite where nothing of it is its own.
-    """
-
-    factor: str
-    inflation: float
 
 
 def find_aliases(conditions: pd.DataFrame, roles: Roles) -> tuple[Alias, ...]:
@@ -118,12 +103,16 @@ def _mapping_text(rows: pd.DataFrame, factor: str, by: str) -> str:
     return ", ".join(parts[:_DESCRIBED]) + more
 
 
-def overlaps(conditions: pd.DataFrame, roles: Roles) -> tuple[Overlap, ...]:
-    """Return how far each factor goes together with the others (Fox and Monette 1992)."""
+def overlaps(conditions: pd.DataFrame, roles: Roles) -> dict[str, float]:
+    """Return how many times as wide the interval of each factor is as in a balanced design.
+
+    It is the square root of the generalised variance inflation factor, per column (Fox and Monette 1992), of what the
+    other factors' main effects explain of it; infinite where nothing of it is its own.
+    """
     coded = codings(conditions, roles)
     parts = {name: term_columns(Term(name, (name,)), conditions, coded, roles) for name in roles.factors}
     centred = {name: part - part.mean(axis=0) for name, part in parts.items()}
-    return tuple(Overlap(name, _inflation(name, centred)) for name in roles.factors)
+    return {name: _inflation(name, centred) for name in roles.factors}
 
 
 def _inflation(name: str, parts: dict[str, np.ndarray]) -> float:
@@ -150,8 +139,3 @@ def never_together(conditions: pd.DataFrame, roles: Roles, names: Sequence[str])
         if missing:
             found.append((one, other, missing))
     return found
-
-
-def inflation_text(overlap: Overlap) -> str:
-    """Return an inflation as people read it."""
-    return fmt.number(overlap.inflation) if np.isfinite(overlap.inflation) else "not its own"

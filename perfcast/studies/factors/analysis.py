@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perfcast.studies.factors.aliases import Alias, Overlap, find_aliases, overlaps
+from perfcast.studies.factors.aliases import Alias, find_aliases, overlaps
 from perfcast.studies.factors.builds import Change, Step, build_changes, build_steps
 from perfcast.studies.factors.effects import Model, model_of
 from perfcast.studies.factors.gaps import Coverage, coverage
@@ -50,7 +50,7 @@ class Analysis:
     Attributes:
         results: what was read.
         aliases: factors that others determine.
-        overlaps: how far each factor goes together with the others.
+        overlaps: how many times as wide the interval of each factor is as in a balanced design.
         metrics: one part per metric that has values.
         trade: time and memory of each condition; None without both.
         coverage: what was not tested.
@@ -58,7 +58,7 @@ class Analysis:
 
     results: Results
     aliases: tuple[Alias, ...]
-    overlaps: tuple[Overlap, ...]
+    overlaps: dict[str, float]
     metrics: tuple[MetricAnalysis, ...]
     trade: pd.DataFrame | None
     coverage: Coverage

@@ -11,7 +11,7 @@ import numpy as np
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.roles import level_text
 from perfcast.studies.statistics.changepoints import find_breaks, undecided
-from perfcast.studies.statistics.regression import Estimate, student
+from perfcast.studies.statistics.regression import student
 from perfcast.studies.statistics.significance import adjusted, ratio_of
 from perfcast.text import escape_control
 
@@ -216,17 +216,6 @@ def _along(rows: pd.DataFrame, place: int, roles: Roles) -> str:
     return " and ".join(texts)
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """Of the logarithm from one build to the next, with its variance as a multiple of that of a run."""
-
-    network: object
-    before: object
-    after: object
-    log: float
-    inverse: float
-
-
 def build_steps(results: Results, metric: Metric, aliases: Sequence[Alias], spread: Spread | None) -> tuple[Step, ...]:
     """Return each build against the one before it, network by network, over all settings that ran both.
 
@@ -245,33 +234,31 @@ def build_steps(results: Results, metric: Metric, aliases: Sequence[Alias], spre
     for network in networks:
         own = _of_network(cells, network, roles)
         for before, after in pairwise(ordered_levels(own.conditions[roles.build])):
-            differences, inverse = _differences(own, lines, roles.build, (before, after))
-            if len(differences):
-                shared = inverse / len(differences) ** 2
-                found.append(_Difference(network, before, after, float(differences.mean()), shared))
-    return _adjusted([_step(metric, each, spread) for each in found])
+            log, inverse = _difference(own, lines, roles.build, (before, after))
+            if inverse:
+                judged = _judged(log, inverse, spread)
+                found.append(Step(network, metric.column, before, after, ratio_of(log), *judged))
+    together = adjusted([step.p_value for step in found])
+    return tuple(replace(step, p_value=float(each)) for step, each in zip(found, together, strict=True))
 
 
-def _differences(cells: Cells, lines: list[str], build: str, pair: tuple[object, object]) -> tuple[np.ndarray, float]:
-    """Return the changes of the logarithm in each setting that has both builds, and the sum of 1/runs over them."""
+def _difference(cells: Cells, lines: list[str], build: str, pair: tuple[object, object]) -> tuple[float, float]:
+    """Return the mean change of the logarithm over the settings that have both builds, and its variance.
+
+    The latter is a multiple of that of a run; 0 where no setting has both.
+    """
     table = cells.conditions.assign(__mean__=cells.mean, __count__=cells.count)
     before, after = (table[table[build] == each] for each in pair)
     both = before.merge(after, on=lines) if lines else before.merge(after, how="cross")
+    if both.empty:
+        return 0.0, 0.0
     inverse = float((1 / both["__count___x"] + 1 / both["__count___y"]).sum())
-    return (both["__mean___y"] - both["__mean___x"]).to_numpy(dtype=float), inverse
+    return float((both["__mean___y"] - both["__mean___x"]).mean()), inverse / len(both) ** 2
 
 
-def _step(metric: Metric, difference: _Difference, spread: Spread | None) -> Step:
-    found = Estimate(difference.log)
-    if spread is not None and spread.variance > 0:
-        found = student(difference.log, float(np.sqrt(spread.variance * difference.inverse)), spread.dof)
-    ratio, low, high = map(ratio_of, (found.value, found.low, found.high))
-    by_replicates = spread is not None and spread.by_replicates
-    named = (difference.network, metric.column, difference.before, difference.after)
-    return Step(*named, ratio, low, high, found.p_value, by_replicates)
-
-
-def _adjusted(steps: list[Step]) -> tuple[Step, ...]:
-    """Return steps with p-values that hold over all of them."""
-    together = adjusted([step.p_value for step in steps])
-    return tuple(replace(step, p_value=float(each)) for step, each in zip(steps, together, strict=True))
+def _judged(log: float, inverse: float, spread: Spread | None) -> tuple[float, float, float, bool]:
+    """Return the interval of a ratio and the p-value of its being 1, and whether replicates say how runs differ."""
+    if spread is None or not spread.variance > 0:
+        return np.nan, np.nan, np.nan, False
+    found = student(log, float(np.sqrt(spread.variance * inverse)), spread.dof)
+    return ratio_of(found.low), ratio_of(found.high), found.p_value, spread.by_replicates

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from perfcast.tables.checks import MAX_VALUE, impossible_values
+from perfcast.tables.numbers import parsed
 from perfcast.tables.problems import EXCLUDED, Problem, at_rows
 from perfcast.tables.units import quantities_in
 
@@ -57,12 +58,7 @@ def numbers_in(column: pd.Series) -> pd.Series:
     """Return a column's numbers, NaN where there is something else."""
     if is_bool_dtype(column):
         return pd.Series(np.nan, index=column.index)
-    readable = column if is_numeric_dtype(column) or _is_text(column) else column.map(_as_text)
-    return pd.to_numeric(readable, errors="coerce").astype("float64")
-
-
-def _as_text(value: object) -> str | None:
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    return parsed(column)
 
 
 def levels_in(column: pd.Series, kind: Kind) -> pd.Series:

@@ -66,11 +66,6 @@ def coded_columns(results: Results) -> tuple[pd.DataFrame, dict[str, str]]:
     return pd.DataFrame(columns), labels
 
 
-def correlations(results: Results) -> pd.DataFrame:
-    """Return Pearson's correlations of all columns of `coded_columns`."""
-    return coded_columns(results)[0].corr()
-
-
 def suspected_units(results: Results) -> list[str]:
     """Return a sentence for each metric whose values lie in two groups about a thousand apart, as mixed units do."""
     found = []

@@ -12,7 +12,7 @@ from perfcast.pages import Figure
 from perfcast.pages import formatting as fmt
 from perfcast.pages.charts import Frame, box_with_points, heatmap
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import BLUE, GREY, category_styles, markers
+from perfcast.pages.figures import BLUE, GREY, category_styles, lines, markers
 from perfcast.pages.scatter_matrix import scatter_matrix
 from perfcast.studies.factors.builds import follow, networks_of
 from perfcast.studies.factors.description import coded_columns
@@ -142,18 +142,17 @@ def _lines(each: MetricAnalysis, network: object, found: Followed, style: dict[s
     changed = {change.builds[0] for change in each.changes if change.network == network}
     name = plot_text(level_text(network) or each.metric.name)
     return [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": name,
-            "legendgroup": name,
-            "showlegend": place == 0,
-            "x": [level_text(build) for build in found.builds],
-            "y": finite(line),
-            "line": {"color": style["color"], "width": 1.5},
-            "marker": {**style, "size": [14 if build in changed else 7 for build in found.builds]},
-            "hovertemplate": "%{x}: %{y}<extra></extra>",
-        }
+        lines(
+            [level_text(build) for build in found.builds],
+            finite(line),
+            {"color": style["color"], "width": 1.5},
+            mode="lines+markers",
+            name=name,
+            legendgroup=name,
+            showlegend=place == 0,
+            marker={**style, "size": [14 if build in changed else 7 for build in found.builds]},
+            hovertemplate="%{x}: %{y}<extra></extra>",
+        )
         for place, line in enumerate(np.exp(found.means).T)
     ]
 

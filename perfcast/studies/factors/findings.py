@@ -108,10 +108,10 @@ def cautions(analysis: Analysis) -> list[str]:
             lines += [f"{each.metric.name}: {factor_name(name)} is not in the model: {why}" for name, why in out]
             lines += [*_contradictions(each, analysis), *_reversed(each)]
     lines += [
-        f"{factor_name(each.factor)} goes so far together with other factors that its interval is "
-        f"{fmt.number(each.inflation)} times as wide as in a balanced test"
-        for each in analysis.overlaps
-        if _LARGE_INFLATION < each.inflation < math.inf
+        f"{factor_name(name)} goes so far together with other factors that its interval is {fmt.number(inflation)} "
+        "times as wide as in a balanced test"
+        for name, inflation in analysis.overlaps.items()
+        if _LARGE_INFLATION < inflation < math.inf
     ]
     return [*lines, *_without_values(analysis), *suspected_units(analysis.results)]
 

@@ -122,7 +122,7 @@ def _random(levels: dict[str, tuple[object, ...]]) -> Iterator[tuple[object, ...
 
 
 def _basis(levels: dict[str, tuple[object, ...]], roles: Roles) -> _Basis:
-    widths = {name: _width(levels[name], name, roles) for name in levels}
+    widths = {name: 1 if _is_scale(levels[name], name, roles) else len(levels[name]) - 1 for name in levels}
     owners: list[tuple[str, ...]] = [(), *((name,) for name in levels for _ in range(widths[name]))]
     for one, other in sorted(itertools.combinations(levels, 2), key=lambda pair: widths[pair[0]] * widths[pair[1]]):
         width = widths[one] * widths[other]
@@ -133,10 +133,6 @@ def _basis(levels: dict[str, tuple[object, ...]], roles: Roles) -> _Basis:
 
 def _is_scale(levels: tuple[object, ...], name: str, roles: Roles) -> bool:
     return name in roles.numeric and name != roles.build and len(levels) > 2
-
-
-def _width(levels: tuple[object, ...], name: str, roles: Roles) -> int:
-    return 1 if _is_scale(levels, name, roles) else len(levels) - 1
 
 
 def _contrasts(values: pd.Series, levels: tuple[object, ...], name: str, roles: Roles) -> np.ndarray:

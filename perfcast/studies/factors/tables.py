@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from perfcast.pages import Row, Table, number_cell, text_row
 from perfcast.pages import formatting as fmt
 from perfcast.pages.tables import Cell, numbers, texts
-from perfcast.studies.factors.aliases import inflation_text
 from perfcast.studies.factors.builds import ALPHA
 from perfcast.studies.factors.description import STATISTICS, describe, levels_of
 from perfcast.studies.factors.roles import level_text
@@ -87,8 +87,8 @@ def _with(analysis: Analysis, factor: str) -> str:
 def overlap(analysis: Analysis) -> Table:
     """Return how far each factor goes together with the others."""
     rows = tuple(
-        text_row(factor_name(each.factor), inflation_text(each), _with(analysis, each.factor))
-        for each in analysis.overlaps
+        text_row(factor_name(name), fmt.number(size) if size < math.inf else "not its own", _with(analysis, name))
+        for name, size in analysis.overlaps.items()
     )
     columns = (*texts("Factor"), *numbers("Interval, times as wide as in a balanced test"), *texts("Determined by"))
     return Table("How far factors go together", columns, rows, empty="No factor varied.")

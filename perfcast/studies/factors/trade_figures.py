@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perfcast.pages import Figure
 from perfcast.pages.charts import Frame
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import GREY, SYMBOLS, category_styles, markers
+from perfcast.pages.figures import GREY, SYMBOLS, category_styles, lines, markers
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.figures import condition_hover
 from perfcast.studies.factors.roles import level_text
@@ -147,15 +147,8 @@ def front_figure(analysis: Analysis) -> Figure:
         for name, style in styles.items()
     ]
     front = table[table["front"]].sort_values(memory.column)
-    line = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "Pareto front",
-        "x": finite(front[memory.column]),
-        "y": finite(front[time.column]),
-        "line": {"color": GREY, "width": 2, "dash": "dot", "shape": "hv"},
-        "hoverinfo": "skip",
-    }
+    look = {"color": GREY, "width": 2, "dash": "dot", "shape": "hv"}
+    line = lines(finite(front[memory.column]), finite(front[time.column]), look, name="Pareto front")
     alt = f"Time against memory of {len(table)} conditions; {len(front)} are on the front."
     caption = "Down and left is better. Dotted: for each memory, the least time that was reached with it."
     return Figure(frame.key, frame.title, alt, (*traces, line), _axes(roles), caption)

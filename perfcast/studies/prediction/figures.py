@@ -9,7 +9,7 @@ import pandas as pd
 
 from perfcast.pages import formatting as fmt
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import BLUE, GREEN, GREY, ORANGE, Figure, markers
+from perfcast.pages.figures import BLUE, GREEN, GREY, ORANGE, Figure, lines, markers
 from perfcast.studies.prediction import labels
 from perfcast.studies.prediction.calibration import PATTERNS
 
@@ -105,15 +105,9 @@ def wall_process_figure(data: ReportData) -> Figure:
 
 
 def _line(reach: list[float], ratio: float) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": finite(reach),
-        "y": finite([value * ratio for value in reach]),
-        "name": fmt.pluralize(int(ratio), "core") + " busy all the time",
-        "line": {"color": GREY, "width": 1.5, "dash": "dash" if ratio == 1 else "dot"},
-        "hoverinfo": "skip",
-    }
+    look = {"color": GREY, "width": 1.5, "dash": "dash" if ratio == 1 else "dot"}
+    name = fmt.pluralize(int(ratio), "core") + " busy all the time"
+    return lines(finite(reach), finite([value * ratio for value in reach]), look, name=name)
 
 
 def _positive(rows: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:

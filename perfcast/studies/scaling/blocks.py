@@ -49,24 +49,6 @@ class Blocks:
         return self.logs[(~np.isnan(self.logs)).sum(axis=1) > 1]
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """How many times as long something takes as something else.
-
-    Attributes:
-        value: the ratio, 1 for no difference.
-        low, high: its interval; NaN where the scatter is unknown.
-        p_value: of no difference; NaN likewise.
-        blocks: how many blocks it is a mean of.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-    blocks: int
-
-
 def blocks_of(observations: Observations, factor: Factor) -> Blocks:
     """Return the times of a data set by blocks of a factor."""
     others = [other.column for other in observations.factors if other is not factor]
@@ -82,21 +64,21 @@ def blocks_of(observations: Observations, factor: Factor) -> Blocks:
     return Blocks(factor, table.columns.to_numpy(float), table.to_numpy(float), names)
 
 
-def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Ratio:
+def mean_ratio(differences: np.ndarray, confidence: float = 0.95) -> Estimate:
     """Return the mean of differences of logarithms, one per block, as a ratio, with Student's interval.
 
     The block is the unit: what one run, or one combination, does to all its times is one observation, so neither
-    unequal variances nor what is common to a run make the interval too short.
+    unequal variances nor what is common to a run make the interval too short. Its p-value is that of a ratio of 1.
     """
     known = differences[~np.isnan(differences)]
     if not len(known):
-        return Ratio(np.nan, np.nan, np.nan, np.nan, 0)
+        return Estimate(np.nan)
     found = mean_of(known, confidence) if len(known) >= MIN_BLOCKS else Estimate(float(known.mean()))
     value, low, high = map(ratio_of, (found.value, found.low, found.high))
-    return Ratio(value, low, high, found.p_value, len(known))
+    return Estimate(value, low, high, found.p_value, found.freedom)
 
 
-def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Ratio]:
+def level_ratios(blocks: Blocks, alpha: float = 0.05) -> dict[float, Estimate]:
     """Return how long each level takes, relative to the lowest; all intervals hold at once (Bonferroni).
 
     The p-values are adjusted in the same way.

@@ -18,12 +18,13 @@ from perfcast.text import format_number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from perfcast.studies.scaling.blocks import Blocks, Ratio
+    from perfcast.studies.scaling.blocks import Blocks
     from perfcast.studies.scaling.columns import Factor, Role
     from perfcast.studies.scaling.correlations import Difference
     from perfcast.studies.scaling.observations import Observations
     from perfcast.studies.scaling.spread import Spread
     from perfcast.studies.statistics.claims import Verdict
+    from perfcast.studies.statistics.regression import Estimate
 
 IMAGES, TEXT = "Fashion-MNIST", "text"
 
@@ -184,12 +185,12 @@ def _without_influence(statement: str, observations: Observations, factor: Facto
     evidence = (
         f"{factor.name} {format_number(level)} takes {_in_words(most)} as long as {factor.name} "
         f"{format_number(float(blocks.levels[0]))}{_by_layers(observations, blocks, level)}; within "
-        f"{rules.margin:.0%} counts as none; paired t tests over {most.blocks} combinations"
+        f"{rules.margin:.0%} counts as none; paired t tests over {most.freedom + 1:.0f} combinations"
     )
     return _Tested(statement, most.p_value, verdict, evidence)
 
 
-def _in_words(ratio: Ratio) -> str:
+def _in_words(ratio: Estimate) -> str:
     return f"{number(ratio.value)} times ({number(ratio.low)} to {number(ratio.high)})"
 
 
@@ -219,7 +220,7 @@ def _faster_at_largest(observations: Observations, factor: Factor) -> _Tested:
 
     evidence = (
         f"{factor.name} {format_number(last)} takes {_in_words(ratio)} as long as {factor.name} {format_number(first)}"
-        f"{_by_layers(observations, blocks, last)}; paired t test over {ratio.blocks} combinations"
+        f"{_by_layers(observations, blocks, last)}; paired t test over {ratio.freedom + 1:.0f} combinations"
     )
     return _Tested(statement, ratio.p_value, verdict, evidence)
 

@@ -75,13 +75,6 @@ class Form:
     splits: tuple[str, ...] = ()
     inputs: float | str | None = None
 
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """The columns that must hold numbers."""
-        inputs = (self.inputs,) if isinstance(self.inputs, str) else ()
-        found = (*(factor.column for factor in self.factors), self.time, *filter(None, (self.total,)), *inputs)
-        return tuple(dict.fromkeys(found))
-
 
 @dataclass(frozen=True)
 class Choices:

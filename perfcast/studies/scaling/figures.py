@@ -11,7 +11,7 @@ import pandas as pd
 from perfcast.pages import Figure
 from perfcast.pages.charts import Frame, box_with_points, heatmap
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import BLUE, GREY, VERMILLION
+from perfcast.pages.figures import BLUE, GREY, VERMILLION, lines
 from perfcast.studies.scaling.blocks import MAX_LEVELS, blocks_of
 from perfcast.studies.scaling.profiles import level_ranges
 from perfcast.studies.scaling.units import unit_for
@@ -78,16 +78,15 @@ def curve_figure(observations: Observations, found: Thresholds, key: str) -> Fig
     unit, factor = unit_for(observations), found.factor
     profile = found.profile
     middles = [float(np.exp(np.mean(logs))) / unit.seconds for logs in profile.logs]
-    typical = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": "geometric mean",
-        "x": finite(profile.levels),
-        "y": finite(middles),
-        "line": {"color": BLUE, "width": 3},
-        "marker": {"color": BLUE, "size": 8},
-        "hovertemplate": f"{plot_text(factor.label)} %{{x}}: %{{y:.3g}}<extra></extra>",
-    }
+    typical = lines(
+        finite(profile.levels),
+        finite(middles),
+        {"color": BLUE, "width": 3},
+        mode="lines+markers",
+        name="geometric mean",
+        marker={"color": BLUE, "size": 8},
+        hovertemplate=f"{plot_text(factor.label)} %{{x}}: %{{y:.3g}}<extra></extra>",
+    )
     layout = {
         "showlegend": False,
         "xaxis": {"type": "log", "title": {"text": f"{factor.axis} (logarithmic)"}},
@@ -109,28 +108,17 @@ def curve_figure(observations: Observations, found: Thresholds, key: str) -> Fig
 
 def _combinations(observations: Observations, factor: Factor, seconds: float) -> tuple[dict[str, Any], ...]:
     """Return a line per combination of the other factors; points where there are many."""
-    look = {"color": GREY, "width": 1}
     if len(observations.levels(factor)) <= MAX_LEVELS:
         blocks = blocks_of(observations, factor)
         if len(blocks.logs) <= _MAX_LINES:
-            return tuple(_line(blocks.levels, np.exp(logs) / seconds, look) for logs in blocks.logs)
+            look = {"color": GREY, "width": 1}
+            times = np.exp(blocks.logs) / seconds
+            return tuple(lines(finite(blocks.levels), finite(each), look, opacity=0.6) for each in times)
     cells = observations.cells
     if len(cells) > _MAX_POINTS:
         cells = cells.sample(_MAX_POINTS, random_state=_SEED)
-    points = _line(cells[factor.column].to_numpy(float), np.exp(cells["log_time"].to_numpy(float)) / seconds, look)
-    return (points | {"mode": "markers", "marker": {"color": GREY, "size": 4, "opacity": _TRANSPARENT}},)
-
-
-def _line(x: np.ndarray, y: np.ndarray, look: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": finite(x),
-        "y": finite(y),
-        "line": look,
-        "opacity": 0.6,
-        "hoverinfo": "skip",
-    }
+    places, times = finite(cells[factor.column]), finite(np.exp(cells["log_time"].to_numpy(float)) / seconds)
+    return (lines(places, times, {}, mode="markers", marker={"color": GREY, "size": 4, "opacity": _TRANSPARENT}),)
 
 
 def _marked(level: float, low: float, high: float) -> list[dict[str, Any]]:

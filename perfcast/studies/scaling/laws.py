@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -46,28 +46,14 @@ class Law:
         cells: mean absolute error in % of combinations held out: between those measured.
         levels: mean absolute error in % of whole levels held out: beyond and between those measured; NaN where no
             factor has enough of them. Levels without which factors cannot be told apart are not held out.
-        worse: by how many percentage points ``cells`` is above that of the best law, and
-        worse_low: the lower end of the 95% interval of that; above 0, the best law is better by more than chance.
+        worse: by how many percentage points ``cells`` is above that of the best law. If all of the interval is above 0,
+            the best law is better by more than chance.
     """
 
     name: Name
     cells: float
     levels: float
-    worse: float
-    worse_low: float
-
-
-@dataclass(frozen=True)
-class Exponent:
-    """How steeply time grows with a factor, all others held: it takes 2^exponent times as long for twice as much.
-
-    Attributes:
-        factor: the one.
-        found: the exponent with its interval.
-    """
-
-    factor: Factor
-    found: Estimate
+    worse: Estimate
 
 
 @dataclass(frozen=True)
@@ -76,20 +62,21 @@ class Laws:
 
     Attributes:
         laws: the best first.
-        exponents: of the power law, one per factor.
+        exponents: of the power law, by factor: time takes 2^exponent times as long for twice as much of it, all other
+            factors held.
         explained: share of the variance of the logarithm of time that the power law explains.
         missing: why there are none; empty where there are.
     """
 
     laws: tuple[Law, ...] = ()
-    exponents: tuple[Exponent, ...] = ()
+    exponents: dict[Factor, Estimate] = field(default_factory=dict)
     explained: float = np.nan
     missing: str = ""
 
     @property
     def as_good(self) -> tuple[Law, ...]:
         """The laws that predict as well as the best, as far as the data tells."""
-        return tuple(law for law in self.laws if law is self.laws[0] or not law.worse_low > 0)
+        return tuple(law for law in self.laws if law is self.laws[0] or not law.worse.low > 0)
 
 
 def laws_of(observations: Observations) -> Laws:
@@ -103,7 +90,7 @@ def laws_of(observations: Observations) -> Laws:
     if reason := _why_not(values, factors):
         return Laws(missing=reason)
     found = power_fit(values, cells["log_time"].to_numpy(float))
-    exponents = tuple(Exponent(factor, coefficient(found, place)) for place, factor in enumerate(factors, start=1))
+    exponents = {factor: coefficient(found, place) for place, factor in enumerate(factors, start=1)}
     return Laws(_compared(values, cells["time"].to_numpy(float)), exponents, found.explained)
 
 
@@ -137,14 +124,7 @@ def _compared(values: np.ndarray, times: np.ndarray) -> tuple[Law, ...]:
     beyond: dict[Name, float] = {name: _level_error(name, values, times) for name in FORMULAS}
     ranked = sorted(errors, key=lambda name: float(errors[name].mean()))
     best = errors[ranked[0]]
-    return tuple(
-        Law(name, float(errors[name].mean()), beyond[name], *_difference(errors[name] - best)) for name in ranked
-    )
-
-
-def _difference(differences: np.ndarray) -> tuple[float, float]:
-    found = mean_of(differences)
-    return found.value, found.low
+    return tuple(Law(name, float(errors[name].mean()), beyond[name], mean_of(errors[name] - best)) for name in ranked)
 
 
 def _cell_folds(count: int) -> list[np.ndarray]:

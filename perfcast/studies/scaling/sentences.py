@@ -98,9 +98,8 @@ def _of_laws(analysis: Analysis) -> list[str]:
     if laws.missing:
         return [f"No scaling law was fitted: {laws.missing}."]
     told = [
-        f"{each.factor.name}^{each.found.value:.2f}"
-        + (f" ({each.found.low:.2f} to {each.found.high:.2f})" if each.found.low == each.found.low else "")
-        for each in laws.exponents
+        f"{factor.name}^{each.value:.2f}" + (f" ({each.low:.2f} to {each.high:.2f})" if each.low == each.low else "")
+        for factor, each in laws.exponents.items()
     ]
     best = laws.laws[0]
     others = [law.name for law in laws.as_good if law is not best]

@@ -14,6 +14,8 @@ from perfcast.studies.scaling.laws import FORMULAS
 from perfcast.studies.scaling.profiles import level_ranges
 from perfcast.studies.scaling.sentences import place_of
 from perfcast.studies.scaling.units import Unit, unit_for, unit_of_time
+from perfcast.studies.statistics.changepoints import Break
+from perfcast.studies.statistics.regression import Estimate
 from perfcast.studies.statistics.significance import p_number, p_text
 from perfcast.text import format_number
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from perfcast.studies.scaling.analysis import Analysis
     from perfcast.studies.scaling.columns import Factor
     from perfcast.studies.scaling.thresholds import Thresholds
-    from perfcast.studies.statistics.regression import Estimate
 
 
 def laws_table(analysis: Analysis) -> Table:
@@ -51,10 +52,9 @@ def laws_table(analysis: Analysis) -> Table:
 
 def exponents_table(analysis: Analysis) -> Table:
     """Return the exponents of the power law and the thresholds, by factor."""
-    exponents = {each.factor: each.found for each in analysis.laws.exponents}
     rows = []
     for found in analysis.thresholds:
-        exponent = exponents.get(found.factor)
+        exponent = analysis.laws.exponents.get(found.factor)
         shown = (fmt.MISSING,) * 2
         if exponent is not None:
             shown = (fmt.number(exponent.value), _interval(exponent))
@@ -155,28 +155,27 @@ def factors_frame(analyses: Sequence[Analysis]) -> pd.DataFrame:
 
 
 def _factor_rows(analysis: Analysis) -> Iterator[dict[str, object]]:
-    exponents = {each.factor: each.found for each in analysis.laws.exponents}
     thresholds = {each.factor: each for each in analysis.thresholds}
     spreads = {(each.factor, each.scale): each for each in analysis.spreads}
     for factor in analysis.observations.factors:
-        exponent, spread = exponents.get(factor), spreads.get((factor, "absolute"))
-        found = thresholds.get(factor)
-        breaks = found.breaks if found else ()
+        exponent, spread = analysis.laws.exponents.get(factor, Estimate(np.nan)), spreads.get((factor, "absolute"))
+        breaks = thresholds[factor].breaks if factor in thresholds else ()
+        first = breaks[0] if breaks else Break(*(np.nan,) * 6)
         correlated = {name: matrix[factor.column].iloc[-1] for name, matrix in analysis.correlations.items()}
         yield {
             "data_set": analysis.observations.label,
             "factor": factor.column,
             "levels": len(analysis.observations.levels(factor)),
             **{name: float(value) for name, value in correlated.items()},
-            "exponent": exponent.value if exponent else np.nan,
-            "exponent_low": exponent.low if exponent else np.nan,
-            "exponent_high": exponent.high if exponent else np.nan,
+            "exponent": exponent.value,
+            "exponent_low": exponent.low,
+            "exponent_high": exponent.high,
             "thresholds": len(breaks),
-            "threshold": breaks[0].level if breaks else np.nan,
-            "threshold_low": breaks[0].low if breaks else np.nan,
-            "threshold_high": breaks[0].high if breaks else np.nan,
-            "exponent_before": breaks[0].before if breaks else np.nan,
-            "exponent_after": breaks[0].after if breaks else np.nan,
+            "threshold": first.level,
+            "threshold_low": first.low,
+            "threshold_high": first.high,
+            "exponent_before": first.before,
+            "exponent_after": first.after,
             "spread_ratio": spread.ratio if spread else np.nan,
             "spread_p": spread.differs_p if spread else np.nan,
             "best_law": analysis.laws.laws[0].name if analysis.laws.laws else None,

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from perfcast.cli import main
 from perfcast.studies.factors.analysis import analyse, effects_table
-from perfcast.studies.factors.description import correlations, describe
+from perfcast.studies.factors.description import coded_columns, describe
 from perfcast.studies.factors.page import factors_page
 from perfcast.studies.factors.published import published_claims
 from perfcast.studies.factors.roles import Asked
@@ -53,7 +53,7 @@ def test_columns_have_the_roles_that_the_document_gives_them(found):
 
 
 def test_correlations_are_those_of_the_heatmap(found):
-    table = correlations(found.results)
+    table = coded_columns(found.results)[0].corr()
     assert table.loc["Device", "Time (ms)"] == pytest.approx(0.67, abs=0.005)
     assert table.loc["Threads", "PeakMemory (MB)"] == pytest.approx(0.66, abs=0.005)
 
