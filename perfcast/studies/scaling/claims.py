@@ -16,7 +16,7 @@ from perfcast.studies.statistics.significance import adjusted, p_text
 from perfcast.text import format_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfcast.studies.scaling.blocks import Blocks
     from perfcast.studies.scaling.columns import Factor, Role
@@ -49,14 +49,16 @@ class _Tested:
     Attributes:
         statement: what was claimed.
         p_value: of its test; NaN if it could not be tested.
-        verdict: takes whether the test is significant.
+        verdict: if the test is significant.
         evidence: the number and the test.
+        otherwise: the verdict if it is not.
     """
 
     statement: str
     p_value: float
-    verdict: Callable[[bool], Verdict]
+    verdict: Verdict
     evidence: str
+    otherwise: Verdict = "open"
 
 
 def judged_claims(observations: Observations, rules: Rules, spreads: Sequence[Spread]) -> tuple[Claim, ...]:
@@ -81,7 +83,7 @@ def _judged(tested: _Tested, p_value: float, alpha: float) -> Claim:
     if np.isnan(p_value):
         return Claim(tested.statement, "open", tested.evidence)
     evidence = f"{tested.evidence}: {p_text(p_value)} after Holm's correction"
-    return Claim(tested.statement, tested.verdict(p_value <= alpha), evidence)
+    return Claim(tested.statement, tested.verdict if p_value <= alpha else tested.otherwise, evidence)
 
 
 def _tested(observations: Observations, rules: Rules, spreads: Sequence[Spread]) -> Iterator[_Tested]:
@@ -116,20 +118,18 @@ def _logarithmic(blocks: Blocks, rules: Rules) -> _Tested:
     if shapes is None:
         return _untested(statement, f"it takes three levels of {name} in each of three combinations of the others")
     grows = mean_ratio(blocks.complete[:, -1] - blocks.complete[:, 0])
-    nearest = shapes.logarithmic < shapes.rival_distance
-    too_far = shapes.low > rules.margin
-
-    def verdict(significant: bool) -> Verdict:
-        if too_far or (significant and not nearest) or grows.high < 1:
-            return "contradicted"
-        return "confirmed" if significant and shapes.logarithmic <= rules.margin and grows.low > 1 else "open"
-
+    otherwise: Verdict = "contradicted" if shapes.low > rules.margin or grows.high < 1 else "open"
+    verdict: Verdict = otherwise
+    if shapes.logarithmic >= shapes.rival_distance:
+        verdict = "contradicted"
+    elif verdict == "open" and shapes.logarithmic <= rules.margin and grows.low > 1:
+        verdict = "confirmed"
     evidence = (
         f"{_levels(blocks)}: {number(grows.value)} times the time; a logarithm is off by "
         f"{percent(100 * shapes.logarithmic)} of the mean time, the {shapes.rival} shape by "
         f"{percent(100 * shapes.rival_distance)}; paired t test over {shapes.blocks} combinations"
     )
-    return _Tested(statement, shapes.p_value, verdict, evidence)
+    return _Tested(statement, shapes.p_value, verdict, evidence, otherwise)
 
 
 def _levels(blocks: Blocks) -> str:
@@ -138,7 +138,7 @@ def _levels(blocks: Blocks) -> str:
 
 
 def _untested(statement: str, why: str) -> _Tested:
-    return _Tested(statement, np.nan, lambda _: "open", f"not tested: {why}")
+    return _Tested(statement, np.nan, "open", f"not tested: {why}")
 
 
 def _spreading(spreads: Sequence[Spread], factor: Factor, whose: str) -> _Tested:
@@ -147,16 +147,12 @@ def _spreading(spreads: Sequence[Spread], factor: Factor, whose: str) -> _Tested
     if "absolute" not in found:
         return _untested(statement, f"it takes three times at each of two levels of {factor.name}")
     spread = found["absolute"]
-
-    def verdict(significant: bool) -> Verdict:
-        return ("confirmed" if spread.grows else "contradicted") if significant else "open"
-
     evidence = (
         f"standard deviation at the highest level {number(spread.ratio)} times that at the lowest"
         f"{_relative(found.get('relative'))}; equal at all levels: {p_text(spread.differs_p)} (Brown-Forsythe); "
         "trend of distances from the median"
     )
-    return _Tested(statement, spread.trend_p, verdict, evidence)
+    return _Tested(statement, spread.trend_p, "confirmed" if spread.grows else "contradicted", evidence)
 
 
 def _relative(spread: Spread | None) -> str:
@@ -175,19 +171,14 @@ def _without_influence(statement: str, observations: Observations, factor: Facto
     level, most = max(known.items(), key=lambda each: abs(np.log(each[1].value)))
     limits = (1 / (1 + rules.margin), 1 + rules.margin)
     within = all(limits[0] < ratio.low and ratio.high < limits[1] for ratio in known.values())
-    beyond = not limits[0] <= most.value <= limits[1]
-
-    def verdict(significant: bool) -> Verdict:
-        if within:
-            return "confirmed"
-        return "contradicted" if significant and beyond else "open"
-
+    otherwise: Verdict = "confirmed" if within else "open"
+    verdict: Verdict = otherwise if within or limits[0] <= most.value <= limits[1] else "contradicted"
     evidence = (
         f"{factor.name} {format_number(level)} takes {_in_words(most)} as long as {factor.name} "
         f"{format_number(float(blocks.levels[0]))}{_by_layers(observations, blocks, level)}; within "
         f"{rules.margin:.0%} counts as none; paired t tests over {most.freedom + 1:.0f} combinations"
     )
-    return _Tested(statement, most.p_value, verdict, evidence)
+    return _Tested(statement, most.p_value, verdict, evidence, otherwise)
 
 
 def _in_words(ratio: Estimate) -> str:
@@ -214,15 +205,11 @@ def _faster_at_largest(observations: Observations, factor: Factor) -> _Tested:
     ratio = mean_ratio(blocks.logs[:, -1] - blocks.logs[:, 0])
     if np.isnan(ratio.p_value):
         return _untested(statement, f"it takes three combinations of the others at both ends of {factor.name}")
-
-    def verdict(significant: bool) -> Verdict:
-        return ("confirmed" if ratio.value < 1 else "contradicted") if significant else "open"
-
     evidence = (
         f"{factor.name} {format_number(last)} takes {_in_words(ratio)} as long as {factor.name} {format_number(first)}"
         f"{_by_layers(observations, blocks, last)}; paired t test over {ratio.freedom + 1:.0f} combinations"
     )
-    return _Tested(statement, ratio.p_value, verdict, evidence)
+    return _Tested(statement, ratio.p_value, "confirmed" if ratio.value < 1 else "contradicted", evidence)
 
 
 def _dominant(observations: Observations, layers: Factor) -> Iterator[_Tested]:
@@ -233,11 +220,8 @@ def _dominant(observations: Observations, layers: Factor) -> Iterator[_Tested]:
     found = [(compare_correlations(observations, layers, other), other) for other in others]
     difference, other = min(found, key=lambda each: each[0].value)
     statement = f"Time is driven principally by {layers.name} (said of {IMAGES})"
-
-    def verdict(significant: bool) -> Verdict:
-        return ("confirmed" if difference.value > 0 else "contradicted") if significant else "open"
-
     evidence = f"{_correlated(layers, other, difference)}; bootstrap over combinations"
+    verdict: Verdict = "confirmed" if difference.value > 0 else "contradicted"
     yield _Tested(statement, difference.p_value, verdict, evidence)
 
 
@@ -251,14 +235,9 @@ def _correlated(first: Factor, second: Factor, difference: Difference) -> str:
 def _alike(observations: Observations, layers: Factor, filters: Factor, rules: Rules) -> _Tested:
     difference = compare_correlations(observations, layers, filters)
     statement = f"Time correlates equally with {layers.name} and {filters.name} (said of {TEXT})"
-    equal = -rules.margin < difference.low and difference.high < rules.margin
-    unequal = abs(difference.value) > rules.margin
-
-    def verdict(significant: bool) -> Verdict:
-        if equal:
-            return "confirmed"
-        return "contradicted" if significant and unequal else "open"
-
+    is_equal = -rules.margin < difference.low and difference.high < rules.margin
+    otherwise: Verdict = "confirmed" if is_equal else "open"
+    verdict: Verdict = "contradicted" if not is_equal and abs(difference.value) > rules.margin else otherwise
     found = _correlated(layers, filters, difference)
     evidence = f"{found}; within {rules.margin:g} counts as equal; bootstrap over combinations"
-    return _Tested(statement, difference.p_value, verdict, evidence)
+    return _Tested(statement, difference.p_value, verdict, evidence, otherwise)

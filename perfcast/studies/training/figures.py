@@ -9,7 +9,7 @@ import numpy as np
 from perfcast.pages import Figure
 from perfcast.pages.charts import Frame, thinned
 from perfcast.pages.embed import finite, plot_text
-from perfcast.pages.figures import GREY, category_styles, markers
+from perfcast.pages.figures import GREY, category_styles, lines, markers
 from perfcast.pages.formatting import is_number, number
 from perfcast.studies.training.kernels import series_of
 
@@ -150,13 +150,7 @@ def _roofs(cells: Sequence[Cell], peak: float, rate: float) -> tuple[dict[str, A
     ridge = peak / rate
     low = min(ridge / 2, *(cell.intensity for cell in cells)) / 1.5
     high = max(ridge * 2, *(cell.intensity for cell in cells)) * 1.5
-    line = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "measured peaks",
-        "x": finite([low, ridge, high]),
-        "y": finite([low * rate * _GIGA, peak * _GIGA, peak * _GIGA]),
-        "line": {"color": GREY, "width": 2},
-        "hovertemplate": "peak %{y:.4g}<extra></extra>",
-    }
-    return (line,)
+    heights = finite([low * rate * _GIGA, peak * _GIGA, peak * _GIGA])
+    hover = "peak %{y:.4g}<extra></extra>"
+    look = {"color": GREY, "width": 2}
+    return (lines(finite([low, ridge, high]), heights, look, name="measured peaks", hovertemplate=hover),)
