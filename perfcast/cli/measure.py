@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from perfcast.export.exports import Export
     from perfcast.planning.settings import Settings
 
-_ENDINGS = (".csv", ".json")
+_ENDINGS = (".csv", ".json", ".parquet")
 _INVALID = 1
 
 
@@ -55,7 +55,9 @@ class Measured:
 )
 @click.option("--again", is_flag=True, help="Measure again what was measured before; both are kept.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the numbers to: .csv or .json."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the numbers to: .csv, .json, or .parquet, which studies read.",
 )
 def measure(request: Request, settings: Settings, budget: float | None, again: bool, out: Path | None) -> None:
     """Measure models now, on the target, and check the samples.
@@ -176,7 +178,10 @@ def _write(out: Path, measured: Sequence[Measured]) -> None:
     if out.suffix == ".csv":
         write_table(out, pd.DataFrame([{k: v for k, v in row.items() if not isinstance(v, list)} for row in rows]))
         return
-    write_json(out, rows)
+    if out.suffix == ".parquet":
+        write_table(out, pd.DataFrame(rows))
+    else:
+        write_json(out, rows)
 
 
 def _show(measured: Measured) -> None:

@@ -1,4 +1,4 @@
-"""Datasets of convolutions whose times follow a known law."""
+"""Datasets of convolutions whose times follow a known law, and a profile of operations."""
 
 from dataclasses import dataclass
 
@@ -82,3 +82,19 @@ def _row(kernels, workload, batch, time_ms, noise):
         "filters_max": CHANNELS,
         "mean_mac_positions": float(positions),
     }
+
+
+def profile(**changed):
+    """Return a profile as `perfcast profile` writes it: 8 ms of operations in a step of 10 ms."""
+    table = pd.DataFrame(
+        {
+            "operation": ["Conv2D", "FusedBatchNormV3", "Conv2D", "<b>Odd"],
+            "layer": ["conv1", "bn1", "conv2", ""],
+            "calls": [1.0, 1.0, 1.0, 2.0],
+            "time_ms": [4.0, 1.0, 2.0, 1.0],
+        }
+    )
+    about = {"model": "net_224", "target": "board", "toolchain": "tensorflow", "toolchain_version": "2", "device": "x"}
+    use = {"workload": "training_step", "optimizer": "sgd", "threads": 2, "batch": 8}
+    step = {"steps": 15, "step_ms": 9.0, "traced_ms": 10.0, "busy_ms": 7.0}
+    return table.assign(**(about | use | step | changed))

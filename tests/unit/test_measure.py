@@ -187,7 +187,7 @@ def test_failing_sources_do_not_stop_the_others(folder):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((FIRST, "--out", "x.parquet"), "the ending must be .csv or .json"),
+        ((FIRST, "--out", "x.txt"), "the ending must be .csv or .json or .parquet"),
         ((FIRST, "--out", "no/x.json"), "there is no folder"),
         ((FIRST, "--budget", "soon"), "'soon' is not a duration; write a number with the unit s, m or h"),
         ((FIRST, "--input-shape", "1,x"), "input shape"),

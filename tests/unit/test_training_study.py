@@ -12,7 +12,7 @@ from perfcast.studies.training.answers import Rules, answers_of
 from perfcast.studies.training.cells import read_cells
 from perfcast.studies.training.convolutions import convolution_of
 from perfcast.studies.training.operations import read_breakdowns
-from tests.unit.simulated_convolutions import Law, dataset
+from tests.unit.simulated_convolutions import Law, dataset, profile
 
 PENALTY, STACKED, BATCH = range(3)
 
@@ -105,21 +105,6 @@ def test_the_place_and_its_interval_are_right_in_most_simulations(tmp_path):
     assert np.mean(right) >= 0.9
 
 
-def profile(**changed):
-    table = pd.DataFrame(
-        {
-            "operation": ["Conv2D", "FusedBatchNormV3", "Conv2D", "<b>Odd"],
-            "layer": ["conv1", "bn1", "conv2", ""],
-            "calls": [1.0, 1.0, 1.0, 2.0],
-            "time_ms": [4.0, 1.0, 2.0, 1.0],
-        }
-    )
-    about = {"model": "net_224", "target": "board", "toolchain": "tensorflow", "toolchain_version": "2", "device": "x"}
-    use = {"workload": "training_step", "optimizer": "sgd", "threads": 2, "batch": 8}
-    step = {"steps": 15, "step_ms": 9.0, "traced_ms": 10.0, "busy_ms": 7.0}
-    return table.assign(**(about | use | step | changed))
-
-
 @pytest.mark.parametrize("name", ["profile.csv", "profile.parquet"])
 def test_a_profile_adds_up_to_its_step(tmp_path, name):
     path = tmp_path / name
@@ -147,10 +132,10 @@ def test_page_summary_and_table_are_written(tmp_path):
     answer = run(tmp_path, tmp_path / "profile.csv", *(part for file in files for part in ("--out", file)))
     assert answer.exit_code == 0, answer.output
     assert "confirmed: 5×5 followed by 3×3 takes less time than 7×7" in answer.output
-    assert "Conv2D 75.0" in answer.output
+    assert "the most expensive is Conv2D, 75.0" in answer.output
     html = files[0].read_text()
     assert "<b>Odd" not in html
-    for title in ("Is it cheaper?", "The document&#39;s claims", "Operations"):
+    for title in ("The answers", "The document&#39;s claims", "Operations"):
         assert f">{title}</h2>" in html
     assert "Growth with the kernel" in files[1].read_text()
     assert len(pd.read_csv(files[2])) == 48

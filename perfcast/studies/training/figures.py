@@ -110,9 +110,9 @@ def roofline_figure(cells: Sequence[Cell], key: str) -> Figure:
     """Return achieved operations per second over arithmetic intensity, below the measured peaks of a place."""
     frame = Frame(
         key,
-        "Roofline",
-        "Arithmetic intensity, operations per byte (logarithmic)",
-        "Achieved, 10⁹ operations per second (logarithmic)",
+        "Roofline: what is achieved over arithmetic intensity",
+        "Operations per byte (logarithmic)",
+        "10⁹ operations per second (logarithmic)",
         "Each point is a convolution under one workload and batch. Lines: the measured peaks of matrix products and of "
         "reading memory. The latter is a cache's, so points may lie far below its slope.",
         "xy",

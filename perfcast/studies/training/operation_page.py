@@ -8,7 +8,7 @@ import pandas as pd
 
 from perfcast.pages import Figure, Section, Table, text_row
 from perfcast.pages import formatting as fmt
-from perfcast.pages.charts import Frame, distinct
+from perfcast.pages.charts import Frame
 from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import COLOURS, GREY
 from perfcast.pages.tables import numbers, texts
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 12
 """Operations, or layers, of one table; the others are summed up."""
 _MAX_COLOURS = len(COLOURS)
+_MIN_LABELLED = 15
+"""Share in % from which on a part of a bar has room for its name."""
+_ROW, _AROUND = 52, 190
 _ABSENT = "No input is a profile of operations; `perfcast profile MODEL --out profile.parquet` writes one."
 _CONVOLUTION = "conv"
 _NORMALIZATION = "batchnorm"
@@ -37,8 +40,11 @@ def operation_sections(breakdowns: Sequence[Breakdown]) -> Iterator[Section]:
     yield Section(
         "operations",
         "Operations",
-        tuple(sentence for each in breakdowns for sentence in (_dominant(each), _reconciled(each))),
-        tables=(claims_table(tuple(map(convolutions_dominate, breakdowns)), "The document's claim, by profile"),),
+        tuple(map(_dominant, breakdowns)),
+        tables=(
+            _reconciled(breakdowns),
+            claims_table(tuple(map(convolutions_dominate, breakdowns)), "The document's claim, by profile"),
+        ),
         figures=(share_figure(breakdowns, "operations-shares"),),
     )
     for number, each in enumerate(breakdowns, start=1):
@@ -49,26 +55,37 @@ def operation_lines(breakdowns: Sequence[Breakdown]) -> tuple[str | Table, ...]:
     """Return what to print of profiles."""
     lines: list[str | Table] = []
     for each in breakdowns:
-        lines += [_dominant(each), _reconciled(each), str(convolutions_dominate(each))]
-        lines += _tables(each)
-    return tuple(lines)
+        lines += [_dominant(each), *_tables(each), str(convolutions_dominate(each))]
+    return (*lines, *([_reconciled(breakdowns)] if breakdowns else []))
 
 
 def _dominant(each: Breakdown) -> str:
-    told = ", ".join(f"{row.name} {fmt.percent(100 * row.share)}" for row in each.by_operation.head(3).itertuples())
-    return f"{each.label} on {each.place}: of the time of all operations, {told}."
+    """Say what the time goes to: by kind, and which operation takes most."""
+    kinds = {"convolutions": _CONVOLUTION, "batch normalisation": _NORMALIZATION}
+    shares = {kind: 100 * _time_of(each.by_operation, word) / each.summed_ms for kind, word in kinds.items()}
+    told = " and ".join(f"{kind} {fmt.percent(share)}" for kind, share in shares.items() if share)
+    most = each.by_operation.iloc[0]
+    takes = f"{told} of the time of all operations; the" if told else "the"
+    return f"{each.label} on {each.place}: {takes} most expensive is {most['name']}, {fmt.percent(100 * most.share)}."
 
 
-def _reconciled(each: Breakdown) -> str:
-    """Say how the operations add up to the step."""
-    share = 100 / each.traced_ms
-    return (
-        f"{each.label}: its operations take {fmt.number(each.summed_ms)} ms in a traced step of "
-        f"{fmt.number(each.traced_ms)} ms (mean of {each.steps}): at least one computes during "
-        f"{fmt.percent(share * each.busy_ms)} of the step, none during {fmt.percent(share * each.idle_ms)}; "
-        f"{fmt.percent(100 * each.parallel_ms / each.summed_ms)} of their time is beside another one. Without tracing "
-        f"a step takes {fmt.number(each.step_ms)} ms."
+def _reconciled(breakdowns: Sequence[Breakdown]) -> Table:
+    """Return how the operations add up to a step."""
+    rows = (
+        text_row(
+            each.label,
+            *map(fmt.number, (each.step_ms, each.traced_ms, each.summed_ms)),
+            *(fmt.number(100 * part / each.traced_ms) for part in (each.busy_ms, each.idle_ms)),
+            fmt.number(100 * each.parallel_ms / each.summed_ms, 2),
+        )
+        for each in breakdowns
     )
+    columns = (
+        *texts("Profile"),
+        *numbers("Step without tracing, ms", "Traced step, ms", "Sum of its operations, ms"),
+        *numbers("Of the step with an operation, %", "Without any, %", "Of the operations beside another, %"),
+    )
+    return Table("How the operations add up to the step", columns, tuple(rows))
 
 
 def convolutions_dominate(each: Breakdown) -> Claim:
@@ -113,33 +130,36 @@ def share_figure(breakdowns: Sequence[Breakdown], key: str) -> Figure:
     frame = Frame(key, "Time by operation", "Share of the time of all operations, %", "Profile")
     sums = pd.concat([each.by_operation for each in breakdowns]).groupby("name")["share"].sum()
     names = list(sums.sort_values(ascending=False).index[:_MAX_COLOURS])
-    labels = distinct([each.label for each in breakdowns], 48)
     shares = [dict(zip(each.by_operation["name"], each.by_operation["share"], strict=True)) for each in breakdowns]
     bars = [
-        _bar(name, labels, [100 * own.get(name, 0.0) for own in shares], COLOURS[place])
-        for place, name in enumerate(names)
+        _bar(name, [100 * own.get(name, 0.0) for own in shares], COLOURS[place]) for place, name in enumerate(names)
     ]
     others = [100 * (1 - sum(own.get(name, 0.0) for name in names)) for own in shares]
     largest = [fmt.percent(100 * own.get(names[0], 0.0)) for own in shares]
-    told = "; ".join(f"{label} {share}" for label, share in zip(labels, largest, strict=True))
+    told = "; ".join(f"{each.label} {share}" for each, share in zip(breakdowns, largest, strict=True))
+    labels = {"tickvals": list(range(len(breakdowns))), "ticktext": [_in_two_lines(each) for each in breakdowns]}
     layout = {
         "barmode": "stack",
-        "height": 170 + 44 * len(breakdowns),
+        "height": _AROUND + _ROW * len(breakdowns),
         "xaxis": frame.axis("x", range=[0, 100]),
-        "yaxis": frame.axis("y", type="category", autorange="reversed", automargin=True),
+        "yaxis": frame.axis("y", autorange="reversed", automargin=True, showgrid=False, **labels),
     }
     alt = f"Stacked bars of shares by operation; {names[0]}: {told}."
-    return Figure(key, frame.title, alt, (*bars, _bar("others", labels, others, GREY)), layout)
+    return Figure(key, frame.title, alt, (*bars, _bar("others", others, GREY)), layout)
 
 
-def _bar(name: str, labels: Sequence[str], shares: Sequence[float], colour: str) -> dict[str, Any]:
+def _in_two_lines(each: Breakdown) -> str:
+    return f"{plot_text(each.model, 24)}<br>{plot_text(f'{each.workload}, batch {each.batch}', 36)}"
+
+
+def _bar(name: str, shares: Sequence[float], colour: str) -> dict[str, Any]:
     shown = plot_text(name, 40)
-    text = [shown if share >= 12 else "" for share in shares]
+    text = [shown if share >= _MIN_LABELLED else "" for share in shares]
     return {
         "type": "bar",
         "orientation": "h",
         "name": shown,
-        "y": list(labels),
+        "y": list(range(len(shares))),
         "x": finite(shares),
         "text": text,
         "textposition": "inside",

@@ -30,7 +30,7 @@ def training_page(
     """Return the page; ``notes`` are what was left out."""
     return Page(
         "Training on this device",
-        lead=sentences.lead(answers),
+        lead=sentences.lead(answers, len(breakdowns)),
         facts=(
             ("places", str(len(answers))),
             ("profiles of operations", str(len(breakdowns))),
@@ -52,7 +52,7 @@ def _convolution_sections(answers: Sequence[Answers], notes: Sequence[str]) -> I
     several = len(answers) > 1
     yield Section(
         "answer",
-        "Is it cheaper?",
+        "The answers",
         tuple(f"{f'{each.place}: ' if several else ''}{text}" for each in answers for text in sentences.findings(each)),
         warnings=tuple(notes),
     )

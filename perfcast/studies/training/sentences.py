@@ -100,12 +100,13 @@ def _achieved(answers: Answers, setting: Setting) -> list[str]:
     ]
 
 
-def lead(answers: Sequence[Answers]) -> str:
+def lead(answers: Sequence[Answers], profiles: int) -> str:
     """Return what the page is about, and its verdicts in short."""
+    about = [pluralize(profiles, "profile of operations", "profiles of operations")] if profiles else []
     if not answers:
-        return ""
-    counts = pluralize(sum(len(each.cells) for each in answers), "time")
-    places = ", ".join(each.place for each in answers)
+        return f"{', '.join(about)}." if about else ""
+    count = pluralize(sum(len(each.cells) for each in answers), "time")
+    about.insert(0, f"{count} of convolutions on {', '.join(each.place for each in answers)}")
     verdicts = [claim.verdict for each in answers for claim in each.claims]
     told = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-    return f"{counts} of convolutions on {places}; the document's claims: {told}."
+    return f"{'; '.join(about)}. The document's claims on convolutions: {told}."
