@@ -21,7 +21,7 @@ SOURCE = "convolution"
 """What model specs of this catalogue carry as `source`."""
 
 BUILDER = "convolution"
-"""The one builder of this catalogue, and the family of all it builds."""
+"""The one builder of this catalogue; convolutions of the same kernels are a family."""
 
 _MAX_VALUE = 10_000
 _DEFAULTS = {"channels": 32, "filters": 32, "stride": 1}
@@ -49,7 +49,7 @@ def make_spec(builder: str, input_shape: tuple[int, ...], parameters: dict[str, 
     kernels = "_then_".join(str(values[key]) for key in ("kernel", "second") if key in values)
     stride = f"_stride{values['stride']}" if values["stride"] > 1 else ""
     name = f"{BUILDER}_{kernels}_{values['channels']}_{values['filters']}{stride}"
-    spec = ModelSpec(name, BUILDER, SOURCE, BUILDER, (*input_shape[:2], values["channels"]), values)
+    spec = ModelSpec(name, f"{BUILDER}_{kernels}", SOURCE, BUILDER, (*input_shape[:2], values["channels"]), values)
     refuse_too_large(name, *_size(spec))
     return spec
 
