@@ -124,6 +124,7 @@ def trace_step(
     rates = [tf.TensorSpec([], "float32", name=RATE)] if optimizer else []
     function = tf.function(traced.step, autograph=False).get_concrete_function(inputs, labels, rates)
     graph = function.graph.as_graph_def()
+    _simplify(graph)
     _keep_needed(graph, [tensor.op.name for tensor in function.outputs])
     traced.variables.mark(graph)
     canonicalise(graph)
@@ -148,8 +149,22 @@ def _interface(traced: _Traced, graph: Any, inputs: list[dict[str, Any]], functi
     }
 
 
+def _simplify(graph: Any) -> None:
+    """Remove from a GraphDef attributes that older versions do not know, and the order of variables' resources.
+
+    Tracing has one resource wait for another, as if looking them up changed something.
+    """
+    functions = [node for function in graph.library.function for node in function.node_def]
+    for node in (*graph.node, *functions):
+        if node.op == "VarHandleOp":
+            del node.input[:]
+        for name in _NEWER:
+            if name in node.attr and not node.attr[name].s and not node.attr[name].b:
+                del node.attr[name]
+
+
 def _keep_needed(graph: Any, outputs: list[str]) -> None:
-    """Remove from a GraphDef what its outputs do not need, and attributes that older versions do not know."""
+    """Remove from a GraphDef the nodes that its outputs do not need."""
     nodes = {node.name: node for node in graph.node}
     needed, waiting = set(), list(outputs)
     while waiting:
@@ -160,11 +175,6 @@ def _keep_needed(graph: Any, outputs: list[str]) -> None:
     for node in nodes.values():
         if node.name not in needed:
             graph.node.remove(node)
-    functions = [node for function in graph.library.function for node in function.node_def]
-    for node in (*graph.node, *functions):
-        for name in _NEWER:
-            if name in node.attr and not node.attr[name].s and not node.attr[name].b:
-                del node.attr[name]
 
 
 def _dense(gradient: Any, weight: Any) -> Any:

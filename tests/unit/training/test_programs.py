@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfcast.errors import SourceError
-from perfcast.export.programs import convert
+from perfcast.export.programs import convert, formats_on_request
 from perfcast.export.training.optimizers import OPTIMIZERS
 from perfcast.models.built import BuiltModel
 from perfcast.runner.workloads.training_step import OPTIMIZERS as NAMES
@@ -133,6 +133,21 @@ def test_dropout_drops_other_units_in_each_step():
     assert len({float(program.step(*values)[0]) for _ in range(4)}) == 4
 
 
+def test_penalties_on_weights_are_part_of_the_loss():
+    import keras
+    from keras import layers
+
+    penalised = layers.Dense(3, activation="softmax", kernel_regularizer="l2", activity_regularizer="l1")
+    model = keras.Sequential([keras.Input((4,)), penalised])
+    program = Program(model, ALL.format("sgd"))
+    program.take_weights(model)
+    values, labels = np.ones((2, 4), np.float32), np.array([0, 2], np.int32)
+    model.compile(keras_optimizer("sgd"), loss="sparse_categorical_crossentropy")
+    expected = float(np.asarray(model.train_on_batch(values, labels)))
+    assert program.step(values, labels, RATE)[0] == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(program.weights()["weight_0"], np.asarray(model.variables[0]), rtol=1e-5)
+
+
 def test_recurrent_and_embedding_layers_are_trained():
     import keras
     from keras import layers
@@ -197,6 +212,13 @@ def _without_gradient():
 def test_what_cannot_be_trained_is_refused_with_the_reason(reason):
     with pytest.raises(SourceError, match=f"it cannot be trained: .*{reason}"):
         convert(BuiltModel({}, untrainable()[reason]), ALL.format("sgd"))
+
+
+def test_formats_are_made_on_request_where_there_is_a_converter():
+    known, unknown = ALL.format("adam"), "training_step.adam.all.layers.json"
+    assert formats_on_request(["graph.pb", unknown, known]) == [known]
+    with pytest.raises(SourceError, match=r"there is no converter to training_step\.adam\.all\.layers\.json"):
+        convert(BuiltModel({}), unknown)
 
 
 def test_a_model_that_keras_did_not_build_cannot_be_trained():
