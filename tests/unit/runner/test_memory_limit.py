@@ -10,10 +10,12 @@ import pytest
 
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.stage import export_models
+from perfcast.models.classic import make_spec as classic
 from perfcast.models.spec import ModelSpec
 from perfcast.runner.cgroups import folders
 from perfcast.runner.memory import SystemMemory
 from perfcast.runner.memory_budget import available_bytes
+from perfcast.runner.workloads.training_step import TrainingStep
 from tests.unit.runner.runs import GOOD, PUBLISHED, SLOW_TO_LOAD, coded, plan_of, run, task
 
 pytestmark = pytest.mark.heavy
@@ -82,6 +84,23 @@ def test_without_the_limit_it_is_measured(tasks, tmp_path):
     assert done.outcome("vgg16_64") == ("measured", None)
     memory = done.of("measurement", "vgg16_64")[0]["memory"]
     assert memory["load_peak_bytes"] > LIMIT
+
+
+def test_batch_that_does_not_fit_is_out_of_memory_and_the_next_model_is_trained(limited, tmp_path):
+    factors = {"toolchain": "tensorflow", "workload": "training_step", "batch": 512}
+    factors |= {"optimizer": "adam", "trained": "all", "learning_rate": 0.001}
+    specs = [classic("resnet18", (64, 64, 3), {"classes": 10}), classic("lenet", (28, 28, 3), {})]
+    store, formats = ArtifactStore(tmp_path), [TrainingStep.program_format(factors, "graph.pb")]
+    found = []
+    for export in export_models(specs, store, formats=formats):
+        program = export.program(formats)
+        ports = {name: program.interface[name] for name in ("inputs", "outputs")}
+        found.append(task(export.spec.model, store.program_path(export.artifact, program), **ports))
+    done = run(plan_of(found, FEW, factors), tmp_path, enter=limited(LIMIT))
+    status, _ = done.outcome("resnet18_classes10_64")
+    assert status == "out_of_memory"
+    assert done.of("measurement", "resnet18_classes10_64")[0]["memory"]["peak_bytes"] > 0.5 * LIMIT
+    assert done.outcome("lenet_28") == ("measured", None)
 
 
 def test_inference_above_memory_limit_is_out_of_memory(limited, tmp_path):
