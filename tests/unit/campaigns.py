@@ -52,10 +52,11 @@ def dummy_exports(folder, count=3):
 
 
 def idle_campaign(folder, root, protocol=ADAPTIVE):
-    """Return a campaign of the toolchain that runs nothing; its store and its log are in ``folder``."""
+    """Return a campaign of the toolchain that runs nothing, and reads no power; its store and log are in ``folder``."""
     description = read_yaml(root / "config/targets/local.yaml")
     description["factors"]["fixed"]["toolchain"] = "noop"
-    target = replace(Target.from_dict("local", description), replicates=Replicates(0.0, 0), protocol=protocol)
+    target = Target.from_dict("local", description)
+    target = replace(target, replicates=Replicates(0.0, 0), protocol=protocol, power="off")
     return Campaign(target, LocalTransport(folder / "log"), ArtifactStore(folder), MeasurementStore(folder))
 
 

@@ -37,7 +37,7 @@ def asking(campaign, power):
 
 def test_energy_of_a_run_is_read_from_a_counter_that_wraps_around(tmp_path, root, machine):
     write_zone(machine, "intel-rapl:0", "package-0", 0, RANGE_UJ)
-    campaign = idle_campaign(tmp_path, root, TWICE)
+    campaign = asking(idle_campaign(tmp_path, root, TWICE), "auto")
     with drawing(machine.root, WATTS, RANGE_UJ):
         (record,) = measure(campaign, dummy_exports(tmp_path, count=1))
     environment = campaign.measurements.environment(record["environment"])
@@ -60,14 +60,17 @@ def test_energy_of_a_run_is_read_from_a_counter_that_wraps_around(tmp_path, root
 
 def test_without_a_sensor_measurements_are_those_of_a_target_that_does_not_ask(tmp_path, root, machine):
     exports, campaign = dummy_exports(tmp_path, count=1), idle_campaign(tmp_path, root, TWICE)
-    before = {task.key for task in tasks_of(asking(campaign, "off"), exports)}
+    before, environment = {task.key for task in tasks_of(campaign, exports)}, campaign.environment()
     (record,) = measure(asking(campaign, "auto"), exports)
     assert {record["key"]} == before
+    assert campaign.measurements.environment(record["environment"]) == environment
     assert not any("power" in visit for visit in record["visits"])
     row = measurement_row(record)
     assert row["power_reason"] == "no sensor found (looked for RAPL, INA3221, tegrastats)"
     assert pd.isna([row["power_mean_w"], row["energy_run_mj"], row["energy_run_high_mj"]]).all()
     assert row["power_source"] is None
+    earlier = measurement_row({name: value for name, value in record.items() if name != "power"})
+    assert (earlier["power_source"], earlier["power_reason"]) == (None, None)
 
 
 def test_measurement_with_power_is_another_one(tmp_path, root, machine):
@@ -83,21 +86,13 @@ def test_sensor_asked_for_by_name_that_is_missing_is_the_users_mistake(tmp_path,
         measure(campaign, dummy_exports(tmp_path, count=1))
 
 
-def test_record_of_an_earlier_version_has_empty_columns(tmp_path, root, machine):
-    (record,) = measure(idle_campaign(tmp_path, root, TWICE), dummy_exports(tmp_path, count=1))
-    earlier = {name: value for name, value in record.items() if name != "power"}
-    row = measurement_row(earlier)
-    assert (row["power_source"], row["power_reason"]) == (None, None)
-    assert pd.isna(row["energy_run_mj"])
-
-
 @pytest.mark.parametrize("instead", [{"peaks": {"power": None}}, {"visit": {"power": None}}])
 def test_power_that_was_not_requested_is_refused(campaign, exports, runner, instead):
     (event,) = instead
     facts = {"source": "rapl", "parts": "package-0", "rate_hz": None, "block_s": 0.5, "reason": None}
     runner.wish(instead={event: {"power": facts if event == "peaks" else None}})
     with pytest.raises(BenchmarkError, match="reported power, which was not requested"):
-        measure(asking(campaign, "off"), exports)
+        measure(campaign, exports)
 
 
 @pytest.mark.parametrize("value", [0, -1, 5001, "20", None])
@@ -105,7 +100,7 @@ def test_impossible_power_of_a_runner_is_refused(campaign, exports, runner, valu
     power = {"idle_w": value, "mean_w": 10.0, "seconds": 0.5, "runs": 3, "readings": 2}
     runner.wish(instead={"visit": {"power": power}})
     with pytest.raises(BenchmarkError, match="malformed answer"):
-        measure(campaign, exports)
+        measure(asking(campaign, "auto"), exports)
 
 
 def test_metrics_of_power_are_fitted_only_where_there_is_some():
