@@ -95,6 +95,7 @@ def _visits(draw: np.random.Generator, at: int, models: int) -> dict[str, Any]:
         "started_at": started[0], "visits": 4, "disturbed_visits": sum(disturbed), "visit_started_at": started,
         "visit_disturbed": disturbed, "visit_calibration_ms": calibration, "visit_temperature_c": temperatures,
         "visit_cpu_mhz": [1479.0] * 4, "calibration_ms": np.mean(calibration), "temperature_c": max(temperatures),
+        "peak_flops_per_s": 2e11, "peak_bytes_per_s": 2e10,
         **dict.fromkeys(("power_source", "power_reason")),
         **dict.fromkeys(("power_rate_hz", "power_idle_w", "power_mean_w", *ENERGIES), np.nan),
         "cpu_mhz": 1479.0, "load_1_minute": 0.4, "others_cpus": 0.05, "throttled": at == 5, "swapped_pages": 0.0,
