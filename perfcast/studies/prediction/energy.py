@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from perfcast.dataset.valid import valid_rows
 from perfcast.pages import Figure, Table
@@ -15,21 +16,12 @@ from perfcast.pages.tables import numbers, text_row, texts
 from perfcast.studies.statistics.fronts import unbeaten
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from perfcast.studies.prediction.inputs import ReportData
 
 _MAX_LISTED = 50
 _MEMORY = "ram_run_peak_mb"
-
-
-@dataclass(frozen=True)
-class EnergyView:
-    """What a report shows of power; only where there is some."""
-
-    figure: Figure
-    table: Table
 
 
 def power_sentence(dataset: pd.DataFrame) -> str:
@@ -52,15 +44,34 @@ def _why_not(dataset: pd.DataFrame) -> str:
     return "not asked for"
 
 
-def energy_view(data: ReportData) -> EnergyView | None:
-    """Return power and energy of the models, None where none has an energy."""
+def energy_figures(data: ReportData) -> tuple[Figure, ...]:
+    """Return energy against time with the Pareto front of energy, memory and time; nothing where none has an energy."""
+    if _with_energy(data.first).empty:
+        return ()
+    rows = _comparable(data)
+    return (_front_figure(rows, _on_front(rows, _memory_of(data))),)
+
+
+def front_table(data: ReportData) -> Table:
+    """Return what is on the Pareto front of energy, memory and time, the least energy first."""
+    rows, memory = _comparable(data), _memory_of(data)
+    return _front_table(rows[_on_front(rows, memory)], memory)
+
+
+def _comparable(data: ReportData) -> pd.DataFrame:
     rows = _with_energy(data.first)
+    return rows.dropna(subset=[name for name in ("energy_run_mj", _memory_of(data), "latency_ms") if name in rows])
+
+
+def _memory_of(data: ReportData) -> str:
+    """Return the column of memory that the target learns."""
+    return next((result.column for result in data.metrics if result.unit == "MB"), _MEMORY)
+
+
+def _on_front(rows: pd.DataFrame, memory: str) -> np.ndarray:
     if rows.empty:
-        return None
-    memory = next((result.column for result in data.metrics if result.unit == "MB"), _MEMORY)
-    rows = rows[rows[["latency_ms", memory]].notna().all(axis=1)]
-    front = unbeaten(rows[["energy_run_mj", memory, "latency_ms"]].to_numpy(dtype=float))
-    return EnergyView(_front_figure(rows, front), _front_table(rows[front], memory))
+        return np.zeros(0, dtype=bool)
+    return unbeaten(rows[["energy_run_mj", memory, "latency_ms"]].to_numpy(dtype=float))
 
 
 def _with_energy(dataset: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from perfcast.pages.formatting import words
 from perfcast.studies.prediction import campaign_figures, figures, model_tables, series, tables, trust
 from perfcast.studies.prediction.calibration import SOURCE
 from perfcast.studies.prediction.cautions import cautions
-from perfcast.studies.prediction.energy import energy_view, power_sentence
+from perfcast.studies.prediction.energy import energy_figures, front_table, power_sentence
 from perfcast.studies.prediction.environments import environment_view
 from perfcast.studies.prediction.facts import facts
 from perfcast.studies.prediction.inputs import UNFITTED_METRICS, ReportData, read_inputs
@@ -52,16 +52,12 @@ def report_page(
     samples = series.sample_browser(data)
     examples = series.pattern_examples(data)
     visits = series.visit_table(data.dataset)
-    energy = energy_view(data)
     shown = _figures(data, examples, visits)
     return prediction_page(
         "measured.html.j2",
         title or f"{target}: measured and predicted",
         data,
-        [
-            *(*shown["patterns"], *shown["trust"], *shown["repeatability"], *shown["campaign"], shown["wall_process"]),
-            *([energy.figure] if energy else []),
-        ],
+        [figure for figures in shown.values() for figure in figures],
         samples.series,
         cautions=cautions(data.dataset),
         measured=measured_sentence(data.dataset),
@@ -76,7 +72,6 @@ def report_page(
         includes=sorted(set(data.dataset["includes"].dropna())),
         environment=environment_view(data),
         power=power_sentence(data.dataset),
-        energy=energy,
     )
 
 
@@ -120,11 +115,12 @@ def prediction_page(
     )
 
 
-def _figures(data: ReportData, examples: Mapping[str, int], visits: pd.DataFrame) -> dict[str, Any]:
+def _figures(data: ReportData, examples: Mapping[str, int], visits: pd.DataFrame) -> dict[str, tuple[Figure, ...]]:
     return {
         "patterns": figures.pattern_figures(data, examples),
         "trust": (campaign_figures.interval_figure(data), campaign_figures.mean_figure(data)),
-        "wall_process": figures.wall_process_figure(data),
+        "wall_process": (figures.wall_process_figure(data),),
+        "energy": energy_figures(data),
         "repeatability": tuple(
             figures.repeatability_figure(result, series.replicate_pairs(data, result))
             for result in data.metrics or UNFITTED_METRICS
@@ -147,5 +143,6 @@ def _tables(data: ReportData, examples: Mapping[str, int], positions: Mapping[in
         "models": model_tables.models_table(data, positions),
         "failed": model_tables.failed_table(data),
         "slowest": model_tables.extremes_table(data, "The slowest", "latency_ms", "Latency, ms"),
+        "front": front_table(data),
         "largest": model_tables.extremes_table(data, "The largest in memory", "ram_run_peak_mb", "RAM inferring, MB"),
     }

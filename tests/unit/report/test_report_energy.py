@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perfcast.studies.prediction.energy import energy_view, power_sentence
+from perfcast.studies.prediction.energy import energy_figures, front_table, power_sentence
 from perfcast.studies.prediction.inputs import read_inputs
 from perfcast.studies.prediction.page import report_page
 from perfcast.studies.prediction.summary import summary_lines
@@ -52,14 +52,16 @@ def test_page_with_power_shows_the_front_of_energy_memory_and_time(powered):
     assert "energy" in {figure.key for figure in page.figures}
     words = power_sentence(powered.dataset)
     assert words.startswith("read from ina3221 for 41 measurements; medians: 4.00 W at rest, 10.0 W under load, ")
-    view = energy_view(read_inputs(*powered.arguments(), "nano"))
+    front = front_table(read_inputs(*powered.arguments(), "nano"))
     measured = powered.dataset[(powered.dataset["replicate"] == 0) & (powered.dataset["trust"] != "rejected")]
     fastest = measured.loc[measured["latency_ms"].idxmin(), "model"]
-    assert view.table.rows[0].cells[0].text == fastest
-    assert 0 < len(view.table.rows) < len(measured)
+    assert front.rows[0].cells[0].text == fastest
+    assert 0 < len(front.rows) < len(measured)
 
 
 def test_rows_without_memory_are_in_no_front(powered):
     lacking = powered.with_dataset(powered.dataset.assign(ram_run_peak_mb=np.nan))
-    assert energy_view(read_inputs(*lacking.arguments(), "nano")).figure.missing
+    data = read_inputs(*lacking.arguments(), "nano")
+    assert [bool(figure.missing) for figure in energy_figures(data)] == [True]
+    assert front_table(data).rows == ()
     page_of(lacking)
