@@ -128,7 +128,7 @@ def test_a_threshold_is_found_where_a_third_was_not_measured():
         {**DOCUMENT, "Layers": SEVEN},
     )
     found = thresholds_of(observations, 0.05)[0]
-    assert found.profile.replicates == "independent"
+    assert found.curve.replicates == "independent"
     assert 8 <= found.breaks[0].level <= 32
 
 

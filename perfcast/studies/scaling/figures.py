@@ -75,8 +75,8 @@ def box_figure(observations: Observations, factor: Factor, key: str) -> Figure:
 
 def curve_figure(observations: Observations, found: Thresholds, key: str) -> Figure:
     """Return time over a factor on logarithmic axes: single combinations, what is typical, and thresholds."""
-    unit, factor = unit_for(observations), found.factor
-    profile = found.profile
+    unit, factor = unit_for(observations), found.curve.factor
+    profile = found.curve
     middles = [float(np.exp(np.mean(logs))) / unit.seconds for logs in profile.logs]
     typical = lines(
         finite(profile.levels),

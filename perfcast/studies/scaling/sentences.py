@@ -28,7 +28,7 @@ def answer(analyses: Sequence[Analysis]) -> str:
     if len(analyses) == 1:
         told = [_threshold(threshold) for _, threshold in found]
         return f"{_upper('; '.join(told))}."
-    names = list(dict.fromkeys(threshold.factor.name for _, threshold in found))
+    names = list(dict.fromkeys(threshold.curve.factor.name for _, threshold in found))
     return f"{_upper('; '.join(_over_sets(name, found, len(analyses)) for name in names))}."
 
 
@@ -40,7 +40,7 @@ def _why_none(analyses: Sequence[Analysis]) -> str:
 
 
 def _over_sets(name: str, found: Sequence[tuple[Analysis, Thresholds]], total: int) -> str:
-    own = [threshold for _, threshold in found if threshold.factor.name == name]
+    own = [threshold for _, threshold in found if threshold.curve.factor.name == name]
     levels = sorted(each.level for threshold in own for each in threshold.breaks)
     low, high = format_number(levels[0]), format_number(levels[-1])
     where = f"at {low}" if low == high else f"at {low} to {high}"
@@ -50,7 +50,7 @@ def _over_sets(name: str, found: Sequence[tuple[Analysis, Thresholds]], total: i
 
 
 def _threshold(threshold: Thresholds) -> str:
-    return f"with {threshold.factor.name}, " + " and ".join(_break(each) for each in threshold.breaks)
+    return f"with {threshold.curve.factor.name}, " + " and ".join(_break(each) for each in threshold.breaks)
 
 
 def _break(found: Break) -> str:
@@ -121,17 +121,17 @@ def _without_logarithm(analysis: Analysis) -> list[str]:
 
 def _of_thresholds(analysis: Analysis) -> list[str]:
     told = [
-        f"{_upper(_threshold(each))}; change of slope tested on {each.profile.basis}."
+        f"{_upper(_threshold(each))}; change of slope tested on {each.curve.basis}."
         for each in analysis.thresholds
         if each.breaks
     ]
     told += [
-        f"No threshold was found over {each.factor.name}: a change of the exponent by {number(each.detectable)} or "
-        "more would probably be found (80 %)."
+        f"No threshold was found over {each.curve.factor.name}: a change of the exponent by {number(each.detectable)} "
+        "or more would probably be found (80 %)."
         for each in analysis.thresholds
         if not each.breaks and not each.undecided
     ]
-    told += [f"Over {each.factor.name}: {each.undecided}." for each in analysis.thresholds if each.undecided]
+    told += [f"Over {each.curve.factor.name}: {each.undecided}." for each in analysis.thresholds if each.undecided]
     return told
 
 

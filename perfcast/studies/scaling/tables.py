@@ -54,11 +54,11 @@ def exponents_table(analysis: Analysis) -> Table:
     """Return the exponents of the power law and the thresholds, by factor."""
     rows = []
     for found in analysis.thresholds:
-        exponent = analysis.laws.exponents.get(found.factor)
+        exponent = analysis.laws.exponents.get(found.curve.factor)
         shown = (fmt.MISSING,) * 2
         if exponent is not None:
             shown = (fmt.number(exponent.value), _interval(exponent))
-        rows.append(text_row(found.factor.axis, *shown, thresholds_in_words(found), found.profile.basis))
+        rows.append(text_row(found.curve.factor.axis, *shown, thresholds_in_words(found), found.curve.basis))
     columns = (
         *texts("Factor"),
         *numbers("Exponent", "95 % interval"),
@@ -155,7 +155,7 @@ def factors_frame(analyses: Sequence[Analysis]) -> pd.DataFrame:
 
 
 def _factor_rows(analysis: Analysis) -> Iterator[dict[str, object]]:
-    thresholds = {each.factor: each for each in analysis.thresholds}
+    thresholds = {each.curve.factor: each for each in analysis.thresholds}
     spreads = {(each.factor, each.scale): each for each in analysis.spreads}
     for factor in analysis.observations.factors:
         exponent, spread = analysis.laws.exponents.get(factor, Estimate(np.nan)), spreads.get((factor, "absolute"))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from perfcast.pages.formatting import number
 from perfcast.studies.statistics.claims import Claim
+from perfcast.studies.statistics.growth import Growth, growths_of
 from perfcast.studies.training.cells import FORWARD
-from perfcast.studies.training.kernels import AREA_EXPONENT, Growth, Series, growths_of, series_of
+from perfcast.studies.training.kernels import AREA_EXPONENT, Series, series_of
 from perfcast.studies.training.ratios import Ratio, pooled, ratio_of, verdict_on
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Answers:
 
     place: str
     cells: tuple[Cell, ...]
-    growths: tuple[Growth, ...]
+    growths: tuple[Growth[Series], ...]
     stacked: tuple[Compared, ...]
     penalties: tuple[Compared, ...]
     batches: tuple[Compared, ...]

@@ -16,37 +16,38 @@ from perfcast.studies.training.kernels import series_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from perfcast.studies.statistics.growth import Growth
     from perfcast.studies.training.cells import Cell
     from perfcast.studies.training.convolutions import Setting
-    from perfcast.studies.training.kernels import Growth
+    from perfcast.studies.training.kernels import Series
 
 _MAX_KERNELS = 5
 """Lines of one figure that can be told apart."""
 _GIGA = 1e-9
 
 
-def kernel_figures(growths: Sequence[Growth], setting: Setting, key: str) -> tuple[Figure, ...]:
+def kernel_figures(growths: Sequence[Growth[Series]], setting: Setting, key: str) -> tuple[Figure, ...]:
     """Return time over the kernel for each workload and batch of a setting, with a line per place."""
-    own = [growth for growth in growths if growth.series.setting == setting]
-    labels = dict.fromkeys(growth.series.label for growth in own)
+    own = [growth for growth in growths if growth.curve.setting == setting]
+    labels = dict.fromkeys(growth.curve.label for growth in own)
     return tuple(
-        _kernel_figure([growth for growth in own if growth.series.label == label], f"{key}-kernel-{number_}")
+        _kernel_figure([growth for growth in own if growth.curve.label == label], f"{key}-kernel-{number_}")
         for number_, label in enumerate(labels, start=1)
     )
 
 
-def _kernel_figure(growths: Sequence[Growth], key: str) -> Figure:
-    label = growths[0].series.label
+def _kernel_figure(growths: Sequence[Growth[Series]], key: str) -> Figure:
+    label = growths[0].curve.label
     frame = Frame(key, f"Time over the kernel: {label}", "Side of the kernel, pixels", "Time of a run, ms")
-    styles = category_styles([growth.series.place for growth in growths])
+    styles = category_styles([growth.curve.place for growth in growths])
     lines = tuple(
-        _line(growth.series.kernels, [cell.time_ms for cell in growth.series.cells], growth.series.place, styles)
+        _line(growth.curve.levels, [cell.time_ms for cell in growth.curve.cells], growth.curve.place, styles)
         for growth in growths
     )
-    bands = [band for growth in growths for band in _bands(growth, styles[growth.series.place]["color"])]
+    bands = [band for growth in growths for band in _bands(growth, styles[growth.curve.place]["color"])]
     told = "; ".join(
-        f"{growth.series.place} from {number(growth.series.cells[0].time_ms)} to "
-        f"{number(growth.series.cells[-1].time_ms)} ms"
+        f"{growth.curve.place} from {number(growth.curve.cells[0].time_ms)} to "
+        f"{number(growth.curve.cells[-1].time_ms)} ms"
         for growth in growths
     )
     alt = f"Time of a run over the side of the kernel, {label}: {told}."
@@ -62,7 +63,7 @@ def _line(x: Sequence[float], y: Sequence[float], name: str, styles: Mapping[str
     return markers(finite(x), finite(y), style | {"size": 8}, hover, **shown, showlegend=True)
 
 
-def _bands(growth: Growth, colour: str) -> list[dict[str, Any]]:
+def _bands(growth: Growth[Series], colour: str) -> list[dict[str, Any]]:
     """Return the line at each change, and the band of its interval."""
     over_all = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     band = {"type": "rect", "fillcolor": colour, "opacity": 0.12, "line": {"width": 0}}

@@ -11,9 +11,10 @@ from perfcast.text import pluralize
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from perfcast.studies.statistics.growth import Growth
     from perfcast.studies.training.answers import Answers, Compared
     from perfcast.studies.training.convolutions import Setting
-    from perfcast.studies.training.kernels import Growth
+    from perfcast.studies.training.kernels import Series
 
 
 def findings(answers: Answers) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ def findings_of(answers: Answers, setting: Setting) -> tuple[str, ...]:
             "gradient of the image is not needed)",
             backward,
         ),
-        *_growth([growth for growth in answers.growths if growth.series.setting == setting]),
+        *_growth([growth for growth in answers.growths if growth.curve.setting == setting]),
         *_achieved(answers, setting),
     )
 
@@ -60,7 +61,7 @@ def _direction(compared: Sequence[Compared]) -> str:
     return f"certainly {' and '.join(parts)} {of}" if parts else f"no difference is certain in any {of}"
 
 
-def _growth(growths: Sequence[Growth]) -> list[str]:
+def _growth(growths: Sequence[Growth[Series]]) -> list[str]:
     """Return where growth changes, over all curves."""
     breaks = [each for growth in growths for each in growth.breaks]
     decided = [growth for growth in growths if not growth.undecided]

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfcast.pages import Row
+    from perfcast.studies.statistics.growth import Growth
     from perfcast.studies.training.answers import Answers, Compared
     from perfcast.studies.training.cells import Cell
     from perfcast.studies.training.convolutions import Setting
-    from perfcast.studies.training.kernels import Growth
+    from perfcast.studies.training.kernels import Series
 
 COLUMNS = (
     *("place", "kernel", "second_kernel", "channels", "filters", "height", "width", "output_pixels", "workload"),
@@ -45,7 +46,7 @@ def _cell_row(cell: Cell) -> tuple[object, ...]:
 
 def growth_table(answers: Answers, setting: Setting) -> Table:
     """Return how time grows with the kernel, by workload and batch, and what is achieved at best."""
-    growths = [growth for growth in answers.growths if growth.series.setting == setting]
+    growths = [growth for growth in answers.growths if growth.curve.setting == setting]
     columns = (
         *texts("Workload"),
         *texts("Exponent of the kernel's side, and where it changes", wide=True),
@@ -55,13 +56,13 @@ def growth_table(answers: Answers, setting: Setting) -> Table:
     return Table(caption, columns, tuple(map(_growth_row, growths)), empty="No single convolution was measured.")
 
 
-def _growth_row(growth: Growth) -> Row:
-    best = max(growth.series.cells, key=lambda cell: cell.flops_per_s)
+def _growth_row(growth: Growth[Series]) -> Row:
+    best = max(growth.curve.cells, key=lambda cell: cell.flops_per_s)
     share = 100 * best.flops_per_s / best.peak_flops_per_s
-    return text_row(growth.series.label, growth_in_words(growth), fmt.number(best.flops_per_s / 1e9), fmt.number(share))
+    return text_row(growth.curve.label, growth_in_words(growth), fmt.number(best.flops_per_s / 1e9), fmt.number(share))
 
 
-def growth_in_words(growth: Growth) -> str:
+def growth_in_words(growth: Growth[Series]) -> str:
     """Return where the exponent changes."""
     if growth.undecided:
         return f"undecided: {growth.undecided}"
