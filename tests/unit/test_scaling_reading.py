@@ -28,6 +28,10 @@ def written(folder, table, name="times.csv", **options):
     path = folder / name
     if path.suffix == ".parquet":
         table.to_parquet(path)
+    elif path.suffix == ".json":
+        table.to_json(path, orient="records")
+    elif path.suffix == ".xlsx":
+        table.to_excel(path, index=False)
     else:
         table.to_csv(path, **{"index": False, **options})
     return path
@@ -42,7 +46,9 @@ def columns_of(observations):
     return [factor.column for factor in observations.factors]
 
 
-@pytest.mark.parametrize("name", ["times.csv", "times.csv.gz", "times.parquet"])
+@pytest.mark.parametrize(
+    "name", ["times.csv", "times.csv.gz", "times.txt", "times.parquet", "times.json", "times.xlsx"]
+)
 def test_the_documents_table_is_read_whatever_the_file(tmp_path, document, name):
     found = one(written(tmp_path, document, name))
     assert columns_of(found) == ["Layers", "BatchSize", "ConvSize"]
@@ -168,6 +174,14 @@ def test_a_table_without_use_is_refused_in_one_line(tmp_path, document, change, 
     assert str(error.value).startswith(f"{path}: ")
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_row_with_a_field_too_many_or_too_few_is_named_by_its_line(tmp_path):
+    path = tmp_path / "x.csv"
+    for row in ("6,1,2", "6"):
+        path.write_text(f"Layers,MeanTime\n4,1\n{row}\n")
+        with pytest.raises(UsageError, match=r"x\.csv: cannot be read as a table: line 3 has . fields?, the first 2"):
+            observe(path, Choices())
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00\xff\xfe", b"a,b\n1,2,3\n1\n", b"PAR1"])

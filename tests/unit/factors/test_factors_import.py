@@ -35,6 +35,11 @@ def test_tables_are_merged_on_the_column_that_they_share(tmp_path):
     assert results.problem_count == 0
 
 
+def test_semicolons_and_decimal_commas_are_read(tmp_path):
+    results = read(tmp_path, "TestId;device;Time (ms)\n1;a;10,5\n2;a;6\n3;b;20,25\n4;b;11 ms\n")
+    assert results.rows["Time (ms)"].tolist() == [10.5, 6, 20.25, 11]
+
+
 def test_unmatched_rows_are_listed_in_both_tables(tmp_path):
     results = read(tmp_path, INFO + "9,b,4\n", TIMES + "8,5\n")
     assert [(place, row) for place, row, *_ in problems(results)] == [("0", 6), ("1", 6)]
