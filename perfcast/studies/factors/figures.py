@@ -17,8 +17,8 @@ from perfcast.pages.scatter_matrix import scatter_matrix
 from perfcast.studies.factors.builds import follow, networks_of
 from perfcast.studies.factors.description import coded_columns
 from perfcast.studies.factors.design import ordered_levels
-from perfcast.studies.factors.roles import PERFORMANCE, level_text
-from perfcast.studies.factors.wording import compared, condition_text, factor_name, level_with_unit
+from perfcast.studies.factors.roles import PERFORMANCE, factor_name, level_text
+from perfcast.studies.factors.wording import compared, condition_text, level_with_unit
 
 if TYPE_CHECKING:
     from perfcast.studies.factors.analysis import Analysis, MetricAnalysis

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from perfcast.pages import formatting as fmt
 from perfcast.studies.factors.aliases import never_together
 from perfcast.studies.factors.description import suspected_units
-from perfcast.studies.factors.roles import PERFORMANCE
+from perfcast.studies.factors.roles import PERFORMANCE, factor_name
 from perfcast.studies.factors.wording import (
     change_sentence,
     compared,
     condition_text,
     effect_sentence,
-    factor_name,
     step_sentence,
     times,
 )

@@ -33,6 +33,11 @@ _DIFFERENT = 0.8
 _MAX_LENGTH = 80
 
 
+def factor_name(column: str) -> str:
+    """Return what to call a column in a sentence, without its unit."""
+    return escape_control(name_without_unit(column).replace("_", " "))
+
+
 @dataclass(frozen=True)
 class Metric:
     """What was measured: its column and its unit, None where nothing says it."""
@@ -43,13 +48,12 @@ class Metric:
     @property
     def label(self) -> str:
         """What to call it, with its unit."""
-        name = name_without_unit(self.column).replace("_", " ")
-        return f"{escape_control(name)} ({self.unit.symbol})" if self.unit else escape_control(name)
+        return f"{self.name} ({self.unit.symbol})" if self.unit else self.name
 
     @property
     def name(self) -> str:
         """What to call it, without its unit."""
-        return escape_control(name_without_unit(self.column).replace("_", " "))
+        return factor_name(self.column)
 
     def text(self, value: float) -> str:
         """Return a value with its unit."""
@@ -95,9 +99,7 @@ class Roles:
 
     def label_of(self, factor: str) -> str:
         """Return what to call a factor on an axis, with its unit."""
-        unit = unit_in_name(factor)
-        plain = escape_control(name_without_unit(factor).replace("_", " "))
-        return f"{plain} ({unit.symbol})" if unit else plain
+        return Metric(factor, unit_in_name(factor)).label
 
     def without(self, names: Sequence[str]) -> Roles:
         """Return the roles without some of the factors."""

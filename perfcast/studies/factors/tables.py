@@ -10,8 +10,8 @@ from perfcast.pages import formatting as fmt
 from perfcast.pages.tables import Cell, numbers, texts
 from perfcast.studies.factors.builds import ALPHA
 from perfcast.studies.factors.description import STATISTICS, describe, levels_of
-from perfcast.studies.factors.roles import level_text
-from perfcast.studies.factors.wording import compared, factor_name, level_with_unit, times
+from perfcast.studies.factors.roles import factor_name, level_text
+from perfcast.studies.factors.wording import compared, level_with_unit, times
 from perfcast.studies.statistics.significance import p_number
 from perfcast.text import escape_control
 

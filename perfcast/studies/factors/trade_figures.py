@@ -10,8 +10,8 @@ from perfcast.pages.embed import finite, plot_text
 from perfcast.pages.figures import GREY, SYMBOLS, category_styles, lines, markers
 from perfcast.studies.factors.design import ordered_levels
 from perfcast.studies.factors.figures import condition_hover
-from perfcast.studies.factors.roles import level_text
-from perfcast.studies.factors.wording import condition_text, factor_name, level_with_unit
+from perfcast.studies.factors.roles import factor_name, level_text
+from perfcast.studies.factors.wording import condition_text, level_with_unit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from perfcast.pages import formatting as fmt
-from perfcast.studies.factors.roles import level_text
+from perfcast.studies.factors.roles import factor_name, level_text
 from perfcast.studies.statistics.significance import p_text
-from perfcast.tables.units import name_without_unit, unit_in_name
-from perfcast.text import escape_control
+from perfcast.tables.units import unit_in_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +23,6 @@ _PLAIN_WORDS = ("True", "False", "true", "false", "yes", "not set", "none")
 def times(ratio: float) -> str:
     """Return a ratio as people read it: `×0.2`."""
     return f"×{fmt.number(ratio)}"
-
-
-def factor_name(factor: str) -> str:
-    """Return what to call a factor in a sentence, without its unit."""
-    return escape_control(name_without_unit(factor).replace("_", " "))
 
 
 def level_with_unit(factor: str, level: object) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from perfcast.pages.formatting import is_number, number
+from perfcast.studies.statistics.regression import student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,8 @@ def ratio_of(pairs: Sequence[tuple[Cell, Cell]], confidence: float = 0.95) -> Ra
     middle = float(np.mean([np.log(first.time_ms / second.time_ms) for first, second in pairs]))
     cells = [cell for pair in pairs for cell in pair]
     error = float(np.sqrt(sum(cell.error**2 for cell in cells))) / len(pairs)
-    reach = float(stats.t.ppf((1 + confidence) / 2, min(cell.freedom for cell in cells))) * error
-    value, low, high = np.exp([middle, middle - reach, middle + reach])
+    found = student(middle, error, min(cell.freedom for cell in cells), confidence)
+    value, low, high = np.exp([found.value, found.low, found.high])
     return Ratio(float(value), float(low), float(high))
 
 
