@@ -49,13 +49,13 @@ def energy_figures(data: ReportData) -> tuple[Figure, ...]:
     if _with_energy(data.first).empty:
         return ()
     rows = _comparable(data)
-    return (_front_figure(rows, _on_front(rows, _memory_of(data))),)
+    return (_front_figure(rows, _on_front(data, rows), _rivals(data)),)
 
 
 def front_table(data: ReportData) -> Table:
     """Return what is on the Pareto front of energy, memory and time, the least energy first."""
-    rows, memory = _comparable(data), _memory_of(data)
-    return _front_table(rows[_on_front(rows, memory)], memory)
+    rows = _comparable(data)
+    return _front_table(rows[_on_front(data, rows)], _memory_of(data))
 
 
 def _comparable(data: ReportData) -> pd.DataFrame:
@@ -68,10 +68,19 @@ def _memory_of(data: ReportData) -> str:
     return next((result.column for result in data.metrics if result.unit == "MB"), _MEMORY)
 
 
-def _on_front(rows: pd.DataFrame, memory: str) -> np.ndarray:
-    if rows.empty:
-        return np.zeros(0, dtype=bool)
-    return unbeaten(rows[["energy_run_mj", memory, "latency_ms"]].to_numpy(dtype=float))
+def _rivals(data: ReportData) -> str:
+    """Return what a measurement is compared with: where factors vary, with its model under others of their values."""
+    return "no other measurement of the same model" if data.varied else "no other model"
+
+
+def _on_front(data: ReportData, rows: pd.DataFrame) -> np.ndarray:
+    found = np.zeros(len(rows), dtype=bool)
+    if len(rows):
+        values = rows[["energy_run_mj", _memory_of(data), "latency_ms"]].to_numpy(dtype=float)
+        groups = rows.groupby("model").indices if data.varied else {"": np.arange(len(rows))}
+        for places in groups.values():
+            found[places] = unbeaten(values[places])
+    return found
 
 
 def _with_energy(dataset: pd.DataFrame) -> pd.DataFrame:
@@ -79,10 +88,10 @@ def _with_energy(dataset: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["energy_run_mj"].notna()] if "energy_run_mj" in rows else rows.iloc[:0]
 
 
-def _front_figure(rows: pd.DataFrame, front: np.ndarray) -> Figure:
+def _front_figure(rows: pd.DataFrame, front: np.ndarray, rivals: str) -> Figure:
     caption = (
-        "Down and left is better. Bars: the 95 % interval of the energy over the visits. On the front: no other "
-        "measurement has less of energy, memory or time, and no more of the two others."
+        "Down and left is better. Bars: the 95 % interval of the energy over the visits. On the Pareto front: "
+        f"{rivals} has less of energy, memory or time, and no more of the two others."
     )
     frame = Frame("energy", "Energy against time", "Latency, ms", "Energy per run, mJ", caption, log="xy")
     if not len(rows):

@@ -1,6 +1,7 @@
 """Power and energy in the report: only where there are some, else the reason once."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from perfcast.studies.prediction.energy import energy_figures, front_table, power_sentence
@@ -65,3 +66,16 @@ def test_rows_without_memory_are_in_no_front(powered):
     assert [bool(figure.missing) for figure in energy_figures(data)] == [True]
     assert front_table(data).rows == ()
     page_of(lacking)
+
+
+def test_where_power_modes_vary_each_model_has_a_front(powered):
+    table = powered.dataset
+    slow = table.assign(latency_ms=2 * table["latency_ms"], energy_run_mj=0.8 * table["energy_run_mj"], nvpmodel=1)
+    worse = table.assign(latency_ms=3 * table["latency_ms"], nvpmodel=2)
+    both = powered.with_dataset(pd.concat([table.assign(nvpmodel=0), slow, worse], ignore_index=True))
+    data = read_inputs(*both.arguments(), "nano")
+    labels = [row.cells[0].text for row in front_table(data).rows]
+    assert {label.rpartition(" ")[2] for label in labels} == {"0", "1"}
+    first = [label for label in labels if label.startswith("densenet101_128 ")]
+    assert sorted(first) == ["densenet101_128 · nvpmodel 0", "densenet101_128 · nvpmodel 1"]
+    assert "no other measurement of the same model" in energy_figures(data)[0].caption
