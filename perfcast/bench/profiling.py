@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.plans import plan_entry, program_of
@@ -26,41 +27,67 @@ _WARM_UP = 3
 """Steps before those that count, with and without tracing: the first of each builds what it runs."""
 
 
-def profile_model(target: Target, export: Export, artifacts: ArtifactStore, steps: int) -> pd.DataFrame:
-    """Return the profile of a model under the one factor set of a target, as `perfcast.bench.profiles` describes it.
+@dataclass(frozen=True)
+class Subject:
+    """A model to profile, under one factor set.
 
-    The model runs in this process, without and with tracing in turns, ``steps`` times each.
+    Attributes:
+        factors: of the toolchain and the workload.
+        task: its program, as toolchains load it.
+        about: a value for each of `perfcast.bench.profiles.KEYS`.
+        layers: names of its layers.
+    """
+
+    factors: dict[str, Any]
+    task: dict[str, Any]
+    about: dict[str, Any]
+    layers: tuple[str, ...]
+
+
+def subject_of(target: Target, export: Export, artifacts: ArtifactStore) -> Subject:
+    """Return a model as it runs under the one factor set of a target.
 
     Raises:
-        UsageError: the target is not this machine's CPU, its toolchain does not trace, or its workload is no single
-            step.
-        SourceError: the model has no program for the target, or cannot be run.
+        UsageError: the target is not this machine's CPU, or its workload is no single step.
+        SourceError: the model has no program for the target.
     """
     factors = target.factors | {"device_kind": target.device_kind}
-    toolchain = TOOLCHAINS[factors["toolchain"]](factors)
-    workload = WORKLOADS[factors["workload"]](factors)
-    _refuse(target, workload)
-    task = _task(target, export, artifacts)
-    with quiet_errors(factors["toolchain"], "run"):
-        toolchain.preload()
-        run, inputs = workload.load(toolchain, task), workload.inputs(task)
-        workload.check(task, run(*inputs))
-        tracer = toolchain.tracer()
-        if tracer is None:
-            raise UsageError(f"{target.name}: {factors['toolchain']} does not trace operations; tensorflow does")
-        # In turns, so that what disturbs the machine disturbs both.
-        pairs = [(_timed(run, inputs), tracer(inputs)) for _ in range(_WARM_UP + steps)][_WARM_UP:]
+    _refuse(target, WORKLOADS[factors["workload"]](factors))
     about = {
         "model": export.spec.model,
         "target": target.name,
         "device": target.device_name or read_machine()["cpu"],
-        "toolchain_version": toolchain.version(),
+        "toolchain_version": TOOLCHAINS[factors["toolchain"]](factors).version(),
         "optimizer": factors.get("optimizer", ""),
         **{name: factors[name] for name in ("toolchain", "workload", "threads", "batch")},
     }
-    layers = [layer["name"] for layer in artifacts.descriptor(export.artifact)["layers"]]
+    layers = tuple(layer["name"] for layer in artifacts.descriptor(export.artifact)["layers"])
+    return Subject(factors, _task(target, export, artifacts), about, layers)
+
+
+def profile_steps(subject: Subject, steps: int) -> pd.DataFrame:
+    """Return the profile of a model, as `perfcast.bench.profiles` describes it.
+
+    The model runs in this process, without and with tracing in turns, ``steps`` times each.
+
+    Raises:
+        UsageError: the toolchain does not trace.
+        SourceError: the model cannot be run.
+    """
+    name = subject.factors["toolchain"]
+    toolchain = TOOLCHAINS[name](subject.factors)
+    workload = WORKLOADS[subject.factors["workload"]](subject.factors)
+    with quiet_errors(name, "run"):
+        toolchain.preload()
+        run, inputs = workload.load(toolchain, subject.task), workload.inputs(subject.task)
+        workload.check(subject.task, run(*inputs))
+        tracer = toolchain.tracer()
+        if tracer is None:
+            raise UsageError(f"{subject.about['target']}: {name} does not trace operations; tensorflow does")
+        # In turns, so that what disturbs the machine disturbs both.
+        pairs = [(_timed(run, inputs), tracer(inputs)) for _ in range(_WARM_UP + steps)][_WARM_UP:]
     untraced, traces = zip(*pairs, strict=True)
-    return profile_table(about, untraced, traces, layers)
+    return profile_table(subject.about, untraced, traces, subject.layers)
 
 
 def _refuse(target: Target, workload: Any) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perfcast.bench.target import Target
+    from perfcast.export.exports import Export
     from perfcast.planning.settings import Settings
 
 _STEPS = 15
@@ -36,39 +37,51 @@ _STEPS = 15
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write the profiles to: .csv or .parquet."
 )
-def profile(request: Request, settings: Settings, steps: int, out: Path | None, **factors: Any) -> None:
+@click.option(
+    "--memory",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the memory over time, .csv or .parquet: each model also runs in a process of its own.",
+)
+def profile(
+    request: Request, settings: Settings, steps: int, out: Path | None, memory: Path | None, **factors: Any
+) -> None:
     """Profile a step of models on this machine: the time of each operation and each layer.
 
-    `perfcast study training` reads what --out writes.
+    `perfcast study training` reads what --out and --memory write.
     """
-    if out:
-        check_ending(out)
+    for file in filter(None, (out, memory)):
+        check_ending(file)
     parts = _parts(settings, {name: value for name, value in factors.items() if value is not None})
     formats = tuple(dict.fromkeys(name for part in parts for name in part.formats))
     store = request.store or settings.store
     exports, failures = request.exports(store, settings.sheets, formats)
-    tables = []
+    found = []
     for export in exports:
         for part in parts:
             try:
-                with naming(export.spec.model):
-                    tables.append(_profiled(part, export, store, steps))
+                with naming(export.spec.model), native_libraries_silent():
+                    found.append(_profiled(part, export, store, steps, with_memory=memory is not None))
             except PerfcastError as error:
                 failures.append(error)
-    if tables:
-        import pandas as pd
-
-        _show(pd.concat(tables, ignore_index=True), out)
-    end(failures, len(tables))
+    if found:
+        _show_and_write(found, out, memory)
+    end(failures, len(found))
 
 
-def _show(table: pd.DataFrame, out: Path | None) -> None:
+def _show_and_write(
+    found: list[tuple[pd.DataFrame, pd.DataFrame | None]], out: Path | None, memory: Path | None
+) -> None:
+    import pandas as pd
+
     from perfcast.studies.training.operation_page import operation_lines
     from perfcast.studies.training.operations import breakdowns_of
 
-    show_lines(operation_lines(tuple(breakdowns_of(table))))
+    profiles = pd.concat([each for each, _ in found], ignore_index=True)
+    show_lines(operation_lines(tuple(breakdowns_of(profiles))))
     if out:
-        write_table(out, table)
+        write_table(out, profiles)
+    if memory:
+        write_table(memory, pd.concat([trace for _, trace in found if trace is not None], ignore_index=True))
 
 
 def _parts(settings: Settings, asked: dict[str, Any]) -> list[Target]:
@@ -90,9 +103,12 @@ def _parts(settings: Settings, asked: dict[str, Any]) -> list[Target]:
     return Target.from_dict(settings.target.name, described).parts()
 
 
-def _profiled(part: Target, export: Any, store: Path, steps: int) -> pd.DataFrame:
-    from perfcast.bench.profiling import profile_model
+def _profiled(
+    part: Target, export: Export, store: Path, steps: int, *, with_memory: bool
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    from perfcast.bench.memory_traces import trace_memory
+    from perfcast.bench.profiling import profile_steps, subject_of
     from perfcast.export.artifacts import ArtifactStore
 
-    with native_libraries_silent():
-        return profile_model(part, export, ArtifactStore(store), steps)
+    subject = subject_of(part, export, ArtifactStore(store))
+    return profile_steps(subject, steps), trace_memory(subject, steps) if with_memory else None

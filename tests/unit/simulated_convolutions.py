@@ -84,6 +84,20 @@ def _row(kernels, workload, batch, time_ms, noise):
     }
 
 
+def memory(**changed):
+    """Return the memory of a run over time, as `perfcast profile --memory` writes it."""
+    table = pd.DataFrame(
+        {
+            "phase": ["load", "load", "first step", "steps", "steps"],
+            "at_s": [0.0, 0.1, 0.2, 0.3, 0.4],
+            "resident_mb": [0.0, 50.0, 180.0, 120.0, 150.0],
+        }
+    )
+    about = {"model": "mobilenet_224", "target": "board", "toolchain": "tensorflow", "toolchain_version": "2"}
+    use = {"device": "x", "workload": "inference", "optimizer": "", "threads": 2, "batch": 8}
+    return table.assign(**(about | use | changed))
+
+
 def profile(**changed):
     """Return a profile as `perfcast profile` writes it: 8 ms of operations in a step of 10 ms."""
     table = pd.DataFrame(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from perfcast.bench.profiles import COLUMNS, busy_ns, layers_of_nodes, profile_table
 from perfcast.cli import main
+from perfcast.studies.training.memory import read_traces
 from perfcast.studies.training.operations import read_breakdowns
 
 MODEL = "basic_model_2_3_8_2_32"
@@ -83,9 +84,13 @@ def run(folder, *arguments):
 @pytest.mark.parametrize(("workload", "expected"), [("inference", "Conv2D"), ("training_step", "Conv2DBackpropFilter")])
 def test_a_small_model_is_profiled_by_operation_and_layer(folder, workload, expected):
     optimizer = ["--optimizer", "adam"] if workload == "training_step" else []
-    answer = run(folder, "--workload", workload, *optimizer, "--batch", 2, "--steps", 4, "--out", f"{workload}.parquet")
+    files = ["--out", f"{workload}.parquet", "--memory", f"{workload}.csv"]
+    answer = run(folder, "--workload", workload, *optimizer, "--batch", 2, "--steps", 4, *files)
     assert answer.exit_code == 0, answer.output
     assert "Calls per step" in answer.output
+    (trace,) = read_traces(folder / f"{workload}.csv")
+    assert list(dict.fromkeys(trace.moments["phase"])) == ["load", "first step", "steps"]
+    assert trace.peak_mb("first step", "steps") > 0
     (found,) = read_breakdowns(folder / f"{workload}.parquet")
     assert found.batch == 2
     assert found.steps == 4

@@ -11,8 +11,9 @@ from perfcast.studies.registry import find_study
 from perfcast.studies.training.answers import Rules, answers_of
 from perfcast.studies.training.cells import read_cells
 from perfcast.studies.training.convolutions import convolution_of
+from perfcast.studies.training.memory import claims_of, memory_section, read_traces
 from perfcast.studies.training.operations import read_breakdowns
-from tests.unit.simulated_convolutions import Law, dataset, profile
+from tests.unit.simulated_convolutions import Law, dataset, memory, profile
 
 PENALTY, STACKED, BATCH = range(3)
 
@@ -125,6 +126,27 @@ def test_a_profile_with_impossible_numbers_is_named(tmp_path):
             read_breakdowns(path)
 
 
+def test_memory_over_time_has_peaks_by_phase_and_tests_the_claim(tmp_path):
+    path = tmp_path / "memory.csv"
+    other = memory(model="resnet18_224").assign(resident_mb=[0.0, 60.0, 90.0, 80.0, 95.0])
+    pd.concat([memory(), other]).to_csv(path, index=False)
+    small, large = read_traces(path)
+    assert [small.peak_mb(phase) for phase in ("load", "first step", "steps")] == [50.0, 180.0, 150.0]
+    (claim,) = claims_of((small, large))
+    assert claim.verdict == "confirmed"
+    assert "1.89 times" in claim.evidence
+    (figure,) = memory_section((small, large)).figures
+    assert [trace["marker"]["size"] for trace in figure.traces] == [[0, 0, 10, 0, 0]] * 2
+    assert claims_of((small,)) == ()
+
+
+def test_memory_without_numbers_is_named(tmp_path):
+    path = tmp_path / "memory.csv"
+    memory(resident_mb="much").to_csv(path, index=False)
+    with pytest.raises(UsageError, match="no trace of memory"):
+        read_traces(path)
+
+
 def test_page_summary_and_table_are_written(tmp_path):
     dataset().to_parquet(tmp_path / "dataset.parquet")
     profile().to_csv(tmp_path / "profile.csv", index=False)
@@ -148,6 +170,7 @@ def test_what_is_absent_is_said_in_a_sentence(tmp_path, kind):
     answer = run(path, "--out", tmp_path / "page.md")
     assert answer.exit_code == 0, answer.output
     text = (tmp_path / "page.md").read_text()
+    assert "No input holds memory over time" in text
     absent = "No input holds measurements of single convolutions" if kind == "profile.csv" else "No input is a profile"
     assert absent in text
 
@@ -157,9 +180,10 @@ def test_every_axis_has_a_unit_and_every_figure_words(tmp_path):
         (tmp_path / target).mkdir()
         dataset(target="same").to_parquet(tmp_path / target / "dataset.parquet")
     profile().to_csv(tmp_path / "profile.csv", index=False)
+    memory().to_csv(tmp_path / "memory.csv", index=False)
     study = find_study("training")
-    page = study.run([tmp_path / "a", tmp_path / "b", tmp_path / "profile.csv"], study.chosen({})).page
-    assert len({figure.key for figure in page.figures}) == len(page.figures) == 4 + 2 * 3 + 1
+    page = study.run([tmp_path / name for name in ("a", "b", "profile.csv", "memory.csv")], study.chosen({})).page
+    assert len({figure.key for figure in page.figures}) == len(page.figures) == 4 + 2 * 3 + 2
     for figure in page.figures:
         assert len(figure.alt) > 30
         assert all("title" in figure.layout[f"{letter}axis"] for letter in "xy")

@@ -10,13 +10,15 @@ import pandas as pd
 
 from perfcast.bench.profiles import COLUMNS, KEYS, STEP
 from perfcast.errors import UsageError
-from perfcast.pages.formatting import escape_control
+from perfcast.pages.formatting import escape_control, pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _ENDINGS = (".csv", ".parquet")
+_TEXTS = dict.fromkeys(("optimizer", "layer"), str)
+"""Columns that may be empty in all rows, and are numbers to a reader of CSV then."""
 _NUMBERS = ("threads", "batch", *STEP, "calls", "time_ms")
 
 
@@ -72,7 +74,7 @@ def read_breakdowns(path: Path) -> tuple[Breakdown, ...] | None:
     Raises:
         UsageError: it is a profile with a value that none can have: one line.
     """
-    table = _table(path)
+    table = read_table(path)
     if table is None or not set(COLUMNS) <= set(table.columns):
         return None
     numbers = table[list(_NUMBERS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
@@ -84,11 +86,12 @@ def read_breakdowns(path: Path) -> tuple[Breakdown, ...] | None:
     return tuple(breakdowns_of(table))
 
 
-def _table(path: Path) -> pd.DataFrame | None:
+def read_table(path: Path) -> pd.DataFrame | None:
+    """Return a CSV or Parquet file, None of what is neither."""
     if not path.is_file() or path.suffix not in _ENDINGS:
         return None
     try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        return pd.read_csv(path, dtype=_TEXTS) if path.suffix == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError, TypeError, NotImplementedError):
         return None
 
@@ -99,12 +102,10 @@ def breakdowns_of(table: pd.DataFrame) -> Iterator[Breakdown]:
     for values, rows in texts.groupby(list(KEYS), sort=False):
         about: dict[str, Any] = dict(zip(KEYS, values, strict=True))
         first = rows.iloc[0]
-        optimizer = f" · {about['optimizer']}" if about["optimizer"] else ""
-        threads = int(about["threads"])
         yield Breakdown(
             escape_control(about["model"]),
-            escape_control(f"{about['target']}, {threads} thread{'s' if threads > 1 else ''}"),
-            escape_control(f"{about['workload']}{optimizer}"),
+            place_of(about),
+            workload_of(about),
             int(about["batch"]),
             int(first["steps"]),
             float(first["step_ms"]),
@@ -113,6 +114,16 @@ def breakdowns_of(table: pd.DataFrame) -> Iterator[Breakdown]:
             _summed(rows, "operation"),
             _summed(rows, "layer"),
         )
+
+
+def place_of(about: Mapping[str, Any]) -> str:
+    """Return target and threads of a profile (`KEYS`), in words."""
+    return escape_control(f"{about['target']}, {pluralize(int(about['threads']), 'thread')}")
+
+
+def workload_of(about: Mapping[str, Any]) -> str:
+    """Return workload and optimizer of a profile (`KEYS`), in words."""
+    return escape_control(" · ".join(filter(None, (about["workload"], about["optimizer"]))))
 
 
 def _summed(rows: pd.DataFrame, column: str) -> pd.DataFrame:

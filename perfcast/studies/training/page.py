@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfcast.pages import Page, Section
 from perfcast.pages import formatting as fmt
 from perfcast.studies.statistics.claims import claims_table
 from perfcast.studies.training import figures, sentences, tables
+from perfcast.studies.training.memory import claims_of, memory_section, memory_sentences, peaks_table
 from perfcast.studies.training.operation_page import operation_lines, operation_sections
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from perfcast.pages import Figure, Table
     from perfcast.studies.training.answers import Answers, Rules
     from perfcast.studies.training.convolutions import Setting
+    from perfcast.studies.training.memory import MemoryTrace
     from perfcast.studies.training.operations import Breakdown
 
 _NO_CONVOLUTIONS = (
@@ -24,22 +26,38 @@ _NO_CONVOLUTIONS = (
 )
 
 
-def training_page(
-    answers: Sequence[Answers], breakdowns: Sequence[Breakdown], notes: Sequence[str], rules: Rules
-) -> Page:
-    """Return the page; ``notes`` are what was left out."""
+@dataclass(frozen=True)
+class Found:
+    """All that was found.
+
+    Attributes:
+        answers: of convolutions, by place.
+        breakdowns: profiles of operations.
+        traces: memory over time.
+        notes: what was left out.
+    """
+
+    answers: tuple[Answers, ...]
+    breakdowns: tuple[Breakdown, ...]
+    traces: tuple[MemoryTrace, ...]
+    notes: tuple[str, ...]
+
+
+def training_page(found: Found, rules: Rules) -> Page:
+    """Return the page."""
     return Page(
         "Training on this device",
-        lead=sentences.lead(answers, len(breakdowns)),
+        lead=sentences.lead(found.answers, len(found.breakdowns)),
         facts=(
-            ("places", str(len(answers))),
-            ("profiles of operations", str(len(breakdowns))),
+            ("places", str(len(found.answers))),
+            ("profiles of operations", str(len(found.breakdowns))),
             ("probability of a false verdict", fmt.percent(100 * rules.alpha)),
             ("difference that does not matter", fmt.percent(100 * rules.margin)),
         ),
         sections=(
-            *_convolution_sections(answers, notes),
-            *operation_sections(breakdowns),
+            *_convolution_sections(found.answers, found.notes),
+            *operation_sections(found.breakdowns),
+            memory_section(found.traces),
             Section("methods", "How it was found", _methods(rules)),
         ),
     )
@@ -115,15 +133,16 @@ def _methods(rules: Rules) -> tuple[str, ...]:
     )
 
 
-def summary(
-    answers: Sequence[Answers], breakdowns: Sequence[Breakdown], notes: Sequence[str]
-) -> tuple[str | Table, ...]:
+def summary(found: Found) -> tuple[str | Table, ...]:
     """Return what to print."""
-    lines: list[str | Table] = [f"warning: {note}" for note in notes]
-    if not answers:
+    lines: list[str | Table] = [f"warning: {note}" for note in found.notes]
+    if not found.answers:
         lines.append(_NO_CONVOLUTIONS)
-    for each in answers:
-        prefix = f"{each.place}: " if len(answers) > 1 else ""
+    for each in found.answers:
+        prefix = f"{each.place}: " if len(found.answers) > 1 else ""
         lines += [f"{prefix}{text}" for text in sentences.findings(each)]
         lines += [f"{prefix}{claim}" for claim in each.claims]
-    return (*lines, *operation_lines(breakdowns))
+    lines += operation_lines(found.breakdowns)
+    if found.traces:
+        lines += [*memory_sentences(found.traces), peaks_table(found.traces), *map(str, claims_of(found.traces))]
+    return tuple(lines)

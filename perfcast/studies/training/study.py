@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
     from perfcast.studies.training.answers import Rules, answers_of
     from perfcast.studies.training.cells import read_cells
+    from perfcast.studies.training.memory import read_traces
     from perfcast.studies.training.operations import read_breakdowns
-    from perfcast.studies.training.page import summary, training_page
+    from perfcast.studies.training.page import Found, summary, training_page
     from perfcast.studies.training.tables import cells_frame
 
     rules = Rules(options["alpha"], options["margin"])
     profiles = {path: read_breakdowns(path) for path in paths}
-    breakdowns = [each for found in profiles.values() for each in found or ()]
-    cells, notes = read_cells([path for path in paths if profiles[path] is None])
-    answers = answers_of(cells, rules)
-    page = training_page(answers, breakdowns, notes, rules)
-    return Findings(summary(answers, breakdowns, notes), page, cells_frame(cells))
+    traces = {path: read_traces(path) for path in paths}
+    cells, notes = read_cells([path for path in paths if profiles[path] is None and traces[path] is None])
+    found = Found(
+        answers_of(cells, rules),
+        tuple(each for of_file in profiles.values() for each in of_file or ()),
+        tuple(each for of_file in traces.values() for each in of_file or ()),
+        notes,
+    )
+    return Findings(summary(found), training_page(found, rules), cells_frame(cells))
 
 
 STUDY = Study(
@@ -51,7 +56,7 @@ STUDY = Study(
     ),
     table="one row per convolution, workload and batch",
     input_help=(
-        "the folder of a target's results, a file dataset.parquet, or a profile (.parquet or .csv) that "
-        "`perfcast profile` wrote"
+        "the folder of a target's results, a file dataset.parquet, or a profile or memory trace of `perfcast profile` "
+        "(.parquet or .csv)"
     ),
 )
