@@ -102,17 +102,17 @@ def test_without_samples_there_is_nothing_to_judge():
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    "machine",
-    [QUIET, Machine(), Machine(counts=False), Machine(busy=0.8), Machine(phases=(0.1, 3.0)), Machine(phases=(30, 600))],
-    ids=["quiet", "disturbed", "without causes", "mostly disturbed", "short phases", "long phases"],
+    ("machine", "at_least"),
+    [
+        pytest.param(QUIET, 27, id="quiet"),
+        pytest.param(Machine(counts=False), 10, id="without causes"),
+        pytest.param(Machine(), 10, id="disturbed", marks=pytest.mark.slow),
+        pytest.param(Machine(busy=0.8), 10, id="mostly disturbed", marks=pytest.mark.slow),
+        pytest.param(Machine(phases=(0.1, 3.0)), 10, id="short phases", marks=pytest.mark.slow),
+        pytest.param(Machine(phases=(30, 600)), 10, id="long phases", marks=pytest.mark.slow),
+    ],
 )
-def test_95_percent_of_trusted_series_are_right(machine):
+def test_95_percent_of_trusted_series_are_right(machine, at_least):
     trusted, right = trusted_and_right(statuses(machine, 30, **FIVE))
     assert right >= 0.95 * trusted
-    assert trusted > 10
-
-
-@pytest.mark.heavy
-def test_quiet_machines_are_trusted():
-    trusted, _ = trusted_and_right(statuses(QUIET, 60, **FIVE))
-    assert trusted >= 54
+    assert trusted > at_least

@@ -33,8 +33,8 @@ def test_most_of_the_traces_would_mislead_the_mean():
 
 @pytest.mark.heavy
 def test_disturbed_campaigns_repeat_3_times_better():
-    published = repeated(Machine(), 30, **PUBLISHED)["mean"]
-    visits = repeated(Machine(), 30, **FIVE)["perfcast"]
+    published = repeated(Machine(), 20, **PUBLISHED)["mean"]
+    visits = repeated(Machine(), 20, **FIVE)["perfcast"]
     assert repeatability(*published)[0] > 3 * repeatability(*visits)[0]
     assert repeatability(*published)[1] > 3 * repeatability(*visits)[1]
 
@@ -43,14 +43,13 @@ def test_disturbed_campaigns_repeat_3_times_better():
 @pytest.mark.parametrize(
     ("machine", "model"),
     [
-        (QUIET, {}),
-        (QUIET, {"memory": 0.6}),
-        (QUIET, {"between": 0.02}),
-        (QUIET, {"between": 0.05}),
-        (Machine(), {}),
-        (Machine(counts=False), {}),
+        pytest.param(QUIET, {}, id="quiet", marks=pytest.mark.slow),
+        pytest.param(QUIET, {"memory": 0.6}, id="correlated noise", marks=pytest.mark.slow),
+        pytest.param(QUIET, {"between": 0.02}, id="visits differ"),
+        pytest.param(QUIET, {"between": 0.05}, id="visits differ much", marks=pytest.mark.slow),
+        pytest.param(Machine(), {}, id="disturbed"),
+        pytest.param(Machine(counts=False), {}, id="without causes", marks=pytest.mark.slow),
     ],
-    ids=["quiet", "correlated noise", "visits differ", "visits differ much", "disturbed", "without causes"],
 )
 def test_95_percent_intervals_contain_the_truth(machine, model):
     held, _ = coverage(statuses(machine, 40, model=model, **FIVE))

@@ -12,6 +12,8 @@ from tests.unit.stability.candidates import FIXED
 from tests.unit.stability.machines import REGIMES, measured, models_of
 
 NEVER_CALM = FOLDER / "never_calm"
+ALWAYS = ("calm", "half disturbed", "never calm")
+"""The regimes that differ most; the others take as long and are tried by `make test-slow`."""
 
 
 def judged(campaigns):
@@ -32,7 +34,9 @@ def agree(first, second):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize(
+    "regime", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in REGIMES]
+)
 def test_repeats_as_well_as_the_best_fixed_estimate(regime):
     models = models_of(15, np.random.default_rng(3))
     campaigns = [measured(models, regime, np.random.default_rng([3, again])) for again in range(2)]
