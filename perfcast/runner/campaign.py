@@ -59,7 +59,8 @@ class Bench:
 
     def device_facts(self):
         """Return what is found out once about the device, and where power is read if that was asked for."""
-        peaks = measure_peaks(self.toolchain, self.parent_pid, self.spawns)
+        # Where nothing is computed, nothing is compared with them.
+        peaks = measure_peaks(self.toolchain, self.parent_pid, self.spawns) if self.toolchain.COMPUTES else None
         facts = {"peaks": peaks, "clock_resolution_ns": resolution_ns(), "computed_on": self.computed_on}
         if self.plan["power"] != OFF:
             facts["power"] = facts_of(self.power, self.no_power_because)

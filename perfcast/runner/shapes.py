@@ -138,7 +138,7 @@ FAILED = dict(
     memory=record(peak_bytes=AMOUNT),
 )
 DEVICE = {
-    "peaks": record(flops_per_s=RATE, bytes_per_s=RATE, seconds=SECONDS),
+    "peaks": optional(record(flops_per_s=RATE, bytes_per_s=RATE, seconds=SECONDS)),
     "clock_resolution_ns": DURATION,
     "computed_on": COMPUTED_ON,
 }
