@@ -136,12 +136,17 @@ def _read(path: Path, _modified: int, _size: int) -> tuple[str, frozenset[str]]:
 
 def _dump(value: Any, with_docstrings: bool) -> str:
     """Return one text of a syntax tree; unlike `ast.dump` the same in each version of Python."""
+    # Plain loops: half of the time in which Snakemake reads the workflow goes by in here.
     if isinstance(value, ast.AST):
-        fields = ((name, inner) for name, inner in ast.iter_fields(value) if inner is not None and inner != [])
-        return f"{type(value).__name__}({','.join(f'{name}={_dump(i, with_docstrings)}' for name, i in fields)})"
+        fields = []
+        for name in value._fields:
+            inner = getattr(value, name, None)
+            if inner is not None and inner != []:
+                fields.append(f"{name}={_dump(inner, with_docstrings)}")
+        return f"{type(value).__name__}({','.join(fields)})"
     if isinstance(value, list):
-        kept = (item for item in value if with_docstrings or not _is_docstring(item))
-        return f"[{','.join(_dump(item, with_docstrings) for item in kept)}]"
+        items = [_dump(item, with_docstrings) for item in value if with_docstrings or not _is_docstring(item)]
+        return f"[{','.join(items)}]"
     return repr(value)
 
 
@@ -149,22 +154,24 @@ def _is_docstring(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _names(node: ast.AST) -> Iterator[str]:
+def _names(tree: ast.AST) -> Iterator[str]:
     """Yield the dotted names that a module imports, or names in strings; with `.*` what gives all of a package."""
-    if isinstance(node, ast.Import):
-        yield from (f"{alias.name}.*" for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        if node.level:
-            raise SyntaxError("imports must be absolute")
-        yield from (f"{node.module}.{alias.name}.*" for alias in node.names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        if _MODULE.fullmatch(node.value):
-            yield f"{node.value.rstrip('.')}.*"
-        elif _SCHEMA.fullmatch(node.value):
-            yield node.value
-    else:
-        for child in _executed(node):
-            yield from _names(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (f"{alias.name}.*" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise SyntaxError("imports must be absolute")
+            yield from (f"{node.module}.{alias.name}.*" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if _MODULE.fullmatch(node.value):
+                yield f"{node.value.rstrip('.')}.*"
+            elif _SCHEMA.fullmatch(node.value):
+                yield node.value
+        else:
+            waiting += _executed(node)
 
 
 def _executed(node: ast.AST) -> Iterable[ast.AST]:
