@@ -10,7 +10,6 @@ NONE_COLLECTED := 5
 BUDGET ?= 4m
 VENV := .venv
 BIN := $(VENV)/bin
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup setup-dev run default-predictor check test test-slow test-campaign lint benchmark lock clean
 

@@ -73,7 +73,7 @@ def start(
     if config:
         command += ["--configfile", config]
     command += ["--resources", "device=1", "--cores", "2"]
-    known = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment
+    known = os.environ | environment
     with said.open("w") as file:
         return subprocess.Popen([*command, *arguments], cwd=folder, stdout=file, stderr=file, env=known, text=True)
 
