@@ -5,9 +5,10 @@ import pandas as pd
 from tests.system.small_campaign import DATASET, SHARDS, SmallCampaign
 
 
-def test_the_next_run_goes_on_where_the_budget_ended(tmp_path, root):
+def test_the_next_run_goes_on_where_the_budget_ended(tmp_path, root, finished):
     campaign = SmallCampaign(tmp_path, root)
     campaign.prepare(visits=3)
+    campaign.take_exports(finished)
     short = campaign.run("--config", "budget=0s", "--", DATASET)
     assert short.code == 0, short.said
     first = pd.read_parquet(tmp_path / DATASET)

@@ -14,10 +14,11 @@ def campaign(tmp_path, root):
 
 
 @pytest.mark.parametrize("pages", [0, pytest.param(8, marks=pytest.mark.slow)])
-def test_full_disk_ends_in_one_line_and_loses_nothing(campaign, pages):
+def test_full_disk_ends_in_one_line_and_loses_nothing(campaign, finished, pages):
     results = campaign.folder / "results"
     results.mkdir()
     with small_disk(results, 20_000) as disk:
+        campaign.take_exports(finished)
         exports = [f"results/manifests/export/{shard}.json" for shard in SHARDS]
         assert campaign.run(*exports, "results/quick/manifests/0.json").code == 0
         before = campaign.records()

@@ -25,11 +25,8 @@ SHEET = """source,builder,input_size,parameters
 keras_applications,MobileNet,32,alpha=0.25
 keras_applications,MobileNet,64,alpha=0.25
 keras_applications,MobileNetV2,64,alpha=0.5
-keras_applications,EfficientNetB0,32,
 synthetic,basic_model,64,conv_layers=2;filter_size=3;filters=32;strides=2
-synthetic,basic_model,96,conv_layers=3;filter_size=3;filters=16;strides=1
 dense,mlp,32,layers=2;units=64
-dense,mlp,64,layers=3;units=128
 file,nets/mobile.keras,32,family=kerasfile
 file,nets/text.json.gz,32,family=text
 file,nets/saved,32,family=saved;weights=values
@@ -154,15 +151,6 @@ def test_the_python_api_loads_the_predictor(done):
     assert list(predictions["model"].unique()) == list(features["model"])
 
 
-def test_dry_run_of_all_jobs_does_not_import_tensorflow(done, root):
-    forbid = NO_TENSORFLOW.split("sys.argv =")[0] + "from snakemake.cli import main\nmain()\n"
-    command = [sys.executable, "-c", forbid, "-n", "--forceall", "--snakefile", str(root / "Snakefile")]
-    command += ["--directory", str(done), "--configfile", str(done / "config.yaml"), "--cores", "1"]
-    answer = subprocess.run(command, cwd=done, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr + answer.stdout
-    assert "benchmark_shard" in answer.stdout
-
-
 def test_features_are_equal_for_every_file_format(done):
     table = pd.read_parquet(done / DATASET).query("replicate == 0").set_index("model").loc[list(EXTERNAL)]
     numbers = table[["macs", "parameters", "conv_layers", "bn_layers", "flops", "sum_activations"]]
@@ -208,18 +196,11 @@ def test_only_edited_or_damaged_models_are_exported_again(done, root):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        ("file,nets/broken.pb,32,", "nets/broken.pb: "),
-        ("tensorflow_hub,http://127.0.0.1:9/a/b/1,32,", "http://127.0.0.1:9/a/b/1"),
-    ],
-)
-def test_hostile_file_or_dead_address_is_one_line(done, root, row, words):
+def test_hostile_file_is_one_line(done, root):
     (done / "nets/broken.pb").write_bytes(b"\xff" * 100)
     sheet = (done / "sheet.csv").read_text()
-    (done / "sheet.csv").write_text(sheet + row + "\n")
+    (done / "sheet.csv").write_text(sheet + "file,nets/broken.pb,32,\n")
     answer = run(done, root, "--", "results/models.csv")
     (done / "sheet.csv").write_text(sheet)
-    assert answer.refused(words, code=1), answer.said
+    assert answer.refused("nets/broken.pb: ", code=1), answer.said
     assert not list((done / "results/store/artifacts").glob(".new-*"))
