@@ -77,7 +77,7 @@ def done(tmp_path_factory, root, model):
     save_all(model, folder / "nets")
     (folder / "config/targets").mkdir(parents=True)
     quick = read_yaml(root / "config/targets/local.yaml")
-    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "min_visits": 2}
+    quick["protocol"] |= {"iterations": 12, "discard": 4, "visits": 2, "min_visits": 2, "repeats": 0}
     quick["replicates"]["share"] = 0.3
     (folder / "config/targets/quick.yaml").write_text(yaml.safe_dump(quick))
     (folder / "config.yaml").write_text(CONFIG)

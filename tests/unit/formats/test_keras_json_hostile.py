@@ -145,7 +145,7 @@ def test_exponential_nesting_is_refused_quickly():
     assert time.process_time() - started < 20
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_exponential_wrappers_are_refused_quickly():
     layer = {"class_name": "LSTM", "config": {"units": 3, "return_sequences": True}}
     for _ in range(60):

@@ -80,7 +80,8 @@ def test_model_above_memory_limit_fails_and_the_next_is_measured(limited, tasks,
 
 
 def test_without_the_limit_it_is_measured(tasks, tmp_path):
-    done = run(plan_of(tasks[:1], FEW, {"toolchain": "tensorflow"}), tmp_path)
+    once = PUBLISHED | {"iterations": 2, "discard": 0, "visits": 1}
+    done = run(plan_of(tasks[:1], once, {"toolchain": "tensorflow"}), tmp_path)
     assert done.outcome("vgg16_64") == ("measured", None)
     memory = done.of("measurement", "vgg16_64")[0]["memory"]
     assert memory["load_peak_bytes"] > LIMIT
