@@ -37,7 +37,7 @@ models:
   sheets: [sheet.csv]
 fit:
   splits: 1
-  algorithms: [poly, ensemble]
+  algorithms: [poly]
 """
 
 PARTS = ("Snakefile", "config", "envs", "perfcast", "profiles", "workflow")

@@ -92,6 +92,7 @@ def test_links_into_the_cache_are_followed(cached):
     assert pd.read_parquet(cached / "second" / DATASET)["model"].nunique() == MODELS
 
 
+@pytest.mark.slow
 def test_other_models_are_not_taken_from_the_cache(cached):
     folder = cached / "third"
     (folder / "sheet.csv").write_text(SHEET.replace("mlp,32,layers=1;units=64", "mlp,32,layers=1;units=32"))

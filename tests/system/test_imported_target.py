@@ -22,7 +22,7 @@ def campaign(tmp_path_factory, root):
     table.assign(name=table["name"] + "<b>").to_csv(folder / "table.csv", index=False)
     (folder / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
     (folder / "config/targets/elsewhere.yaml").write_text(yaml.safe_dump(TARGET))
-    (folder / "config.yaml").write_text("target: elsewhere\nfit: {splits: 2, algorithms: [poly, ensemble]}\n")
+    (folder / "config.yaml").write_text("target: elsewhere\nfit: {splits: 2, algorithms: [poly]}\n")
     return SmallCampaign(folder, root)
 
 

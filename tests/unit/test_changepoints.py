@@ -137,10 +137,13 @@ def simulated(levels, curve, kind, how, **noise):
     ("levels", "kind", "how", "noise"),
     [
         (BUILDS, "level", "shared", {"replicates": 3, "noise": 0.02, "run_noise": 0.1}),
-        (BUILDS, "level", "independent", {"replicates": 3, "noise": 0.1}),
-        (range(1, 7), "slope", "shared", {"replicates": 5, "noise": 0.02, "run_noise": 0.1}),
+        pytest.param(BUILDS, "level", "independent", {"replicates": 3, "noise": 0.1}, marks=pytest.mark.slow),
+        pytest.param(
+            *(range(1, 7), "slope", "shared", {"replicates": 5, "noise": 0.02, "run_noise": 0.1}),
+            marks=pytest.mark.slow,
+        ),
         (LAYERS, "slope", "independent", {"replicates": 3, "noise": 0.1}),
-        (LAYERS, "slope", "paired", {"replicates": 4, "noise": 0.1}),
+        pytest.param(LAYERS, "slope", "paired", {"replicates": 4, "noise": 0.1}, marks=pytest.mark.slow),
     ],
 )
 def test_false_alarms_are_as_rare_as_alpha(levels, kind, how, noise):
@@ -152,7 +155,10 @@ def test_false_alarms_are_as_rare_as_alpha(levels, kind, how, noise):
 @pytest.mark.parametrize(
     ("levels", "kind", "how", "place", "size", "noise"),
     [
-        (BUILDS, "level", "shared", 6, 0.4, {"replicates": 3, "noise": 0.02, "run_noise": 0.1}),
+        pytest.param(
+            *(BUILDS, "level", "shared", 6, 0.4, {"replicates": 3, "noise": 0.02, "run_noise": 0.1}),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(BUILDS, "level", "independent", 6, 0.25, {"replicates": 3, "noise": 0.1}, marks=pytest.mark.slow),
         pytest.param(LAYERS, "slope", "independent", 8, 0.15, {"replicates": 5, "noise": 0.05}, marks=pytest.mark.slow),
         (LAYERS, "slope", "paired", 6, 0.15, {"replicates": 8, "noise": 0.05}),
