@@ -65,7 +65,7 @@ check: lint
 
 test: lint
 	$(BIN)/pytest $(PARALLEL) -m "not alone and not slow and not campaign" tests/system tests/unit
-	$(BIN)/pytest -m "alone and not slow and not campaign" tests/system tests/unit
+	$(BIN)/pytest -m "alone and not slow" tests/unit/runner
 
 test-slow: setup-dev
 	$(BIN)/pytest $(PARALLEL) --hypothesis-profile thorough -m "(slow or examples) and not alone" $(SLOW)

@@ -22,6 +22,8 @@ settings.load_profile("quick")
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER_MARKS = ("system", "slow", "campaign")
 ONE_WORKER = ("tests/unit/fit/",)
+ALONE = ROOT / "tests/unit/runner"
+"""Where `make test` looks for tests to run alone: to collect all others takes longer than half of these."""
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +48,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(folder)
         if getattr(item.obj, "is_hypothesis_test", False):
             item.add_marker("examples")
+        marks = {mark.name for mark in item.iter_markers()}
+        if "alone" in marks and "slow" not in marks and ALONE not in item.path.parents:
+            raise pytest.UsageError(f"{item.nodeid} is to run alone: move it to {ALONE}, or mark it slow")
 
 
 @pytest.hookimpl(optionalhook=True)
