@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from perfcast import load_predictor
 from perfcast.cli import main
-from tests.system.runs import snakemake
+from tests.system.small_campaign import SmallCampaign
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
@@ -35,7 +35,7 @@ def campaign(root, tmp_path_factory):
     (folder / "config/targets/varied.yaml").write_text(yaml.safe_dump(target))
     (folder / "sheet.csv").write_text(SHEET)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    answer = snakemake(folder, tree=root)
+    answer = SmallCampaign(folder, root).run()
     assert answer.code == 0, answer.said
     return folder
 
@@ -87,7 +87,7 @@ def test_value_added_to_a_factor_measures_only_new_combinations(campaign, root, 
     target["factors"] = {"vary": {"threads": [1, 2], "batch": [1, 4, 8]}, "exclude": [{"threads": 2, "batch": 8}]}
     path.write_text(yaml.safe_dump(target))
     measured = {path.name: path.stat().st_mtime_ns for path in (folder / "results/store/measurements").iterdir()}
-    answer = snakemake(folder, "--until", "build_dataset", tree=root)
+    answer = SmallCampaign(folder, root).run("--until", "build_dataset")
     assert answer.code == 0, answer.said
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "results/store/measurements").iterdir()}
     assert {name: after[name] for name in measured} == measured

@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch, root):
     (tmp_path / "config/targets").mkdir(parents=True)
     target = yaml.safe_load((root / "config/targets/local.yaml").read_text())
     target["factors"]["fixed"]["toolchain"] = "noop"
-    target["protocol"] |= {"iterations": 10, "discard": 5, "visits": 5}
+    target["protocol"] = {"name": "published", "iterations": 4, "discard": 2, "visits": 2}
     target["replicates"] = {"share": 1.0, "count": 1}
     describe(tmp_path, target)
     (tmp_path / "sheet.csv").write_text(SHEET)
