@@ -85,6 +85,21 @@ def test_each_power_mode_has_its_own_predictor(tmp_path):
         loaded.predict(make_models(), {"nvpmodel": 7})
 
 
+def test_an_option_of_one_workload_parts_that_workload_alone(tmp_path):
+    kinds = [("inference", None, np.nan), ("training_step", "sgd", 0.001), ("training_step", "adam", 0.001)]
+    names = ["workload", "optimizer", "learning_rate"]
+    slower = [device(make_models(), name, 1, 1).assign(toolchain="a") for name in ("fast", "slow", "slow")]
+    parts = [rows.assign(**dict(zip(names, kind, strict=True))) for rows, kind in zip(slower, kinds, strict=True)]
+    measured = pd.concat(parts, ignore_index=True)
+    options = replace(OPTIONS, algorithms=["poly"])
+    save_predictor(fit_predictor(measured, evaluate(measured, options), options), tmp_path / "predictor")
+    loaded = load_predictor(tmp_path / "predictor")
+    trained = loaded.predict(make_models(), {"workload": "training_step", "optimizer": "adam"})["prediction"]
+    inferred = loaded.predict(make_models(), {"workload": "inference"})["prediction"]
+    assert len(inferred) == len(trained) == 18
+    assert (trained.to_numpy() / inferred.to_numpy()) == pytest.approx(10, rel=0.2)
+
+
 @pytest.mark.parametrize("toolchain", SLOWER)
 @pytest.mark.parametrize("batch", [2, 4, 8])
 def test_batches_between_measured_ones_are_within_intervals(predictor, toolchain, batch):
