@@ -19,7 +19,7 @@ from scipy import stats
 
 from perfcast.studies.training.answers import Rules, answers_of
 from perfcast.studies.training.cells import read_cells
-from tests.unit.simulated_convolutions import Law, dataset
+from tests.unit.simulated_convolutions import Law, dataset, holds
 
 NOISES = (0.005, 0.02, 0.05)
 TURNS = (3.0, 5.0, 6.5)
@@ -46,7 +46,7 @@ def print_changes(sets, folder):
         for turn in TURNS:
             found = [answered(Law(turn=turn, noise=noise), seed, folder) for seed in range(sets)]
             growths = [growth for each in found for growth in each.growths]
-            held = sum(any(each.low <= turn <= each.high for each in growth.breaks) for growth in growths)
+            held = sum(any(holds(each, turn) for each in growth.breaks) for growth in growths)
             print(f"  noise {noise:5.1%}, change at {turn}: held {share_of(held, len(growths))}", flush=True)
         none = [answered(Law(before=2, beyond=2, noise=noise), seed, folder) for seed in range(sets)]
         alarms = sum(any(growth.breaks for growth in each.growths) for each in none)

@@ -13,7 +13,7 @@ from perfcast.studies.training.cells import read_cells
 from perfcast.studies.training.convolutions import convolution_of
 from perfcast.studies.training.memory import claims_of, memory_section, read_traces
 from perfcast.studies.training.operations import read_breakdowns
-from tests.unit.simulated_convolutions import Law, dataset, memory, profile
+from tests.unit.simulated_convolutions import Law, dataset, holds, memory, profile
 
 PENALTY, STACKED, BATCH = range(3)
 
@@ -54,7 +54,7 @@ def test_the_planted_change_and_all_answers_are_found(tmp_path):
     (found,) = answers(tmp_path, dataset(Law(turn=5.0)))
     for growth in found.growths:
         (only,) = growth.breaks
-        assert only.low <= 5.0 <= only.high
+        assert holds(only, 5.0)
         assert only.before == pytest.approx(1.2, abs=0.1)
         assert only.after == pytest.approx(2.8, abs=0.15)
     assert [claim.verdict for claim in found.claims] == ["confirmed"] * 3
@@ -102,7 +102,7 @@ def test_the_place_and_its_interval_are_right_in_most_simulations(tmp_path):
     right = []
     for seed in range(10):
         (found,) = answers(tmp_path, dataset(Law(turn=6.0, noise=0.02), np.random.default_rng(seed), batches=(4,)))
-        right += [any(each.low <= 6.0 <= each.high for each in growth.breaks) for growth in found.growths]
+        right += [any(holds(each, 6.0) for each in growth.breaks) for growth in found.growths]
     assert np.mean(right) >= 0.9
 
 

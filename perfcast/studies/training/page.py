@@ -47,10 +47,11 @@ def training_page(found: Found, rules: Rules) -> Page:
     """Return the page."""
     return Page(
         "Training on this device",
-        lead=sentences.lead(found.answers, len(found.breakdowns)),
+        lead=sentences.lead(found.answers, len(found.breakdowns), len(found.traces)),
         facts=(
-            ("places", str(len(found.answers))),
+            ("places with convolutions", str(len(found.answers))),
             ("profiles of operations", str(len(found.breakdowns))),
+            ("traces of memory", str(len(found.traces))),
             ("probability of a false verdict", fmt.percent(100 * rules.alpha)),
             ("difference that does not matter", fmt.percent(100 * rules.margin)),
         ),

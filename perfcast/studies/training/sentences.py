@@ -101,9 +101,10 @@ def _achieved(answers: Answers, setting: Setting) -> list[str]:
     ]
 
 
-def lead(answers: Sequence[Answers], profiles: int) -> str:
+def lead(answers: Sequence[Answers], profiles: int, traces: int) -> str:
     """Return what the page is about, and its verdicts in short."""
     about = [pluralize(profiles, "profile of operations", "profiles of operations")] if profiles else []
+    about += [pluralize(traces, "trace of memory", "traces of memory")] if traces else []
     if not answers:
         return f"{', '.join(about)}." if about else ""
     count = pluralize(sum(len(each.cells) for each in answers), "time")
