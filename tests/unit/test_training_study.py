@@ -10,7 +10,7 @@ from perfcast.errors import UsageError
 from perfcast.studies.registry import find_study
 from perfcast.studies.training.answers import Rules, answers_of
 from perfcast.studies.training.cells import read_cells
-from perfcast.studies.training.convolutions import convolution_of
+from perfcast.studies.training.convolutions import FEATURES, convolution_of
 from perfcast.studies.training.memory import claims_of, memory_section, read_traces
 from perfcast.studies.training.operations import read_breakdowns
 from tests.unit.simulated_convolutions import Law, dataset, holds, memory, profile
@@ -48,6 +48,25 @@ def test_a_convolution_is_recognised_by_its_features():
 )
 def test_other_networks_are_none(other):
     assert convolution_of(dataset().iloc[3].to_dict() | other) is None
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1, 0, 0.5, "<b>"])
+def test_features_that_no_network_has_are_no_convolution(feature, value, tmp_path):
+    table = dataset(batches=(4,), workloads=("inference",), repeated=False)
+    spoilt = table.assign(**{feature: table[feature].astype(object)})
+    spoilt.loc[0, feature] = value
+    spoilt.astype({feature: str} if isinstance(value, str) else {feature: float}).to_parquet(tmp_path / "x.parquet")
+    cells, _ = read_cells([tmp_path / "x.parquet"])
+    assert len(cells) >= len(table) - 1
+
+
+def test_a_latency_that_none_can_be_is_named(tmp_path):
+    table = dataset()
+    table.loc[3, "latency_ms"] = 0.0
+    table.to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(UsageError, match="latency_ms must be a positive number"):
+        read_cells([tmp_path / "x.parquet"])
 
 
 def test_the_planted_change_and_all_answers_are_found(tmp_path):

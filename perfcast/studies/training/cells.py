@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from perfcast.dataset.valid import measured_rows, valid_rows
+from perfcast.errors import UsageError
 from perfcast.pages.formatting import escape_control
 from perfcast.studies.factor_sets import varied_factors
 from perfcast.studies.results import read_results
@@ -102,10 +103,10 @@ def read_cells(paths: Sequence[Path]) -> tuple[tuple[Cell, ...], tuple[str, ...]
 
 def _convolutions(table: pd.DataFrame, origin: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the valid rows of convolutions, each with its `convolution`, and what was left out."""
-    kinds = table[list(FEATURES)].drop_duplicates()
-    known = {tuple(kind): convolution_of(dict(zip(FEATURES, kind, strict=True))) for kind in kinds.to_numpy()}
-    found = [known[tuple(kind)] for kind in table[list(FEATURES)].to_numpy()]
-    rows = table.assign(convolution=pd.Series(found, index=table.index, dtype=object))
+    features = table[list(FEATURES)].apply(pd.to_numeric, errors="coerce").fillna(np.inf)
+    kinds = list(features.itertuples(index=False, name=None))
+    known = {kind: convolution_of(dict(zip(FEATURES, kind, strict=True))) for kind in set(kinds)}
+    rows = table.assign(convolution=pd.Series([known[kind] for kind in kinds], index=table.index, dtype=object))
     rows = rows[rows["convolution"].notna() & rows["workload"].isin((FORWARD, *TRAINED))]
     valid = valid_rows(rows)
     notes = []
@@ -118,7 +119,17 @@ def _convolutions(table: pd.DataFrame, origin: str) -> tuple[pd.DataFrame, list[
     if "trained" in valid and (part := ~valid["trained"].fillna("all").isin(["all"])).any():
         notes.append(f"{origin}: {pluralize(int(part.sum()), 'measurement')} that train only a part are left out.")
         valid = valid[~part]
+    _refuse_impossible(valid, origin)
     return valid, notes
+
+
+def _refuse_impossible(rows: pd.DataFrame, origin: str) -> None:
+    for name in ("latency_ms", "batch"):
+        numbers = pd.to_numeric(rows[name], errors="coerce").to_numpy(float)
+        wrong = np.flatnonzero(~((numbers > 0) & np.isfinite(numbers)))
+        if len(wrong):
+            model = escape_control(rows["model"].iloc[wrong[0]])
+            raise UsageError(f"{origin}: {model}: {name} must be a positive number; build the dataset again")
 
 
 def _by_place(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

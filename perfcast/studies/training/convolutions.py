@@ -16,6 +16,9 @@ FEATURES = (
     *("kernel_size_min", "kernel_size_max", "filters_min", "filters_max", "mean_mac_positions"),
 )
 """Columns of a dataset that a convolution is recognised by."""
+_POSITIVE = tuple(name for name in FEATURES if name not in ("bn_layers", "fc_layers"))
+_MAX_CONVOLUTIONS = 2
+"""More cannot be told from the largest and the smallest kernel."""
 
 
 @dataclass(frozen=True, order=True)
@@ -90,11 +93,15 @@ def _passes(each: list[int], *, trained: bool) -> int:
 
 def convolution_of(row: Mapping[str, Any]) -> Convolution | None:
     """Return what a model is by its features (`FEATURES`), None of one that is more than one or two convolutions."""
-    kernels = tuple(dict.fromkeys(int(row[f"kernel_size_{name}"]) for name in ("max", "min")))
-    count, filters = int(row["conv_layers"]), int(row["filters_max"])
-    if row["bn_layers"] or row["fc_layers"] or not row["macs"] or row["conv_macs"] != row["macs"]:
+    if not all(math.isfinite(row[name]) for name in FEATURES) or min(row[name] for name in _POSITIVE) < 1:
         return None
-    if len(kernels) != count or row["filters_min"] != filters or row["input_pixels"] % row["input_size"]:
+    if row["bn_layers"] or row["fc_layers"] or row["conv_macs"] != row["macs"]:
+        return None
+    count, filters = int(row["conv_layers"]), int(row["filters_max"])
+    kernels = (int(row["kernel_size_max"]), int(row["kernel_size_min"]))[:count]
+    if count > _MAX_CONVOLUTIONS or row["filters_min"] != filters or row["input_pixels"] % row["input_size"]:
+        return None
+    if count == 1 and row["kernel_size_min"] != kernels[0]:
         return None
     height, positions = int(row["input_size"]), round(row["mean_mac_positions"])
     behind = sum(kernel**2 * filters for kernel in kernels[1:])
