@@ -10,6 +10,7 @@ from perfcast.features import layers as costs
 from perfcast.features import schedule
 from perfcast.features.definitions import FEATURES
 from perfcast.network import records
+from perfcast.network.training_memory import alive, kept_activation_bytes, per_sample_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,8 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
         "graph_forces_xla": int(_forces_xla(descriptor)),
     }
     numbers |= _published(layers) | _counts(layers) | _extremes(layers) | _arithmetic(layers)
-    numbers |= _traffic(layers, {port["name"] for port in descriptor["outputs"]}, numbers["flops"])
+    outputs = {port["name"] for port in descriptor["outputs"]}
+    numbers |= _traffic(layers, outputs, numbers["flops"]) | _training(layers, outputs)
     for name, value in numbers.items():
         if value > _MAX_INTEGER:
             raise DataError(f"{str(descriptor['model'])[:80]}: its feature {name} is too large: {value:.3g}")
@@ -139,6 +141,15 @@ def _traffic(layers: list[Layer], outputs: set[str], flops: float) -> Numbers:
         "arithmetic_intensity": _ratio(flops, sum(fused.values())),
         "roofline_bytes": float(sum(roofline)),
         "fused_layers": len(layers) - len(folded | free),
+    }
+
+
+def _training(layers: list[Layer], outputs: set[str]) -> Numbers:
+    bytes_at = alive(per_sample_tensors(layers, outputs), 2 * len(layers) + 1)
+    return {
+        "trainable_parameters": sum(layer["trainable_parameters"] for layer in layers),
+        "kept_activation_bytes": kept_activation_bytes(layers, outputs),
+        "training_activation_bytes": max(bytes_at),
     }
 
 

@@ -23,11 +23,15 @@ PHYSICAL = (
 )
 """What the hardware must do, in addition to the published features."""
 
+TRAINING = ("trainable_parameters", "kept_activation_bytes", "training_activation_bytes")
+"""What a training step must hold, in addition."""
+
 # One column for each thing that costs: work, slow work, moving, holding, calling. More columns that say
 # nearly the same share a cost between them by chance, and predictions of other families get worse.
 _COSTS = (
     *("flops", "depthwise_macs", "other_macs", "input_pixels", "sum_activations"),
     *("fused_moved_bytes", "peak_activation_bytes", "weight_bytes", "fused_layers", "graph_forces_xla"),
+    *TRAINING,
 )
 _ENOUGH = 5
 _NOT_ADDITIVE = (
@@ -75,13 +79,17 @@ def cap_pairs(features: Sequence[str]) -> np.ndarray:
     return np.array(known, dtype=int).reshape(-1, 2)
 
 
-def select_features(columns: Sequence[str]) -> tuple[str, ...]:
+def select_features(columns: Sequence[str], *, training: bool = False) -> tuple[str, ...]:
     """Return which of a table's feature ``columns`` to learn from.
 
     These are the published and physical features; a table from elsewhere, with fewer than five of them, is
     trained on as it is.
+
+    Args:
+        columns: its features.
+        training: whether networks were trained while they were measured: what that holds is learned from, too.
     """
-    known = tuple(name for name in (*PUBLISHED, *PHYSICAL) if name in columns)
+    known = tuple(name for name in (*PUBLISHED, *PHYSICAL, *(TRAINING if training else ())) if name in columns)
     return known if len(known) >= _ENOUGH else tuple(columns)
 
 

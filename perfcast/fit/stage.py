@@ -11,8 +11,9 @@ from perfcast.fit.evaluate import evaluate
 from perfcast.fit.evaluation import write_evaluation
 from perfcast.fit.options import FitOptions, Metric
 from perfcast.fit.persistence.folder import check_replaceable, save_predictor
-from perfcast.fit.selection import select_features
+from perfcast.fit.selection import TRAINING, select_features
 from perfcast.runner.power import POWER_METRICS
+from perfcast.runner.workloads import WORKLOADS
 from perfcast.storage import digest_of_file
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def options_of(
     Raises:
         UsageError: an option is out of its range.
     """
-    features = dataset.attrs.get("features") or select_features([feature.name for feature in FEATURES])
+    features = dataset.attrs.get("features") or _features_of(dataset)
     implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}
     chosen = {name: Metric(**metric) for name, metric in metrics.items() if _is_offered(dataset, metric["column"])}
     return FitOptions(tuple(features), chosen, jobs=jobs, implausible=implausible, **choices)
@@ -63,6 +64,14 @@ def options_of(
 def _is_offered(dataset: pd.DataFrame, column: str) -> bool:
     """Return whether a metric can be there: power is measured only where the device has a source."""
     return column not in POWER_METRICS or (column in dataset and bool(dataset[column].notna().any()))
+
+
+def _features_of(dataset: pd.DataFrame) -> tuple[str, ...]:
+    """Return the features that a dataset of perfcast's own is learned from."""
+    workloads = dataset["workload"].unique() if "workload" in dataset else ()
+    # Datasets of earlier versions lack what training holds.
+    trains = set(TRAINING) <= set(dataset) and any(WORKLOADS[name].TRAINS for name in workloads if name in WORKLOADS)
+    return select_features([feature.name for feature in FEATURES], training=trains)
 
 
 def learn(dataset: pd.DataFrame, options: FitOptions, folders: FitFolders, progress: Progress) -> Evaluation:

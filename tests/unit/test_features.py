@@ -147,7 +147,7 @@ def test_table_has_one_row_per_model():
     table = features_table([descriptor, descriptor | {"model": "other"}])
     assert list(table.columns[:5]) == ["model", "name", "family", "input_size", "input_pixels"]
     assert list(table["model"]) == ["net_8", "other"]
-    assert table.attrs == {"features_version": 1}
+    assert table.attrs == {"features_version": 2}
     assert not table.isna().any(axis=None)
     assert {str(kind) for kind in table.dtypes[3:]} == {"int64", "float64"}
     assert list(features_table([descriptor, descriptor])["model"]) == ["net_8", "net_8"]

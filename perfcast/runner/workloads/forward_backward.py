@@ -12,6 +12,7 @@ class ForwardBackward(Inference):
     name = "forward_backward"
     description = "a batch's loss and its gradients, without an update"
     INCLUDES = "a batch and its labels copied in, forward pass in training mode, loss, gradients; loss copied back"
+    TRAINS = True
     OPTIONS = {
         "trained": {
             "type": str,

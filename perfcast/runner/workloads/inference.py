@@ -18,6 +18,8 @@ class Inference:
         *("first_call_s", "ram_load_peak_mb", "ram_run_peak_mb", "allocator_peak_mb", "system_drop_mb"),
     )
     """Columns of the dataset that its samples and memory give, for predictors to learn."""
+    TRAINS = False
+    """Whether it keeps activations for a backward pass."""
     OPTIONS = {}
     """Factors of its own by name, each with `type`, `description`, `default` and `schema` (JSON schema)."""
 

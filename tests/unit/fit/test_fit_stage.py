@@ -9,6 +9,7 @@ from perfcast.features.definitions import FEATURES
 from perfcast.fit.deploy import fit_predictor
 from perfcast.fit.evaluate import evaluate
 from perfcast.fit.options import ALGORITHMS
+from perfcast.fit.selection import TRAINING
 from perfcast.fit.stage import FitFolders, options_of
 from perfcast.storage import digest_of
 from tests.unit.fit.conftest import FEATURES as TRAINED_ON
@@ -22,6 +23,14 @@ def test_measured_dataset_is_fitted_with_perfcast_features():
     assert set(options.features) <= {feature.name for feature in FEATURES}
     assert (options.jobs, options.seed, options.interval, options.implausible) == (2, 3, 0.8, {})
     assert options.metrics["latency_ms"].unit == "ms"
+
+
+@pytest.mark.parametrize(("workload", "learned"), [("training_step", True), ("inference", False)])
+def test_what_training_holds_is_learned_from_where_networks_were_trained(workload, learned):
+    dataset = pd.DataFrame({"workload": ["inference", workload], **dict.fromkeys(TRAINING, 1.0)})
+    assert (set(TRAINING) <= set(options_of(dataset, METRICS, CHOICES, 1).features)) is learned
+    older = dataset.drop(columns=TRAINING[0])
+    assert not set(TRAINING) & set(options_of(older, METRICS, CHOICES, 1).features)
 
 
 def test_all_algorithms_can_be_chosen():
