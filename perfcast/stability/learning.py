@@ -36,7 +36,7 @@ TOLERANCE = 1e-4
 
 def expected(calibration: Calibration) -> Machine:
     """Return the machine that is expected where nothing but ``calibration`` is known of it."""
-    return _machine(_mean(calibration), calibration)
+    return _machine(np.zeros(len(PRIOR) + calibration.pieces), calibration)
 
 
 def learn(measured: Sequence[Segments], calibration: Calibration) -> Machine:
@@ -46,44 +46,49 @@ def learn(measured: Sequence[Segments], calibration: Calibration) -> Machine:
         measured: segments of each measurement, one at least.
         calibration: what all visits on the machine show, of other measurements as well.
     """
-    rows, mean = Measured.of(measured), _mean(calibration)
-    pieces = calibration.pieces
-    precision = _precision(pieces)
+    rows, precision, scale = Measured.of(measured), _precision(calibration.pieces), _scale(calibration.pieces)
 
-    def badness(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = log_evidence(rows, _machine(parameters, calibration))
-        pull = precision @ (parameters - mean)
-        return 0.5 * float(pull @ (parameters - mean)) - value, pull - gradient
+    def badness(standard: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = log_evidence(rows, _machine(standard, calibration))
+        pull = precision @ standard
+        return 0.5 * float(pull @ standard) - value, pull - scale * gradient
 
-    reach = MAX_SDS * np.concatenate([PRIOR_SD, np.full(pieces, SLOPE_SD)])
-    low = np.concatenate([(mean - reach)[: len(PRIOR)], np.zeros(pieces)])
-    options = {"maxiter": MAX_ITERATIONS, "ftol": TOLERANCE}
-    bounds = np.column_stack([low, mean + reach])
-    start = min(_starts(mean), key=lambda parameters: badness(parameters)[0])
-    best = optimize.minimize(badness, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    low = np.concatenate([np.full(len(PRIOR), -MAX_SDS), np.full(calibration.pieces, -SLOPE / SLOPE_SD)])
+    best = optimize.minimize(
+        badness,
+        min(_starts(calibration.pieces), key=lambda standard: badness(standard)[0]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.column_stack([low, np.full(len(low), MAX_SDS)]),
+        options={"maxiter": MAX_ITERATIONS, "ftol": TOLERANCE},
+    )
     found = _machine(best.x, calibration)
     return replace(found, log_visit_sd_spread=_with_what_is_unknown(found.log_visit_sd_spread, measured))
 
 
-def _mean(calibration: Calibration) -> np.ndarray:
-    return np.concatenate([PRIOR, np.full(calibration.pieces, SLOPE)])
+def _starts(pieces: int) -> list[np.ndarray]:
+    machines = [[np.log(sd), PRIOR[1], logit, *PRIOR[3:]] for sd in START_SDS for logit in START_LOGITS]
+    return [np.concatenate([(machine - PRIOR) / PRIOR_SD, np.zeros(pieces)]) for machine in machines]
 
 
-def _starts(mean: np.ndarray) -> list[np.ndarray]:
-    return [np.concatenate([[np.log(sd), mean[1], logit], mean[3:]]) for sd in START_SDS for logit in START_LOGITS]
-
-
-def _machine(parameters: np.ndarray, calibration: Calibration) -> Machine:
-    log_sd, log_spread, logit, slowed_slope, log_slowdown, log_error, *slopes = parameters.tolist()
+def _machine(standard: np.ndarray, calibration: Calibration) -> Machine:
+    """Return the machine whose parameters are so many standard deviations from what is expected."""
+    mean = np.concatenate([PRIOR, np.full(calibration.pieces, SLOPE)])
+    parameters = (mean + _scale(calibration.pieces) * standard).tolist()
+    log_sd, log_spread, logit, slowed_slope, log_slowdown, log_error, *slopes = parameters
     return Machine(log_sd, log_spread, logit, slowed_slope, log_slowdown, log_error, tuple(slopes), calibration)
 
 
+def _scale(pieces: int) -> np.ndarray:
+    return np.concatenate([PRIOR_SD, np.full(pieces, SLOPE_SD)])
+
+
 def _precision(pieces: int) -> np.ndarray:
-    """Return the inverse of the prior's covariance matrix."""
-    precision = np.diag(np.concatenate([PRIOR_SD**-2, np.zeros(pieces)]))
+    """Return the inverse of the correlation matrix of what is expected."""
+    correlation = np.eye(len(PRIOR) + pieces)
     shared = np.full((pieces, pieces), SLOPE_CORRELATION) + (1 - SLOPE_CORRELATION) * np.eye(pieces)
-    precision[len(PRIOR) :, len(PRIOR) :] = np.linalg.inv(shared) / SLOPE_SD**2
-    return precision
+    correlation[len(PRIOR) :, len(PRIOR) :] = shared
+    return np.linalg.inv(correlation)
 
 
 def _with_what_is_unknown(log_spread: float, measured: Sequence[Segments]) -> float:
