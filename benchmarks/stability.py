@@ -54,7 +54,7 @@ PROTOCOLS = {
     "5 visits": {"visits": 5, "repeats": 5},
     "10 visits": {"visits": 10, "repeats": 5},
 }
-REGIME_SEEDS = [200, 201, 202, 203]
+REGIME_SEEDS = [204, 205, 206, 207]
 """Nothing was chosen on these; the estimator was developed on others."""
 
 

@@ -31,7 +31,8 @@ START_LOGITS = (-3.0, 0.0)
 """From the likeliest of these the maximum is sought: few models can be explained by noise or by slowdowns."""
 MAX_ITERATIONS = 40
 TOLERANCE = 1e-4
-"""As a share of the log probability, some hundreds: further iterations gain less than a tenth of a unit of it."""
+"""As a share of the log probability. A tenth of it gained 1 unit at most on nine simulated machines, in up to three
+times as many evaluations."""
 
 
 def expected(calibration: Calibration) -> Machine:
