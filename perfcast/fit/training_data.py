@@ -170,7 +170,9 @@ def parts_of(dataset: pd.DataFrame, features: tuple[str, ...]) -> list[tuple[Fac
     if not names:
         return [({}, dataset)]
     known = _usable_rows(dataset)[names].drop_duplicates().sort_values(names, key=lambda column: column.astype(str))
-    parts = [dict(zip(names, values, strict=True)) for values in known.astype(object).itertuples(index=False)]
+    # A workload without this option has no value of it: None, as JSON writes it, whatever the column has.
+    plain = known.astype(object).where(known.notna(), None)
+    parts = [dict(zip(names, values, strict=True)) for values in plain.itertuples(index=False)]
     return [(part, rows_of_part(dataset, part)) for part in parts]
 
 

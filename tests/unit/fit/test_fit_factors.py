@@ -90,7 +90,7 @@ def test_an_option_of_one_workload_parts_that_workload_alone(tmp_path):
     names = ["workload", "optimizer", "learning_rate"]
     slower = [device(make_models(), name, 1, 1).assign(toolchain="a") for name in ("fast", "slow", "slow")]
     parts = [rows.assign(**dict(zip(names, kind, strict=True))) for rows, kind in zip(slower, kinds, strict=True)]
-    measured = pd.concat(parts, ignore_index=True)
+    measured = pd.concat(parts, ignore_index=True).astype({"optimizer": "str"})
     options = replace(OPTIONS, algorithms=["poly"])
     save_predictor(fit_predictor(measured, evaluate(measured, options), options), tmp_path / "predictor")
     loaded = load_predictor(tmp_path / "predictor")
