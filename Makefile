@@ -18,7 +18,7 @@ help:
 	@echo "make default-predictor  measure this machine, and make the default predictor of it"
 	@echo "make setup          only install what perfcast needs, into $(VENV)"
 	@echo "make check          linters and fast unit tests, in under 2 minutes"
-	@echo "make test           linters and every test but the slow ones: 17 minutes on 2 cores"
+	@echo "make test           linters and every test but the slow ones: 15 minutes on 2 cores"
 	@echo "make test-slow      the tests that take minutes each, and many examples of those that draw their inputs"
 	@echo "make test-campaign  measure all of this machine's models, and check what comes of it"
 	@echo "make benchmark      overhead of measuring, against a process per model"
