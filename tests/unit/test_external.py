@@ -55,7 +55,10 @@ def test_a_row_names_the_model_and_its_shapes(row, model, family, shape, shapes)
         ("file,net.keras,96,weights=imagenet", "must be random or values"),
         ("file,net.keras,96,allow_code=yes", "true or false"),
         ("file,net.keras,96,alpha=2", "unknown parameter 'alpha'"),
-        ("web,net.keras,96,", "there are keras_applications, synthetic, dense, scaling, classic, convolution, file, tensorflow_hub"),
+        (
+            "web,net.keras,96,",
+            "there are keras_applications, synthetic, dense, scaling, classic, convolution, file, tensorflow_hub",
+        ),
     ],
 )
 def test_a_wrong_row_is_named(row, words):
