@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.plans import plan_entry, program_of
 from perfcast.bench.profiles import profile_table
+from perfcast.bench.target import Target, runs_apart
 from perfcast.errors import SourceError, UsageError
 from perfcast.models.external.keras_files import quiet_errors
 from perfcast.runner.clocks import perf_counter_ns
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from perfcast.bench.target import Target
     from perfcast.export.artifacts import ArtifactStore
     from perfcast.export.exports import Export
 
@@ -91,8 +91,9 @@ def profile_steps(subject: Subject, steps: int) -> pd.DataFrame:
 
 
 def _refuse(target: Target, workload: Any) -> None:
-    if not target.is_local or target.in_container or target.device_kind != "cpu":
-        raise UsageError(f"{target.name}: only this machine's CPU can be profiled; choose such a target")
+    if not target.is_local or runs_apart(target.transport) or target.device_kind != "cpu":
+        what = "only this machine's CPU can be profiled, by perfcast's own Python"
+        raise UsageError(f"{target.name}: {what}; choose such a target")
     if workload.examples(workload.factors) != target.factors["batch"]:
         raise UsageError(f"{target.name}: a sample of {workload.name} is many steps; profile another workload")
 

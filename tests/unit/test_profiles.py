@@ -63,12 +63,14 @@ def test_a_profile_has_means_per_step():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, root):
-    """A working directory with a sheet of one small model and a target that runs nothing."""
+    """A working directory with a sheet of one small model, a target that runs nothing and one of another Python."""
     made = tmp_path_factory.mktemp("profiled")
     (made / "config/targets").mkdir(parents=True)
     target = yaml.safe_load((root / "config/targets/local.yaml").read_text())
     target["factors"]["fixed"]["toolchain"] = "noop"
     (made / "config/targets/idle.yaml").write_text(yaml.safe_dump(target))
+    target["transport"]["python"] = "/opt/other/bin/python"
+    (made / "config/targets/other.yaml").write_text(yaml.safe_dump(target))
     (made / "sheet.csv").write_text(SHEET)
     return made
 
@@ -110,6 +112,7 @@ def test_a_small_model_is_profiled_by_operation_and_layer(folder, workload, expe
         (["--target", "idle"], "noop does not trace operations; tensorflow does"),
         (["--workload", "evaluation"], "a sample of evaluation is many steps"),
         (["--target", "jetson_nano"], "only this machine's CPU can be profiled"),
+        (["--target", "other"], "only this machine's CPU can be profiled, by perfcast's own Python"),
         (["--optimizer", "adam"], "has no option optimizer"),
         (["--steps", "0"], "0 is not in the range"),
         (["--out", "x.txt"], "the ending must be .csv or .parquet"),
