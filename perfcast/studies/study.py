@@ -44,6 +44,16 @@ class Option:
     default: Any = None
 
 
+def alpha(meaning: str) -> Option:
+    """Return the option `alpha`, the probability of an error, of which ``meaning`` says what error."""
+    return Option("alpha", meaning, {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}, 0.05)
+
+
+def margin(meaning: str) -> Option:
+    """Return the option `margin`, the relative difference that does not matter, of which ``meaning`` says of what."""
+    return Option("margin", meaning, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}, 0.1)
+
+
 @dataclass(frozen=True)
 class Findings:
     """What a study found.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.study import Findings, Option, Study
+from perfcast.studies.study import Findings, Option, Study, alpha
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,12 +39,7 @@ STUDY = Study(
             {"type": "number", "minimum": 0, "maximum": 10},
             0.05,
         ),
-        Option(
-            "alpha",
-            "Probability of a false alarm, over all models, where nothing changed.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
-            0.05,
-        ),
+        alpha("Probability of a false alarm, over all models, where nothing changed."),
     ),
     table="one row per model",
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import UsageError
-from perfcast.studies.study import Findings, Option, Study, listed_names
+from perfcast.studies.study import Findings, Option, Study, alpha, listed_names, margin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,18 +89,8 @@ STUDY = Study(
             "How many inputs one time covers; default: what the table says, 2000 for the document's.",
             {"type": "integer", "minimum": 1},
         ),
-        Option(
-            "margin",
-            "Relative difference in time, or difference of correlations, that does not matter.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            0.1,
-        ),
-        Option(
-            "alpha",
-            "Probability of a false verdict, over the claims on one data set.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
-            0.05,
-        ),
+        margin("Relative difference in time, or difference of correlations, that does not matter."),
+        alpha("Probability of a false verdict, over the claims on one data set."),
     ),
     table="one row per data set and factor",
     input_help=(

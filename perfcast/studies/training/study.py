@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfcast.studies.study import Findings, Option, Study
+from perfcast.studies.study import Findings, Study, alpha, margin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,18 +41,8 @@ STUDY = Study(
     inputs=("RESULTS...",),
     run=_run,
     options=(
-        Option(
-            "margin",
-            "Relative difference in time that does not matter.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            0.1,
-        ),
-        Option(
-            "alpha",
-            "Probability of a false verdict, over what one claim on one target rests on.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
-            0.05,
-        ),
+        margin("Relative difference in time that does not matter."),
+        alpha("Probability of a false verdict, over what one claim on one target rests on."),
     ),
     table="one row per convolution, workload and batch",
     input_help=(
