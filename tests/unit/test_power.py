@@ -58,7 +58,7 @@ def test_energy_of_a_run_is_read_from_a_counter_that_wraps_around(tmp_path, root
     assert row["energy_run_above_idle_mj"] == pytest.approx((sum(each) - sum(rest)) / 2, abs=1e-9)
 
 
-def test_without_a_sensor_measurements_are_those_of_a_target_that_does_not_ask(tmp_path, root, machine):
+def test_missing_sensor_changes_no_measurement(tmp_path, root, machine):
     exports, campaign = dummy_exports(tmp_path, count=1), idle_campaign(tmp_path, root, TWICE)
     before, environment = {task.key for task in tasks_of(campaign, exports)}, campaign.environment()
     (record,) = measure(asking(campaign, "auto"), exports)
@@ -80,7 +80,7 @@ def test_measurement_with_power_is_another_one(tmp_path, root, machine):
     assert keys[0] != keys[1] == keys[2]
 
 
-def test_sensor_asked_for_by_name_that_is_missing_is_the_users_mistake(tmp_path, root, machine):
+def test_missing_named_sensor_is_refused(tmp_path, root, machine):
     campaign = asking(idle_campaign(tmp_path, root, TWICE), "rapl")
     with pytest.raises(UsageError, match=r"^power: no sensor found \(looked for RAPL\); set power of the target to "):
         measure(campaign, dummy_exports(tmp_path, count=1))

@@ -101,7 +101,7 @@ def test_without_what_a_claim_compares_it_is_open(tmp_path):
     assert found.stacked == found.penalties == found.batches == ()
 
 
-def test_latencies_without_intervals_or_repetitions_have_ratios_without_intervals(tmp_path):
+def test_ratios_without_repetitions_have_no_intervals(tmp_path):
     table = dataset(repeated=False).drop(columns=["latency_low_ms", "latency_high_ms"])
     (found,) = answers(tmp_path, table)
     assert all(np.isnan(each.ratio.low) for each in found.stacked)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MIN_P = 1e-4
 _MAX_LOG = 700.0
-"""The exponential of more than 709.8 is no number."""
+"""The exponential of more than 709.8 is infinite."""
 
 
 def adjusted(p_values: Sequence[float] | np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

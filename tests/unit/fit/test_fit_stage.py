@@ -26,7 +26,7 @@ def test_measured_dataset_is_fitted_with_perfcast_features():
 
 
 @pytest.mark.parametrize(("workload", "learned"), [("training_step", True), ("inference", False)])
-def test_what_training_holds_is_learned_from_where_networks_were_trained(workload, learned):
+def test_training_memory_is_learned_if_present(workload, learned):
     dataset = pd.DataFrame({"workload": ["inference", workload], **dict.fromkeys(TRAINING, 1.0)})
     assert (set(TRAINING) <= set(options_of(dataset, METRICS, CHOICES, 1).features)) is learned
     older = dataset.drop(columns=TRAINING[0])

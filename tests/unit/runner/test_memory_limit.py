@@ -87,7 +87,7 @@ def test_without_the_limit_it_is_measured(tasks, tmp_path):
     assert memory["load_peak_bytes"] > LIMIT
 
 
-def test_batch_that_does_not_fit_is_out_of_memory_and_the_next_model_is_trained(limited, tmp_path):
+def test_campaign_continues_after_out_of_memory(limited, tmp_path):
     factors = {"toolchain": "tensorflow", "workload": "training_step", "batch": 512}
     factors |= {"optimizer": "adam", "trained": "all", "learning_rate": 0.001}
     specs = [classic("resnet18", (64, 64, 3), {"classes": 10}), classic("lenet", (28, 28, 3), {})]
