@@ -1,13 +1,15 @@
 """Power sources as files below a folder."""
 
-import contextlib
-import threading
 import time
+from pathlib import Path
+
+from perfcast.runner.power.rapl import Rapl
 
 POWERCAP = "sys/class/powercap"
 PACKAGE = f"{POWERCAP}/intel-rapl:0/energy_uj"
 RANGE_UJ = 262_143_328_850
 """Of the package of an Intel processor."""
+WATTS = 20
 
 
 def write_zone(device, zone, name, energy_uj, range_uj=RANGE_UJ):
@@ -16,22 +18,19 @@ def write_zone(device, zone, name, energy_uj, range_uj=RANGE_UJ):
     device.write(f"{POWERCAP}/{zone}/max_energy_range_uj", range_uj)
 
 
-@contextlib.contextmanager
-def drawing(root, watts, range_uj):
-    """Have the counter of a package advance, from just below its range on, as at so many watts."""
-    path, ended, start = root / PACKAGE, threading.Event(), time.monotonic()
+class DrawingRapl(Rapl):
+    """Of processors that draw `WATTS`: a counter advances whenever it is read, and each block begins at its end."""
 
-    def advance():
-        while not ended.wait(0.002):
-            energy = range_uj - 1000 + int((time.monotonic() - start) * watts * 1e6)
-            beside = path.with_name("beside")
-            beside.write_text(f"{energy % range_uj}\n")
-            beside.replace(path)
+    def __init__(self, root):
+        self.start = time.monotonic()
+        super().__init__(root)
 
-    thread = threading.Thread(target=advance)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    def during(self, act):
+        self.start = time.monotonic()
+        return super().during(act)
+
+    def read_uj(self):
+        used = int((time.monotonic() - self.start) * WATTS * 1e6)
+        for folder, range_uj in self.ranges_uj.items():
+            Path(folder, "energy_uj").write_text(f"{(range_uj - 1000 + used) % range_uj}\n")
+        return super().read_uj()

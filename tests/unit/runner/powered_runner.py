@@ -1,4 +1,4 @@
-"""The runner, on a machine whose RAPL counters are those below the folder that FAKE_RAPL names."""
+"""The runner, on a machine that draws power, with RAPL counters below the folder that FAKE_RAPL names."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from perfcast.runner import campaign, power
 from perfcast.runner.command import main
-from perfcast.runner.power.rapl import Rapl
+from tests.unit.runner.power_files import DrawingRapl
 
 
-class RaplElsewhere(Rapl):
+class RaplElsewhere(DrawingRapl):
     def __init__(self, root="/"):
         super().__init__(os.environ["FAKE_RAPL"])
 
