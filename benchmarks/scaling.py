@@ -8,6 +8,8 @@ Printed, each with the 95% interval of Clopper and Pearson:
   least squares over single measurements, which takes repetitions for independent;
 - thresholds: how often a planted change of an exponent is found within one level of where it is, and how often one is
   found where there is none;
+- limits: the first for a search that is told the scatter at each level instead of estimating it, at the same rate of
+  false alarms;
 - claims: how often a claim that is false by a wide margin is confirmed, or one that is true is contradicted.
 """
 
@@ -25,6 +27,7 @@ LEVELS = {
     "layers 2 to 24, twelve levels": tuple(range(2, 26, 2)),
 }
 CHANGES = (-1.0, 0.5, 1.0)
+ALPHA = 0.05
 
 
 def share_of(count, total):
@@ -82,7 +85,42 @@ def print_thresholds(sets):
 
 def false_alarms(levels, noise, seed):
     observations = simulations.simulated(noise=noise, levels={**simulations.DOCUMENT, "Layers": levels}, random=seed)
-    return thresholds_of(observations, 0.05)
+    return thresholds_of(observations, ALPHA)
+
+
+def print_limits(sets):
+    """Print what no search that has to estimate the scatter can be expected to exceed."""
+    print(f"limits of thresholds, {sets} data sets each: found within one level, the scatter being known")
+    for name, levels in LEVELS.items():
+        for kind, noise in simulations.THRESHOLD_NOISES.items():
+            for change in CHANGES:
+                found = within_one_level(np.array(levels, float), change, noise, sets)
+                print(f"  {name:30} {kind:33} exponent {change:+.1f}: {share_of(found, sets)}")
+
+
+def within_one_level(levels, change, noise, sets):
+    """Return in how many data sets the likelihood ratio test finds a planted change within one level.
+
+    Errors are normal, of the true variance; the critical value is that of the largest of all places, simulated.
+    """
+    random, x = np.random.default_rng(3), np.log(levels)
+    factors = [len(values) for name, values in simulations.DOCUMENT.items() if name != "Layers"]
+    share = (x - x[0]) / (x[-1] - x[0])
+    deviation = (noise.least + (noise.most - noise.least) * share) * np.sqrt(noise.run**2 + 1 / noise.repetitions)
+    error = deviation / np.sqrt(np.prod(factors))
+    places = np.linspace(x[1], x[-2], 10 * (len(x) - 3) + 1)
+    line = np.column_stack([np.ones_like(x), x]) / error[:, None]
+    rest = np.linalg.svd(line, full_matrices=True)[0][:, line.shape[1] :].T
+    directions = rest @ (np.maximum(x[:, None] - places, 0) / error[:, None])
+    directions /= np.linalg.norm(directions, axis=0)
+    null = np.abs(random.standard_normal((100_000, len(rest))) @ directions).max(axis=1)
+    critical = np.quantile(null, 1 - ALPHA / len(simulations.DOCUMENT))
+    planted = random.integers(1, len(x) - 1, sets)
+    values = change * np.maximum(x - x[planted][:, None], 0) / error + random.standard_normal((sets, len(x)))
+    gains = np.abs(values @ rest.T @ directions)
+    best = places[gains.argmax(axis=1)]
+    is_near = (x[planted - 1] - 1e-9 <= best) & (best <= x[planted + 1] + 1e-9)
+    return int((is_near & (gains.max(axis=1) > critical)).sum())
 
 
 def print_claims(sets):
@@ -106,10 +144,16 @@ def print_claims(sets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=1000, help="simulated data sets of each kind")
-    parser.add_argument("--only", default="", choices=["coverage", "thresholds", "claims"])
+    parser.add_argument("--only", default="", choices=["coverage", "thresholds", "limits", "claims"])
     chosen = parser.parse_args()
     sets, only = chosen.sets, chosen.only
-    for tell, count in ((print_coverage, sets), (print_thresholds, sets // 5), (print_claims, sets // 5)):
+    parts = (
+        (print_coverage, sets),
+        (print_thresholds, sets // 5),
+        (print_limits, 10 * sets),
+        (print_claims, sets // 5),
+    )
+    for tell, count in parts:
         if only in tell.__name__:
             tell(count)
 
