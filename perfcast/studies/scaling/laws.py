@@ -10,6 +10,7 @@ import numpy as np
 from perfcast.studies.scaling.blocks import MAX_LEVELS
 from perfcast.studies.statistics.regression import coefficient, fit, mean_of, rank
 from perfcast.studies.statistics.significance import bounded_exp
+from perfcast.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,8 +98,9 @@ def laws_of(observations: Observations) -> Laws:
 def _why_not(values: np.ndarray, factors: tuple[Factor, ...]) -> str:
     if not factors:
         return "no factor has only values above zero"
-    if len(values) < len(factors) + 3:
-        return f"{len(values)} combinations are too few for a law in {len(factors)} factors"
+    fewest = len(factors) + 3
+    if len(values) < fewest:
+        return f"a law in {pluralize(len(factors), 'factor')} takes {fewest} combinations, not {len(values)}"
     if not _is_full(values):
         return "some factors vary along with each other exactly: their parts cannot be told apart"
     return ""
