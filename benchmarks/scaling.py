@@ -8,7 +8,7 @@ Printed, each with the 95% interval of Clopper and Pearson:
   least squares over single measurements, which takes repetitions for independent;
 - thresholds: how often a planted change of an exponent is found within one level of where it is, and how often one is
   found where there is none;
-- limits: the first for a search that is told the scatter at each level instead of estimating it, at the same rate of
+- limits: the first for a search that is told the scatter at each level instead of estimating it, at the nominal rate of
   false alarms;
 - claims: how often a claim that is false by a wide margin is confirmed, or one that is true is contradicted.
 """
@@ -89,7 +89,7 @@ def false_alarms(levels, noise, seed):
 
 
 def print_limits(sets):
-    """Print what no search that has to estimate the scatter can be expected to exceed."""
+    """Print what a search finds that does not have to estimate the scatter."""
     print(f"limits of thresholds, {sets} data sets each: found within one level, the scatter being known")
     for name, levels in LEVELS.items():
         for kind, noise in simulations.THRESHOLD_NOISES.items():
@@ -105,9 +105,7 @@ def within_one_level(levels, change, noise, sets):
     """
     random, x = np.random.default_rng(3), np.log(levels)
     factors = [len(values) for name, values in simulations.DOCUMENT.items() if name != "Layers"]
-    share = (x - x[0]) / (x[-1] - x[0])
-    deviation = (noise.least + (noise.most - noise.least) * share) * np.sqrt(noise.run**2 + 1 / noise.repetitions)
-    error = deviation / np.sqrt(np.prod(factors))
+    error = noise.deviation(levels) * np.sqrt((noise.run**2 + 1 / noise.repetitions) / np.prod(factors))
     places = np.linspace(x[1], x[-2], 10 * (len(x) - 3) + 1)
     line = np.column_stack([np.ones_like(x), x]) / error[:, None]
     rest = np.linalg.svd(line, full_matrices=True)[0][:, line.shape[1] :].T

@@ -37,6 +37,12 @@ class Noise:
     tails: float = np.inf
     kept: float = 1.0
 
+    def deviation(self, levels):
+        """Return the standard deviation of one repetition at each of some levels, which include both ends."""
+        logs = np.log(levels)
+        share = (logs - logs.min()) / (logs.max() - logs.min())
+        return self.least + (self.most - self.least) * share
+
 
 NOISES = {
     "equal scatter": Noise(),
@@ -69,9 +75,7 @@ def with_bend(logs, column, level, change):
 def noisy(table, log_times, noise, random):
     """Return one row per measurement: the factors and `time`, in s."""
     kept = table.assign(log_time=log_times)[random.random(len(table)) < noise.kept]
-    first = kept.iloc[:, 0]
-    share = (np.log(first) - np.log(first.min())) / (np.log(first.max()) - np.log(first.min()))
-    size = noise.least + (noise.most - noise.least) * share.to_numpy()
+    size = noise.deviation(kept.iloc[:, 0].to_numpy())
     runs = kept["log_time"].to_numpy() + noise.run * size * random.standard_normal(len(kept))
     rows = kept.loc[kept.index.repeat(noise.repetitions)].reset_index(drop=True)
     single = np.repeat(size, noise.repetitions) * _drawn(random, noise.tails, len(rows))
