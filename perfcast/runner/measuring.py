@@ -120,7 +120,7 @@ def look_deeper(toolchain, workload, task):
     start = time.monotonic()
     with explained(toolchain):
         deeper = toolchain.before_saturation(task)
-        run = workload.load(toolchain, deeper)
+        run = workload.load(toolchain.for_a_look(), deeper)
         doubt = workload.doubt_of(deeper, run, run(*workload.inputs(deeper)), ALL_TRIES)
     return {"is_doubtful": doubt is not None, "seconds": time.monotonic() - start}
 

@@ -68,6 +68,10 @@ class Toolchain:
         """Return the task with outputs before functions that may hide a change of the input."""
         return task
 
+    def for_a_look(self):
+        """Return a toolchain that gives the same outputs and is quicker to load: for runs that are not timed."""
+        return self
+
     def allocator_peak_bytes(self):
         """Return the most memory that the runtime's own allocator gave out, None where it does not say."""
         return

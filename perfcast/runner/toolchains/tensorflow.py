@@ -147,6 +147,12 @@ class TensorFlowToolchain(Toolchain):
         nodes = {node.name: node for node in self._graph_of(task).node}
         return dict(task, outputs=[dict(item, tensor=source_of(item["tensor"], nodes)) for item in task["outputs"]])
 
+    def for_a_look(self):
+        """Return one that does not rewrite graphs: folding constants takes longer than the few runs of a look."""
+        quick = copy.copy(self)
+        quick.factors = dict(self.factors, graph_optimizations=False)
+        return quick
+
     def _graph_of(self, task):
         if "graph_def" in task:
             return task["graph_def"]
