@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from perfcast.errors import SourceError
@@ -13,6 +14,7 @@ from perfcast.models.build import build_model
 from perfcast.models.built import BuiltModel
 from perfcast.models.external.kinds import SOURCES as EXTERNAL
 from perfcast.models.external.reading import build_external
+from perfcast.workers import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def export_models(
-    specs: Iterable[ModelSpec], store: ArtifactStore, advance: Advance = lambda: None, formats: Collection[str] = ()
+    specs: Iterable[ModelSpec],
+    store: ArtifactStore,
+    advance: Advance = lambda: None,
+    formats: Collection[str] = (),
+    jobs: int = 1,
 ) -> list[Export]:
     """Export each spec unless the store has it; call ``advance`` after each.
 
@@ -32,13 +38,14 @@ def export_models(
         store: where artifacts and programs go.
         advance: called once per spec.
         formats: of programs that are wanted besides those that every model has.
+        jobs: processes to use.
 
     Raises:
         SourceError: a spec cannot be built; what was exported before stays.
     """
     exports = []
-    for spec in specs:
-        exports.append(export_model(spec, store, formats))
+    for export in run_all([partial(export_model, spec, store, formats) for spec in specs], jobs):
+        exports.append(export)
         advance()
     return exports
 

@@ -17,9 +17,10 @@ from perfcast.fit.mixture import has_large_family
 from perfcast.fit.options import ALGORITHMS, DEPLOYMENT_SCHEME, ENSEMBLE, MIXTURE, PUBLISHED_ALGORITHMS, SCHEMES
 from perfcast.fit.splits import equivalent_scheme, scheme_folds, scheme_groups
 from perfcast.fit.summary import summarise
-from perfcast.fit.tasks import locate_fold, predict_fold, run_all, split_errors
+from perfcast.fit.tasks import locate_fold, predict_fold, run_on_one_thread, split_errors
 from perfcast.fit.training_data import tables_of
 from perfcast.progress import quiet
+from perfcast.workers import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,8 +116,9 @@ def _algorithm_tasks(metric: str, table: TrainingData, options: FitOptions) -> I
 def _run(tasks: Sequence[Task], jobs: int, progress: Progress, description: str) -> list[tuple[Any, Any]]:
     """Return what each task was asked, and its result."""
     done = []
+    calls = [partial(run_on_one_thread, task) for _, task in tasks]
     with progress(len(tasks), description) as advance:
-        for (part, _), result in zip(tasks, run_all([task for _, task in tasks], jobs), strict=True):
+        for (part, _), result in zip(tasks, run_all(calls, jobs), strict=True):
             done.append((part, result))
             advance()
     return done

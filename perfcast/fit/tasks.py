@@ -1,11 +1,9 @@
-"""The pieces that an evaluation consists of, independent of each other, and running them side by side."""
+"""The pieces that an evaluation consists of, independent of each other."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -18,10 +16,9 @@ from perfcast.fit.measures import mape
 from perfcast.fit.options import BASELINES
 from perfcast.fit.regressors import CHEAP, GRIDS
 from perfcast.fit.splits import published_split
-from perfcast.fit.workers import end_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from perfcast.fit.splits import Fold
     from perfcast.fit.training_data import TrainingData
@@ -86,15 +83,7 @@ def _parted(rows: TrainingData, fold: Fold) -> tuple[TrainingData, TrainingData]
     return rows.take(fold.train), rows.take(fold.test)
 
 
-def run_all(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
-    """Yield the results of ``tasks`` in order, from ``jobs`` processes; how many does not change them."""
-    # Workers of a process that is killed would wait for more to do for minutes.
-    with joblib.parallel_config("loky", initializer=end_with, initargs=(os.getpid(),)):
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    return parallel(joblib.delayed(_run)(task) for task in tasks)
-
-
-def _run(task: Callable[[], Any]) -> Any:
-    # One thread a process: the matrices are small, and sums would depend on the number of threads.
+def run_on_one_thread(task: Callable[[], Any]) -> Any:
+    """Return the result of a task: the matrices are small, and sums would depend on the number of threads."""
     with threadpool_limits(limits=1):
         return task()

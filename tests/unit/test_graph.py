@@ -1,12 +1,12 @@
 """The exported graph computes what the model computes, holds no weights, and is the same whoever writes it."""
 
-import subprocess
-import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from perfcast.errors import UsageError
 from perfcast.export.artifacts import ArtifactStore
 from perfcast.export.programs import convert
 from perfcast.export.stage import build, export_models
@@ -94,27 +94,16 @@ def test_feature_matches_the_graph(name):
     assert extract_features(built.descriptor)["graph_forces_xla"] == interface["graph_forces_xla"]
 
 
-EXPORT_IN_ORDER = """
-import sys
-from pathlib import Path
-from perfcast.export.artifacts import ArtifactStore
-from perfcast.export.programs import convert
-from perfcast.export.stage import export_models
-from tests.unit.test_graph import SPECS
-names = sys.argv[2].split(",")
-for name, export in zip(names, export_models([SPECS[n] for n in names], ArtifactStore(Path(sys.argv[1])))):
-    print(name, export.artifact, export.programs[0].digest)
-"""
+def test_neither_order_nor_process_changes_the_bytes(tmp_path):
+    here = export_models(list(SPECS.values()), ArtifactStore(tmp_path / "here"))
+    elsewhere = export_models([*reversed(SPECS.values())], ArtifactStore(tmp_path / "elsewhere"), jobs=2)
+    assert elsewhere == [*reversed(here)]
 
 
-def test_export_order_does_not_change_the_bytes(tmp_path, root):
-    here = zip(SPECS, export_models(list(SPECS.values()), ArtifactStore(tmp_path / "here")), strict=True)
-    names = ",".join([*reversed(SPECS), next(iter(SPECS))])
-    command = [sys.executable, "-c", EXPORT_IN_ORDER, str(tmp_path / "elsewhere"), names]
-    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    elsewhere = dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
-    assert elsewhere == {name: f"{export.artifact} {export.programs[0].digest}" for name, export in here}
+def test_a_mistake_in_another_process_is_named(tmp_path):
+    unknown = replace(SMALL, builder="no such builder")
+    with pytest.raises(UsageError, match="no such builder"):
+        export_models([unknown, unknown], ArtifactStore(tmp_path), jobs=2)
 
 
 def test_a_spec_is_exported_once(tmp_path, monkeypatch):

@@ -137,7 +137,7 @@ def test_runner_ends_with_its_parent_without_prctl(campaign, exports, tmp_path):
 
 
 def test_worker_started_after_its_stage_was_killed_ends():
-    code = "import os, time; from perfcast.fit.workers import end_with; end_with(os.getpid() + 1); time.sleep(60)"
+    code = "import os, time; from perfcast.workers import end_with; end_with(os.getpid() + 1); time.sleep(60)"
     worker = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
     assert worker.returncode == 1
 

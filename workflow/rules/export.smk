@@ -14,8 +14,10 @@ rule export_shard:
     cache: CACHE
     conda:
         "../../envs/perfcast.yaml"
+    # All else waits for the first shard. Each process holds a runtime of its own: more than four gain little.
+    threads: lambda wildcards: min(4, CORES) if wildcards.shard == "0" else 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, threads: 2000 * threads,
     params:
         **PARAMETERS["export_shard"],
     script:

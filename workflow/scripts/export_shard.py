@@ -15,7 +15,7 @@ with stage(snakemake.log[0]) as log:
     store = ArtifactStore(Path(snakemake.config["store"]))
     store.sweep()
     with plain(len(specs), name) as advance:
-        exports = export_models(specs, store, advance, snakemake.params.formats)
+        exports = export_models(specs, store, advance, snakemake.params.formats, snakemake.threads)
     store.pack([(export.artifact, export.programs) for export in exports], snakemake.output.bundle)
     write_json(snakemake.output.manifest, [export.to_dict() for export in exports])
     log(f"{len(exports)} models exported")
