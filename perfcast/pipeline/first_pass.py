@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from perfcast.bench.target import Replicates
 from perfcast.dataset.measured import measured_dataset
+from perfcast.errors import DataError
 from perfcast.pages import write_page
 from perfcast.storage import write_table, write_text
 from perfcast.studies.registry import find_study
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 BUDGET_S = 60.0
 """Of the three minutes until the first predictions, exporting, starting the runtime and fitting take the rest."""
-
-ALGORITHMS = ["poly", "svr", "xgboost"]
-"""Those of which all fits of a first pass take seconds; of the forests they take as long as of these together."""
 
 SPLITS = 10
 """Random splits of the published protocol, whose spread is of interest later."""
@@ -53,13 +51,21 @@ def measure_first(campaign: Campaign, exports: list[Export], of: int, progress: 
 
 
 def show_first(dataset: pd.DataFrame, options: FitOptions, folder: Path, store: str, progress: Progress) -> list[str]:
-    """Fit a dataset, and write all of a target's results to a folder; return the summary's lines."""
+    """Fit a dataset, and write all of a target's results to a folder; return the summary's lines.
+
+    A dataset that cannot be trained on, such as one of models that failed, has one line, which says why: the others,
+    which are measured next, may be enough.
+    """
     # scikit-learn sets environment variables, which a runner that is started later would inherit.
+    from perfcast.fit.regressors import CHEAP
     from perfcast.fit.stage import FitFolders, learn
 
     write_table(folder / DATASET, dataset)
-    quick = replace(options, algorithms=options.algorithms or ALGORITHMS, splits=min(SPLITS, options.splits))
-    learn(dataset, quick, FitFolders(folder / "evaluation", folder / "predictor"), progress)
+    quick = replace(options, algorithms=options.algorithms or list(CHEAP), splits=min(SPLITS, options.splits))
+    try:
+        learn(dataset, quick, FitFolders(folder / "evaluation", folder / "predictor"), progress)
+    except DataError as error:
+        return [f"no report of the first pass: {error}"]
     study = find_study("prediction")
     findings = study.run([folder], study.chosen({"store": store}))
     write_page(folder / "report.html", findings.page)
