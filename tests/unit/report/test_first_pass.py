@@ -7,7 +7,6 @@ from perfcast.pipeline.first_pass import show_first
 from perfcast.progress import quiet
 from perfcast.storage import read_json
 
-
 METRICS = {"latency_ms": {"column": "latency_ms", "unit": "ms"}}
 
 
