@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 KEYS = ("model", "target", "device", "toolchain", "toolchain_version", "workload", "optimizer", "threads", "batch")
 """What was profiled where; `optimizer` is empty for workloads without one."""
 STEP = ("steps", "step_ms", "traced_ms", "busy_ms")
-"""Of the whole step: how many were traced, its median time without tracing, and means of the traced: its time, and for
-how long at least one operation computed."""
+"""Of the whole step: how many were traced, its median time without tracing, and means of the faster half of the traced:
+its time, and for how long at least one operation computed."""
 COLUMNS = (*KEYS, *STEP, "operation", "layer", "calls", "time_ms")
-"""Of a profile, one row per operation and layer; `calls` and `time_ms` (summed over threads) are per step."""
+"""Of a profile, one row per operation and layer; `calls` and `time_ms` (summed over threads) are means of
+the same steps."""
 
 _NUMBERED = re.compile(r"_\d+\Z")
 _MS = 1e-6
@@ -31,10 +32,12 @@ def profile_table(
     Args:
         about: a value for each of `KEYS`.
         untraced_ns: times of steps that were not traced.
-        traces: as `Toolchain.trace` returns each.
+        traces: as `Toolchain.trace` returns each. The faster half of them counts: a step that the machine held up for
+            a while would name the operation that it met.
         layers: names of the model's layers.
     """
-    operations = [operation for trace in traces for operation in trace["operations"]]
+    calm = sorted(traces, key=lambda trace: trace["wall_ns"])[: (len(traces) + 1) // 2]
+    operations = [operation for trace in calm for operation in trace["operations"]]
     layer_of = layers_of_nodes({operation["node"] for operation in operations}, frozenset(layers))
     rows = pd.DataFrame(
         {
@@ -44,12 +47,12 @@ def profile_table(
         }
     )
     found = rows.groupby(["operation", "layer"], sort=True)["time_ms"].agg(calls="count", time_ms="sum").reset_index()
-    found[["calls", "time_ms"]] /= len(traces)
+    found[["calls", "time_ms"]] /= len(calm)
     whole = {
         "steps": len(traces),
         "step_ms": float(np.median(untraced_ns)) * _MS,
-        "traced_ms": float(np.mean([trace["wall_ns"] for trace in traces])) * _MS,
-        "busy_ms": float(np.mean([busy_ns(trace["operations"]) for trace in traces])) * _MS,
+        "traced_ms": float(np.mean([trace["wall_ns"] for trace in calm])) * _MS,
+        "busy_ms": float(np.mean([busy_ns(trace["operations"]) for trace in calm])) * _MS,
     }
     ordered = found.sort_values("time_ms", ascending=False, kind="stable", ignore_index=True)
     return ordered.assign(**about, **whole)[list(COLUMNS)]

@@ -98,7 +98,7 @@ def convolutions_dominate(each: Breakdown) -> Claim:
         return Claim(statement, "open", f"no operation is a {lacking}; it may be fused with others")
     ratio = convolving / normalizing
     verdict: Verdict = "confirmed" if ratio >= _AT_LEAST else "contradicted"
-    return Claim(statement, verdict, f"{fmt.number(ratio)} times, mean of {each.steps} steps")
+    return Claim(statement, verdict, f"{fmt.number(ratio)} times, mean of the faster half of {each.steps} steps")
 
 
 def _time_of(table: pd.DataFrame, word: str) -> float:

@@ -31,7 +31,7 @@ class Breakdown:
         batch: inputs per step.
         steps: how many were traced.
         step_ms: median time of a step without tracing.
-        traced_ms: mean time of a traced step.
+        traced_ms: mean time of the traced steps that count.
         busy_ms: of that, with at least one operation computing.
         by_operation, by_layer: columns `name`, `calls`, `time_ms` and `share` (of all operations' time), in order.
     """
