@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import StoreError
+from perfcast.storage import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DIGEST, _FORMAT = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_DIGEST, _FORMAT = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z][a-z0-9_]*(\.[A-Za-z0-9_+-]+)*")
+_ENDING = re.compile(r"[a-z0-9_.]{1,60}")
+"""What a device takes as the ending of a file's name; the names of layers in a format may be longer."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class Program:
     @property
     def file(self) -> str:
         """The name of its file: content and format."""
-        return f"{self.digest}.{self.format}"
+        if _ENDING.fullmatch(self.format):
+            return f"{self.digest}.{self.format}"
+        return f"{self.digest}.{digest_of(self.format.encode())[:16]}.{self.format.split('.', 1)[0]}"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Program:

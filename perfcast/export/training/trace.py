@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perfcast.errors import SourceError
 from perfcast.export.graph import WeightlessGraph, describe_inputs, distributions_of, input_specs
 from perfcast.export.training.batch_normalization import as_trained
+from perfcast.export.training.gating import gate
 from perfcast.export.training.losses import LABELS, Loss, losses_of
-from perfcast.export.training.masks import trained_variables
+from perfcast.export.training.masks import mask_of
+from perfcast.export.training.updates import Updates, dense
 from perfcast.export.training.variables import Variables, assign, read
 from perfcast.formats.weightless import canonicalise, forces_xla
 
@@ -32,7 +35,7 @@ class _Traced:
     model: keras.Model
     trained: list[Any]
     losses: list[Loss]
-    optimizer: type[Sgd] | None
+    updates: Updates
     variables: Variables
 
     @property
@@ -41,10 +44,7 @@ class _Traced:
         return {id(variable): f"weight_{place}" for place, variable in enumerate(self.model.variables)}
 
     def step(self, inputs: list[Any], labels: list[Any], rates: list[Any]) -> list[Any]:
-        """Return a step's outputs, which are there once all is updated: the loss; without optimizer, also one number.
-
-        That number is a sum of one element of each gradient: so that each is computed, and none is copied.
-        """
+        """Return a step's outputs, which are there once all is updated: the loss, and what `Updates.add` returns."""
         import tensorflow as tf
 
         resources = self._resources()
@@ -54,16 +54,13 @@ class _Traced:
             tape.watch(watched)
             loss, moved = self._forward(inputs, labels, values)
         pairs = zip(self.trained, tape.gradient(loss, watched), strict=True)
-        gradients = {id(weight): _dense(gradient, weight) for weight, gradient in pairs if gradient is not None}
+        gradients = {id(weight): dense(gradient, weight) for weight, gradient in pairs if gradient is not None}
         if not gradients:
             raise SourceError("it cannot be trained: the loss depends on none of the weights to train")
-        updates = [assign(resources[key][0], value) for key, value in moved.items()]
-        if self.optimizer:
-            updates += self._update(self.optimizer(self.variables, rates[0]), resources, gradients)
-            touched = []
-        else:
-            touched = [tf.add_n([_first_of(gradient) for gradient in gradients.values()])]
-        with tf.control_dependencies(updates):
+        averages = [assign(resources[key][0], value) for key, value in moved.items()]
+        weights = {key: (self.names[key], resources[key][0]) for key in gradients}
+        updates, touched = self.updates.add(gradients, weights, rates)
+        with tf.control_dependencies([*averages, *updates]):
             return [tf.identity(value) for value in (loss, *touched)]
 
     def _resources(self) -> dict[int, tuple[Any, str]]:
@@ -92,11 +89,6 @@ class _Traced:
         now = {id(variable): scope.get_current_value(variable) for variable in variables}
         return loss, {key: value for key, value in now.items() if value is not values[key]}
 
-    def _update(self, optimizer: Sgd, resources: dict[int, tuple[Any, str]], gradients: dict[int, Any]) -> list[Any]:
-        names = self.names
-        applied = [optimizer.apply(names[key], resources[key][0], gradient) for key, gradient in gradients.items()]
-        return [*applied, *optimizer.finish()]
-
 
 def trace_step(
     model: keras.Model, shapes: Sequence[Sequence[int]], trained: str, optimizer: type[Sgd] | None = None
@@ -109,7 +101,7 @@ def trace_step(
     Args:
         model: any Keras model with inputs.
         shapes: of its inputs, without the batch axis, where it leaves them open; its own where empty.
-        trained: see `trained_variables`.
+        trained: see `mask_of`.
         optimizer: one of `OPTIMIZERS`; None for gradients alone.
 
     Raises:
@@ -117,7 +109,9 @@ def trace_step(
     """
     import tensorflow as tf
 
-    traced = _Traced(model, trained_variables(model, trained), losses_of(model), optimizer, Variables())
+    mask, variables = mask_of(model, trained), Variables()
+    updates = Updates(mask, variables, optimizer)
+    traced = _Traced(model, mask.weights, losses_of(model), updates, variables)
     inputs = input_specs(model, shapes)
     described = [loss.describe(f"label_{place}") for place, loss in enumerate(traced.losses) if loss.classes]
     labels = [tf.TensorSpec([None, *label["shape"]], LABELS, name=label["node"]) for label in described]
@@ -125,7 +119,12 @@ def trace_step(
     function = tf.function(traced.step, autograph=False).get_concrete_function(inputs, labels, rates)
     graph = function.graph.as_graph_def()
     _simplify(graph)
-    _keep_needed(graph, [tensor.op.name for tensor in function.outputs])
+    outputs = [tensor.op.name for tensor in function.outputs]
+    if updates.joined:
+        _wait_for_asked(graph, outputs)
+    _keep_needed(graph, [*outputs, updates.drawn] if updates.joined else outputs)
+    if updates.joined:
+        gate(graph, outputs, updates.joined, updates.drawn, partial(_dtype_in, function.graph))
     traced.variables.mark(graph)
     canonicalise(graph)
     interface = _interface(traced, graph, [*describe_inputs(model, inputs), *described], function)
@@ -138,7 +137,7 @@ def _interface(traced: _Traced, graph: Any, inputs: list[dict[str, Any]], functi
     weight_bytes = sum(sizes[name] for name in traced.names.values() if name in used)
     shared = {"shape": [], "dtype": "float32", "batched": False}
     return {
-        "inputs": inputs + [shared | {"node": RATE}] * bool(traced.optimizer),
+        "inputs": inputs + [shared | {"node": RATE}] * bool(traced.updates.optimizer),
         "outputs": [shared | {"tensor": tensor.name} for tensor in function.outputs],
         "graph_forces_xla": forces_xla(graph),
         "weights": len(used & set(traced.names.values())),
@@ -163,6 +162,20 @@ def _simplify(graph: Any) -> None:
                 del node.attr[name]
 
 
+def _wait_for_asked(graph: Any, outputs: list[str]) -> None:
+    """Have outputs wait for nothing but what the step has them wait for.
+
+    Tracing has them wait for each update, too, of which a step that draws makes only some.
+    """
+    nodes = {node.name: node for node in graph.node}
+    for name in outputs:
+        del nodes[name].input[1:]
+
+
+def _dtype_in(graph: Any, tensor: str) -> Any:
+    return graph.get_tensor_by_name(tensor if ":" in tensor else f"{tensor}:0").dtype
+
+
 def _keep_needed(graph: Any, outputs: list[str]) -> None:
     """Remove from a GraphDef the nodes that its outputs do not need."""
     nodes = {node.name: node for node in graph.node}
@@ -175,21 +188,3 @@ def _keep_needed(graph: Any, outputs: list[str]) -> None:
     for node in nodes.values():
         if node.name not in needed:
             graph.node.remove(node)
-
-
-def _dense(gradient: Any, weight: Any) -> Any:
-    """Return a gradient of a weight's shape: an embedding's has only the rows that were read."""
-    import tensorflow as tf
-
-    if isinstance(gradient, tf.IndexedSlices):
-        gradient = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, weight.shape[0])
-    gradient.set_shape(weight.shape)
-    return gradient
-
-
-def _first_of(gradient: Any) -> Any:
-    """Return one element: an optimizer of graphs removes what is only waited for."""
-    import tensorflow as tf
-
-    rank = len(gradient.shape)
-    return tf.reshape(tf.slice(gradient, [0] * rank, [1] * rank), [])

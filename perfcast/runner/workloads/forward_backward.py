@@ -5,6 +5,12 @@ from perfcast.runner.workloads.inference import Inference
 PASSES = 3
 """A forward pass and a backward one, which multiplies twice as much: gradients of weights, and of activations."""
 
+TRAINED = (
+    "^(all|biases|last_[1-9][0-9]{0,2}|(layers|filters)_([1-9][0-9]?|100)"
+    r"|only_[A-Za-z0-9_-]{1,200}(\+[A-Za-z0-9_-]{1,200}){0,999})$"
+)
+TRAINED_HINT = "known are all, biases, last_<k>, only_<layer>+<layer>, layers_<percent> and filters_<percent>"
+
 
 class ForwardBackward(Inference):
     """One sample is the loss of a batch, in training mode, and its gradients; no weight changes."""
@@ -16,10 +22,11 @@ class ForwardBackward(Inference):
     OPTIONS = {
         "trained": {
             "type": str,
-            "description": "What is trained: `all` weights, the `biases`, or the last layers with weights: `last_1`, "
-            "`last_2`, ….",
+            "description": "What is trained: `all` weights, the `biases`, the last layers with weights (`last_1`, "
+            "`last_2`, …), named layers (`only_<layer>+<layer>`), or what each step draws: a share in percent of the "
+            "layers (`layers_20`) or of each layer's filters (`filters_20`).",
             "default": "all",
-            "schema": {"type": "string", "pattern": "^(all|biases|last_[1-9][0-9]{0,2})$"},
+            "schema": {"type": "string", "pattern": TRAINED, "hint": TRAINED_HINT},
         }
     }
     PROGRAM_OPTIONS = ("trained",)

@@ -55,6 +55,23 @@ class Program:
     def step(self, *values):
         return self.session.run(self.outputs, dict(zip(self.inputs, values, strict=True)))
 
+    def step_and_fetch(self, name, *values):
+        """Make a step; return the value that a node has in it."""
+        return self.run_and_fetch(name, *values)[0]
+
+    def run_and_fetch(self, name, *values):
+        """Make a step; return the value that a node has in it, and the operations that ran, by type."""
+        import tensorflow as tf
+
+        metadata = tf.compat.v1.RunMetadata()
+        options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE, output_partition_graphs=True)
+        tensor = self.graph.get_tensor_by_name(f"model/{name}:0")
+        bound = dict(zip(self.inputs, values, strict=True))
+        _, found = self.session.run([self.outputs, tensor], bound, options, metadata)
+        types = {node.name: node.op for graph in metadata.partition_graphs for node in graph.node}
+        run = [node.node_name for device in metadata.step_stats.dev_stats for node in device.node_stats]
+        return found, [types[name] for name in run if name in types]
+
     def executed(self, *values):
         """Return the names of the operations that the runtime executes in a step, after its optimizations."""
         import tensorflow as tf
