@@ -1,4 +1,4 @@
-"""What is trained: the weights whose gradients a program computes, in each step or in those for which they are drawn."""
+"""What is trained: the weights whose gradients a program computes, in each step or where they are drawn."""
 
 from __future__ import annotations
 
