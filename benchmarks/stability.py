@@ -1,6 +1,6 @@
 """How often stability is right on series with known answers, and how long it takes.
 
-    python -m benchmarks.stability [--count N] [--seed S] [--regimes]
+    python -m benchmarks.stability [--count N] [--seed S] [--regimes | --replay FOLDER]
 
 Prints the confusion matrices of two families of series (nothing was tuned on the second), how well warm-up is found,
 how often intervals hold the truth, how often what is trusted is right, the test-retest error of each estimator on
@@ -10,6 +10,7 @@ simulated machines, and the time that a series takes.
 import argparse
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from tests.unit.stability import held_out, synthetic
 from tests.unit.stability.campaigns import QUIET, Machine, campaign
 from tests.unit.stability.candidates import FIXED
 from tests.unit.stability.machines import REGIMES, measured, models_of
+from tests.unit.stability.replayed import never_calm, pairs_of
 from tests.unit.stability.trials import (
     any_model,
     confusion,
@@ -56,6 +58,7 @@ PROTOCOLS = {
 }
 REGIME_SEEDS = [204, 205, 206, 207]
 """Nothing was chosen on these; the estimator was developed on others."""
+BOOTSTRAPS = 10_000
 
 
 def show_confusion(title, found):
@@ -169,6 +172,32 @@ def regime_cells(values, pairs):
     }
 
 
+def show_replay(folder, seed):
+    """Print how well models repeat that were measured twice in a real campaign, and what so few pairs can tell."""
+    models, series = never_calm(folder)
+    machine = learn_machine(series)
+    estimates = FIXED | {"perfcast": lambda one: judge(one, machine).location_ms}
+    found = {name: errors(*pairs_of(models, [of(one) for one in series])) for name, of in estimates.items()}
+    reported = found["perfcast"]
+    draws = np.random.default_rng(seed).integers(0, len(reported), (BOOTSTRAPS, len(reported)))
+    print(
+        f"\ntest-retest error, %, of {len(reported)} models; perfcast's less that of each, 95% by bootstrap over models"
+    )
+    print(f"{'':26}{'median':>8}{'p95':>8}{'mean':>8}{'median less':>18}{'mean less':>18}")
+    for name, of_one in found.items():
+        row = f"{name:26}{np.median(of_one):8.2f}{np.percentile(of_one, 95):8.1f}{of_one.mean():8.2f}"
+        for middle in (np.median, np.mean) if name != "perfcast" else ():
+            less = middle(reported[draws], axis=1) - middle(of_one[draws], axis=1)
+            row += "{:>18}".format("{:.1f} to {:.1f}".format(*np.percentile(less, [2.5, 97.5])))
+        print(row)
+
+
+def errors(first, second):
+    """Return |a - b| / mean in %, by pair."""
+    first, second = np.array(first), np.array(second)
+    return 100 * np.abs(first - second) / ((first + second) / 2)
+
+
 def show_speed(seed):
     generator = np.random.default_rng(seed)
     print("\nCPU time, ms, median / largest of 200")
@@ -194,11 +223,15 @@ def main():
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--regimes", action="store_true", help="only the table of machines, calm to never calm")
+    parser.add_argument("--replay", type=Path, help="only how models repeat of a campaign in which calm was rare")
     arguments = parser.parse_args()
     count, seed = arguments.count, arguments.seed
     few = max(20, count // 4)
     if arguments.regimes:
         show_regimes(40, REGIME_SEEDS)
+        return
+    if arguments.replay:
+        show_replay(arguments.replay, seed)
         return
     show_confusion("first family", confusion(synthetic.draw, count, seed))
     show_confusion("second family, held out", confusion(held_out.draw, count, seed))

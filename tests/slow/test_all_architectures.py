@@ -53,7 +53,7 @@ def test_all_graphs_are_small(exported):
     raw = 0
     with tarfile.open(fileobj=archive, mode="w:xz") as tar:
         for digest in forwards["artifacts"].values():
-            graph = folder / "artifacts" / digest / "graph.pb"
+            (graph,) = (folder / "artifacts" / digest).glob("*graph.pb")
             raw += graph.stat().st_size
             tar.add(graph, arcname=digest)
     assert raw <= 40e6

@@ -6,6 +6,8 @@ makes the generated ones again; a recorded one is added with `save`. The truth o
 took on the same machine while nothing disturbed it.
 """
 
+import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,25 @@ GENERATED = {
     "busy_long_warmup": (Model(warmup=15), BUSY, {}),
     "published_with_spikes": (Model(spikes=0.1), QUIET, {"visits": 1, "repeats": 0}),
 }
+
+
+def never_calm(folder):
+    """Return the names of models and the series of a campaign in which calm was rare, in the order of measuring."""
+    with gzip.open(folder / "measurements.jsonl.gz", "rt") as file:
+        records = [json.loads(line) for line in file]
+    for record in records:
+        for visit in record["visits"]:
+            # They were called disturbed by the fastest calibration ever seen.
+            visit |= {"calibration": visit.pop("reference"), "disturbed": False}
+    return [record["model"] for record in records], [Series.of_record(record) for record in records]
+
+
+def pairs_of(models, values):
+    """Return the first and the second value of each model that has two; ``values`` are in the order of ``models``."""
+    by_model = {}
+    for model, value in zip(models, values, strict=True):
+        by_model.setdefault(model, []).append(value)
+    return zip(*(pair for pair in by_model.values() if len(pair) == 2), strict=True)
 
 
 def save(name, series, truth_ms):

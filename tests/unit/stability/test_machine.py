@@ -1,15 +1,13 @@
 """What is reported repeats as well as the best fixed estimate, on machines that are calm, never calm, and between."""
 
-import gzip
-import json
-
 import numpy as np
 import pytest
 
-from perfcast.stability import Series, judge, learn_machine, repeatability
+from perfcast.stability import judge, learn_machine, repeatability
 from tests.measured import FOLDER, needs
 from tests.unit.stability.candidates import FIXED
 from tests.unit.stability.machines import REGIMES, measured, models_of
+from tests.unit.stability.replayed import never_calm, pairs_of
 
 NEVER_CALM = FOLDER / "never_calm"
 ALWAYS = ("calm", "half disturbed", "never calm")
@@ -55,17 +53,9 @@ def test_repeats_as_well_as_the_best_fixed_estimate(regime):
 @needs(NEVER_CALM)
 @pytest.mark.heavy
 def test_models_of_a_machine_that_was_never_calm_are_trusted():
-    with gzip.open(NEVER_CALM / "measurements.jsonl.gz", "rt") as file:
-        records = [json.loads(line) for line in file]
-    for record in records:
-        for visit in record["visits"]:
-            # They were called disturbed by the fastest calibration ever seen.
-            visit |= {"calibration": visit.pop("reference"), "disturbed": False}
-    (found,) = judged([[Series.of_record(record) for record in records]])
-    by_model = {}
-    for record, judgement in zip(records, found, strict=True):
-        by_model.setdefault(record["model"], []).append(judgement)
-    first, second = zip(*(pair for pair in by_model.values() if len(pair) == 2), strict=True)
+    models, series = never_calm(NEVER_CALM)
+    (found,) = judged([series])
+    first, second = pairs_of(models, found)
     assert np.mean([judgement.trust == "trusted" for judgement in found]) > 0.5
     assert error([a.location_ms for a in first], [b.location_ms for b in second]) < 5.5
     assert agree(first, second)[1] >= 0.95
