@@ -1,6 +1,10 @@
 """Two hundred simulated tables of test results: what was planted is called right in 95% of them."""
 
+import pytest
+
 from tests.unit.factors.judged import judge
+
+pytestmark = pytest.mark.timeout(3600)
 
 COUNT = 200
 
