@@ -63,8 +63,8 @@ def read_traces(path: Path) -> tuple[MemoryTrace, ...] | None:
     Raises:
         UsageError: it holds a moment without a number.
     """
-    table = read_table(path)
-    if table is None or not set(COLUMNS) <= set(table.columns):
+    table = read_table(path, COLUMNS)
+    if table is None:
         return None
     numbers_of = table[["at_s", "resident_mb"]].apply(pd.to_numeric, errors="coerce")
     if not len(table) or not np.isfinite(numbers_of.to_numpy(float)).all():

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from perfcast.bench.profiles import COLUMNS, KEYS, STEP
 from perfcast.errors import UsageError
 from perfcast.pages.formatting import escape_control, pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 _ENDINGS = (".csv", ".parquet")
@@ -74,8 +75,8 @@ def read_breakdowns(path: Path) -> tuple[Breakdown, ...] | None:
     Raises:
         UsageError: it is a profile with a value that none can have: one line.
     """
-    table = read_table(path)
-    if table is None or not set(COLUMNS) <= set(table.columns):
+    table = read_table(path, COLUMNS)
+    if table is None:
         return None
     numbers = table[list(_NUMBERS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if not len(table) or not (np.isfinite(numbers) & (numbers >= 0)).all():
@@ -86,12 +87,15 @@ def read_breakdowns(path: Path) -> tuple[Breakdown, ...] | None:
     return tuple(breakdowns_of(table))
 
 
-def read_table(path: Path) -> pd.DataFrame | None:
-    """Return a CSV or Parquet file, None of what is neither."""
+def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame | None:
+    """Return a CSV or Parquet file that has ``columns``, None of what is neither or has others, which is not read."""
     if not path.is_file() or path.suffix not in _ENDINGS:
         return None
     try:
-        return pd.read_csv(path, dtype=_TEXTS) if path.suffix == ".csv" else pd.read_parquet(path)
+        if path.suffix == ".csv":
+            has_them = set(columns) <= set(pd.read_csv(path, nrows=0).columns)
+            return pd.read_csv(path, dtype=_TEXTS) if has_them else None
+        return pd.read_parquet(path) if set(columns) <= set(pq.read_schema(path).names) else None
     except (OSError, ValueError, TypeError, NotImplementedError):
         return None
 
