@@ -107,7 +107,7 @@ def _learn(imported: Imported, mapping: Mapping, choices: dict[str, Any]) -> tup
     from perfcast.progress import track
 
     learned = {name: Metric(name, metric.unit) for name, metric in mapping.metrics.items()}
-    options = FitOptions(imported.features, learned, implausible=mapping.implausible, **choices)
+    options = FitOptions(imported.features, learned, implausible=mapping.implausible, held=mapping.held, **choices)
     evaluation = evaluate(imported.dataset, options, track)
     return evaluation, fit_predictor(imported.dataset, evaluation, options)
 

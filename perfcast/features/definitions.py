@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perfcast.features.layers import ACTIVATION_FLOPS
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 """Grows when a feature is added, dropped or counted otherwise."""
 
 
@@ -68,6 +68,9 @@ FEATURES = (
     Feature("mean_mac_filters", "filters", "mean output channels of convolutions, weighted by macs", "physics"),
     Feature("mean_mac_positions", "positions", "mean output pixels of convolutions, weighted by macs", "physics"),
     Feature("largest_activation", "elements", "largest output of a layer", "physics"),
+    Feature("core_layers", "layers", "core layers", "structure"),
+    Feature("core_activations", "elements", "sum of the output sizes of core layers", "structure"),
+    Feature("max_core_activation", "elements", "largest output of a core layer", "structure"),
     Feature("weight_bytes", "bytes", "4 x parameters", "physics"),
     Feature(
         "peak_activation_bytes",
@@ -142,6 +145,8 @@ hardware must do; `structure`: how the layers are connected.
 *Free* layers do nothing at inference or only change a shape (inputs, dropout, reshape, flatten, linear activations).
 *Folded* layers are batch normalizations and activations that are the only reader of a convolution's or dense layer's
 output, directly or after another folded layer: runtimes compute them together.
+*Core* layers are those with parameters, and poolings. Tables measured with PyTorch often count only these, since
+activations and merges are calls of functions there. A training step keeps about as much as core layers return.
 
 ## Operations besides multiply-accumulates
 

@@ -41,7 +41,7 @@ def extract_features(descriptor: dict[str, Any]) -> dict[str, float | int]:
         "input_pixels": math.prod(input_shape[:-1]),
         "graph_forces_xla": int(_forces_xla(descriptor)),
     }
-    numbers |= _published(layers) | _counts(layers) | _extremes(layers) | _arithmetic(layers)
+    numbers |= _published(layers) | _counts(layers) | _core(layers) | _extremes(layers) | _arithmetic(layers)
     outputs = {port["name"] for port in descriptor["outputs"]}
     numbers |= _traffic(layers, outputs, numbers["flops"]) | _training(layers, outputs)
     for name, value in numbers.items():
@@ -85,6 +85,15 @@ def _counts(layers: list[Layer]) -> Numbers:
         "merge_layers": len(merges),
         "merged_elements": sum(records.size(layer["output_shapes"]) for layer in merges),
         "longest_path": schedule.longest_path(layers),
+    }
+
+
+def _core(layers: list[Layer]) -> Numbers:
+    sizes = [records.size(layer["output_shapes"]) for layer in layers if records.is_core(layer)]
+    return {
+        "core_layers": len(sizes),
+        "core_activations": sum(sizes),
+        "max_core_activation": max(sizes, default=0),
     }
 
 

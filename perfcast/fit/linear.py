@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 OTHER_LAYERS = "other_layers"
 """Layers without weights, such as poolings: all but these."""
 
+_OF_ALL = {"core_layers": "layers", "core_activations": "sum_activations", "max_core_activation": "max_activation"}
+"""What stands for the same where a table counts core layers only."""
+
 _LAYERS = ("layers", "conv_layers", "bn_layers", "fc_layers")
 _RATES = ("threads", "clock_mhz")
 _MIN_TERMS = 3
@@ -91,16 +94,37 @@ def fit_linear(rows: TrainingData, *, averaged: bool = False) -> LinearModel:
         averaged: whether to average over models without one or two of the terms: where the networks trained on are few,
             several sums explain them alike, and differ on others.
     """
-    names = rows.columns.features
+    names = _general(rows.columns.features)
+    held = {name: rows.held[own] for own, name in zip(rows.columns.features, names, strict=True) if own in rows.held}
     rest = np.array([names.index(name) for name in _LAYERS if set(_LAYERS) <= set(names)], dtype=int)
-    exponents = _exponents(rows, names)
+    exponents = _exponents(rows, names, held)
+    priced = _priced(exponents, names, held)
     inputs, target, bounded = rows.with_bounds()
-    terms = terms_of(inputs, rest, exponents)
-    costs = least_squares(terms, target, bounded)
+    terms = terms_of(inputs, rest, exponents) @ priced
+    prices = least_squares(terms, target, bounded)
     if averaged:
-        counts = ~bounded | (terms @ costs < target)
-        costs = _averaged(terms[counts] / target[counts, None])
-    return LinearModel(rest, exponents, costs)
+        counts = ~bounded | (terms @ prices < target)
+        prices = _averaged(terms[counts] / target[counts, None])
+    return LinearModel(rest, exponents, priced @ prices)
+
+
+def _general(features: Sequence[str]) -> list[str]:
+    """Return the names that terms have for ``features``."""
+    general = [_OF_ALL.get(name, name) for name in features]
+    return [own if name in features else name for own, name in zip(features, general, strict=True)]
+
+
+def _priced(exponents: np.ndarray, names: Sequence[str], held: Mapping[str, float]) -> np.ndarray:
+    """Return what each price is of, terms × prices: a term has one of its own, but all that is ``held`` shares one.
+
+    Prices of their own, learned from a few networks that are alike in one of them, go wrong on others.
+    """
+    numbers = np.zeros(len(exponents))
+    for name, count in held.items():
+        alone = np.arange(exponents.shape[1]) == names.index(name)
+        numbers[(exponents == alone).all(axis=1)] = count
+    own = np.eye(len(exponents))[:, numbers == 0]
+    return np.column_stack([own, numbers]) if held else own
 
 
 def _averaged(relative: np.ndarray) -> np.ndarray:
@@ -138,15 +162,16 @@ def terms_of(inputs: np.ndarray, rest: np.ndarray, exponents: np.ndarray) -> np.
     return np.where(absent, 0.0, np.exp(logarithms @ exponents.T))
 
 
-def _exponents(rows: TrainingData, names: Sequence[str]) -> np.ndarray:
-    """Return the exponents of the terms that the rows' inputs allow, a constant first."""
-    wanted = HELD if is_memory(rows.metric.unit) else (*HELD, *DONE)
+def _exponents(rows: TrainingData, names: Sequence[str], held: Mapping[str, float]) -> np.ndarray:
+    """Return the exponents of the terms that the rows' inputs allow, a constant first; what is ``held`` is a term."""
+    more = [{name: 1.0} for name in held if {name: 1} not in HELD]
+    wanted = (*HELD, *more) if is_memory(rows.metric.unit) else (*HELD, *DONE)
     places = {name: place for place, name in enumerate(names)}
     if set(_LAYERS) <= set(names):
         places[OTHER_LAYERS] = len(names)
     known = [powers for powers in wanted if powers.keys() <= places.keys()]
     if len(known) < _MIN_TERMS:
-        known = [{name: 1.0} for name, is_term in zip(names, rows.additive, strict=True) if is_term]
+        known = [{name: 1.0} for name, is_term in zip(names, rows.additive, strict=True) if is_term or name in held]
     table = np.zeros((1 + len(known), len(names) + 1))
     for row, powers in enumerate(known, start=1):
         for name, power in powers.items():

@@ -93,6 +93,8 @@ class FitOptions:
             chosen by `perfcast.fit.selection.additive_features` unless given.
         implausible: features that are winsorized where they are far more than usual for the product of some others (see
             `perfcast.features.plausible`).
+        held: how many numbers of the same size a run holds for each unit of some features, by their names: what is
+            known of its memory without a measurement.
     """
 
     features: tuple[str, ...]
@@ -106,6 +108,7 @@ class FitOptions:
     flops_column: str = "flops"
     additive: tuple[str, ...] | None = None
     implausible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def most_rows(self) -> int:

@@ -58,7 +58,8 @@ def options_of(
     features = dataset.attrs.get("features") or _features_of(dataset)
     implausible = {name: tuple(others) for name, others in dataset.attrs.get("implausible", {}).items()}
     chosen = {name: Metric(**metric) for name, metric in metrics.items() if _is_offered(dataset, metric["column"])}
-    return FitOptions(tuple(features), chosen, jobs=jobs, implausible=implausible, **choices)
+    held = dict(dataset.attrs.get("held", {}))
+    return FitOptions(tuple(features), chosen, jobs=jobs, implausible=implausible, held=held, **choices)
 
 
 def _is_offered(dataset: pd.DataFrame, column: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,8 @@ from perfcast.storage import digest_of
 from perfcast.tables.units import is_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from perfcast.factors import FactorSet
     from perfcast.features.plausible import OutlierBounds
     from perfcast.fit.options import FitOptions, Metric
@@ -44,6 +46,7 @@ class TrainingData:
         excluded: how many rows of the dataset were left out, by reason.
         implausible: see `FitOptions.implausible`; as `perfcast.features.plausible.fit_outlier_bounds` takes it.
         censored: rows that ran out of memory; of another metric than memory none.
+        held: see `FitOptions.held`; of another metric than memory nothing.
     """
 
     metric: Metric
@@ -59,6 +62,7 @@ class TrainingData:
     excluded: dict[str, int]
     implausible: tuple[np.ndarray, np.ndarray]
     censored: Censored
+    held: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -134,7 +138,8 @@ class TrainingData:
 
     def digest(self) -> str:
         """Return the digest of all that is trained on."""
-        names = "\n".join([*self.features, *map(str, self.models), *map(str, self.families)])
+        held = (f"{name}={count}" for name, count in self.held.items())
+        names = "\n".join([*self.features, *map(str, self.models), *map(str, self.families), *held])
         measured = names.encode() + self.inputs.tobytes() + self.target.tobytes()
         return digest_of(measured + self.censored.inputs.tobytes() + self.censored.bounds.tobytes())
 
@@ -260,6 +265,7 @@ def training_data(
         excluded=excluded,
         implausible=rules_of(options.features, options.implausible),
         censored=_censored(ran_out, columns, inputs, target, models),
+        held=options.held if is_memory(metric.unit) else {},
     )
 
 

@@ -63,6 +63,11 @@ def is_activation(layer: Layer) -> bool:
     return layer["type"] == "Activation" or layer["type"] in ACTIVATION_TYPES
 
 
+def is_core(layer: Layer) -> bool:
+    """Tell whether a layer has parameters or pools: activations and merges do neither."""
+    return layer["parameters"] > 0 or "Pool" in layer["type"]
+
+
 def is_free(layer: Layer) -> bool:
     """Tell whether a layer does nothing at inference but rename its input."""
     idle = layer["type"] == "Activation" and layer["activation"] == "linear"

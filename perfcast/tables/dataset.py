@@ -24,6 +24,7 @@ from perfcast.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Mapping as Values
 
     from perfcast.tables.mapping import Mapping
 
@@ -93,7 +94,9 @@ def import_table(table: pd.DataFrame, mapping: Mapping, *, keep_outliers: bool =
 def labelled(imported: Imported, mapping: Mapping, target: str) -> pd.DataFrame:
     """Return an imported dataset as one of a target's, which says itself what its features are."""
     dataset = imported.dataset.assign(target=target)
-    dataset.attrs.update(features=list(imported.features), implausible=dict(mapping.implausible))
+    dataset.attrs.update(
+        features=list(imported.features), implausible=dict(mapping.implausible), held=dict(mapping.held)
+    )
     return dataset
 
 
@@ -130,9 +133,15 @@ def features_of(table: pd.DataFrame, mapping: Mapping, wanted: Collection[str] |
     one_hot = [each for each in mapping.one_hot if wanted is None or set(each.features) & set(wanted)]
     texts = [encoded(table, each) for each in one_hot]
     if wanted is None:
-        return pd.concat([numbers_of(table, feature_columns(table, mapping)), *texts], axis=1)
-    plain = [name for name in wanted if not any(name in each for each in texts)]
-    return pd.concat([numbers_of(table, plain), *texts], axis=1)[list(wanted)]
+        return pd.concat([_named_numbers(table, feature_columns(table, mapping)), *texts], axis=1)
+    columns = mapping.features or {}
+    plain = {name: columns.get(name, name) for name in wanted if not any(name in each for each in texts)}
+    return pd.concat([_named_numbers(table, plain), *texts], axis=1)[list(wanted)]
+
+
+def _named_numbers(table: pd.DataFrame, columns: Values[str, str]) -> pd.DataFrame:
+    """Return features by their names, of the columns that hold them."""
+    return numbers_of(table, list(columns.values())).set_axis(list(columns), axis=1)
 
 
 def _nothing(what: str, lines: list[pd.DataFrame], several: bool) -> DataError:

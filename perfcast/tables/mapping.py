@@ -87,7 +87,8 @@ class Mapping:
         only: the texts that count in a column; rows with others do not.
         metrics: that are learned; see `chosen`.
         measured: the columns of all metrics, those that are not learned, too: nothing is learned from them.
-        features: None for all columns of numbers that nothing else names.
+        features: the columns that hold them, by their names; None for all columns of numbers that nothing else names.
+        held: how many numbers a run holds for each unit of some features; see `perfcast.fit.options.FitOptions.held`.
         implausible: features that are compared with the product of others.
         factors: the columns of factors, by their names (`perfcast.factors`).
         oom: None where no row ran out of memory.
@@ -102,7 +103,8 @@ class Mapping:
     only: Values[str, tuple[str, ...]]
     metrics: Values[str, ImportedMetric]
     measured: tuple[str, ...]
-    features: tuple[str, ...] | None
+    features: Values[str, str] | None
+    held: Values[str, float]
     implausible: Values[str, tuple[str, ...]]
     factors: Values[str, str]
     one_hot: tuple[OneHot, ...]
@@ -116,7 +118,8 @@ class Mapping:
         encoded = [each.column for each in self.one_hot]
         metrics = [metric.column for metric in self.metrics.values()]
         oom = [self.oom.column] if self.oom else []
-        every = [self.model, *family, *size, *encoded, *(self.features or ()), *metrics, *self.only, *oom]
+        features = (self.features or {}).values()
+        every = [self.model, *family, *size, *encoded, *features, *metrics, *self.only, *oom]
         return tuple(dict.fromkeys([*every, *self.factors.values()]))
 
     def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
@@ -129,6 +132,7 @@ class Mapping:
         for name in features:
             if self.features is not None and name not in holders and name not in self.features:
                 raise UsageError(f"lacks the column {name!r} under features, which the predictor was trained on")
+        holders |= self.features or {}
         return tuple(dict.fromkeys([*(holders.get(name, name) for name in features), *self.factors.values()]))
 
     def without_factors(self, names: Collection[str]) -> Mapping:
@@ -177,12 +181,17 @@ def _mapping(values: dict[str, Any]) -> Mapping:
         only={column: tuple(texts) for column, texts in values.get("only", {}).items()},
         metrics={name: ImportedMetric(**metric) for name, metric in values["metrics"].items()},
         measured=tuple(metric["column"] for metric in values["metrics"].values()),
-        features=tuple(values["features"]) if "features" in values else None,
+        features=_features(values["features"]) if "features" in values else None,
+        held=dict(values.get("held", {})),
         implausible={name: tuple(others) for name, others in values.get("implausible", {}).items()},
         factors=dict(values.get("factors", {})),
         one_hot=tuple(_one_hot(column, each) for column, each in one_hot.items()),
         oom=OutOfMemory(oom["column"], tuple(oom.get("values", ()))) if (oom := values.get("oom")) else None,
     )
+
+
+def _features(values: list[str] | dict[str, str]) -> dict[str, str]:
+    return dict(values) if isinstance(values, dict) else {name: name for name in values}
 
 
 def _one_hot(column: str, values: dict[str, Any]) -> OneHot:
@@ -199,24 +208,23 @@ def _pattern(text: str | None, key: str) -> re.Pattern[str] | None:
 def _check_consistent(mapping: Mapping) -> None:
     if mapping.columns is not None and (unknown := [name for name in mapping.named if name not in mapping.columns]):
         raise UsageError(f"columns: lacks {unknown[0]!r}, which is named elsewhere; add it in its position")
+    if mapping.held and mapping.features is None:
+        raise UsageError("held: needs the features; list them under features")
     if mapping.features is None:
         refuse_collisions((), mapping.metrics, mapping.input_size)
     else:
         _check_features(mapping, mapping.features)
 
 
-def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
+def _check_features(mapping: Mapping, features: Values[str, str]) -> None:
     encoded = {each.column: each for each in mapping.one_hot}
     if not features and not encoded:
         raise UsageError("features: is empty, and there is no one_hot; name a column to train on")
-    compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
-    for name in compared:
-        if name not in features:
-            raise UsageError(f"implausible: {name!r} is not among the features; add it there")
+    _check_known(mapping, features)
     for factor, column in mapping.factors.items():
-        if column in features or factor in features:
+        if column in features.values() or factor in features:
             raise UsageError(f"factors: {factor!r} is among the features, too; remove it there")
-    for name in features:
+    for name in features.values():
         if mapping.oom and name == mapping.oom.column:
             raise UsageError(f"features: {name!r} is the column of oom; remove it, since predictions do not know it")
         if name in mapping.measured:
@@ -225,3 +233,12 @@ def _check_features(mapping: Mapping, features: tuple[str, ...]) -> None:
             raise UsageError(f"features: {name!r} is also listed under one_hot; remove it here")
     every = [*features, *(name for each in mapping.one_hot for name in each.features)]
     refuse_collisions(every, mapping.metrics, mapping.input_size)
+
+
+def _check_known(mapping: Mapping, features: Values[str, str]) -> None:
+    """Refuse names of features that the mapping does not list."""
+    compared = [*mapping.implausible, *(name for others in mapping.implausible.values() for name in others)]
+    for key, names in (("implausible", compared), ("held", mapping.held)):
+        for name in names:
+            if name not in features:
+                raise UsageError(f"{key}: {name!r} is not among the features; add it there")

@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def feature_columns(table: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
-    """Return the columns of numbers that a mapping learns from; where it names none, all that nothing else names.
+def feature_columns(table: pd.DataFrame, mapping: Mapping) -> dict[str, str]:
+    """Return the columns of numbers that a mapping learns from, by the features' names.
+
+    Where it names none, these are all that nothing else names.
 
     Raises:
         UsageError: there are none, or one has a name that datasets need for something else.
     """
     if mapping.features is not None:
-        return mapping.features
+        return dict(mapping.features)
     taken = {*mapping.named, *mapping.measured, ROW, TABLE}
     names = tuple(str(name) for name in table if name not in taken and holds_numbers(table[name]))
     encoded_names = [name for each in mapping.one_hot for name in each.features]
     if not names and not encoded_names:
         raise UsageError("features: no numeric column is left to train on; list some")
     refuse_collisions([*names, *encoded_names], mapping.metrics, mapping.input_size)
-    return names
+    return {name: name for name in names}
 
 
 def holds_numbers(column: pd.Series) -> bool:

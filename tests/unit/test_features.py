@@ -73,6 +73,9 @@ def test_features_of_a_chain_by_hand():
         "other_macs": 0,
         "largest_layer_macs": conv,
         "largest_activation": 256,
+        "core_layers": 6,
+        "core_activations": 256 + 256 + 64 + 96 + 6 + 10,
+        "max_core_activation": 256,
         "weight_bytes": 4 * sum(weights),
         "peak_activation_bytes": 4 * (192 + 256),
         "fused_moved_bytes": 4 * (192 + 256 + 256 + 64 + 64 + 96 + 96 + 6 + 6 + 10 + sum(weights)),
@@ -147,7 +150,7 @@ def test_table_has_one_row_per_model():
     table = features_table([descriptor, descriptor | {"model": "other"}])
     assert list(table.columns[:5]) == ["model", "name", "family", "input_size", "input_pixels"]
     assert list(table["model"]) == ["net_8", "other"]
-    assert table.attrs == {"features_version": 2}
+    assert table.attrs == {"features_version": 3}
     assert not table.isna().any(axis=None)
     assert {str(kind) for kind in table.dtypes[3:]} == {"int64", "float64"}
     assert list(features_table([descriptor, descriptor])["model"]) == ["net_8", "net_8"]

@@ -1,5 +1,7 @@
 """Memory of runs of which some ran out: the linear model, the probability of running out, the largest safe batch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +86,28 @@ def test_linear_model_predicts_beyond_what_was_measured(runs, options):
         ran_out = runs["status"] == "out_of_memory"
         need = model.predict(data.expanded().censored.inputs, np.zeros((ran_out.sum(), 0)))
         np.testing.assert_allclose(need, runs.loc[ran_out, "true_mb"], rtol=0.15)
+
+
+def test_what_is_held_has_one_price(options):
+    known = make_runs().query("batch == 1").assign(sum_activations=lambda runs: 10 * runs["parameters"])
+    known = known.assign(memory_mb=50 + 4e-6 * (3 * known["parameters"] + known["sum_activations"]))
+    held = {"parameters": 3, "sum_activations": 1}
+
+    def predicted(held):
+        data = training_data(known, options.metrics["memory_mb"], replace(options, held=held))
+        return [
+            fit_linear(data, averaged=averaged).predict(np.array([[2e6, 20, 2e6]]), np.zeros((1, 0)))[0]
+            for averaged in (False, True)
+        ]
+
+    assert predicted(held) == pytest.approx([50 + 4e-6 * 8e6] * 2, rel=0.02)
+    # Only the networks that were trained on have ten activations a parameter.
+    assert all(abs(each / 82 - 1) > 0.1 for each in predicted({}))
+
+
+def test_what_is_held_says_nothing_of_time(runs):
+    options = FitOptions(FEATURES, {"ms": Metric("memory_mb", "ms")}, held={"parameters": 3, "sum_activations": 1})
+    assert training_data(runs, options.metrics["ms"], options).held == {}
 
 
 def test_lower_bounds_count_where_less_is_predicted():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcast.errors import UsageError
-from perfcast.tables.dataset import import_table
+from perfcast.tables.dataset import features_of, import_table
 from perfcast.tables.mapping import load_mapping
 from perfcast.tables.reading import read_tables
 from tests.conftest import ROOT
@@ -144,6 +144,19 @@ def test_names_that_end_in_the_size_are_of_one_network(tmp_path):
     assert set(found.dataset["network"]) == {"net"}
 
 
+def test_features_can_have_other_names_than_columns(tmp_path):
+    table = rows()
+    found = imported(tmp_path, table, features={"size": "size", "work": "flops", "core_layers": "layers"})
+    assert set(found.features) == {"size", "work", "core_layers"}
+    assert list(found.dataset["work"]) == list(table["flops"])
+    assert "flops" not in found.dataset
+    mapping = load_mapping(tmp_path / "mapping.yaml")
+    assert mapping.columns_of(["work", "core_layers"]) == ("flops", "layers")
+    asked = features_of(read_tables([tmp_path / "table.csv"], mapping), mapping, ["core_layers", "work"])
+    assert list(asked) == ["core_layers", "work"]
+    assert list(asked["core_layers"]) == list(table["layers"])
+
+
 def test_features_are_all_other_numbers_unless_named(tmp_path):
     found = imported(tmp_path, rows().assign(note="text"), features=None)
     assert found.features == ("flops", "layers")
@@ -200,6 +213,11 @@ def test_unknown_one_hot_text_is_excluded_by_row(tmp_path):
         ({"one_hot": {"name": {"values": ["a", "b"], "places": 2}}}, "both pattern and places"),
         ({"columns": ["name", "size"]}, "columns: lacks 'flops', which is named elsewhere"),
         ({"implausible": {"gone": ["size"]}}, "implausible: 'gone' is not among the features"),
+        ({"held": {"gone": 1, "flops": 2}}, "held: 'gone' is not among the features"),
+        ({"held": {"size": 0, "flops": 2}}, "held"),
+        ({"held": {"size": 1, "flops": 2}, "features": None}, "held: needs the features"),
+        ({"features": {"work": "ms", "size": "size"}}, "features: 'ms' is a metric"),
+        ({"features": {"work": "gone", "size": "size"}}, "lacks the column 'gone', which the mapping names"),
         ({"description": None}, "'description' is a required property"),
     ],
 )
