@@ -33,7 +33,7 @@ class Draws:
         # The older operation, which all versions have. Each step and place is a seed of its own.
         seed = tf.stack([tf.constant(place, tf.int64), self._step])
         values = tf.raw_ops.StatelessRandomUniform(shape=[total], seed=seed, dtype=tf.float32)
-        return tf.raw_ops.TopKV2(input=values, k=self.count(total), sorted=False).indices
+        return tf.raw_ops.TopKV2(input=values, k=self.count(total), sorted=False, name=f"drawn_{place}").indices
 
     def finish(self) -> Any:
         """Return the operation that counts the step."""

@@ -58,8 +58,6 @@ def mask_of(model: keras.Model, trained: str) -> Mask:
         SourceError: the model has none.
     """
     drawn = _DRAWN.fullmatch(trained)
-    if drawn and drawn[1] == "filters":
-        raise SourceError(f"it cannot be trained so: filters are not drawn yet ({trained})")
     if drawn:
         mask = Mask(_layers_of(model), drawn[1], int(drawn[2]) / 100)
     elif trained == "biases":

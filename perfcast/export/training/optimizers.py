@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from perfcast.export.training.variables import ZEROS, assign, constant, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from perfcast.export.training.slicing import Part
     from perfcast.export.training.variables import Variables
 
 _MOMENTUM = 0.9
@@ -38,20 +39,49 @@ class Sgd:
             weight: its resource.
             gradient: of the loss, dense.
         """
-        slots = {
-            slot: self.variables.add(f"{name}_{slot}", gradient.shape, gradient.dtype.name, distribution)
-            for slot, distribution in self.SLOTS.items()
+        return self._update(weight, gradient, **self._slots(name, gradient.shape, gradient.dtype.name))
+
+    def apply_part(self, name: str, weight: Any, rows: Any, part: Part) -> list[Any]:
+        """Return the operations that update a part of a weight, and of its state, which has outputs as first axis.
+
+        Args:
+            name, weight: as in `apply`.
+            rows: the part of the gradient, outputs first.
+            part: what of the weight it is.
+        """
+        import tensorflow as tf
+
+        dtype = rows.dtype.name
+        slots = self._slots(name, part.rows_shape, dtype)
+        state = {
+            slot: tf.raw_ops.ResourceGather(resource=resource, indices=part.indices, dtype=dtype)
+            for slot, resource in slots.items()
         }
-        return self._update(weight, gradient, **slots)
+        change, now = self._change(rows, **state)
+        stored = [
+            tf.raw_ops.ResourceScatterUpdate(resource=slots[slot], indices=part.indices, updates=value)
+            for slot, value in now.items()
+        ]
+        return [*stored, tf.raw_ops.AssignAddVariableOp(resource=weight, value=part.in_whole(change))]
 
     def finish(self) -> list[Any]:
         """Return the operations that a step ends with."""
         return []
 
+    def _slots(self, name: str, shape: Sequence[int], dtype: str) -> dict[str, Any]:
+        return {
+            slot: self.variables.add(f"{name}_{slot}", shape, dtype, distribution)
+            for slot, distribution in self.SLOTS.items()
+        }
+
     def _update(self, weight: Any, gradient: Any) -> Any:
         import tensorflow as tf
 
         return tf.raw_ops.ResourceApplyGradientDescent(var=weight, alpha=self.rate, delta=gradient)
+
+    def _change(self, gradient: Any) -> tuple[Any, dict[str, Any]]:
+        """Return what is added to the weight, and the new state: `_update` where no operation updates a part."""
+        return -self.rate * gradient, {}
 
 
 class Momentum(Sgd):
@@ -66,6 +96,10 @@ class Momentum(Sgd):
             var=weight, accum=momentum, lr=self.rate, grad=gradient, momentum=_MOMENTUM
         )
 
+    def _change(self, gradient: Any, *, momentum: Any) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
+        now = _MOMENTUM * momentum - self.rate * gradient
+        return now, {"momentum": now}
+
 
 class Adagrad(Sgd):
     """Rates that shrink with the sum of squared gradients."""
@@ -78,6 +112,12 @@ class Adagrad(Sgd):
         return tf.raw_ops.ResourceApplyAdagradV2(
             var=weight, accum=accumulator, lr=self.rate, epsilon=_EPSILON, grad=gradient
         )
+
+    def _change(self, gradient: Any, *, accumulator: Any) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
+        import tensorflow as tf
+
+        now = accumulator + gradient * gradient
+        return -self.rate * gradient / (tf.sqrt(now) + _EPSILON), {"accumulator": now}
 
 
 class Adam(Sgd):
@@ -108,6 +148,15 @@ class Adam(Sgd):
             epsilon=_EPSILON,
             grad=gradient,
         )
+
+    def _change(self, gradient: Any, *, m: Any, v: Any) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
+        import tensorflow as tf
+
+        first, second = self.values
+        m += (gradient - m) * (1 - _BETAS[0])
+        v += (gradient * gradient - v) * (1 - _BETAS[1])
+        rate = self.rate * tf.sqrt(1 - second) / (1 - first)
+        return -rate * m / (tf.sqrt(v) + _EPSILON), {"m": m, "v": v}
 
     def finish(self) -> list[Any]:
         """Return the operations that raise the powers."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 RATE = "learning_rate"
 _NEWER = ("debug_name", "validate_shape")
 """Attributes that TensorFlow 2.7 does not know; they are at their defaults."""
+_NEWER_TYPES = {"TopKV2": ("Tk", "index_type")}
+"""Such types, by operation: 32-bit integers."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,17 @@ def _simplify(graph: Any) -> None:
 
     Tracing has one resource wait for another, as if looking them up changed something.
     """
+    from tensorflow.core.framework import types_pb2
+
     functions = [node for function in graph.library.function for node in function.node_def]
     for node in (*graph.node, *functions):
         if node.op == "VarHandleOp":
             del node.input[:]
         for name in _NEWER:
             if name in node.attr and not node.attr[name].s and not node.attr[name].b:
+                del node.attr[name]
+        for name in _NEWER_TYPES.get(node.op, ()):
+            if name in node.attr and node.attr[name].type == types_pb2.DT_INT32:
                 del node.attr[name]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfcast.export.training.drawing import Draws
+from perfcast.export.training.slicing import Part, axis_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,11 @@ class Updates:
         import tensorflow as tf
 
         optimizer = self.optimizer(self.variables, rates[0]) if self.optimizer else None
-        if self.mask.drawn == "layers":
+        if self.mask.drawn == "filters":
+            draws = Draws(self.variables, self.mask.share)
+            updates, touched = self._of_drawn_filters(draws, optimizer, gradients, weights)
+            updates.append(draws.finish())
+        elif self.mask.drawn == "layers":
             draws = Draws(self.variables, self.mask.share)
             numbers = self._of_drawn_layers(draws, optimizer, gradients, weights)
             touched = [] if optimizer else [tf.add_n(numbers)]
@@ -70,7 +75,7 @@ class Updates:
         layers = [{id(w): gradients[id(w)] for w in layer.weights if id(w) in gradients} for layer in self.mask.layers]
         layers = [layer for layer in layers if layer]
         chosen = tf.one_hot(draws.indices(0, len(layers)), len(layers), on_value=True, off_value=False)
-        self.drawn = tf.reduce_any(chosen, axis=0, name="drawn").op.name
+        self.drawn = tf.reduce_any(chosen, axis=0, name="are_drawn").op.name
         nothing, numbers = tf.constant(0.0), []
         for layer in layers:
             with tf.control_dependencies(_apply(optimizer, layer, weights) if optimizer else []):
@@ -78,6 +83,37 @@ class Updates:
             numbers.append(tf.identity(number, name="joined"))
         self.joined = [number.op.name for number in numbers]
         return numbers
+
+    def _of_drawn_filters(
+        self,
+        draws: Draws,
+        optimizer: Sgd | None,
+        gradients: Mapping[int, Any],
+        weights: Mapping[int, tuple[str, Any]],
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the updates of the filters drawn of each layer, and what touches their gradients without them."""
+        parts = {key: part for key, part in self._parts(draws).items() if key in gradients}
+        sliced = {key: part.of(gradients[key]) for key, part in parts.items()}
+        if optimizer is None:
+            return [], [_touch(sliced)]
+        updates = []
+        for key, part in parts.items():
+            updates += optimizer.apply_part(*weights[key], part.as_rows(sliced[key]), part)
+        return updates, []
+
+    def _parts(self, draws: Draws) -> dict[int, Part]:
+        """Return what is drawn of each weight: of those of a layer the same, where they have as many outputs."""
+        parts, drawn = {}, dict[tuple[int, int], Any]()
+        for place, layer in enumerate(self.mask.layers):
+            for weight in layer.weights:
+                axis = axis_of(layer.layer, weight)
+                total = weight.shape[axis]
+                if (place, total) not in drawn:
+                    drawn[place, total] = draws.indices(len(drawn), total)
+                parts[id(weight)] = Part(
+                    weight.path, tuple(weight.shape), axis, drawn[place, total], draws.count(total)
+                )
+        return parts
 
 
 def dense(gradient: Any, weight: Any) -> Any:

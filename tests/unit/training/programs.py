@@ -55,22 +55,18 @@ class Program:
     def step(self, *values):
         return self.session.run(self.outputs, dict(zip(self.inputs, values, strict=True)))
 
-    def step_and_fetch(self, name, *values):
-        """Make a step; return the value that a node has in it."""
-        return self.run_and_fetch(name, *values)[0]
-
-    def run_and_fetch(self, name, *values):
-        """Make a step; return the value that a node has in it, and the operations that ran, by type."""
+    def run_and_fetch(self, names, *values):
+        """Make a step; return the values of tensors in it, and type and shape of each operation that ran."""
         import tensorflow as tf
 
         metadata = tf.compat.v1.RunMetadata()
         options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE, output_partition_graphs=True)
-        tensor = self.graph.get_tensor_by_name(f"model/{name}:0")
+        tensors = [self.graph.get_tensor_by_name(f"model/{name}") for name in names]
         bound = dict(zip(self.inputs, values, strict=True))
-        _, found = self.session.run([self.outputs, tensor], bound, options, metadata)
+        _, found = self.session.run([self.outputs, tensors], bound, options, metadata)
         types = {node.name: node.op for graph in metadata.partition_graphs for node in graph.node}
-        run = [node.node_name for device in metadata.step_stats.dev_stats for node in device.node_stats]
-        return found, [types[name] for name in run if name in types]
+        run = [node for device in metadata.step_stats.dev_stats for node in device.node_stats]
+        return found, [(types[node.node_name], _shape_of(node)) for node in run if node.node_name in types]
 
     def executed(self, *values):
         """Return the names of the operations that the runtime executes in a step, after its optimizations."""
@@ -79,3 +75,8 @@ class Program:
         metadata, options = tf.compat.v1.RunMetadata(), tf.compat.v1.RunOptions(output_partition_graphs=True)
         self.session.run(self.outputs, dict(zip(self.inputs, values, strict=True)), options, metadata)
         return [node.op for graph in metadata.partition_graphs for node in graph.node]
+
+
+def _shape_of(node):
+    sizes = node.output[0].tensor_description.shape.dim if node.output else ()
+    return tuple(size.size for size in sizes)
