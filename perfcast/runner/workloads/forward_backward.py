@@ -4,6 +4,8 @@ from perfcast.runner.workloads.inference import Inference
 
 PASSES = 3
 """A forward pass and a backward one, which multiplies twice as much: gradients of weights, and of activations."""
+DRAWN = ("layers_", "filters_")
+"""What `trained` begins with where a share in percent is drawn: on average, so many of the weights have gradients."""
 
 TRAINED = (
     "^(all|biases|last_[1-9][0-9]{0,2}|(layers|filters)_([1-9][0-9]?|100)"
@@ -38,7 +40,9 @@ class ForwardBackward(Inference):
 
     @classmethod
     def inferences(cls, factors):
-        return PASSES
+        trained = factors["trained"]
+        share = int(trained.rpartition("_")[2]) / 100.0 if trained.startswith(DRAWN) else trained != "biases"
+        return PASSES - 1 + share
 
     def load(self, toolchain, task):
         """Return what makes one step; its outputs are the loss and what keeps gradients from being optimized away."""

@@ -38,6 +38,14 @@ def test_each_workload_asks_for_its_own_program(name, expected):
     assert WORKLOADS[name].program_format(FACTORS, "graph.pb") == expected
 
 
+@pytest.mark.parametrize(
+    ("trained", "passes"),
+    [("all", 3), ("last_2", 3), ("only_layers_20", 3), ("biases", 2), ("layers_20", 2.2), ("filters_100", 3)],
+)
+def test_a_step_counts_as_the_passes_that_it_makes(trained, passes):
+    assert WORKLOADS["training_step"].inferences(dict(FACTORS, trained=trained)) == pytest.approx(passes)
+
+
 def test_a_step_gets_a_batch_its_labels_and_the_learning_rate():
     images, labels, rate = workload("training_step").inputs(TASK)
     assert images.shape == (4, 3)

@@ -85,3 +85,12 @@ def test_what_cannot_be_trained_is_unsupported_with_the_reason(root, tmp_path):
     dataset = measured(campaign_of(root, tmp_path, {"fixed": fixed}), SPECS[:1])
     assert list(dataset["status"]) == ["unsupported"]
     assert "layers with weights, not 9" in dataset["reason"].iloc[0]
+
+
+def test_parts_of_a_network_are_trained_by_the_runner(root, tmp_path):
+    fixed = {"threads": 1, "batch": 4, "workload": "training_step", "optimizer": "momentum"}
+    trained = ["layers_40", "filters_40", "only_" + "+".join(["classes"] * 9)]  # Longer than a file's ending may be.
+    campaign = campaign_of(root, tmp_path, {"fixed": fixed, "vary": {"trained": trained}})
+    dataset = measured(campaign, SPECS[1:2])
+    assert set(dataset["status"]) == {"measured"}, set(dataset["reason"])
+    assert set(dataset["trained"]) == set(trained)
