@@ -217,3 +217,21 @@ def test_scales_of_normalisations_are_drawn_and_whole_products_are_unsupported()
     tensor = layers.Dense(3, activation="softmax")(layers.Flatten()(attended))
     with pytest.raises(SourceError, match=r"cannot be computed without the others' \(\w+\)"):
         convert(BuiltModel({}, keras.Model(inputs, tensor)), "forward_backward.filters_50.graph.pb")
+
+
+def test_a_loop_that_no_drawn_layer_needs_does_not_run():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((6,), dtype="int32")
+    tensor = layers.LSTM(4)(layers.Embedding(20, 3)(inputs))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(tensor))
+    program = Program(model, "training_step.sgd.layers_30.graph.pb", 2)
+    products = {}
+    for _ in range(9):
+        values = np.ones((2, 6), np.int32), np.array([0, 1], np.int32), RATE
+        (drawn,), run = program.run_and_fetch([LAYERS], *values)
+        products.setdefault(int(np.argmax(drawn)), set()).add(sum("MatMul" in name for name, _ in run))
+    embedding, recurrent, dense = (products[place] for place in range(3))
+    assert embedding == recurrent
+    assert max(dense) < min(recurrent)
