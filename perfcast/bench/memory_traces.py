@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from perfcast.bench.profiles import KEYS
 from perfcast.errors import SourceError
 from perfcast.models.external.keras_files import quiet_errors
 from perfcast.runner.clocks import perf_counter_ns
-from perfcast.runner.memory import release_free_memory
+from perfcast.runner.memory import release_free_memory, resident_bytes
 from perfcast.runner.toolchains import TOOLCHAINS
 from perfcast.runner.workloads import WORKLOADS
 
@@ -71,7 +69,7 @@ class _Sampler:
     def __init__(self) -> None:
         self.samples: list[tuple[int, float, float]] = []
         self.phase = 0
-        self._start, self._before = perf_counter_ns(), _resident_bytes()
+        self._start, self._before = perf_counter_ns(), resident_bytes()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -90,11 +88,7 @@ class _Sampler:
 
     def _look(self) -> None:
         at_s = (perf_counter_ns() - self._start) * 1e-9
-        self.samples.append((self.phase, at_s, (_resident_bytes() - self._before) * 1e-6))
-
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+        self.samples.append((self.phase, at_s, (resident_bytes() - self._before) * 1e-6))
 
 
 def _thinned(samples: list[tuple[int, float, float]]) -> pd.DataFrame:

@@ -28,6 +28,12 @@ def peak_rss_bytes():
     return kilobytes("/proc/self/status", "VmHWM")
 
 
+def resident_bytes():
+    """Return this process's resident set now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * mmap.PAGESIZE
+
+
 def release_free_memory():
     """Hand freed memory back to the system, so that the next peak holds what is used."""
     gc.collect()
