@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from perfcast.network.training_memory import STATE_COPIES, training_peak
 from perfcast.runner.toolchains import TOOLCHAINS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
+    from collections.abc import Iterable, Mapping
 
 
 START_S = 6.0
@@ -44,7 +45,7 @@ def latency_ms(features: pd.DataFrame, threads: int) -> pd.Series:
 
 
 def peaks_mb(features: pd.DataFrame, factors: Mapping[str, Any]) -> tuple[pd.Series, pd.Series]:
-    """Return the peak memory of loading and of running each model, above that of a model that does nothing."""
+    """Return the peak memory of loading a model and of its inferences, above that of a model that does nothing."""
     loading, running = TOOLCHAINS[factors["toolchain"]].weight_copies(factors)
     return _peak_mb(features, loading, factors["batch"]), _peak_mb(features, running, factors["batch"])
 
@@ -52,3 +53,18 @@ def peaks_mb(features: pd.DataFrame, factors: Mapping[str, Any]) -> tuple[pd.Ser
 def _peak_mb(features: pd.DataFrame, copies: float, batch: int) -> pd.Series:
     activations = 4.0 * batch * features["peak_activation_bytes"] * _MB
     return copies * features["weight_bytes"] * _MB + activations + 0.4 * features["fused_layers"]
+
+
+def training_peaks_mb(descriptors: Iterable[Mapping[str, Any]], factors: Mapping[str, Any]) -> pd.Series:
+    """Return the peak memory of each model's training steps; loading takes less, as their weights are variables.
+
+    All weights count as trained.
+    """
+    optimizer = factors.get("optimizer")
+    known = optimizer if optimizer in STATE_COPIES else "sgd"  # Without an update there is no state, either.
+    return pd.Series([_training_peak_mb(descriptor, factors["batch"], known) for descriptor in descriptors])
+
+
+def _training_peak_mb(descriptor: Mapping[str, Any], batch: int, optimizer: str) -> float:
+    outputs = {port["name"] for port in descriptor["outputs"]}
+    return training_peak(descriptor["layers"], outputs, batch, optimizer).bytes * _MB

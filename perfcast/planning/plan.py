@@ -91,9 +91,10 @@ def make_plan(
     with progress(len(specs), "exporting") as advance:
         exports = export_models(specs, artifacts, advance, settings.target.formats)
     campaign = Campaign(settings.target, transport, artifacts, MeasurementStore(settings.store))
-    features = features_table([artifacts.descriptor(export.artifact) for export in exports])
+    descriptors = [artifacts.descriptor(export.artifact) for export in exports]
+    features = features_table(descriptors)
     planned = [
-        _planned(part, environment, exports, features, predictor)
+        _planned(part, environment, exports, descriptors, features, predictor)
         for part, environment in campaign.parts_in_environments()
     ]
     started = [min(settings.config["shards"], int((part["measurements"] > 0).sum())) for part, _ in planned]
@@ -109,13 +110,15 @@ def _planned(
     part: Campaign,
     environment: dict[str, Any],
     exports: list[Export],
+    descriptors: list[dict[str, Any]],
     features: pd.DataFrame,
     predictor: Predictor | None,
 ) -> tuple[pd.DataFrame, float | None]:
     """Return the plan of one factor set, one row per model, and the memory that the device has (MB)."""
     missing = Counter(task.model for task in part.missing(part.tasks(exports, environment)))
     models = _identity(exports, part.artifacts, part.target, missing).assign(**part.target.factors)
-    models = models.join(_costs(features, models["measurements"], part.target, environment, predictor))
+    peaks = _peaks_mb(descriptors, features, part.target.factors)
+    models = models.join(_costs(features, models["measurements"], peaks, part.target, environment, predictor))
     limit = _memory_limit_mb(part.target, environment)
     models["warning"] = [_warning(row, part.target, limit) for row in models.to_dict("records")]
     return models, limit
@@ -138,16 +141,27 @@ def _identity(exports: list[Export], artifacts: ArtifactStore, target: Target, m
     return pd.DataFrame(rows)
 
 
+def _peaks_mb(
+    descriptors: list[dict[str, Any]], features: pd.DataFrame, factors: dict[str, Any]
+) -> tuple[pd.Series, pd.Series]:
+    """Return the peak memory of loading and of running each model."""
+    if WORKLOADS[factors["workload"]].TRAINS:
+        running = costs.training_peaks_mb(descriptors, factors)
+        return 0.0 * running, running
+    return costs.peaks_mb(features, factors)
+
+
 def _costs(
     features: pd.DataFrame,
     times: pd.Series,
+    peaks: tuple[pd.Series, pd.Series],
     target: Target,
     environment: dict[str, Any],
     predictor: Predictor | None,
 ) -> pd.DataFrame:
     inferences_each = WORKLOADS[target.factors["workload"]].inferences(target.factors)
     latency = costs.latency_ms(features, target.factors["threads"]) * target.factors["batch"] * inferences_each
-    loading, running = costs.peaks_mb(features, target.factors)
+    loading, running = peaks
     # A value that was just added to those that vary has not been measured yet.
     if predictor and predictor.knows(target.factors):
         predictions = predictor.predict(features, target.factors)
