@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcast.bench.target import runs_apart
 from perfcast.export.programs import TOOLS as EXPORT_TOOLS
-from perfcast.pipeline.checks import check_store, checked_models, tool_versions
+from perfcast.models.collect import collect
+from perfcast.pipeline.checks import check_store, tool_versions
 from perfcast.pipeline.shards import specs_by_shard
 from perfcast.planning.settings import Settings, read_settings
 from perfcast.project_files import find_project_file
@@ -94,7 +95,7 @@ def read_campaign(config: dict[str, Any], origin: str, base: Path, *, conda: boo
         metrics, models, tools = _metrics_of_tables(mapping, found.description["metrics"]), None, FIT_TOOLS
     else:
         tables, mapping, metrics, tools = (), None, found.description["metrics"], (*EXPORT_TOOLS, *FIT_TOOLS)
-        models = checked_models(found.sheets, found.config["models"]["synthetic"])
+        models = collect(found.sheets, found.config["models"]["synthetic"])
     return Campaign(
         **vars(found), metrics=metrics, models=models, tables=tables, mapping=mapping, tools=tool_versions(tools, pins)
     )

@@ -7,11 +7,10 @@ import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from perfcast.errors import PerfcastError, UsageError
 from perfcast.fit.options import MIN_ROWS
-from perfcast.models.collect import collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,20 +42,22 @@ def check_store(store: str | Path, disposable: Sequence[str], origin: str) -> No
             )
 
 
-def checked_models(sheets: Sequence[Path], synthetic: dict[str, Any] | None) -> Collection:
-    """Return the models of sheets and the random ones, once there are enough of them to learn from.
+def check_enough_to_fit(models: Collection, dataset: str) -> None:
+    """Refuse to train on too few models. To measure them, one is enough.
+
+    Args:
+        models: that are measured.
+        dataset: the file that needs no training, for the message.
 
     Raises:
-        UsageError: there are too few, or a sheet is wrong.
+        UsageError: there are too few models or families.
     """
-    found = collect(sheets, synthetic)
-    families = {spec.family for spec in found.specs}
-    if len(found.specs) < MIN_ROWS or len(families) < 2:
+    families = {spec.family for spec in models.specs}
+    if len(models.specs) < MIN_ROWS or len(families) < 2:
         raise UsageError(
-            f"models: {len(found.specs)} models of {len(families)} families are too few to train on; "
-            f"list at least {MIN_ROWS} of 2 families in models.sheets"
+            f"models: {len(models.specs)} models of {len(families)} families are too few to train on; "
+            f"list at least {MIN_ROWS} of 2 families in models.sheets, or run `snakemake … -- {dataset}`"
         )
-    return found
 
 
 def tool_versions(names: Sequence[str], pins: str | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import os
 
 from perfcast.pipeline.campaign import read_campaign
+from perfcast.pipeline.checks import check_enough_to_fit
 from perfcast.pipeline.parameters import parameters_of
 from perfcast.pipeline.run import cores_of, uses_conda
 from perfcast.pipeline.studies import files_before
@@ -34,6 +35,15 @@ def files_of_study(wildcards):
     """Return what a study waits for."""
     with errors_in_one_line():
         return files_before(CAMPAIGN, wildcards.study)
+
+
+def dataset_to_fit(wildcards):
+    """Return the target's dataset. Asked where something is to be fitted, which takes some models."""
+    dataset = f"{TARGET_RESULTS}/dataset.parquet"
+    if CAMPAIGN.models:
+        with errors_in_one_line():
+            check_enough_to_fit(CAMPAIGN.models, dataset)
+    return dataset
 
 
 def first_export(wildcards):

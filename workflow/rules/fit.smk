@@ -3,7 +3,7 @@
 
 rule fit_predictor:
     input:
-        dataset=f"{TARGET_RESULTS}/dataset.parquet",
+        dataset=dataset_to_fit,
     output:
         # The folders are no outputs, as Snakemake deletes those of a fit that fails: it leaves an earlier one's.
         fitted=f"{TARGET_RESULTS}/manifests/fit.json",

@@ -7,7 +7,7 @@ from perfcast.bench.target import Target
 from perfcast.errors import UsageError
 from perfcast.models.collect import collect
 from perfcast.pipeline.campaign import read_campaign
-from perfcast.pipeline.checks import check_store, checked_models, errors_in_one_line, tool_versions
+from perfcast.pipeline.checks import check_enough_to_fit, check_store, errors_in_one_line, tool_versions
 from perfcast.pipeline.parameters import measured
 from perfcast.pipeline.shards import specs_by_shard
 from tests.system.small_campaign import SHEET, SmallCampaign
@@ -69,11 +69,9 @@ def test_measuring_gets_a_whole_target(folder, root):
         ({"target": "absent"}, "config/targets/absent.yaml: there is no such file"),
         ({"models": {"sheets": ["none.csv"]}}, "none.csv: there is no such file"),
         ({"store": "results/quick/store"}, "config.yaml: store: results/quick/store is inside results/quick"),
-        ({"models": {"sheets": ["few.csv"]}}, "4 models of 1 families are too few to train on"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_its_file(folder, root, changes, words):
-    (folder / "few.csv").write_text("".join(SHEET.splitlines(keepends=True)[:5]))
     assert words in refused(read_campaign, CONFIG | changes, "config.yaml", root)
 
 
@@ -110,7 +108,7 @@ def test_store_must_not_be_inside_the_outputs(tmp_path, monkeypatch):
 
 def test_models_of_a_single_family_are_refused(folder):
     (folder / "sheet.csv").write_text("".join(SHEET.splitlines(keepends=True)[:6]))
-    assert "5 models of 1 families" in refused(checked_models, [folder / "sheet.csv"], None)
+    assert "5 models of 1 families" in refused(check_enough_to_fit, collect([folder / "sheet.csv"], None), "d.parquet")
 
 
 def test_versions_are_those_of_the_rules_environment():
