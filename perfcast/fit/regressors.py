@@ -73,6 +73,8 @@ that `gamma` is meant to be divided by the number of inputs, and `averaged` is e
 _KERNEL_ROWS = 400
 """How many rows a Gaussian process' kernel is fitted on: its cost grows with their third power."""
 
+FOREST_TREES, EXTRA_TREES = 50, 150
+
 CHEAP = ("poly", "svr")
 """The algorithms that are fitted in milliseconds."""
 
@@ -118,11 +120,11 @@ def _mlp(settings: Settings, encoded: np.ndarray, target: np.ndarray, seed: int)
 
 
 def _forest(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> RandomForestRegressor:
-    return RandomForestRegressor(n_estimators=50, max_features=0.5, random_state=seed).fit(encoded, target)
+    return RandomForestRegressor(n_estimators=FOREST_TREES, max_features=0.5, random_state=seed).fit(encoded, target)
 
 
 def _extra_trees(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> ExtraTreesRegressor:
-    return ExtraTreesRegressor(n_estimators=150, max_features=0.5, random_state=seed).fit(encoded, target)
+    return ExtraTreesRegressor(n_estimators=EXTRA_TREES, max_features=0.5, random_state=seed).fit(encoded, target)
 
 
 def _gaussian_process(_: Settings, encoded: np.ndarray, target: np.ndarray, seed: int) -> GaussianProcessRegressor:

@@ -54,7 +54,7 @@ def make_options(**changes):
 
 @pytest.fixture(scope="session")
 def dataset():
-    return make_dataset()
+    return make_dataset(families=3, sizes=(64, 128, 224))
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,11 @@ def options():
 
 @pytest.fixture(scope="session")
 def evaluation(dataset, options):
-    return evaluate(dataset, options)
+    """An evaluation of all algorithms; with small forests, as most of the time of an evaluation goes into theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perfcast.fit.regressors.FOREST_TREES", 10)
+        patch.setattr("perfcast.fit.regressors.EXTRA_TREES", 15)
+        return evaluate(dataset, options)
 
 
 @pytest.fixture(scope="session")
