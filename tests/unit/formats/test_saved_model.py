@@ -113,10 +113,8 @@ def test_layers_have_the_names_and_types_of_keras(folder):
     ]
 
 
-@pytest.mark.parametrize(
-    "builder",
-    ["MobileNetV3Small", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ConvNeXtTiny", "MobileNetV2"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("builder", ["MobileNetV3Small", "ConvNeXtTiny", "MobileNetV2"])
 def test_architectures_match_keras(builder, tmp_path):
     import keras
 

@@ -79,6 +79,7 @@ def test_model_above_memory_limit_fails_and_the_next_is_measured(limited, tasks,
         assert len(done.of("visit", spec.model)) == 2
 
 
+@pytest.mark.slow
 def test_without_the_limit_it_is_measured(tasks, tmp_path):
     once = PUBLISHED | {"iterations": 2, "discard": 0, "visits": 1}
     done = run(plan_of(tasks[:1], once, {"toolchain": "tensorflow"}), tmp_path)
@@ -87,6 +88,7 @@ def test_without_the_limit_it_is_measured(tasks, tmp_path):
     assert memory["load_peak_bytes"] > LIMIT
 
 
+@pytest.mark.slow
 def test_campaign_continues_after_out_of_memory(limited, tmp_path):
     factors = {"toolchain": "tensorflow", "workload": "training_step", "batch": 512}
     factors |= {"optimizer": "adam", "trained": "all", "learning_rate": 0.001}

@@ -127,7 +127,9 @@ def first_of(family):
     return combinations_of(parse_ini("[CONFIGURATION]\nVocabulary = 500\n", "small"), family)[0].spec
 
 
-@pytest.mark.parametrize(("family", "at_least"), [("fashion_mnist", 0.4), ("text", 0.8)])
+@pytest.mark.parametrize(
+    ("family", "at_least"), [("fashion_mnist", 0.4), pytest.param("text", 0.8, marks=pytest.mark.slow)]
+)
 def test_training_learns(tmp_path, family, at_least):
     recipe = Recipe(batch=16, epochs=2, learning_rate=0.005, dropout=0.2, seed=0)
     epochs = []
@@ -168,6 +170,7 @@ def test_of_too_many_weights_the_newest_are_kept(tmp_path, monkeypatch):
     assert len(store.all_keys()) == 2
 
 
+@pytest.mark.slow
 def test_many_networks_are_trained_without_a_warning(tmp_path, capfd):
     """TensorFlow warns of functions that are traced again and again."""
     recipe, data, store = Recipe(8, 1, 0.001, 0.75, 0), corpus("fashion_mnist", 32), training_store(tmp_path)
