@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from perfcast.dataset.columns import VISIT_LISTS
@@ -126,22 +127,22 @@ class ReportData:
     environments: Mapping[str, Mapping[str, Any]]
     manifest: Mapping[str, Any] | None
 
-    @property
+    @cached_property
     def first(self) -> pd.DataFrame:
         """The measurements that repeat none (replicate 0), failed ones included."""
         return self.dataset[self.dataset["replicate"] == 0]
 
-    @property
+    @cached_property
     def measured(self) -> pd.DataFrame:
         """The successful measurements of replicate 0, whatever their trust."""
         return self.first[self.first["status"] == "measured"]
 
-    @property
+    @cached_property
     def failed(self) -> pd.DataFrame:
         """The measurements of replicate 0 without a valid number."""
         return self.first[self.first["status"] != "measured"]
 
-    @property
+    @cached_property
     def varied(self) -> tuple[str, ...]:
         """The factors that the target varies."""
         return varied_factors(self.dataset)
