@@ -11,6 +11,9 @@ BUDGET ?= 4m
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests start Python hundreds of times: let it keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup setup-dev run default-predictor check test test-slow test-campaign lint benchmark lock clean
 
 help:
