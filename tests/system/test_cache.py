@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.system.runs import snakemake, without
-from tests.system.small_campaign import DATASET, SHARDS, SHEET, UNDISTURBED, SmallCampaign, check_out
+from tests.system.small_campaign import DATASET, ONE_PROCESS, SHARDS, SHEET, UNDISTURBED, SmallCampaign, check_out
 
 MODELS = SHEET.count("\n") - 1
 
@@ -46,7 +46,7 @@ def cached(tmp_path_factory, root):
     # What is taken from a cache does not depend on where artifacts are kept.
     with (folder / "second/config.yaml").open("a") as config:
         config.write("store: own store\n")
-    wanted = ("--cache", "--", "results/models.csv", "results/features.parquet")
+    wanted = (*ONE_PROCESS, "--cache", "--", "results/models.csv", "results/features.parquet")
     first = snakemake(folder / "first", *wanted, **environment)
     assert first.code == 0, first.said
     second = snakemake(folder / "second", *wanted, DATASET, **environment, **without(folder / "poison"))
@@ -97,7 +97,7 @@ def test_other_models_are_not_taken_from_the_cache(cached):
     folder = cached / "third"
     (folder / "sheet.csv").write_text(SHEET.replace("mlp,32,layers=1;units=64", "mlp,32,layers=1;units=32"))
     environment = {"SNAKEMAKE_OUTPUT_CACHE": str(cached / "cache")}
-    answer = snakemake(folder, "--cache", "--", "results/features.parquet", **environment)
+    answer = snakemake(folder, *ONE_PROCESS, "--cache", "--", "results/features.parquet", **environment)
     assert answer.code == 0, answer.said
     here, there = exports(folder), exports(cached / "first")
     assert here.keys() - there.keys() == {"mlp_1_32_32"}
@@ -110,7 +110,9 @@ def test_other_models_are_not_taken_from_the_cache(cached):
 
 def test_forced_exports_do_not_write_through_links(cached):
     second, before = cached / "second", (files(cached / "cache"), stamps(cached / "cache"))
-    answer = snakemake(second, "--forcerun", "export_shard", "extract_features", "--", "results/features.parquet")
+    # One shard is enough: all take TensorFlow's start.
+    wanted = ("results/features.parquet", "results/manifests/export/0.json")
+    answer = snakemake(second, *ONE_PROCESS, "--forcerun", *wanted, "--", *wanted)
     assert answer.code == 0, answer.said
     assert not (second / "results/features.parquet").is_symlink()
     assert not (second / "results/manifests/export/0.json").is_symlink()
@@ -138,7 +140,7 @@ def test_shared_store_serves_another_checkout(finished, root, tmp_path):
     with (second.folder / "config.yaml").open("a") as config:
         config.write(f"store: {store}\n")
     before = {name: stamps(store / name) for name in ("artifacts", "exports", "measurements")}
-    assert len(before["measurements"]) == 2 * MODELS
+    assert len(before["measurements"]) > MODELS
     poisoned = {"PYTHONPATH": f"{root}:{without(tmp_path / 'poison')['PYTHONPATH']}"}
     answer = snakemake(second.folder, "--", DATASET, tree=root, **poisoned)
     assert answer.code == 0, answer.said

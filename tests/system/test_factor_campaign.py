@@ -19,7 +19,7 @@ ROWS = [
     for size, layers, filters in ((48, 1, 16), (48, 3, 32), (64, 2, 16))
 ] + [f"dense,mlp,{size},layers={layers};units=256" for size, layers in ((32, 1), (32, 3), (48, 2))]
 SHEET = "\n".join(["source,builder,input_size,parameters", *ROWS]) + "\n"
-FIT = {"splits": 1, "algorithms": ["poly", "ensemble"]}
+FIT = {"splits": 1, "algorithms": ["poly"]}
 CONFIG = {"target": "varied", "shards": 1, "models": {"sheets": ["sheet.csv"]}, "fit": FIT}
 COMBINATIONS = {(threads, batch) for threads in (1, 2) for batch in (1, 4)}
 

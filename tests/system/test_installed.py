@@ -50,6 +50,7 @@ def installed(tmp_path_factory, wheel):
         "install",
         "--no-deps",
         "--no-index",
+        "--no-compile",
     ]
     subprocess.run([*command, str(wheel)], check=True, capture_output=True, timeout=300)
     # Of this environment the packages alone: its own .pth files, which lead to the checkout, are not read.
@@ -111,12 +112,8 @@ def test_shipped_mapping_is_found_from_any_folder(installed, tmp_path):
 
 def test_studies_of_results_are_shown_from_any_folder(installed, finished, tmp_path):
     results = finished.folder / "results/quick"
-    for name, inputs, words in (
-        ("prediction", [results], "basic_model_1_3_8_2_32"),
-        ("comparison", [results, results], "10 models with the same samples in both"),
-    ):
-        answer = run(tmp_path, installed / "perfcast", "study", name, *inputs, "--out", "page.html")
-        assert answer.returncode == 0, answer.stderr
-        page = (tmp_path / "page.html").read_text()
-        assert "</html>" in page
-        assert words in page
+    answer = run(tmp_path, installed / "perfcast", "study", "comparison", results, results, "--out", "page.html")
+    assert answer.returncode == 0, answer.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "</html>" in page
+    assert "10 models with the same samples in both" in page
