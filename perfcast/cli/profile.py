@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -11,7 +11,7 @@ from perfcast.cli.config import target_options
 from perfcast.cli.options import Request, source_options
 from perfcast.cli.output import check_ending, end, native_libraries_silent
 from perfcast.cli.study import show_lines
-from perfcast.errors import PerfcastError, naming
+from perfcast.errors import PerfcastError, UsageError, naming
 from perfcast.runner.workloads import WORKLOADS
 from perfcast.runner.workloads.training_step import OPTIMIZERS
 from perfcast.storage import write_table
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 _STEPS = 15
 """As many as the document on training on low-power devices adds up."""
+
+
+class _Profiled(NamedTuple):
+    """Tables of one model: of operations, and of memory where asked for; the split of training steps alone."""
+
+    profile: pd.DataFrame
+    trace: pd.DataFrame | None
+    split: pd.DataFrame | None
 
 
 @click.command()
@@ -42,16 +50,29 @@ _STEPS = 15
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the memory over time, .csv or .parquet: each model also runs in a process of its own.",
 )
+@click.option(
+    "--split",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for what a training step holds at its peak, by layer and kind, .csv or .parquet.",
+)
 def profile(
-    request: Request, settings: Settings, steps: int, out: Path | None, memory: Path | None, **factors: Any
+    request: Request,
+    settings: Settings,
+    steps: int,
+    out: Path | None,
+    memory: Path | None,
+    split: Path | None,
+    **factors: Any,
 ) -> None:
     """Profile a step of models on this machine: the time of each operation and each layer.
 
-    `perfcast study training` reads what --out and --memory write.
+    `perfcast study training` reads what --out, --memory and --split write.
     """
-    for file in filter(None, (out, memory)):
+    for file in filter(None, (out, memory, split)):
         check_ending(file)
     parts = _parts(settings, {name: value for name, value in factors.items() if value is not None})
+    if split:
+        _check_split(parts)
     formats = tuple(dict.fromkeys(name for part in parts for name in part.formats))
     store = request.store or settings.store
     exports, failures = request.exports(store, settings.sheets, formats)
@@ -64,24 +85,39 @@ def profile(
             except PerfcastError as error:
                 failures.append(error)
     if found:
-        _show_and_write(found, out, memory)
+        _show_and_write(found, out, memory, split)
     end(failures, len(found))
 
 
-def _show_and_write(
-    found: list[tuple[pd.DataFrame, pd.DataFrame | None]], out: Path | None, memory: Path | None
-) -> None:
+def _show_and_write(found: list[_Profiled], out: Path | None, memory: Path | None, split: Path | None) -> None:
     import pandas as pd
 
+    from perfcast.studies.training.memory import traces_of
     from perfcast.studies.training.operation_page import operation_lines
     from perfcast.studies.training.operations import breakdowns_of
+    from perfcast.studies.training.splits import kinds_table, layers_table, split_sentences, splits_of
 
-    profiles = pd.concat([each for each, _ in found], ignore_index=True)
+    profiles = pd.concat([each.profile for each in found], ignore_index=True)
     show_lines(operation_lines(tuple(breakdowns_of(profiles))))
+    traces = [each.trace for each in found if each.trace is not None]
+    parts = [each.split for each in found if each.split is not None]
+    if parts and (memory or split):
+        measured = [trace for table in traces for trace in traces_of(table)]
+        splits = [each for table in parts for each in splits_of(table)]
+        show_lines((*split_sentences(splits), kinds_table(splits, measured), *map(layers_table, splits)))
     if out:
         write_table(out, profiles)
     if memory:
-        write_table(memory, pd.concat([trace for _, trace in found if trace is not None], ignore_index=True))
+        write_table(memory, pd.concat(traces, ignore_index=True))
+    if split and parts:
+        write_table(split, pd.concat(parts, ignore_index=True))
+
+
+def _check_split(parts: list[Target]) -> None:
+    from perfcast.bench.memory_splits import has_split
+
+    if not any(has_split(part.factors) for part in parts):
+        raise UsageError("--split is of training steps of all weights; add --workload training_step")
 
 
 def _parts(settings: Settings, asked: dict[str, Any]) -> list[Target]:
@@ -103,12 +139,14 @@ def _parts(settings: Settings, asked: dict[str, Any]) -> list[Target]:
     return Target.from_dict(settings.target.name, described).parts()
 
 
-def _profiled(
-    part: Target, export: Export, store: Path, steps: int, *, with_memory: bool
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def _profiled(part: Target, export: Export, store: Path, steps: int, *, with_memory: bool) -> _Profiled:
+    from perfcast.bench.memory_splits import split_of
     from perfcast.bench.memory_traces import trace_memory
     from perfcast.bench.profiling import profile_steps, subject_of
     from perfcast.export.artifacts import ArtifactStore
 
-    subject = subject_of(part, export, ArtifactStore(store))
-    return profile_steps(subject, steps), trace_memory(subject, steps) if with_memory else None
+    artifacts = ArtifactStore(store)
+    subject = subject_of(part, export, artifacts)
+    trace = trace_memory(subject, steps) if with_memory else None
+    split = split_of(subject, artifacts.descriptor(export.artifact))
+    return _Profiled(profile_steps(subject, steps), trace, split)

@@ -167,18 +167,17 @@ activations and merges are calls of functions there. A training step keeps about
 ## What training holds
 
 `kept_activation_bytes` and `training_activation_bytes` come from a schedule of a training step
-(`perfcast/network/training_memory.py`): all layers run forward, then backward in reverse order, and then the weights
-are updated. A layer's gradient keeps what it reads until it is computed: the input of a convolution, a dense layer or
-a normalization, the result of most activation functions, both of a max pooling, a mask of a dropout. Sums,
-concatenations and average poolings keep nothing; activations and sums overwrite an input that nothing else needs.
-`training_peak` gives the peak by layer and kind (weights, gradients, optimizer state, activations), and the layer and
-operation that run then.
+(`perfcast/network/training_memory.py`): all layers run forward, then backward in reverse order, and the weights of each
+are updated beside the backward pass that follows. A layer's gradient keeps what it reads until it is computed: the
+input of a convolution, a dense layer or a normalization, the result of most activation functions, both of a max
+pooling, a mask of a dropout. Sums, concatenations and average poolings keep nothing; activations and sums overwrite an
+input that nothing else needs. `training_peak` gives the peak by layer and kind (weights, gradients, optimizer state,
+activations, workspace), and the layer and operation that run then.
 
-They are features, whose costs a predictor learns from measured steps. They are no prediction by themselves: of the
-process of TensorFlow on a CPU they leave out what it needs besides tensors. `benchmarks/training_memory.py` compares
-them; at batch 32 with SGD, the measured peak less that of a null model was 685 MB for MobileNet at 128 pixels
-(schedule: 512 MB), 731 MB for VGG16 at 64 (472 MB), 627 MB for ResNet50 at 64 (367 MB) and 744 MB for DenseNet121 at
-64 (368 MB).
+Workspace is what oneDNN's kernels keep or take besides: a byte per result of a max pooling, half a byte per number of a
+normalization that is fused with its ReLU, and the new value of a weight that is updated while the gradient of its
+layer's input still reads the old one. It is not part of the features. These are sizes by themselves; how they compare
+with measured peaks is in [training-study.md](training-study.md#the-schedule-and-measured-peaks).
 
 ## Differences from the published numbers
 

@@ -1,8 +1,10 @@
 """The memory of a training step, from a network's layers alone: which tensors live when.
 
-A step runs all layers forward and backward, and then updates the weights. Between the two passes of a layer, what its
-gradient reads is kept. What that is, and which operations reuse their input's memory, follows TensorFlow's gradients
-(`tensorflow/python/ops/nn_grad.py` and `math_grad.py`) and kernels.
+A step runs all layers forward and backward, and updates the weights of each as soon as their gradients are there.
+Between the two passes of a layer, what its gradient reads is kept. What that is, and which operations reuse their
+input's memory, follows TensorFlow's gradients (`tensorflow/python/ops/nn_grad.py` and `math_grad.py`) and kernels; what
+kernels need besides is `workspace`, with its rules in `perfcast.network.workspaces`. The rules hold for the allocation
+records of TensorFlow's own traces (`RunMetadata`, full trace) of exported training steps.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfcast.network.gradients import Gradient, gradient_of
-from perfcast.network.records import FLOAT_BYTES, size
+from perfcast.network.records import FLOAT_BYTES, has_bias, is_convolution, is_dense, size
+from perfcast.network.workspaces import workspace_shares
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,8 +36,9 @@ class Tensor:
         layer: whose it is.
         kind: one of `KINDS`.
         bytes: its size.
-        first, last: steps in which it lives: layer i of n runs forward in step i and backward in step 2n − 1 − i, and
-            the update is step 2n.
+        first, last: steps in which it lives: layer i of n runs forward in step i and backward in step 2n − 1 − i,
+            and the update of its weights ends beside the backward pass that follows.
+        is_copy: whether it is the new value of a weight whose old one is still read.
     """
 
     layer: str
@@ -42,6 +46,7 @@ class Tensor:
     bytes: int
     first: int
     last: int
+    is_copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class TrainingPeak:
 
     Attributes:
         bytes: all that lives then.
-        layer: that runs then; the last one for the update.
-        operation: `forward`, `backward` or `update`.
+        layer: that runs then.
+        operation: `forward` or `backward`, which includes the update of the layer's weights.
         shares: bytes by layer and kind, without zeros.
     """
 
@@ -74,8 +79,8 @@ def training_peak(layers: Sequence[Layer], outputs: Collection[str], batch: int,
         batch: samples of a step.
         optimizer: one of `STATE_COPIES`.
     """
-    tensors = [*_per_weight(layers, STATE_COPIES[optimizer]), *per_sample_tensors(layers, outputs, batch)]
-    bytes_at = alive(tensors, 2 * len(layers) + 1)
+    tensors = training_tensors(layers, outputs, batch, optimizer)
+    bytes_at = alive(tensors, 2 * len(layers))
     step = max(range(len(bytes_at)), key=bytes_at.__getitem__)
     shares: dict[tuple[str, str], int] = {}
     for tensor in tensors:
@@ -84,6 +89,17 @@ def training_peak(layers: Sequence[Layer], outputs: Collection[str], batch: int,
             shares[key] = shares.get(key, 0) + tensor.bytes
     layer, operation = _running(layers, step)
     return TrainingPeak(bytes_at[step], layer, operation, shares)
+
+
+def training_tensors(layers: Sequence[Layer], outputs: Collection[str], batch: int, optimizer: str) -> list[Tensor]:
+    """Return all tensors of a training step.
+
+    Args:
+        layers, outputs, batch, optimizer: as in `training_peak`.
+    """
+    step = _Step(layers, outputs, batch)
+    persistent = _per_weight(layers, STATE_COPIES[optimizer])
+    return [*persistent, *step.updates(), *step.activations(), *step.gradients(), *step.workspaces()]
 
 
 def alive(tensors: Sequence[Tensor], steps: int) -> list[int]:
@@ -100,7 +116,7 @@ def alive(tensors: Sequence[Tensor], steps: int) -> list[int]:
 
 
 def per_sample_tensors(layers: Sequence[Layer], outputs: Collection[str], batch: int = 1) -> list[Tensor]:
-    """Return the tensors whose size grows with the batch: activations, their gradients and workspaces.
+    """Return the tensors whose size grows with the batch, without workspace: activations and their gradients.
 
     Args:
         layers, outputs, batch: as in `training_peak`.
@@ -118,21 +134,29 @@ def kept_activation_bytes(layers: Sequence[Layer], outputs: Collection[str]) -> 
 
 def _running(layers: Sequence[Layer], step: int) -> tuple[str, str]:
     count = len(layers)
-    if step == 2 * count:
-        return layers[-1]["name"], "update"
     if step < count:
         return layers[step]["name"], "forward"
     return layers[2 * count - 1 - step]["name"], "backward"
 
 
 def _per_weight(layers: Sequence[Layer], copies: int) -> Iterator[Tensor]:
-    """Yield weights and optimizer state, which live all the time, and gradients, which live until the update."""
-    end = 2 * len(layers)
-    for place, layer in enumerate(layers):
-        weights, trained = (FLOAT_BYTES * layer[key] for key in ("parameters", "trainable_parameters"))
-        yield Tensor(layer["name"], "weights", weights, 0, end)
-        yield Tensor(layer["name"], "optimizer_state", copies * trained, 0, end)
-        yield Tensor(layer["name"], "gradients", trained, end - 1 - place, end)
+    """Yield weights and each copy of optimizer state, which live all the time."""
+    end = 2 * len(layers) - 1
+    for layer in layers:
+        frozen = layer["parameters"] - layer["trainable_parameters"]
+        for count in (*_trained_sizes(layer), frozen):
+            yield Tensor(layer["name"], "weights", FLOAT_BYTES * count, 0, end)
+        for count in _trained_sizes(layer) * copies:
+            yield Tensor(layer["name"], "optimizer_state", FLOAT_BYTES * count, 0, end)
+
+
+def _trained_sizes(layer: Layer) -> list[int]:
+    """Return how many numbers the trained kernel of a layer has, and its bias; of others, all that is trained."""
+    trained = layer["trainable_parameters"]
+    if not trained or not (is_convolution(layer) or is_dense(layer)) or not has_bias(layer):
+        return [trained]
+    bias = layer["output_shapes"][0][-1]
+    return [trained - bias, bias]
 
 
 class _Step:
@@ -150,6 +174,29 @@ class _Step:
     def backward(self, place: int) -> int:
         """Return the step in which a layer runs backward."""
         return 2 * len(self.layers) - 1 - place
+
+    def updates(self) -> Iterator[Tensor]:
+        """Yield the gradients of weights, and the copies that updates make of weights.
+
+        A weight that the gradient of its layer's input still reads is not overwritten: its new value takes new memory
+        (`PrepareToUpdateVariable` in `tensorflow/core/kernels/training_op_helpers.h`). Both last while the next layer
+        runs backward: operations that are ready run beside each other.
+        """
+        for place, layer in enumerate(self.layers):
+            step, end = self.backward(place), min(self.backward(place) + 1, 2 * len(self.layers) - 1)
+            passes_on = any(self.is_differentiated[read] for read in self.reads[place])
+            for number, count in enumerate(_trained_sizes(layer)):
+                yield Tensor(layer["name"], "gradients", FLOAT_BYTES * count, step, end)
+                if passes_on and number == 0:
+                    yield Tensor(layer["name"], "workspace", FLOAT_BYTES * count, step, end, is_copy=True)
+
+    def workspaces(self) -> Iterator[Tensor]:
+        """Yield what kernels keep between a layer's two passes."""
+        shares = workspace_shares(self.layers)
+        for place, layer in enumerate(self.layers):
+            if layer["name"] in shares and self.is_differentiated[place]:
+                count = round(shares[layer["name"]] * self.bytes[place])
+                yield Tensor(layer["name"], "workspace", count, place, self.backward(place))
 
     def activations(self) -> Iterator[Tensor]:
         """Yield the layers' outputs, and what else they keep for their gradients."""

@@ -103,6 +103,25 @@ def memory(**changed):
     return table.assign(**(about | use | changed))
 
 
+def split(**changed):
+    """Return what a training step holds at its peak, as `perfcast profile --split` writes it."""
+    table = pd.DataFrame(
+        {
+            "layer": ["conv", "conv", "dense"],
+            "kind": ["activations", "weights", "workspace"],
+            "size_mb": [70.0, 20.0, 5],
+        }
+    )
+    peak = {"peak_layer": "dense", "peak_operation": "backward", "allocator_mb": 100.0}
+    return (
+        memory()
+        .iloc[:1]
+        .drop(columns=["phase", "at_s", "resident_mb"])
+        .merge(table.assign(**peak), "cross")
+        .assign(**changed)
+    )
+
+
 def profile(**changed):
     """Return a profile as `perfcast profile` writes it: 8 ms of operations in a step of 10 ms."""
     table = pd.DataFrame(

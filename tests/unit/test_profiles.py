@@ -13,6 +13,7 @@ from perfcast.bench.profiles import COLUMNS, busy_ns, layers_of_nodes, profile_t
 from perfcast.cli import main
 from perfcast.studies.training.memory import read_traces
 from perfcast.studies.training.operations import read_breakdowns
+from perfcast.studies.training.splits import read_splits
 
 MODEL = "basic_model_2_3_8_2_32"
 SHEET = (
@@ -88,12 +89,17 @@ def run(folder, *arguments):
 def test_a_small_model_is_profiled_by_operation_and_layer(folder, workload, expected):
     optimizer = ["--optimizer", "adam"] if workload == "training_step" else []
     files = ["--out", f"{workload}.parquet", "--memory", f"{workload}.csv"]
+    files += ["--split", "split.csv"] if workload == "training_step" else []
     answer = run(folder, "--workload", workload, *optimizer, "--batch", 2, "--steps", 4, *files)
     assert answer.exit_code == 0, answer.output
     assert "Calls per step" in answer.output
     (trace,) = read_traces(folder / f"{workload}.csv")
     assert list(dict.fromkeys(trace.moments["phase"])) == ["load", "first step", "steps"]
     assert trace.peak_mb("first step", "steps") > 0
+    assert ("the peak is in" in answer.output) == (workload == "training_step")
+    if workload == "training_step":
+        (held,) = read_splits(folder / "split.csv")
+        assert held.sizes["optimizer_state"].sum() > 0
     (found,) = read_breakdowns(folder / f"{workload}.parquet")
     assert found.batch == 2
     assert found.steps == 4
@@ -115,6 +121,7 @@ def test_a_small_model_is_profiled_by_operation_and_layer(folder, workload, expe
         (["--target", "jetson_nano"], "only this machine's CPU can be profiled"),
         (["--target", "other"], "only this machine's CPU can be profiled, by perfcast's own Python"),
         (["--optimizer", "adam"], "has no option optimizer"),
+        (["--split", "x.csv"], "--split is of training steps of all weights"),
         (["--steps", "0"], "0 is not in the range"),
         (["--out", "x.txt"], "the ending must be .csv or .parquet"),
     ],

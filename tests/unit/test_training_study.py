@@ -13,7 +13,8 @@ from perfcast.studies.training.cells import read_cells
 from perfcast.studies.training.convolutions import FEATURES, convolution_of
 from perfcast.studies.training.memory import claims_of, memory_section, read_traces
 from perfcast.studies.training.operations import read_breakdowns
-from tests.unit.simulated_convolutions import Law, dataset, holds, memory, profile
+from perfcast.studies.training.splits import read_splits
+from tests.unit.simulated_convolutions import Law, dataset, holds, memory, profile, split
 
 PENALTY, STACKED, BATCH = range(3)
 
@@ -157,6 +158,29 @@ def test_memory_over_time_has_peaks_by_phase_and_tests_the_claim(tmp_path):
     (figure,) = memory_section((small, large)).figures
     assert [trace["marker"]["size"] for trace in figure.traces] == [[0, 0, 10, 0, 0]] * 2
     assert claims_of((small,)) == ()
+
+
+def test_the_split_of_the_peak_stands_beside_the_measured_peak(tmp_path):
+    memory().to_csv(tmp_path / "memory.csv", index=False)
+    pd.concat([split(), split(batch=16)]).to_csv(tmp_path / "split.csv", index=False)
+    study = find_study("training")
+    page = study.run([tmp_path / "memory.csv", tmp_path / "split.csv"], study.chosen({})).page
+    (section,) = [each for each in page.sections if each.key == "memory-split"]
+    assert section.sentences[0] == "mobilenet_224, inference, batch 8: the peak is in dense, backward."
+    kinds, layers, _ = section.tables
+    assert [float(cell.text) for cell in kinds.rows[0].cells[2:]] == [20, 0, 0, 70, 5, 100, 180]
+    assert kinds.rows[1].cells[-1].text == "not measured"
+    held = {row.cells[0].text: [float(cell.text) for cell in row.cells[1:]] for row in layers.rows}
+    assert held == {"conv": [20, 0, 0, 70, 0, 90], "dense": [0, 0, 0, 0, 5, 5]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"), [({"size_mb": "much"}, "not a split of memory"), ({"kind": "<b>"}, "kind <b> is unknown")]
+)
+def test_a_split_that_is_none_is_named(tmp_path, changed, words):
+    split(**changed).to_csv(tmp_path / "split.csv", index=False)
+    with pytest.raises(UsageError, match=words):
+        read_splits(tmp_path / "split.csv")
 
 
 def test_memory_without_numbers_is_named(tmp_path):

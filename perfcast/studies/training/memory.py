@@ -69,6 +69,11 @@ def read_traces(path: Path) -> tuple[MemoryTrace, ...] | None:
     numbers_of = table[["at_s", "resident_mb"]].apply(pd.to_numeric, errors="coerce")
     if not len(table) or not np.isfinite(numbers_of.to_numpy(float)).all():
         raise UsageError(f"{path}: no trace of memory: it has no rows, or a time or size that is not a number")
+    return traces_of(table)
+
+
+def traces_of(table: pd.DataFrame) -> tuple[MemoryTrace, ...]:
+    """Return the memory traces of a table (`COLUMNS`)."""
     groups = table.fillna({"optimizer": ""}).groupby(list(KEYS), sort=False)
     return tuple(_trace(dict(zip(KEYS, values, strict=True)), rows) for values, rows in groups)
 

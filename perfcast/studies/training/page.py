@@ -11,6 +11,7 @@ from perfcast.studies.statistics.claims import claims_table
 from perfcast.studies.training import figures, sentences, tables
 from perfcast.studies.training.memory import claims_of, memory_section, memory_sentences, peaks_table
 from perfcast.studies.training.operation_page import operation_lines, operation_sections
+from perfcast.studies.training.splits import kinds_table, split_section, split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from perfcast.studies.training.convolutions import Setting
     from perfcast.studies.training.memory import MemoryTrace
     from perfcast.studies.training.operations import Breakdown
+    from perfcast.studies.training.splits import Split
 
 _NO_CONVOLUTIONS = (
     "No input holds measurements of single convolutions; config/training_local.yaml measures some on this machine."
@@ -34,12 +36,14 @@ class Found:
         answers: of convolutions, by place.
         breakdowns: profiles of operations.
         traces: memory over time.
+        splits: what training steps hold at their peak.
         notes: what was left out.
     """
 
     answers: tuple[Answers, ...]
     breakdowns: tuple[Breakdown, ...]
     traces: tuple[MemoryTrace, ...]
+    splits: tuple[Split, ...]
     notes: tuple[str, ...]
 
 
@@ -59,6 +63,7 @@ def training_page(found: Found, rules: Rules) -> Page:
             *_convolution_sections(found.answers, found.notes),
             *operation_sections(found.breakdowns),
             memory_section(found.traces),
+            *split_section(found.splits, found.traces),
             Section("methods", "How it was found", _methods(rules)),
         ),
     )
@@ -146,4 +151,6 @@ def summary(found: Found) -> tuple[str | Table, ...]:
     lines += operation_lines(found.breakdowns)
     if found.traces:
         lines += [*memory_sentences(found.traces), peaks_table(found.traces), *map(str, claims_of(found.traces))]
+    if found.splits:
+        lines += [*split_sentences(found.splits), kinds_table(found.splits, found.traces)]
     return tuple(lines)

@@ -17,16 +17,21 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
     from perfcast.studies.training.memory import read_traces
     from perfcast.studies.training.operations import read_breakdowns
     from perfcast.studies.training.page import Found, summary, training_page
+    from perfcast.studies.training.splits import read_splits
     from perfcast.studies.training.tables import cells_frame
 
     rules = Rules(options["alpha"], options["margin"])
     profiles = {path: read_breakdowns(path) for path in paths}
     traces = {path: read_traces(path) for path in paths}
-    cells, notes = read_cells([path for path in paths if profiles[path] is None and traces[path] is None])
+    splits = {path: read_splits(path) for path in paths}
+    cells, notes = read_cells(
+        [path for path in paths if all(files[path] is None for files in (profiles, traces, splits))]
+    )
     found = Found(
         answers_of(cells, rules),
         tuple(each for of_file in profiles.values() for each in of_file or ()),
         tuple(each for of_file in traces.values() for each in of_file or ()),
+        tuple(each for of_file in splits.values() for each in of_file or ()),
         notes,
     )
     return Findings(summary(found), training_page(found, rules), cells_frame(cells))
@@ -46,7 +51,7 @@ STUDY = Study(
     ),
     table="one row per convolution, workload and batch",
     input_help=(
-        "the folder of a target's results, a file dataset.parquet, or a profile or memory trace of `perfcast profile` "
-        "(.parquet or .csv)"
+        "the folder of a target's results, a file dataset.parquet, or a profile, memory trace or split of "
+        "`perfcast profile` (.parquet or .csv)"
     ),
 )

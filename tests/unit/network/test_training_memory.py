@@ -3,7 +3,7 @@
 import pytest
 from keras import layers
 
-from perfcast.network.training_memory import STATE_COPIES, training_peak
+from perfcast.network.training_memory import STATE_COPIES, training_peak, training_tensors
 from tests.unit.descriptors import chain, described
 
 FLOAT_BYTES = 4
@@ -26,14 +26,16 @@ def peak_of(descriptor, batch=1, optimizer="sgd"):
 
 def test_peak_of_a_chain_by_hand():
     peak = peak_of(described(small), optimizer="adam")
-    # The normalization runs backward: its input is kept and its two gradients live; so is the image.
-    assert (peak.layer, peak.operation) == ("bn", "backward")
+    # The pool runs backward: the image, the convolution's and the ReLU's results are kept, the ReLU's gradient is made.
+    # Beside it the dense layer is updated: its gradients live, and a copy of its kernel. The mask of the normalization
+    # that is fused with the ReLU has half a byte per number.
+    assert (peak.layer, peak.operation) == ("pool", "backward")
     expected = {
         "weights": 108 + 16 + 50,
         "optimizer_state": 2 * (108 + 8 + 50),
-        "gradients": 50 + 8 + 256 + 256,
-        "activations": 192 + 256,
-        "workspace": 0,
+        "gradients": 256 + 4 + 50,
+        "activations": 192 + 256 + 256,
+        "workspace": 40 + 32,
     }
     assert peak.by_kind() == {kind: FLOAT_BYTES * count for kind, count in expected.items()}
     assert peak.bytes == sum(peak.by_kind().values())
@@ -77,3 +79,18 @@ def test_both_branches_of_a_sum_share_its_gradient():
     peak = peak_of(described(branches))
     gradients = sum(count for (_, kind), count in peak.shares.items() if kind == "gradients")
     assert gradients <= FLOAT_BYTES * (256 + 24)
+
+
+@pytest.mark.parametrize(
+    ("pool", "bytes_per_number"), [(layers.MaxPooling2D(2), 1), (layers.MaxPooling2D(16), 4), (None, 0)]
+)
+def test_a_max_pooling_keeps_the_places_of_its_results(pool, bytes_per_number):
+    def pooled():
+        first = [layers.Conv2D(4, 1, use_bias=False, name="conv")]
+        return chain((16, 16, 3), *first, *([pool] if pool else [layers.AveragePooling2D(2)]), layers.Flatten())
+
+    network = described(pooled, (16, 16, 3))
+    outputs = {port["name"] for port in network["outputs"]}
+    kept = [t for t in training_tensors(network["layers"], outputs, 3, "sgd") if t.kind == "workspace" and t.bytes]
+    numbers = 3 * 4 * (1 if bytes_per_number == 4 else 64)
+    assert [t.bytes for t in kept] == ([bytes_per_number * numbers] if pool else [])
