@@ -5,7 +5,8 @@
 Each measurement is a process of its own that loads the program that perfcast's runner trains and makes three steps.
 It appends one line to the file; what is there is not measured again, so that a run continues where the last one ended.
 Measured are the peak of TensorFlow's allocator (`get_memory_info`), and that of the resident set in these steps, less a
-null model's. Rules of the schedule were chosen on the first eight networks alone; the others judge them.
+null model's. The first eight networks are those that rules of the schedule were chosen on; the limits of that are in
+docs/training-study.md.
 """
 
 import argparse

@@ -59,8 +59,8 @@ def read_splits(path: Path) -> tuple[Split, ...] | None:
     Raises:
         UsageError: it has no rows, a size that is not a number, or an unknown kind.
     """
-    table = read_table(path)
-    if table is None or not set(COLUMNS) <= set(table.columns):
+    table = read_table(path, COLUMNS)
+    if table is None:
         return None
     sizes = table[["size_mb", "allocator_mb", "batch", "threads"]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if not len(table) or not (np.isfinite(sizes) & (sizes >= 0)).all():
