@@ -117,7 +117,7 @@ def within_one_level(levels, change, noise, sets):
     values = change * np.maximum(x - x[planted][:, None], 0) / error + random.standard_normal((sets, len(x)))
     gains = np.abs(values @ rest.T @ directions)
     best = places[gains.argmax(axis=1)]
-    is_near = (x[planted - 1] - 1e-9 <= best) & (best <= x[planted + 1] + 1e-9)
+    is_near = simulations.is_within_one_level(np.exp(best), planted, levels)
     return int((is_near & (gains.max(axis=1) > critical)).sum())
 
 

@@ -148,9 +148,15 @@ def near(observations, level, levels):
     if not breaks:
         return False, None
     best = min(breaks, key=lambda each: abs(np.log(each.level / level)))
-    place = levels.index(int(level))
-    low, high = levels[max(place - 1, 0)], levels[min(place + 1, len(levels) - 1)]
-    return low <= best.level <= high, best.low <= level * (1 + 1e-9) and level <= best.high * (1 + 1e-9)
+    is_near = bool(is_within_one_level(best.level, levels.index(int(level)), levels))
+    return is_near, best.low <= level * (1 + 1e-9) and level <= best.high * (1 + 1e-9)
+
+
+def is_within_one_level(found, place, levels):
+    """Return whether thresholds are at most one level away from those at ``place``: numbers, or arrays of one shape."""
+    known = np.asarray(levels, float)
+    low, high = known[np.maximum(place - 1, 0)], known[np.minimum(place + 1, len(known) - 1)]
+    return (low <= found * (1 + 1e-9)) & (found <= high * (1 + 1e-9))
 
 
 def claims_of(observations):
