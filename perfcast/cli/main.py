@@ -19,6 +19,7 @@ from perfcast.cli.predict import predict
 from perfcast.cli.profile import profile
 from perfcast.cli.study import study, study_command
 from perfcast.cli.sweep import sweep
+from perfcast.cli.train import train
 from perfcast.errors import PerfcastError
 from perfcast.models.external.kinds import ENDINGS
 from perfcast.storage import write_table
@@ -54,6 +55,7 @@ main.add_command(profile)
 main.add_command(study)
 main.add_command(study_command("comparison", "compare"))
 main.add_command(sweep)
+main.add_command(train)
 main.add_command(bundle)
 main.add_command(ingest)
 main.add_command(fit)

@@ -70,7 +70,7 @@ def profile(
     """
     for file in filter(None, (out, memory, split)):
         check_ending(file)
-    parts = _parts(settings, {name: value for name, value in factors.items() if value is not None})
+    parts = parts_of(settings, {name: value for name, value in factors.items() if value is not None})
     if split:
         _check_split(parts)
     formats = tuple(dict.fromkeys(name for part in parts for name in part.formats))
@@ -120,7 +120,7 @@ def _check_split(parts: list[Target]) -> None:
         raise UsageError("--split is of training steps of all weights; add --workload training_step")
 
 
-def _parts(settings: Settings, asked: dict[str, Any]) -> list[Target]:
+def parts_of(settings: Settings, asked: dict[str, Any]) -> list[Target]:
     """Return the target once per factor set, with the factors asked for in place of its own.
 
     Raises:

@@ -9,12 +9,16 @@ from perfcast.pages import Page, Section
 from perfcast.pages import formatting as fmt
 from perfcast.studies.statistics.claims import claims_table
 from perfcast.studies.training import figures, sentences, tables
+from perfcast.studies.training.accuracy import accuracy_lines
+from perfcast.studies.training.accuracy_page import accuracy_sections
 from perfcast.studies.training.memory import claims_of, memory_section, memory_sentences, peaks_table
 from perfcast.studies.training.operation_page import operation_lines, operation_sections
 from perfcast.studies.training.splits import kinds_table, split_section, split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import pandas as pd
 
     from perfcast.pages import Figure, Table
     from perfcast.studies.training.answers import Answers, Rules
@@ -38,6 +42,7 @@ class Found:
         traces: memory over time.
         splits: what training steps hold at their peak.
         notes: what was left out.
+        runs: training runs, a table for each file.
     """
 
     answers: tuple[Answers, ...]
@@ -45,6 +50,7 @@ class Found:
     traces: tuple[MemoryTrace, ...]
     splits: tuple[Split, ...]
     notes: tuple[str, ...]
+    runs: tuple[pd.DataFrame, ...] = ()
 
 
 def training_page(found: Found, rules: Rules) -> Page:
@@ -64,6 +70,7 @@ def training_page(found: Found, rules: Rules) -> Page:
             *operation_sections(found.breakdowns),
             memory_section(found.traces),
             *split_section(found.splits, found.traces),
+            *accuracy_sections(found.runs),
             Section("methods", "How it was found", _methods(rules)),
         ),
     )
@@ -153,4 +160,6 @@ def summary(found: Found) -> tuple[str | Table, ...]:
         lines += [*memory_sentences(found.traces), peaks_table(found.traces), *map(str, claims_of(found.traces))]
     if found.splits:
         lines += [*split_sentences(found.splits), kinds_table(found.splits, found.traces)]
+    for runs in found.runs:
+        lines += accuracy_lines(runs)
     return tuple(lines)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
+    from perfcast.studies.training.accuracy import read_runs
     from perfcast.studies.training.answers import Rules, answers_of
     from perfcast.studies.training.cells import read_cells
     from perfcast.studies.training.memory import read_traces
@@ -24,8 +25,9 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
     profiles = {path: read_breakdowns(path) for path in paths}
     traces = {path: read_traces(path) for path in paths}
     splits = {path: read_splits(path) for path in paths}
+    runs = {path: read_runs(path) for path in paths}
     cells, notes = read_cells(
-        [path for path in paths if all(files[path] is None for files in (profiles, traces, splits))]
+        [path for path in paths if all(files[path] is None for files in (profiles, traces, splits, runs))]
     )
     found = Found(
         answers_of(cells, rules),
@@ -33,6 +35,7 @@ def _run(paths: Sequence[Path], options: Mapping[str, Any]) -> Findings:
         tuple(each for of_file in traces.values() for each in of_file or ()),
         tuple(each for of_file in splits.values() for each in of_file or ()),
         notes,
+        tuple(each for each in runs.values() if each is not None),
     )
     return Findings(summary(found), training_page(found, rules), cells_frame(cells))
 
@@ -51,7 +54,7 @@ STUDY = Study(
     ),
     table="one row per convolution, workload and batch",
     input_help=(
-        "the folder of a target's results, a file dataset.parquet, or a profile, memory trace or split of "
-        "`perfcast profile` (.parquet or .csv)"
+        "the folder of a target's results, a file dataset.parquet, a profile, memory trace or split of "
+        "`perfcast profile`, or runs of `perfcast train` (.parquet or .csv)"
     ),
 )

@@ -1,0 +1,1 @@
+"""Training networks on data: what accuracy costs, by what is trained and by which optimizer."""
