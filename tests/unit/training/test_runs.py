@@ -26,11 +26,11 @@ def simulated(lost=0.02, ratio=0.4, saved=0.14):
     rows = []
     for seed in range(3):
         noise = 0.001 * seed
-        rows.append(shared | {"seed": seed, "trained": "all", "accuracy": 0.95, "step_cpu_ms": 10, "peak_mb": 100})
+        rows.append(shared | {"seed": seed, "trained": "all", "accuracy": 0.95, "train_cpu_s": 10, "peak_mb": 100})
         rows.append(
             shared
             | {"seed": seed, "trained": "filters_60", "accuracy": 0.95 - lost + noise}
-            | {"step_cpu_ms": 10 * (ratio + noise), "peak_mb": 100 * (1 - saved + noise)}
+            | {"train_cpu_s": 10 * (ratio + noise), "peak_mb": 100 * (1 - saved + noise)}
         )
     return pd.DataFrame(rows)[list(COLUMNS)]
 
